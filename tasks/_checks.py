@@ -1,0 +1,23 @@
+"""Checks of constructor arguments, in one wording."""
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_integer(name: str, value: Any, *, minimum: int) -> None:
+    """Raises ValueError unless `value` is an integer of at least `minimum`; a bool is not one."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_integer or value < minimum:
+        raise ValueError(
+            f"Argument `{name}` must be an integer of at least {minimum}, but it is {value!r}."
+        )
+
+
+def check_time_step(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is a positive and finite number of milliseconds."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 < float(value) < math.inf:
+        raise ValueError(
+            f"Argument `{name}` must be a positive, finite time in ms, but it is {value!r}."
+        )

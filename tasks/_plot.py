@@ -1,0 +1,48 @@
+"""The picture of a trial; the only place here that knows matplotlib."""
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from ._optional import require
+
+
+def plot_rows(
+    rows: Mapping[str, Any], periods: Mapping[str, tuple[int, int]], dt: float, ax: Any
+) -> Any:
+    """Draws named rows over time as a heat map, with the periods named above it."""
+    image = np.stack([np.asarray(row) for row in rows.values()])
+    ax = _new_axes() if ax is None else ax
+    ax.set_facecolor("lavender")
+    ax.imshow(
+        image,
+        aspect="auto",
+        interpolation="nearest",
+        cmap="Greys",
+        vmin=0,
+        extent=(0, image.shape[1] * dt, len(rows) - 0.5, -0.5),
+    )
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_xlabel("time (ms)")
+    _name_periods(ax, periods, dt)
+    return ax
+
+
+def _name_periods(ax: Any, periods: Mapping[str, tuple[int, int]], dt: float) -> None:
+    # Neighbouring names stand at two heights, because a period can be shorter than its name.
+    for height, (name, (start, _)) in zip(cycle((3, 15)), periods.items(), strict=False):
+        ax.axvline(start * dt, color="tab:orange", linewidth=0.8)
+        ax.annotate(
+            name,
+            (start * dt, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, height),
+            textcoords="offset points",
+        )
+
+
+def _new_axes() -> Any:
+    pyplot = require("matplotlib.pyplot", package="matplotlib", purpose="Plotting a trial")
+    return pyplot.subplots(layout="constrained")[1]

@@ -1,0 +1,120 @@
+"""Where MNIST comes from: a folder that the user names, or a checked download."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ._optional import require
+
+VARIABLE = "ORGANICS_DATA"
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+MD5 = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+
+_THREE_WAYS = (
+    "MNIST can be provided in three ways: argument `data_dir`, the folder that holds `mnist/` "
+    f"with the four IDX files; environment variable {VARIABLE}, with the same meaning; or, with "
+    "neither of them, a network connection, over which the files are downloaded once."
+)
+
+_TIMEOUT = 10.0  # Seconds of silence after which a mirror counts as dead.
+
+
+def mnist_folder(data_dir: str | os.PathLike[str] | None) -> Path:
+    """The folder with the four files of MNIST, after a download where the user named no folder.
+
+    Args:
+        data_dir: the folder that holds `mnist/`; by default the environment variable
+            ORGANICS_DATA, and where that is not set either, a per-user cache that is filled by
+            a download.
+
+    Returns:
+        The path of `mnist/`. A folder that the user named is not looked into.
+
+    Raises:
+        FileNotFoundError: the files had to be downloaded and could not be.
+        ImportError: they had to be downloaded, and pooch or tqdm is not installed.
+    """
+    named = (os.environ.get(VARIABLE) or None) if data_dir is None else data_dir
+    if named is not None:
+        return Path(named).expanduser().absolute() / "mnist"
+    return download(_pooch().os_cache("organics_ode") / "mnist", MD5, MIRRORS)
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The file `name` in a folder, gzipped or already unpacked.
+
+    Raises:
+        FileNotFoundError: the folder has neither.
+    """
+    packed, plain = folder / f"{name}.gz", folder / name
+    for path in (packed, plain):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"Neither file `{packed}` nor file `{plain}` exists. Put one of them there, or take the "
+        f"data from elsewhere. {_THREE_WAYS}"
+    )
+
+
+def download(folder: Path, md5: Mapping[str, str], mirrors: tuple[str, ...]) -> Path:
+    """Fills a folder with files, each from the first mirror that gives it intact.
+
+    Files that are there and intact stay as they are. A file with a wrong checksum counts as not
+    given, and is not kept.
+
+    Args:
+        folder: the folder to fill; made where it does not exist.
+        md5: the checksum of every file by its name.
+        mirrors: addresses, with a `/` at the end, to try in order.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileNotFoundError: no mirror gave some file.
+        ImportError: pooch or tqdm is not installed.
+    """
+    for name, checksum in md5.items():
+        _download_file(folder, name, checksum, mirrors)
+    return folder
+
+
+def _download_file(folder: Path, name: str, checksum: str, mirrors: tuple[str, ...]) -> None:
+    failures = []
+    for mirror in mirrors:
+        try:
+            return _retrieve(folder, name, checksum, mirror)
+        except (OSError, ValueError) as error:  # pooch raises ValueError for a wrong checksum.
+            failures.append(f"{mirror}{name}: {error}")
+    raise FileNotFoundError(
+        f"File `{folder / name}` does not exist intact and could not be downloaded. "
+        f"{_THREE_WAYS} The mirrors failed as follows. " + " | ".join(failures)
+    )
+
+
+def _retrieve(folder: Path, name: str, checksum: str, mirror: str) -> None:
+    pooch = _pooch()
+    pooch.retrieve(
+        url=mirror + name,
+        known_hash=f"md5:{checksum}",
+        fname=name,
+        path=folder,
+        downloader=pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT),
+    )
+
+
+def _pooch() -> Any:
+    purpose = f"Downloading MNIST, for want of `data_dir` and of {VARIABLE},"
+    require("tqdm", package="tqdm", purpose=purpose)
+    return require("pooch", package="pooch", purpose=purpose)

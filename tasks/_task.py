@@ -1,0 +1,161 @@
+"""What a task and a data set are."""
+
+import abc
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int32, PRNGKeyArray, Shaped
+
+from ._plot import plot_rows
+
+if TYPE_CHECKING:  # Type checkers know equinox's abstract class variables only by this name.
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
+
+
+class Trial(NamedTuple):
+    """One trial of a sampled task; `jax.vmap(task.sample)` gives every array a batch axis in front.
+
+    Attributes:
+        inputs: one row of input channels per time step.
+        targets: what the outputs should be at every step, counted or not: floats to regress
+            on, or int32 class indices.
+        mask: the weight of every step in the loss, 0 or 1.
+        info: arrays that describe the trial. `info["periods"]` maps the name of every period
+            to its (start, stop) steps.
+    """
+
+    inputs: Float[Array, "time channels"]
+    targets: Shaped[Array, "time ..."]
+    mask: Float[Array, " time"]
+    info: dict[str, Any]
+
+
+class Split(NamedTuple):
+    """One part of a data set of labelled samples, in host memory.
+
+    Attributes:
+        inputs: values in [0, 1]; a sample is (time, channels) or (features,).
+        targets: class indices from 0.
+    """
+
+    inputs: Float32[np.ndarray, "samples *sample"]
+    targets: Int32[np.ndarray, " samples"]
+
+
+class AbstractTask(eqx.Module):
+    """A task whose trials are drawn from a distribution.
+
+    Use it where fresh trials are cheap to draw on the device; a finite set of recorded samples
+    is an `AbstractDataSet`. Tasks have no batch axis: `jax.vmap` for many trials.
+
+    Attributes:
+        dt: the duration of one step in ms.
+        channels: the names of the input channels.
+        outputs: the names of the outputs.
+        reference: where the task was published.
+    """
+
+    dt: eqx.AbstractVar[float]
+    channels: AbstractClassVar[tuple[str, ...]]
+    outputs: AbstractClassVar[tuple[str, ...]]
+    reference: AbstractClassVar[str]
+
+    @property
+    @abc.abstractmethod
+    def periods(self) -> dict[str, tuple[int, int]]:
+        """The name of every period, in order, and its (start, stop) steps."""
+
+    @abc.abstractmethod
+    def sample(self, key: PRNGKeyArray) -> Trial:
+        """Draws one trial.
+
+        Args:
+            key: a JAX random key.
+
+        Returns:
+            The trial, in JAX's default float type.
+        """
+
+    @abc.abstractmethod
+    def score(self, outputs: Float[Array, "time outputs"], trial: Trial) -> Float[Array, ""]:
+        """How well one trial was solved, for a reader rather than an optimiser.
+
+        Args:
+            outputs: what a model answered at every step.
+            trial: the trial that it answered.
+
+        Returns:
+            A number from 0 to 1, where 1 is solved.
+        """
+
+    @property
+    def input_size(self) -> int:
+        """The number of input channels, m."""
+        return len(self.channels)
+
+    @property
+    def output_size(self) -> int:
+        """The number of outputs."""
+        return len(self.outputs)
+
+    def plot(self, trial: Trial, ax: Any = None) -> Any:
+        """Draws one trial: a row per input channel, and below them a row per target.
+
+        Steps that the mask leaves out are blank in the rows of the targets. Host only.
+
+        Args:
+            trial: one trial, without a batch axis.
+            ax: the matplotlib axes to draw on; a new figure by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
+        rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
+        rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}
+        ax = plot_rows(rows, self.periods, self.dt, ax)
+        ax.axhline(self.input_size - 0.5, color="black", linewidth=0.8)
+        return ax
+
+    def _target_rows(self, trial: Trial) -> Shaped[np.ndarray, "outputs time"]:
+        targets = np.asarray(trial.targets)
+        is_class = np.issubdtype(targets.dtype, np.integer)
+        return np.eye(self.output_size)[:, targets] if is_class else targets.T
+
+    def _period_steps(self) -> dict[str, Array]:
+        return {name: jnp.asarray(steps, jnp.int32) for name, steps in self.periods.items()}
+
+
+class AbstractDataSet(eqx.Module):
+    """A fixed set of labelled samples in three disjoint parts, in host memory.
+
+    Fit on `train`, choose on `validation`, report on `test`, once.
+
+    Attributes:
+        train, validation, test: the three parts, the same on every machine.
+        classes: the names of the classes, in the order of their indices.
+        reference: where the data were published.
+    """
+
+    train: eqx.AbstractVar[Split]
+    validation: eqx.AbstractVar[Split]
+    test: eqx.AbstractVar[Split]
+    classes: AbstractClassVar[tuple[str, ...]]
+    reference: AbstractClassVar[str]
+
+    @property
+    def input_size(self) -> int:
+        """The number of input channels, or of features where a sample has no time axis."""
+        return self.train.inputs.shape[-1]
+
+    @property
+    def output_size(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
