@@ -1,0 +1,121 @@
+"""Checks of arguments, with one wording: "Argument `x` must …, but …."."""
+
+import numbers
+from typing import Any, NoReturn
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array
+
+
+def refuse(name: str, must: str, found: str) -> NoReturn:
+    """Raise the library's ValueError for one argument."""
+    raise ValueError(f"Argument `{name}` must {must}, but {found}.")
+
+
+def is_traced(value: Any) -> bool:
+    return isinstance(value, Tracer)
+
+
+def common_dtype(*values: Any) -> jnp.dtype:
+    """The widest floating dtype among arrays; Python numbers and integers do not count."""
+    dtypes = [np.dtype(v.dtype) for v in values if hasattr(v, "dtype")]
+    floats = [d for d in dtypes if jnp.issubdtype(d, jnp.floating)]
+    default = jnp.zeros(()).dtype
+    if not floats:
+        return default
+    with jax.numpy_dtype_promotion("standard"):
+        widest = jnp.result_type(*floats)
+    return jax.dtypes.canonicalize_dtype(widest)
+
+
+def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
+    """The value as a real floating array; known at trace time if the given one was."""
+    if is_traced(value):
+        return _as_float_array(name, value, dtype)
+    with jax.ensure_compile_time_eval():
+        return _as_float_array(name, value, dtype)
+
+
+def _as_float_array(name: str, value: Any, dtype: Any) -> Array:
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
+        ) from error
+    if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
+        refuse(name, "hold real numbers", f"its dtype is {array.dtype}")
+    return array.astype(common_dtype(array) if dtype is None else dtype)
+
+
+def check_shape(name: str, array: Array, shape: tuple[int, ...], letters: str) -> None:
+    if array.shape == shape:
+        return
+    hint = " (is it transposed?)" if array.shape == shape[::-1] else ""
+    refuse(name, f"have shape {letters} = {shape}", f"it has shape {array.shape}{hint}")
+
+
+def check_finite(name: str, array: Array) -> Array:
+    found = "it holds NaN or infinite values"
+    return _check(array, lambda a: ~jnp.isfinite(a), name, "be finite", found)
+
+
+def check_positive(name: str, array: Array) -> Array:
+    return _check(array, lambda a: a <= 0, name, "be positive", "its smallest value is {low}")
+
+
+def check_nonnegative(name: str, array: Array) -> Array:
+    return _check(array, lambda a: a < 0, name, "not be negative", "its smallest value is {low}")
+
+
+def check_increasing(name: str, array: Array) -> Array:
+    found = "its entries {i} and {j} do not"
+    return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
+
+
+def check_positive_number(name: str, value: Any) -> None:
+    """A positive finite Python number (or a scalar array, whose value may be traced)."""
+    if is_traced(value):
+        return
+    is_scalar = isinstance(value, numbers.Real) or (hasattr(value, "dtype") and value.ndim == 0)
+    if isinstance(value, bool) or not is_scalar:
+        refuse(name, "be a positive number", f"it is {value!r}")
+    if not 0 < float(value) < float("inf"):
+        refuse(name, "be a positive number", f"it is {value}")
+
+
+def check_positive_integer(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        refuse(name, "be a positive integer", f"it is {value!r}")
+
+
+def check_state(name: str, state: Any, like: Any) -> Any:
+    """The state in the structure, shapes and dtype of `like`; `like` itself for None."""
+    if state is None:
+        return like
+    if jax.tree.structure(state) != jax.tree.structure(like):
+        refuse(name, f"be a {type(like).__name__} like `initial_state()`", f"it is {state!r}")
+    leaves, fields = jax.tree.leaves(state), getattr(like, "_fields", None)
+    names = [f"{name}.{f}" for f in fields] if fields else [name] * len(leaves)
+    arrays = []
+    for leaf_name, leaf, target in zip(names, leaves, jax.tree.leaves(like), strict=True):
+        array = as_float_array(leaf_name, leaf, target.dtype)
+        check_shape(leaf_name, array, target.shape, "(n,)")
+        arrays.append(check_finite(leaf_name, array))
+    return jax.tree.unflatten(jax.tree.structure(like), arrays)
+
+
+def _check(array: Array, is_bad: Any, name: str, must: str, found: str) -> Array:
+    """ValueError for values known now, a run-time error for traced ones."""
+    if is_traced(array):
+        return eqx.error_if(array, is_bad(array), f"Argument `{name}` must {must}.")
+    with jax.ensure_compile_time_eval():
+        bad = np.asarray(is_bad(array)).ravel()
+        if bad.any():
+            i = int(np.argmax(bad))
+            refuse(name, must, found.format(low=jnp.min(array), i=i, j=i + 1))
+    return array

@@ -1,0 +1,197 @@
+"""Parameters as nodes of the parameter tree: how each may be trained, and what it is worth.
+
+Three kinds. Reparametrised nodes (`Positive`, `Bounded`) store an unconstrained number, so any
+optimizer step keeps the constraint. Projected nodes (`NonNegative`, `SpectralBound`) store the
+value itself and are put back by `project` after an update: zeros stay legal, which a logarithm
+forbids. `Frozen` is left alone. `resolve` replaces every node by its value.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import paramax
+from jaxtyping import Array, Float, PyTree
+
+from ._checks import (
+    as_float_array,
+    check_finite,
+    check_nonnegative,
+    check_positive,
+    check_positive_number,
+    is_traced,
+    refuse,
+)
+
+
+class AbstractNode(paramax.AbstractUnwrappable):
+    """A parameter that knows how it may be trained."""
+
+    @abstractmethod
+    def unwrap(self) -> Any:
+        """The value the equations use."""
+
+
+class AbstractProjected(AbstractNode):
+    """A parameter stored as its value and put back into its set after each update."""
+
+    @abstractmethod
+    def project(self) -> "AbstractProjected":
+        """The nearest legal parameter."""
+
+
+class Frozen(AbstractNode):
+    """A value that is not trained: an array or a tree of them."""
+
+    value: PyTree
+
+    def unwrap(self) -> PyTree:
+        return jax.tree.map(_stop_gradient, self.value)
+
+
+class Positive(AbstractNode):
+    """A positive parameter, v = exp(θ); θ is trained.
+
+    Args:
+        value: array or number, > 0.
+    """
+
+    theta: Float[Array, "..."]
+
+    def __init__(self, value: Any):
+        array = check_finite("value", as_float_array("value", value))
+        self.theta = jnp.log(check_positive("value", array))
+
+    def unwrap(self) -> Float[Array, "..."]:
+        return jnp.exp(self.theta)
+
+
+class Bounded(AbstractNode):
+    """A parameter inside an open interval.
+
+    v = low + (high − low)·sigmoid(θ), or v = low + exp(θ) where `high` is infinite; θ is trained.
+    For a time constant with Euler step dt, `Bounded(tau, low=10 * dt)` holds dt/τ < 0.1.
+
+    Args:
+        value: array or number with low < value < high, in the unit of the bounds.
+        low, high: numbers; `high` may be infinite.
+    """
+
+    theta: Float[Array, "..."]
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
+
+    def __init__(self, value: Any, low: float, high: float = float("inf")):
+        if not (np.isfinite(low) and low < high):
+            refuse("low", "be finite and below `high`", f"they are {low} and {high}")
+        array = check_finite("value", as_float_array("value", value))
+        if not is_traced(array) and not np.all((low < array) & (array < high)):
+            refuse("value", f"lie between {low} and {high}", _range(array))
+        self.low, self.high = float(low), float(high)
+        below = array - low
+        self.theta = jnp.log(below if np.isinf(high) else below / (high - array))
+
+    def unwrap(self) -> Float[Array, "..."]:
+        if np.isinf(self.high):
+            return self.low + jnp.exp(self.theta)
+        return self.low + (self.high - self.low) * jax.nn.sigmoid(self.theta)
+
+
+class NonNegative(AbstractProjected):
+    """A parameter ≥ 0 whose zeros are legal; negative entries are set to 0 after each update.
+
+    Args:
+        value: array or number, ≥ 0.
+    """
+
+    value: Float[Array, "..."]
+
+    def __init__(self, value: Any):
+        array = check_finite("value", as_float_array("value", value))
+        self.value = check_nonnegative("value", array)
+
+    def unwrap(self) -> Float[Array, "..."]:
+        return self.value
+
+    def project(self) -> "NonNegative":
+        return eqx.tree_at(lambda p: p.value, self, jnp.maximum(self.value, 0))
+
+
+class SpectralBound(AbstractProjected):
+    """A matrix whose largest singular value stays ≤ `bound`; larger ones are cut after each update.
+
+    Args:
+        value: (n, m), inside the bound.
+        bound: positive number.
+    """
+
+    value: Float[Array, "n m"]
+    bound: float = eqx.field(static=True)
+
+    def __init__(self, value: Any, bound: float = 1.0):
+        check_positive_number("bound", bound)
+        array = check_finite("value", as_float_array("value", value))
+        if array.ndim != 2:
+            refuse("value", "be a matrix", f"it has shape {array.shape}")
+        if not is_traced(array):
+            largest = float(np.linalg.norm(np.asarray(array, np.float64), 2))
+            if largest > bound * (1 + 1e-5):
+                refuse("value", f"have singular values ≤ {bound}", f"the largest is {largest}")
+        self.value, self.bound = array, float(bound)
+
+    def unwrap(self) -> Float[Array, "n m"]:
+        return self.value
+
+    def project(self) -> "SpectralBound":
+        u, s, vt = jnp.linalg.svd(self.value, full_matrices=False)
+        cut = (u * jnp.minimum(s, self.bound)[None, :]) @ vt
+        # Inside the bound the value is kept to the bit: no rounding drifts in with the steps.
+        new = jnp.where(s[0] > self.bound, cut, self.value)
+        return eqx.tree_at(lambda p: p.value, self, new)
+
+
+def resolve(tree: PyTree) -> PyTree:
+    """The same tree (circuit, cell, model) with every node replaced by its value.
+
+    Every public function accepts either form. Gradients with respect to a resolved circuit are
+    with respect to the values themselves (∂/∂τ, not ∂/∂θ).
+    """
+    return paramax.unwrap(tree)
+
+
+def project(tree: PyTree) -> PyTree:
+    """The tree with every projected node put back into its set: call it after each update.
+
+    `oo.fit` does so; a training loop of your own must.
+    """
+    return jax.tree.map(
+        lambda x: x.project() if isinstance(x, AbstractProjected) else x,
+        tree,
+        is_leaf=lambda x: isinstance(x, AbstractProjected),
+    )
+
+
+def trainable(tree: PyTree) -> PyTree:
+    """True for each leaf that may be trained, False for frozen, integer and other leaves.
+
+    The result is a filter for `eqx.partition(tree, oo.trainable(tree))`; an optimizer that sees
+    only the first half can not decay a frozen value.
+    """
+    return jax.tree.map(
+        lambda x: (
+            jax.tree.map(lambda _: False, x) if isinstance(x, Frozen) else eqx.is_inexact_array(x)
+        ),
+        tree,
+        is_leaf=lambda x: isinstance(x, Frozen),
+    )
+
+
+def _stop_gradient(x: Any) -> Any:
+    return jax.lax.stop_gradient(x) if eqx.is_array(x) else x
+
+
+def _range(array: Array) -> str:
+    return f"its values reach from {float(array.min())} to {float(array.max())}"

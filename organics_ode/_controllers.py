@@ -1,0 +1,138 @@
+"""Step size controllers for `simulate`: failing early when the state diverges, and holds.
+
+diffrax clips adaptive steps at switch times by itself; it has nothing for fixed steps
+(its issue 766), and its controllers go on when a state blows up.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from equinox.internal import nextafter, prevbefore
+from jaxtyping import Array, Float
+
+# Any: equinox enumerations define their members in a way type checkers can not follow.
+RESULTS: Any = diffrax.RESULTS
+
+
+class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
+    """An adaptive controller that stops where even the shortest resolvable step is rejected.
+
+    Without it a state that blows up in finite time costs all of `max_steps` in rejections.
+    `PIDController(dtmin=…)` would also stop after a short but accepted step, such as the one
+    that ends just before a switch.
+    """
+
+    controller: diffrax.AbstractAdaptiveStepSizeController
+    shortest: Float[Array, ""]
+    rtol: Any
+    atol: Any
+    norm: Callable[[Any], Any]
+
+    def __init__(self, controller: Any, shortest: Float[Array, ""]):
+        self.controller, self.shortest = controller, shortest
+        self.rtol, self.atol, self.norm = controller.rtol, controller.atol, controller.norm
+
+    def wrap(self, direction: Any) -> "GuardedSteps":
+        return GuardedSteps(self.controller.wrap(direction), self.shortest)
+
+    def init(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        return self.controller.init(*args, **kwargs)
+
+    def adapt_step_size(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+        keep, t0, t1, made_jump, state, result = self.controller.adapt_step_size(*args, **kwargs)
+        stuck = ~keep & (t1 - t0 < self.shortest)
+        result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
+        return keep, t0, t1, made_jump, state, result
+
+
+class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
+    """Equal steps of at most dt0 between switches, ending one float before each switch.
+
+    A Runge–Kutta stage at the end of a step that reached the switch itself would already see the
+    next value. Stops at the first state that is not finite.
+    """
+
+    switches: Float[Array, " switches"] | None
+
+    def wrap(self, direction: Any) -> "FixedSteps":
+        switches = self.switches
+        return FixedSteps(None if switches is None else jnp.sort(switches * direction))
+
+    def init(
+        self,
+        terms: Any,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        dt0: Any,
+        args: Any,
+        func: Any,
+        error_order: Any,
+    ) -> tuple[Any, Any]:
+        if dt0 is None:
+            raise ValueError("Argument `dt0` must be given with a fixed step size, but it is None.")
+        # The end is not part of the state: Backsolve hands one solve's state on to the next.
+        return self._step_end(t0, dt0), dt0
+
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        y1_candidate: Any,
+        args: Any,
+        y_error: Any,
+        error_order: Any,
+        controller_state: Any,
+    ) -> tuple[Any, Any, Any, Any, Any, Any]:
+        start, made_jump = t1, False
+        if self.switches is not None:
+            # As diffrax does at a jump: continue two floats later, past the switch itself.
+            made_jump = jnp.any(nextafter(t1) == self.switches)
+            start = jnp.where(made_jump, nextafter(nextafter(t1)), t1)
+        finite = jnp.array(
+            [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(y1_candidate)]
+        ).all()
+        result = RESULTS.where(finite, RESULTS.successful, RESULTS.nonfinite)
+        end = self._step_end(start, controller_state)
+        return True, start, end, made_jump, controller_state, result
+
+    def _step_end(self, t: Any, dt0: Any) -> Any:
+        stop = t + dt0  # past the end of the solve, diffrax cuts it
+        if self.switches is not None:
+            ahead = self.switches > t
+            nearest = jnp.min(jnp.where(ahead, self.switches, jnp.inf))
+            stop = jnp.where(ahead.any(), prevbefore(nearest), stop)
+        # Dividing what is left avoids a sliver of a step from rounding at the end of a hold.
+        steps = jnp.maximum(jnp.ceil((stop - t) / dt0 - 1e-3), 1)
+        return jnp.where(steps == 1, stop, t + (stop - t) / steps)
+
+
+def prepare(
+    controller: diffrax.AbstractStepSizeController,
+    switches: Float[Array, " switches"] | None,
+    t0: Float[Array, ""],
+    t1: Float[Array, ""],
+) -> diffrax.AbstractStepSizeController:
+    """The user's controller, made to stop at switches and to fail early."""
+    if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
+        eps = np.finfo(np.dtype(t1.dtype)).eps
+        shortest = 4 * eps * jnp.maximum(jnp.abs(t0), jnp.abs(t1))
+        guarded = GuardedSteps(controller, shortest)
+        return (
+            guarded
+            if switches is None
+            else diffrax.ClipStepSizeController(guarded, jump_ts=switches)
+        )
+    if isinstance(controller, diffrax.ConstantStepSize):
+        return FixedSteps(switches)
+    if switches is not None:
+        raise ValueError(
+            "Argument `stepsize_controller` must be adaptive or `diffrax.ConstantStepSize()` for "
+            f"an input with switches, but it is {type(controller).__name__}."
+        )
+    return controller

@@ -1,0 +1,219 @@
+"""A tree as a flat map, path → facts and arrays, and back: what a saved model consists of."""
+
+import dataclasses
+import enum
+import functools
+import importlib
+import inspect
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from ._checks import is_traced, refuse
+
+# A file is data from elsewhere: it may name classes and functions of these packages only.
+PACKAGES = ("organics_ode", "equinox", "jax", "optax")
+# The default final activation of equinox.nn.MLP is a lambda, which no name finds.
+_IDENTITY = inspect.signature(eqx.nn.MLP.__init__).parameters["final_activation"].default
+_CONSTANTS = (bool, int, float, str, type(None))
+
+Facts = dict[str, Any]
+# Its facts, the class or function that they are to name, and the nodes below it by key.
+Node = tuple[Facts, Any, dict[str, Any]]
+
+
+class Unloadable(Exception):
+    """What is wrong with a file, and the remedy."""
+
+
+class Flat(NamedTuple):
+    """An argument's facts, its arrays, and the classes and functions in it, each by path."""
+
+    argument: str
+    facts: dict[str, Facts]
+    arrays: dict[str, Any]
+    named: dict[str, Any]
+
+
+def flatten(argument: str, tree: PyTree) -> Flat:
+    """The tree as a flat map whose facts are ready for JSON; `ValueError` names a leaf it can't."""
+    flat = Flat(argument, {}, {}, {})
+    _add(flat, "", tree, False)
+    return flat
+
+
+def unflatten(facts: Any, arrays: Any, find: Callable[[str, str], Any], path: str = "") -> PyTree:
+    """The tree again; `find` maps a path and a name to the class or function meant."""
+    label = path.removeprefix(".") or "(root)"
+    fact = facts[label]
+    parts = {key: unflatten(facts, arrays, find, path + key) for key in fact.get("keys", ())}
+    named = find(label, fact["name"]) if "name" in fact else None
+    match fact["kind"]:
+        case "record":
+            return _record(named, {key[1:]: part for key, part in parts.items()})
+        case "dict":
+            return {json.loads(key)[0]: part for key, part in parts.items()}
+        case "tuple" | "list" as kind:
+            return {"tuple": tuple, "list": list}[kind](parts.values())
+        case "function":
+            return named
+        case "identity":
+            return _IDENTITY
+        case "enum":
+            return named.__members__[fact["member"]]  # pyright: ignore
+        case "jax array" | "numpy array" | "numpy scalar" | "PRNG key":
+            return _array(label, fact, arrays[label])
+    return json.loads(fact["value"] if "value" in fact else fact["data"])
+
+
+def find(path: str, name: str) -> Any:
+    """The class or function that the file calls `name`, from the allowed packages only."""
+    module, _, qualname = name.partition(":")
+    remedy = "pass a model of the same structure as `like`"
+    if not is_allowed(name):
+        raise Unloadable(f"holds `{name}`, not of the packages {', '.join(PACKAGES)}; {remedy}")
+    try:
+        found = _attribute(importlib.import_module(module), qualname)
+    except ImportError:
+        found = None
+    # The object's own name decides: a module of these packages also holds what it imports.
+    if not is_allowed(_name(found)):
+        raise Unloadable(f"holds `{name}`, not found here; install its version, or {remedy}")
+    return found
+
+
+def to_numpy(path: str, value: Any) -> np.ndarray:
+    """The bits of an array leaf, in a dtype that the .npy format knows."""
+    if is_traced(value) or isinstance(value, jax.ShapeDtypeStruct):
+        refuse("model", "hold values", f"`{path}` has none yet; call `oo.save` outside of jax.jit")
+    is_key = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+    array = np.asarray(jax.random.key_data(value) if is_key else value)
+    # The .npy format keeps only the width of the dtypes that ml_dtypes adds, such as bfloat16.
+    if array.dtype.isbuiltin == 2:
+        return array.view(f"u{array.itemsize}")
+    if array.dtype.kind not in "biufc":
+        refuse("model", "hold arrays of numbers", f"`{path}` has dtype {array.dtype}")
+    return array
+
+
+def _add(flat: Flat, path: str, value: Any, in_module: bool) -> None:
+    label = path.removeprefix(".") or "(root)"
+    node = _leaf(value, in_module) or _container(value)
+    if node is None:
+        what = f"`{label}` is a {type(value).__module__}.{type(value).__qualname__}: {value!r:.99}"
+        remedy = "use functions and classes from the top level of a module"
+        refuse(flat.argument, "be made of what `oo.save` lists", f"{what}; {remedy}")
+    facts, named, parts = node
+    flat.facts[label] = facts | ({"keys": list(parts)} if parts else {})
+    if named is not None:
+        # A class made inside a function has no name to be found by, but `like` may hold it.
+        name = _name(named) or f"{named.__module__}:{named.__qualname__}"
+        flat.facts[label]["name"], flat.named[label] = name, named
+    if "shape" in facts:
+        flat.arrays[label] = value
+    for key, part in parts.items():
+        _add(flat, path + key, part, in_module or isinstance(value, eqx.Module))
+
+
+def _leaf(value: Any, in_module: bool) -> Node | None:
+    if value is _IDENTITY:
+        return {"kind": "identity"}, None, {}
+    if facts := _array_facts(value):
+        return facts, None, {}
+    if type(value) in _CONSTANTS:
+        # A Module's numbers, static or not, are its settings (dt); others are data (steps done).
+        what = "value" if in_module else "data"
+        return {"kind": type(value).__name__, what: json.dumps(value)}, None, {}
+    if isinstance(value, enum.Enum) and value.name in type(value).__members__:
+        return {"kind": "enum", "member": value.name}, type(value), {}
+    return ({"kind": "function"}, value, {}) if callable(value) and _name(value) else None
+
+
+def _container(value: Any) -> Node | None:
+    cls = type(value)
+    if isinstance(value, eqx.Module) or (isinstance(value, tuple) and hasattr(cls, "_fields")):
+        # A Module's own dictionary lacks the fields that only its class sets.
+        own = vars(value) if isinstance(value, eqx.Module) else value._asdict()  # pyright: ignore
+        return {"kind": "record"}, cls, {f".{k}": own[k] for k in _fields(cls) if k in own}
+    if cls is tuple or cls is list:
+        return {"kind": cls.__name__}, None, {f"[{i}]": part for i, part in enumerate(value)}
+    if isinstance(value, dict) and cls is dict and all(type(key) is str for key in value):
+        return {"kind": "dict"}, None, {json.dumps([key]): part for key, part in value.items()}
+    return None
+
+
+def _array_facts(value: Any) -> Facts:
+    match value:
+        case jax.ShapeDtypeStruct():
+            facts = {}
+        case jax.Array() if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            facts = {"kind": "PRNG key", "impl": str(jax.random.key_impl(value))}
+        case jax.Array():
+            facts = {"kind": "jax array"}
+        case np.generic():
+            facts = {"kind": "numpy scalar"}
+        case np.ndarray() if type(value) is np.ndarray:
+            facts = {"kind": "numpy array"}
+        case _:
+            return {}
+    return facts | {"shape": str(value.shape), "dtype": str(value.dtype)}
+
+
+def _array(path: str, fact: Facts, array: np.ndarray) -> Any:
+    if fact["kind"] == "PRNG key":
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=fact["impl"])
+    dtype = np.dtype(fact["dtype"])
+    array = array.view(dtype) if dtype.isbuiltin == 2 else array
+    if (array.dtype, str(array.shape)) != (dtype, fact["shape"]):
+        raise ValueError(f"`{path}` is not the array that the header describes")
+    if fact["kind"] != "jax array":
+        return array[()] if fact["kind"] == "numpy scalar" else array
+    value = jnp.asarray(array)
+    if value.dtype != dtype:
+        remedy = 'call `jax.config.update("jax_enable_x64", True)` first'
+        raise Unloadable(f"holds `{path}` as {dtype}, which jax has turned off; {remedy}")
+    return value
+
+
+def _record(cls: Any, parts: dict[str, Any]) -> Any:
+    # Built without a call of `cls`, which in a forged file may be any function.
+    is_tuple = issubclass(cls, tuple)
+    here = {k for k in _fields(cls) if k in parts or is_tuple or not hasattr(cls, k)}
+    if differences := sorted(here ^ parts.keys()):
+        what = f"holds a `{cls.__qualname__}` whose fields differ from those here: {differences}"
+        raise Unloadable(f"{what}; install the version that wrote it")
+    if is_tuple:
+        return tuple.__new__(cls, parts.values())
+    module = object.__new__(cls)
+    vars(module).update(parts)
+    return module
+
+
+def _fields(cls: Any) -> Any:
+    return cls._fields if hasattr(cls, "_fields") else [f.name for f in dataclasses.fields(cls)]
+
+
+def _name(named: Any) -> str | None:
+    """`module:qualified.name` in the most public module that has `named`, or None if none has."""
+    module, qualname = (str(getattr(named, k, "")) for k in ("__module__", "__qualname__"))
+    public = [part for part in module.split(".") if not part.startswith("_")]
+    for candidate in [*itertools.accumulate(public, "{}.{}".format), module]:
+        if named is not None and _attribute(sys.modules.get(candidate), qualname) is named:
+            return f"{candidate}:{qualname}"
+    return None
+
+
+def _attribute(module: Any, qualname: str) -> Any:
+    return functools.reduce(lambda x, part: getattr(x, part, None), qualname.split("."), module)
+
+
+def is_allowed(name: str | None) -> bool:
+    return str(name).partition(":")[0].partition(".")[0] in PACKAGES

@@ -1,0 +1,71 @@
+"""Rectification, roots and powers whose derivatives are finite everywhere, in both modes."""
+
+import enum
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._checks import refuse
+
+Exponent = float | Float[Array, ""]
+
+
+class Rectification(enum.Enum):
+    """Where a circuit rectifies, ⌊x⌋ = max(x, 0).
+
+    | name   | recurrent drive | pooled response | input drive |
+    |--------|-----------------|-----------------|-------------|
+    | NONE   | W_r y           | \\|y\\|^p       | z           |
+    | BEFORE | W_r⌊y⌋          | ⌊y⌋^p           | z           |
+    | AFTER  | ⌊W_r y⌋         | ⌊y⌋^p           | ⌊z⌋         |
+
+    NONE is the model of the theory, AFTER the circuit trained on sequences.
+    """
+
+    NONE = "none"
+    BEFORE = "before"
+    AFTER = "after"
+
+    def recurrent(self, W_r: Float[Array, "n n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
+        """The recurrent drive, (n,)."""
+        if self is Rectification.BEFORE:
+            return W_r @ jax.nn.relu(y)
+        return jax.nn.relu(W_r @ y) if self is Rectification.AFTER else W_r @ y
+
+    def pooled(self, y: Float[Array, " n"], exponent: Exponent) -> Float[Array, " n"]:
+        """The response that enters the normalization pool, (n,)."""
+        return power(y if self is Rectification.NONE else jax.nn.relu(y), exponent)
+
+    def input(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        """The input drive, (n,)."""
+        return jax.nn.relu(z) if self is Rectification.AFTER else z
+
+
+def check_rectification(rectification: Rectification) -> Rectification:
+    if not isinstance(rectification, Rectification):
+        refuse("rectification", "be an `oo.Rectification`", f"it is {rectification!r}")
+    return rectification
+
+
+def root(a: Float[Array, "..."], exponent: Exponent) -> Float[Array, "..."]:
+    """⌊a⌋^(1/p), with derivative 0 (not infinite, not NaN) where a ≤ 0."""
+    positive = a > 0
+    # The inner `where` keeps the infinite slope at 0 out of both derivative modes; the outer
+    # one alone would turn it into 0·inf = NaN.
+    safe = jnp.where(positive, a, 1)
+    value = jnp.sqrt(safe) if _is(exponent, 2) else safe ** (1 / exponent)
+    return jnp.where(positive, value, 0)
+
+
+def power(y: Float[Array, "..."], exponent: Exponent) -> Float[Array, "..."]:
+    """|y|^p, with derivative 0 at y = 0."""
+    if _is(exponent, 2):
+        return y * y
+    nonzero = y != 0
+    return jnp.where(nonzero, jnp.abs(jnp.where(nonzero, y, 1)) ** exponent, 0)
+
+
+def _is(exponent: Exponent, number: int) -> bool:
+    # A traced or array exponent takes the general path: its value is not known here.
+    return isinstance(exponent, (int, float)) and exponent == number

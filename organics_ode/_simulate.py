@@ -1,0 +1,164 @@
+"""`simulate`: a circuit in continuous time, solved by diffrax."""
+
+import warnings
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from equinox.internal import prevbefore
+from jaxtyping import Array, Float
+
+from ._checks import (
+    as_float_array,
+    check_finite,
+    check_increasing,
+    check_positive_integer,
+    check_positive_number,
+    check_state,
+    refuse,
+)
+from ._constraints import resolve
+from ._controllers import prepare
+from ._inputs import AbstractInput, as_input
+from ._trajectory import Trajectory, raise_failure, read_solution
+from .circuits import AbstractCircuit
+
+
+def simulate(
+    circuit: AbstractCircuit,
+    inputs: Any,
+    ts: Any,
+    *,
+    state0: Any = None,
+    solver: diffrax.AbstractSolver | None = None,
+    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    dt0: Any = None,
+    max_steps: int = 16384,
+    throw: bool = True,
+) -> Trajectory:
+    """Solve a circuit in continuous time with diffrax, and save its state at `ts`.
+
+    ẋ = f(t, x, input(t)) from x(ts[0]) = state0. Steps end exactly at the input's switch times,
+    for adaptive and for fixed steps. Pure (jit, vmap, grad); no batch axis.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        inputs: an array (m,) held constant, `ZeroOrderHold(ts, values)`, `LinearInput(ts, values)`,
+            or a callable of t (ms).
+        ts: (time,), ms, strictly increasing; the first is the start, the last the end.
+        state0: the state at ts[0]; `circuit.initial_state()` unless given.
+        solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
+            magnitude take an implicit one, `diffrax.Kvaerno5()`.
+        stepsize_controller: an I controller with rtol 1e-6, atol 1e-7 in float64 and 1e-4, 1e-5 in
+            float32 unless given. It takes about one step per hold of a zero-order hold.
+        adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
+            `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
+        dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
+        max_steps: the most steps to take, accepted and rejected together.
+        throw: whether a run that fails raises; otherwise `result` and `stats` say what happened.
+
+    Returns:
+        A `Trajectory`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged or the steps ran out; the text says when and what to do.
+            Inside jit it is equinox's run-time error, without the time.
+    """
+    if not isinstance(circuit, AbstractCircuit):
+        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+    check_positive_integer("max_steps", max_steps)
+    circuit = resolve(circuit)
+    state0 = check_state("state0", resolve(state0), circuit.initial_state())
+    dtype = jax.tree.leaves(state0)[0].dtype
+    ts = _read_times(ts, dtype)
+    inputs = _read_inputs(inputs, circuit, ts)
+    solver = diffrax.Tsit5() if solver is None else solver
+    controller = _read_controller(stepsize_controller, dtype)
+    times = _before_switches(ts, inputs.switch_times)
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(_field),
+        solver,
+        times[0],
+        times[-1],
+        _read_dt0(dt0, dtype),
+        state0,
+        args=(circuit, inputs),
+        # The extra save at the end tells where a run that failed had come to.
+        saveat=diffrax.SaveAt(ts=times, t1=True),
+        stepsize_controller=prepare(controller, inputs.switch_times, ts[0], ts[-1]),
+        adjoint=diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+        max_steps=max_steps,
+        throw=False,
+    )
+    trajectory = read_solution(solution, ts, state0, _describe_solver(solver, controller))
+    return raise_failure(trajectory) if throw else trajectory
+
+
+def _field(t: Any, state: Any, args: tuple[AbstractCircuit, AbstractInput]) -> Any:
+    circuit, inputs = args
+    return circuit.vector_field(t, state, inputs(t))
+
+
+def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
+    ts = as_float_array("ts", ts, dtype)
+    if ts.ndim != 1 or ts.size < 2:
+        refuse("ts", "hold at least the start and the end", f"it has shape {ts.shape}")
+    return check_increasing("ts", check_finite("ts", ts))
+
+
+def _read_inputs(inputs: Any, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
+    inputs = resolve(as_input(inputs))
+    size = eqx.filter_eval_shape(inputs, ts[0]).shape
+    if size != (circuit.input_size,):
+        refuse("inputs", f"give m = {circuit.input_size} numbers", f"they have shape {size}")
+    # One dtype for time everywhere: a switch must be the same number to solver and lookup.
+    inputs = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, inputs)
+    if inputs.switch_times is not None:
+        check_increasing("inputs.ts", inputs.switch_times)
+    return inputs
+
+
+def _before_switches(ts: Array, switches: Array | None) -> Array:
+    """The times, but one float earlier where one after the start is also a switch time.
+
+    The state is continuous there, and a backward solve that starts at such a time (Backsolve
+    restarts at each) must see the value held before it.
+    """
+    if switches is None:
+        return ts
+    index = jnp.searchsorted(switches, ts[1:])
+    at_switch = switches[jnp.minimum(index, switches.size - 1)] == ts[1:]
+    return ts.at[1:].set(jnp.where(at_switch, prevbefore(ts[1:]), ts[1:]))
+
+
+def _read_dt0(dt0: Any, dtype: Any) -> Array | None:
+    if dt0 is None:
+        return None
+    check_positive_number("dt0", dt0)
+    return jnp.asarray(dt0, dtype)
+
+
+def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeController:
+    single = dtype != np.dtype("float64")
+    if controller is None:
+        rtol = 1e-4 if single else 1e-6
+        return diffrax.PIDController(rtol=rtol, atol=rtol / 10)
+    rtol = getattr(controller, "rtol", None)
+    if single and isinstance(rtol, float) and rtol < 1e-6:
+        warnings.warn(
+            f"rtol = {rtol:g} is finer than {np.dtype(dtype).name} resolves and may take hundreds "
+            "of times more steps; compute in float64 (jax_enable_x64) for such a tolerance.",
+            stacklevel=3,
+        )
+    return controller
+
+
+def _describe_solver(solver: Any, controller: Any) -> str:
+    rtol, atol = getattr(controller, "rtol", None), getattr(controller, "atol", None)
+    steps = type(controller).__name__ if rtol is None else f"rtol {rtol:g}, atol {atol:g}"
+    return f"{type(solver).__name__}, {steps}"

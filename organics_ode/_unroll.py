@@ -1,0 +1,98 @@
+"""`unroll`: a cell over a sequence by one `lax.scan`."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from ._checks import as_float_array, check_positive_integer, check_state, is_traced, refuse
+from ._constraints import resolve
+from .cells import AbstractCell
+
+
+def unroll(
+    cell: AbstractCell,
+    xs: Float[Array, "time m"],
+    *,
+    state0: Any = None,
+    last_only: bool = False,
+    keep_every: int = 1,
+) -> PyTree:
+    """Run a cell over a sequence by one scan: the training path.
+
+    s_t = step(s_{t−1}, x_t), t = 1 … T. For the gradient only the state is kept, each step's inner
+    values are computed again. Pure (jit, vmap, grad); no batch axis.
+
+    Args:
+        cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
+        xs: (time, m), the inputs, one per step.
+        state0: the state before the first step; `cell.initial_state()` unless given.
+        last_only: return only the last state, without a time axis.
+        keep_every: keep every k-th state for the gradient and compute those between again; memory
+            falls from T to T/k + k states, time grows by about a third. For very long sequences, k
+            ≈ √T, with `last_only=True`.
+
+    Returns:
+        The states after each of the T steps, with a leading time axis.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged; the text says at which step. Inside jit the state turns
+            NaN instead (`fit` then stops and says so).
+    """
+    if not isinstance(cell, AbstractCell):
+        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    cell = resolve(cell)
+    state0 = check_state("state0", resolve(state0), cell.initial_state())
+    xs = as_float_array("xs", xs, jax.tree.leaves(state0)[0].dtype)
+    if xs.ndim != 2 or xs.shape[0] == 0:
+        refuse("xs", "have shape (time, m) with at least one step", f"it has shape {xs.shape}")
+    check_positive_integer("keep_every", keep_every)
+    if xs.shape[1] != cell.input_size:
+        size = cell.input_size
+        refuse("xs", f"have shape (time, m) = (time, {size})", f"it has shape {xs.shape}")
+    states = _scan(cell, state0, xs, last_only, keep_every)
+    return _raise_divergence(states, last_only)
+
+
+@eqx.filter_jit
+def _scan(cell: AbstractCell, state0: Any, xs: Array, last_only: bool, keep_every: int) -> Any:
+    # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
+    step = jax.checkpoint(lambda state, x: cell.step(state, x), prevent_cse=False)
+
+    def one(state: Any, x: Any) -> tuple[Any, Any]:
+        state = step(state, x)
+        return state, None if last_only else state
+
+    if keep_every == 1:
+        last, states = jax.lax.scan(one, state0, xs)
+        return last if last_only else states
+    whole = xs.shape[0] // keep_every * keep_every
+    blocks = xs[:whole].reshape(-1, keep_every, xs.shape[1])
+    block = jax.checkpoint(lambda s, x: jax.lax.scan(one, s, x), prevent_cse=False)
+    last, states = jax.lax.scan(block, state0, blocks)
+    last, rest = jax.lax.scan(one, last, xs[whole:])
+    if last_only:
+        return last
+    return jax.tree.map(
+        lambda a, b: jnp.concatenate([a.reshape(whole, *a.shape[2:]), b]), states, rest
+    )
+
+
+def _raise_divergence(states: Any, last_only: bool) -> Any:
+    leaves = jax.tree.leaves(states)
+    if any(map(is_traced, leaves)):
+        return states
+    finite = np.array(
+        [np.isfinite(leaf).reshape(len(leaf) if not last_only else 1, -1).all(1) for leaf in leaves]
+    )
+    if not finite.all():
+        step = "" if last_only else f" at step {int(np.argmin(finite.all(0))) + 1}"
+        raise RuntimeError(
+            f"The state diverged{step}: it is no longer finite. Take a shorter step `dt`, or look "
+            "at the circuit with `oo.simulate`."
+        )
+    return states

@@ -1,0 +1,4 @@
+"""Discrete-time recurrences."""
+
+from ._cell import AbstractCell as AbstractCell
+from ._euler import Euler as Euler

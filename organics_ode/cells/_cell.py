@@ -1,0 +1,27 @@
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+State = TypeVar("State", bound=tuple)
+
+
+class AbstractCell(eqx.Module, Generic[State]):
+    """A recurrence state ← step(state, x) in discrete time.
+
+    The state is a tuple of arrays whose first entry is the response: what a readout sees.
+    """
+
+    @property
+    @abstractmethod
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+
+    @abstractmethod
+    def step(self, state: State, x: Float[Array, " m"]) -> State:
+        """The state after one step with the input x (m,)."""
+
+    @abstractmethod
+    def initial_state(self) -> Any:
+        """The state a sequence starts from when none is given."""

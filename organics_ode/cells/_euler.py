@@ -1,0 +1,43 @@
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from .._checks import check_positive_number, refuse
+from ..circuits import AbstractCircuit
+from ._cell import AbstractCell
+
+
+class Euler(AbstractCell[Any]):
+    """A circuit as a cell: one explicit Euler step, s ← s + dt·f(s, x), with x held over the step.
+
+    All updates use the old state. The step is stable where |1 + dt·λ| < 1 for the eigenvalues λ of
+    the circuit's Jacobian: keep dt below a tenth of the shortest time constant.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        dt: step in ms, > 0.
+    """
+
+    circuit: AbstractCircuit
+    dt: Any
+
+    def __init__(self, circuit: AbstractCircuit, dt: Any):
+        if not isinstance(circuit, AbstractCircuit):
+            refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+        check_positive_number("dt", dt)
+        self.circuit, self.dt = circuit, dt
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return self.circuit.input_size
+
+    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+        """The state one step later, for the input x (m,)."""
+        velocity = self.circuit.vector_field(None, state, x)
+        return jax.tree.map(lambda s, v: s + self.dt * v, state, velocity)
+
+    def initial_state(self) -> Any:
+        """The circuit's own initial state."""
+        return self.circuit.initial_state()

@@ -1,0 +1,102 @@
+"""Initial values of parameters, drawn from a key."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import check_positive_integer, check_positive_number, refuse
+from .._constraints import AbstractNode, Bounded
+
+
+class AbstractInitializer(eqx.Module):
+    """Draws one parameter per unit."""
+
+    @abstractmethod
+    def __call__(self, key: PRNGKeyArray, size: int) -> AbstractNode:
+        """The parameter, (size,)."""
+
+
+class LogUniform(AbstractInitializer):
+    """Time constants log-uniform between two times (ms), held above `bound` while training.
+
+    Time constants must fit the sequence: from a few steps to about its length.
+
+    Args:
+        low, high, bound: times in ms; `bound` is `low`/2 unless given.
+    """
+
+    low: float
+    high: float
+    bound: float
+
+    def __init__(self, low: float, high: float, *, bound: float | None = None):
+        check_positive_number("low", low)
+        check_positive_number("high", high)
+        self.low, self.high = low, high
+        self.bound = low / 2 if bound is None else bound
+        if not 0 <= self.bound < low < high:
+            refuse(
+                "low", "lie between `bound` and `high`", f"{self.bound}, {low}, {high} were given"
+            )
+
+    def __call__(self, key: PRNGKeyArray, size: int) -> Bounded:
+        log_tau = jax.random.uniform(
+            key, (size,), minval=jnp.log(self.low), maxval=jnp.log(self.high)
+        )
+        return Bounded(jnp.exp(log_tau), low=self.bound)
+
+
+class LogitNormal(AbstractInitializer):
+    """Time constants τ = shortest/sigmoid(θ) with θ ~ N(0, 1), the reference's initialisation.
+
+    With an Euler step dt this is dt/τ = (dt/shortest)·sigmoid(θ), which stays below dt/shortest
+    while training.
+
+    Args:
+        shortest: time in ms.
+    """
+
+    shortest: float
+
+    def __init__(self, shortest: float):
+        check_positive_number("shortest", shortest)
+        self.shortest = shortest
+
+    def __call__(self, key: PRNGKeyArray, size: int) -> Bounded:
+        tau = self.shortest / jax.nn.sigmoid(jax.random.normal(key, (size,)))
+        return Bounded(tau, low=self.shortest)
+
+
+def draw(initializer: Any, key: PRNGKeyArray, size: int) -> Any:
+    """The drawn parameter, or the value or node that was given instead of an initializer."""
+    return initializer(key, size) if isinstance(initializer, AbstractInitializer) else initializer
+
+
+def uniform_fan_in(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "n m"]:
+    """U(−1/√m, 1/√m) for a matrix of shape (n, m)."""
+    bound = shape[1] ** -0.5
+    return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+
+
+def input_matrix(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "n m"]:
+    """Uniform, then divided by its largest singular value: ‖W_zx x‖ ≤ ‖x‖."""
+    W = uniform_fan_in(key, shape)
+    return W / jnp.linalg.norm(W, 2)
+
+
+def pool_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
+    """U(0, 1) with ones on the diagonal: every unit normalizes itself fully."""
+    return jnp.fill_diagonal(jax.random.uniform(key, (size, size)), 1.0, inplace=False)
+
+
+def orthogonal_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
+    return jax.random.orthogonal(key, size)
+
+
+def check_sizes(input_size: int, size: int) -> None:
+    check_positive_integer("input_size", input_size)
+    check_positive_integer("size", size)

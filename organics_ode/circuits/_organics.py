@@ -1,0 +1,145 @@
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._constraints import resolve
+from .._nonlinearities import Rectification, check_rectification, power, root
+from ._circuit import AbstractCircuit, Parameter, read_parameters
+from ._initial import check_sizes, draw, input_matrix, orthogonal_matrix, pool_matrix
+
+_SHAPES = {"W_zx": ("n", "m"), "W_r": ("n", "n"), "W": ("n", "n")}
+
+
+class ORGaNICsState(NamedTuple):
+    """Principal cells y and modulators a, (n,) each."""
+
+    y: Float[Array, "*batch n"]
+    a: Float[Array, "*batch n"]
+
+
+class ORGaNICs(AbstractCircuit[ORGaNICsState]):
+    """The circuit of divisive normalization with constant gains.
+
+        τ_y ẏ = −y + b1⊙z + (1 − ⌊a⌋^(1/p)) ⊙ (W_r y),      z = W_zx x
+        τ_a ȧ = −a + (σ⊙b0)^p + W (⌊a⌋ ⊙ |y|^p)
+
+    written without rectification; `Rectification` says where ⌊·⌋ enters. With W_r = I its fixed
+    point is divisive normalization, y_s^p = (b1 z)^p / ((σ b0)^p + W (b1 z)^p), and locally stable
+    for every input. For gains that the circuit computes itself, use `GatedORGaNICs`.
+
+    Args:
+        W_zx: (n, m), input weights.
+        W_r: (n, n), recurrent weights.
+        W: (n, n), normalization weights, ≥ 0.
+        sigma, b0, b1: scalar or (n,), > 0: semi-saturation, its gain, and the input gain.
+        tau_y, tau_a: scalar or (n,), ms, > 0.
+        rectification: a `Rectification`.
+        exponent: p > 0. A Python number is compiled in; an array is traced (and trained, unless
+            `Frozen`).
+
+    Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W is
+    `NonNegative`, the scalars and (n,) parameters are `Positive`, W_zx and W_r are free.
+
+    Raises:
+        ValueError: a wrong shape or sign, NaN or infinite values.
+
+    Reference:
+        Rawat, Heeger, Martiniani, "Unconditional stability of a recurrent neural circuit
+        implementing divisive normalization", NeurIPS 37 (2024), arXiv:2409.18946.
+    """
+
+    W_zx: Parameter
+    W_r: Parameter
+    W: Parameter
+    sigma: Parameter
+    b0: Parameter
+    b1: Parameter
+    tau_y: Parameter
+    tau_a: Parameter
+    rectification: Rectification = eqx.field(static=True)
+    exponent: Any
+
+    def __init__(
+        self,
+        W_zx: Any,
+        W_r: Any,
+        W: Any,
+        sigma: Any,
+        b0: Any,
+        b1: Any,
+        tau_y: Any,
+        tau_a: Any,
+        *,
+        rectification: Rectification = Rectification.NONE,
+        exponent: Any = 2.0,
+    ):
+        given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma, "b0": b0, "b1": b1}
+        given |= {"tau_y": tau_y, "tau_a": tau_a}
+        for name, parameter in read_parameters(_SHAPES, exponent, given).items():
+            setattr(self, name, parameter)
+        self.rectification = check_rectification(rectification)
+
+    @classmethod
+    def random(
+        cls,
+        input_size: int,
+        size: int,
+        *,
+        key: PRNGKeyArray,
+        sigma: Any = 0.1,
+        b0: Any = 0.5,
+        b1: Any = 0.5,
+        tau_y: Any = 2.0,
+        tau_a: Any = 2.0,
+        rectification: Rectification = Rectification.NONE,
+        exponent: Any = 2.0,
+    ) -> "ORGaNICs":
+        """A random circuit.
+
+        W_zx uniform with ‖W_zx‖₂ = 1, W_r orthogonal, W ~ U(0, 1) with 1 on the diagonal.
+
+        Args:
+            input_size: m.
+            size: n.
+            key: a PRNG key.
+            sigma, b0, b1, tau_y, tau_a: a value, a node, or an initializer
+                such as `LogUniform(2, 200)`.
+            rectification, exponent: as above.
+        """
+        check_sizes(input_size, size)
+        keys = jax.random.split(key, 8)
+        W_zx = input_matrix(keys[0], (size, input_size))
+        W_r, W = orthogonal_matrix(keys[1], size), pool_matrix(keys[2], size)
+        given = (sigma, b0, b1, tau_y, tau_a)
+        scales = [draw(p, k, size) for p, k in zip(given, keys[3:], strict=True)]
+        return cls(W_zx, W_r, W, *scales, rectification=rectification, exponent=exponent)
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return resolve(self.W_zx).shape[1]
+
+    @property
+    def size(self) -> int:
+        """n, the number of principal cells."""
+        return resolve(self.W_r).shape[0]
+
+    def vector_field(self, t: Any, state: ORGaNICsState, x: Float[Array, " m"]) -> ORGaNICsState:
+        """(ẏ, ȧ) in 1/ms at the state for the input x (m,); t is not used."""
+        c, (y, a) = resolve(self), state
+        p = c.exponent
+        z = c.rectification.input(c.W_zx @ x)
+        recurrent = c.rectification.recurrent(c.W_r, y)
+        pooled = c.rectification.pooled(y, p)
+        dy = -y + c.b1 * z + (1 - root(a, p)) * recurrent
+        da = -a + power(c.sigma * c.b0, p) + c.W @ (jax.nn.relu(a) * pooled)
+        return ORGaNICsState(dy / c.tau_y, da / c.tau_a)
+
+    def initial_state(self) -> ORGaNICsState:
+        """The rest state without input: y = 0, a = (σ b0)^p."""
+        c = resolve(self)
+        y = jnp.zeros(c.size, c.W_r.dtype)
+        return ORGaNICsState(y, y + power(c.sigma * c.b0, c.exponent))

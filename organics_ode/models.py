@@ -1,0 +1,69 @@
+"""Models: one sample in, outputs out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float
+
+from ._checks import check_state, refuse
+from ._constraints import Frozen, resolve
+from ._unroll import unroll
+from .cells import AbstractCell
+
+Readout = Callable[..., Any]
+
+
+class SequenceClassifier(eqx.Module):
+    """Class scores from the response after the last step of a sequence, (time, m) → (k,).
+
+    Args:
+        cell: an `AbstractCell`.
+        readout: the response (n,) ↦ scores (k,), such as `eqx.nn.Linear(n, k, key=key)`.
+        state0: the state before the first step, kept as frozen data; `cell.initial_state()` unless
+            given.
+    """
+
+    cell: AbstractCell
+    readout: Readout
+    state0: Frozen | None
+
+    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: Any = None):
+        self.cell, self.readout, self.state0 = _read(cell, readout, state0)
+
+    def __call__(self, xs: Float[Array, "time m"]) -> Float[Array, " k"]:
+        """The class scores (k,) of one sequence."""
+        last = unroll(self.cell, xs, state0=resolve(self.state0), last_only=True)
+        return self.readout(last[0])
+
+
+class SequenceToSequence(eqx.Module):
+    """Outputs from the response after each step of a sequence, (time, m) → (time, k).
+
+    Args:
+        as `SequenceClassifier`.
+    """
+
+    cell: AbstractCell
+    readout: Readout
+    state0: Frozen | None
+
+    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: Any = None):
+        self.cell, self.readout, self.state0 = _read(cell, readout, state0)
+
+    def __call__(self, xs: Float[Array, "time m"]) -> Float[Array, "time k"]:
+        """The outputs (time, k) of one sequence."""
+        states = unroll(self.cell, xs, state0=resolve(self.state0))
+        return jax.vmap(self.readout)(states[0])
+
+
+def _read(cell: Any, readout: Any, state0: Any) -> tuple[AbstractCell, Readout, Frozen | None]:
+    if not isinstance(cell, AbstractCell):
+        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    if not callable(readout):
+        refuse("readout", "be callable", f"it is {type(readout).__name__}")
+    if state0 is None:
+        return cell, readout, None
+    like = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), cell)
+    return cell, readout, Frozen(check_state("state0", resolve(state0), like))

@@ -1,0 +1,71 @@
+"""Pictures. Each function draws into `ax` (a new figure's unless given) and returns it."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ._checks import refuse
+from ._trajectory import Trajectory
+from .train import History
+
+
+def plot_history(history: History, name: str = "loss", ax: Any = None, **kw: Any) -> Any:
+    """One quantity of a training over its steps, with its validation values as dots.
+
+    Args:
+        history: a `History`.
+        name: a quantity, such as "loss", "accuracy" or "gradient_norm".
+        ax: matplotlib axes.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+    """
+    values = history[name]  # Before a figure is made: the name may be wrong.
+    ax = _axes(ax)
+    ax.plot(history.steps(name), values, **{"lw": 0.8, "label": "training"} | kw)
+    validation = f"validation_{name}"
+    if len(history.steps(validation)):
+        ax.plot(history.steps(validation), history[validation], "o-", ms=3, label="validation")
+        ax.legend(frameon=False)
+    ax.set(xlabel="step", ylabel=name.replace("_", " "))
+    return ax
+
+
+def plot_trajectory(
+    trajectory: Trajectory, name: str = "y", ax: Any = None, units: Any = None, **kw: Any
+) -> Any:
+    """One variable of a trajectory over time, a line per unit.
+
+    Args:
+        trajectory: a `Trajectory`.
+        name: a field of its state.
+        ax: matplotlib axes.
+        units: which units, all unless given.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+    """
+    names = trajectory.states._fields
+    if name not in names:
+        refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
+    ax = _axes(ax)
+    values: Float[Array, "time n"] = getattr(trajectory.states, name)
+    chosen = values if units is None else values[:, jnp.asarray(units)]
+    ax.plot(np.asarray(trajectory.ts), np.asarray(chosen), **{"lw": 1.2} | kw)
+    ax.set(xlabel="time (ms)", ylabel=name)
+    return ax
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        message = "Plots need matplotlib: pip install 'organics_ode[examples]'."
+        raise ImportError(message) from error
+    return pyplot.subplots()[1]

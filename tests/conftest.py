@@ -1,0 +1,40 @@
+"""Settings of every test: checked types, 64 bits, and no silent promotion of dtypes or ranks.
+
+A test that calls a library which promotes ranks by itself relaxes the last one locally, with
+`jax.numpy_rank_promotion("allow")`.
+"""
+
+import os
+import sys
+
+# Before anything imports matplotlib or JAX.
+os.environ["MPLBACKEND"] = "Agg"
+
+import jax
+import jaxtyping
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# A module imported before the hook would go unchecked.
+CHECKED = ("organics_ode", "tasks")
+assert not set(CHECKED) & set(sys.modules)
+
+# An int where a float is asked for is right, as for every static type checker.
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+
+with jaxtyping.install_import_hook(CHECKED, CHECKER):
+    import organics_ode
+    import tasks
+
+    assert organics_ode and tasks
+
+
+@pytest.fixture
+def unchecked():
+    """Without checked types, as a user calls the library: its own checks must catch what is bad."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -1,0 +1,99 @@
+"""A circuit as a cell: explicit Euler, all updates from old values."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import zoo
+
+import organics_ode as oo
+
+
+class Level(NamedTuple):
+    """The state of a leaky integrator."""
+
+    y: jax.Array
+
+
+class Leak(oo.AbstractCircuit):
+    """τ ẏ = −y + x, a circuit of a user's own."""
+
+    tau: jax.Array
+
+    @property
+    def input_size(self):
+        """m."""
+        return self.tau.size
+
+    def vector_field(self, t, state, x):
+        """ẏ."""
+        return Level((x - state.y) / self.tau)
+
+    def initial_state(self):
+        """Rest."""
+        return Level(jnp.zeros_like(self.tau))
+
+
+@pytest.mark.parametrize("name", ("organics none p=2", "gated after p=1.5", "gated bounded tau"))
+def test_a_step_is_one_explicit_euler_step_from_old_values(name):
+    circuit = zoo.CIRCUITS[name]()
+    x, state, dt = zoo.input_of(circuit), zoo.state_of(circuit), 0.37
+    velocity = circuit.vector_field(0.0, state, x)
+    new = oo.Euler(circuit, dt).step(state, x)
+    assert type(new) is type(state)
+    for got, s, v in zip(new, state, velocity, strict=True):
+        # Two roundings.
+        np.testing.assert_allclose(got, np.asarray(s) + dt * np.asarray(v), rtol=0, atol=1e-15)
+
+
+def test_euler_steps_of_a_leak_follow_the_geometric_series():
+    cell = oo.Euler(Leak(jnp.array([10.0])), 1.0)
+    state = cell.initial_state()
+    for step in range(1, 6):
+        state = cell.step(state, jnp.ones(1))
+        np.testing.assert_allclose(state.y, 1 - 0.9**step, rtol=1e-14)
+
+
+def test_a_cell_reads_its_sizes_and_start_from_the_circuit():
+    circuit = zoo.gated()
+    cell = oo.Euler(circuit, 0.1)
+    assert cell.input_size == circuit.input_size == zoo.M
+    assert eqx.tree_equal(cell.initial_state(), circuit.initial_state())
+
+
+@pytest.mark.parametrize("dt", (0.1, 1, np.float64(0.1), jnp.asarray(0.1, jnp.float32)))
+def test_single_precision_stays_single_for_every_kind_of_dt(dt):
+    circuit = zoo.CIRCUITS["gated float32"]()
+    new = oo.Euler(circuit, dt).step(zoo.state_of(circuit), zoo.input_of(circuit))
+    assert {leaf.dtype for leaf in new} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("dt", (0.1, np.float64(0.1), np.asarray(0.1), jnp.asarray(0.1)))
+def test_the_step_size_is_not_a_trainable_parameter(dt):
+    cell = oo.Euler(Leak(jnp.array([10.0])), dt)
+    params = eqx.filter(cell, oo.trainable(cell))
+    assert [leaf.shape for leaf in jax.tree.leaves(params)] == [(1,)]
+
+
+def test_the_step_size_may_be_traced():
+    circuit = zoo.organics()
+    x, state = zoo.input_of(circuit), zoo.state_of(circuit)
+    slope = jax.jacfwd(lambda dt: oo.Euler(circuit, dt).step(state, x))(0.1)
+    velocity = circuit.vector_field(0.0, state, x)
+    for got, wanted in zip(slope, velocity, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("bad", (0, -0.1, np.nan, np.inf, "1", None, True, np.ones(2)))
+def test_dt_must_be_a_positive_number(unchecked, bad):
+    with pytest.raises(ValueError, match=r"^Argument `dt` must be a positive number"):
+        oo.Euler(zoo.organics(), bad)
+
+
+@pytest.mark.parametrize("bad", (None, "gated", oo.ORGaNICs, jnp.ones(3)))
+def test_a_cell_needs_a_circuit(unchecked, bad):
+    with pytest.raises(ValueError, match=r"^Argument `circuit` must be a circuit"):
+        oo.Euler(bad, 0.1)

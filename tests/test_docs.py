@@ -1,0 +1,41 @@
+"""The code blocks of the documentation run, page by page and in order."""
+
+import re
+from pathlib import Path
+
+import jax
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(page):
+    return _BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def _as_users_run_it():
+    # Readers have jax's own defaults, not the strict ones of this test suite.
+    with (
+        jax.enable_x64(False),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
+        yield
+
+
+@pytest.mark.usefixtures("_as_users_run_it")
+@pytest.mark.parametrize("page", [p for p in _PAGES if _blocks(p)], ids=lambda p: p.stem)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scope = {"__name__": "__main__"}
+    for block in _blocks(page):
+        exec(compile(block, str(page), "exec"), scope)
+
+
+def test_pages_with_code_are_found():
+    assert {"README", "getting_started", "equations", "solvers", "training"} <= {
+        page.stem for page in _PAGES if _blocks(page)
+    }

@@ -1,0 +1,110 @@
+"""Losses and metrics of one sample, against hand values and scipy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+
+import organics_ode as oo
+
+RNG = np.random.default_rng(0)
+SCORES = RNG.normal(size=(5, 3))
+CLASSES = np.array((0, 2, 1, 1, 0), np.int32)
+MASK = np.array((1.0, 0.0, 2.0, 0.5, 0.0))
+LOSSES = (oo.cross_entropy, oo.squared_error, oo.accuracy)
+
+
+def test_cross_entropy_of_one_answer_is_minus_its_log_softmax():
+    for scores, target in zip(SCORES, CLASSES, strict=True):
+        expected = -scipy.special.log_softmax(scores)[target]
+        value = oo.cross_entropy(jnp.asarray(scores), jnp.asarray(target))
+        np.testing.assert_allclose(value, expected, rtol=1e-14)
+
+
+def test_cross_entropy_of_equal_scores_is_the_log_of_their_number():
+    value = oo.cross_entropy(jnp.zeros(10), jnp.asarray(3))
+    np.testing.assert_allclose(value, np.log(10), rtol=1e-15)
+
+
+def test_cross_entropy_of_huge_scores_does_not_overflow():
+    np.testing.assert_allclose(oo.cross_entropy(jnp.array([1e4, 0.0]), jnp.asarray(1)), 1e4)
+
+
+def test_cross_entropy_averages_over_time():
+    expected = -scipy.special.log_softmax(SCORES, axis=1)[np.arange(5), CLASSES]
+    plain = oo.cross_entropy(jnp.asarray(SCORES), jnp.asarray(CLASSES))
+    masked = oo.cross_entropy(jnp.asarray(SCORES), jnp.asarray(CLASSES), jnp.asarray(MASK))
+    np.testing.assert_allclose(plain, expected.mean(), rtol=1e-14)
+    np.testing.assert_allclose(masked, np.average(expected, weights=MASK), rtol=1e-14)
+
+
+def test_squared_error_averages_over_channels_and_time():
+    outputs, targets = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[0.0, 2.0], [1.0, 1.0]])
+    value = oo.squared_error(jnp.asarray(outputs), jnp.asarray(targets))
+    np.testing.assert_allclose(value, (1 + 0 + 4 + 16) / 4, rtol=1e-15)
+    masked = oo.squared_error(jnp.asarray(outputs), jnp.asarray(targets), jnp.array([0.0, 1.0]))
+    np.testing.assert_allclose(masked, (4 + 16) / 2, rtol=1e-15)
+    one = oo.squared_error(jnp.asarray(outputs[1]), jnp.asarray(targets[1]))
+    np.testing.assert_allclose(one, 10, rtol=1e-15)
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    right = SCORES.argmax(1) == CLASSES
+    assert 0 < right.sum() < 5
+    value = oo.accuracy(jnp.asarray(SCORES), jnp.asarray(CLASSES))
+    np.testing.assert_allclose(value, right.mean(), rtol=1e-15)
+    masked = oo.accuracy(jnp.asarray(SCORES), jnp.asarray(CLASSES), jnp.asarray(MASK))
+    np.testing.assert_allclose(masked, np.average(right, weights=MASK), rtol=1e-15)
+    one = oo.accuracy(jnp.array([0.1, 0.7, 0.2]), jnp.asarray(1))
+    assert one == 1 and one.shape == ()
+
+
+@pytest.mark.parametrize("loss", (oo.cross_entropy, oo.accuracy))
+def test_steps_that_the_mask_leaves_out_do_not_count(loss):
+    other = SCORES.copy()
+    other[MASK == 0] = 1e3 * RNG.normal(size=(2, 3))
+    classes, mask = jnp.asarray(CLASSES), jnp.asarray(MASK)
+    assert loss(jnp.asarray(SCORES), classes, mask) == loss(jnp.asarray(other), classes, mask)
+
+
+@pytest.mark.parametrize("dtype", (bool, np.int32, np.float32, np.float64))
+def test_a_mask_of_any_dtype_keeps_the_dtype_of_the_outputs(dtype):
+    outputs = jnp.asarray(SCORES, jnp.float32)
+    mask = jnp.asarray(MASK > 0, dtype)
+    expected = -scipy.special.log_softmax(SCORES, axis=1)[np.arange(5), CLASSES][MASK > 0].mean()
+    value = oo.cross_entropy(outputs, jnp.asarray(CLASSES), mask)
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    assert oo.accuracy(outputs, jnp.asarray(CLASSES), mask).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("dtype", (np.int32, np.int64, np.uint8))
+def test_classes_may_be_any_integers(dtype):
+    for loss in (oo.cross_entropy, oo.accuracy):
+        expected = loss(jnp.asarray(SCORES), jnp.asarray(CLASSES))
+        assert loss(jnp.asarray(SCORES), jnp.asarray(CLASSES, dtype)) == expected
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_wrong_shapes_of_targets_are_refused_not_broadcast(loss):
+    for shape in ((), (4,), (5, 1), (1,), (3,), (5, 4)):
+        with pytest.raises(ValueError, match=r"^Argument `targets` must have shape"):
+            loss(jnp.asarray(SCORES), jnp.zeros(shape, jnp.int32))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_wrong_shapes_of_masks_are_refused_not_broadcast(loss):
+    targets = jnp.asarray(SCORES if loss is oo.squared_error else CLASSES)
+    for shape in ((1,), (4,), (5, 1), (5, 3)):
+        with pytest.raises(ValueError, match=r"^Argument `mask` must have shape"):
+            loss(jnp.asarray(SCORES), targets, jnp.ones(shape))
+
+
+def test_gradients_are_those_of_softmax_and_square():
+    scores, target = jnp.asarray(SCORES[0]), jnp.asarray(1)
+    slope = jax.grad(oo.cross_entropy)(scores, target)
+    softmax = scipy.special.softmax(SCORES[0])
+    np.testing.assert_allclose(slope, softmax - np.eye(3)[1], atol=1e-15)
+    slope = jax.grad(oo.squared_error)(scores, jnp.zeros(3))
+    np.testing.assert_allclose(slope, 2 * SCORES[0] / 3, rtol=1e-15)

@@ -1,0 +1,182 @@
+"""Rectifier, roots and powers: values, and derivatives that stay finite in both modes.
+
+Values are compared with a few roundings of the dtype; where exact 0 is promised, it is asserted.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from zoo import AFTER, BEFORE, NONE
+
+from organics_ode._nonlinearities import Rectification, check_rectification, power, root
+
+EXPONENTS = (1.0, 1.5, 2.0, 3.0)
+DTYPES = (np.float32, np.float64)
+MODES = {"forward": jax.jacfwd, "reverse": jax.jacrev}
+POSITIVE = (1e-30, 1e-6, 0.3, 1.0, 7.0)
+
+
+def few_roundings(dtype):
+    return {"rtol": 16 * np.finfo(dtype).eps}
+
+
+@pytest.fixture(params=DTYPES, ids=lambda d: d.__name__)
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=("compiled in", "array"))
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(params=EXPONENTS)
+def p(request):
+    return request.param
+
+
+def as_kind(p, kind, dtype):
+    return p if kind == "compiled in" else jnp.asarray(p, dtype)
+
+
+def test_root_is_the_root_of_the_rectified_value(p, kind, dtype):
+    a = np.array((-2.0, -1e-30, -0.0, 0.0, *POSITIVE), dtype)
+    expected = np.maximum(a, 0).astype(np.float64) ** (1 / p)
+    value = root(jnp.asarray(a), as_kind(p, kind, dtype))
+    assert value.dtype == dtype
+    np.testing.assert_allclose(value, expected, **few_roundings(dtype))
+
+
+def test_power_is_the_power_of_the_magnitude(p, kind, dtype):
+    y = np.array((-7.0, -0.3, -1e-6, 0.0, 1e-6, 0.3, 7.0), dtype)
+    value = power(jnp.asarray(y), as_kind(p, kind, dtype))
+    assert value.dtype == dtype
+    np.testing.assert_allclose(value, np.abs(y.astype(np.float64)) ** p, **few_roundings(dtype))
+
+
+def derivatives(mode, function, x, exponent):
+    """The first and second derivative at each entry of x."""
+
+    def one(x):
+        return function(x, exponent)
+
+    first = MODES[mode](one)
+    return jax.jit(lambda x: (jax.vmap(first)(x), jax.vmap(MODES[mode](first))(x)))(x)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_derivatives_of_root_are_the_analytic_ones(p, kind, dtype, mode):
+    a, q = np.array(POSITIVE[1:]), 1 / p
+    x = jnp.asarray(a, dtype)
+    first, second = derivatives(mode, root, x, as_kind(p, kind, dtype))
+    assert first.dtype == second.dtype == dtype
+    np.testing.assert_allclose(first, q * a ** (q - 1), **few_roundings(dtype))
+    # In units of a^(q−2): where q = 1 the second derivative is a difference that vanishes.
+    scaled = np.asarray(second, np.float64) / a ** (q - 2)
+    np.testing.assert_allclose(scaled, q * (q - 1), rtol=0, atol=64 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_derivatives_of_power_are_the_analytic_ones_for_both_signs(p, kind, dtype, mode):
+    y = np.array((-2.0, -0.3, 1e-3, 0.3, 2.0))
+    first, second = derivatives(mode, power, jnp.asarray(y, dtype), as_kind(p, kind, dtype))
+    assert first.dtype == second.dtype == dtype
+    slope = p * np.abs(y) ** (p - 1) * np.sign(y)
+    np.testing.assert_allclose(first, slope, **few_roundings(dtype))
+    scaled = np.asarray(second, np.float64) / np.abs(y) ** (p - 2)
+    np.testing.assert_allclose(scaled, p * (p - 1), rtol=0, atol=64 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_root_is_flat_at_and_below_zero(p, kind, dtype, mode):
+    x, exponent = jnp.array((-1.0, -1e-30, -0.0, 0.0), dtype), as_kind(p, kind, dtype)
+    for value in (root(x, exponent), *derivatives(mode, root, x, exponent)):
+        np.testing.assert_array_equal(value, 0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_power_is_flat_at_zero(p, kind, dtype, mode):
+    x, exponent = jnp.zeros(1, dtype), as_kind(p, kind, dtype)
+    first, second = derivatives(mode, power, x, exponent)
+    assert power(x, exponent) == 0 and first == 0 and jnp.isfinite(second)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_tiniest_values_have_finite_slopes(p, kind, dtype, mode):
+    tiny, exponent = jnp.full(1, np.finfo(dtype).tiny, dtype), as_kind(p, kind, dtype)
+    for function in (root, power):
+        slope, _ = derivatives(mode, function, tiny, exponent)
+        assert jnp.isfinite(slope)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("function", (root, power))
+def test_the_derivative_in_a_traced_exponent_is_analytic_and_finite(dtype, mode, function):
+    x = jnp.asarray((-0.5, 0.0, 0.5, 3.0), dtype)
+    p = jnp.asarray(1.5, dtype)
+    slope = MODES[mode](function, argnums=1)(x, p)
+    size = np.abs(np.asarray(x, np.float64))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.nan_to_num(np.log(size), neginf=0)
+    expected = size**1.5 * log
+    if function is root:
+        expected = np.where(np.asarray(x) > 0, -(size ** (1 / 1.5)) * log / 1.5**2, 0)
+    np.testing.assert_allclose(slope, expected, **few_roundings(dtype))
+
+
+def test_a_traced_exponent_gives_what_a_compiled_one_does(p, dtype):
+    x = jnp.asarray(POSITIVE, dtype)
+    for function in (root, power):
+        traced = jax.jit(function)(x, jnp.asarray(p, dtype))
+        np.testing.assert_allclose(traced, function(x, p), **few_roundings(dtype))
+
+
+def test_derivatives_of_sums_stay_finite_when_only_some_entries_are_zero(p, dtype):
+    a = jnp.asarray((-1.0, 0.0, 1e-30, 2.0), dtype)
+    for function in (root, power):
+        forward, reverse = (
+            jax.jit(mode(lambda a, f=function: f(a, p)))(a) for mode in MODES.values()
+        )
+        assert jnp.all(jnp.isfinite(forward))
+        np.testing.assert_array_equal(forward, reverse)
+
+
+Y = np.array((-1.5, -0.2, 0.0, 0.7))
+W_R = np.random.default_rng(0).normal(size=(4, 4))
+Z = np.array((0.3, -0.4, 0.0, 2.0))
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+TABLE = {
+    NONE: (W_R @ Y, np.abs(Y), Z),
+    BEFORE: (W_R @ relu(Y), relu(Y), Z),
+    AFTER: (relu(W_R @ Y), relu(Y), relu(Z)),
+}
+
+
+@pytest.mark.parametrize("rectification", Rectification)
+def test_rectification_enters_where_the_table_says(rectification, p):
+    recurrent, response, drive = TABLE[rectification]
+    y, z = jnp.asarray(Y), jnp.asarray(Z)
+    # 1e-15: a product of four terms of order one.
+    np.testing.assert_allclose(rectification.recurrent(jnp.asarray(W_R), y), recurrent, atol=1e-15)
+    np.testing.assert_allclose(rectification.pooled(y, p), response**p, rtol=1e-15)
+    np.testing.assert_array_equal(rectification.input(z), drive)
+
+
+def test_the_three_rectifications_differ_and_are_named_as_in_the_table():
+    assert [r.name for r in Rectification] == ["NONE", "BEFORE", "AFTER"]
+    drives = [np.asarray(r.recurrent(jnp.asarray(W_R), jnp.asarray(Y))) for r in Rectification]
+    assert not np.allclose(drives[0], drives[1])
+    assert not np.allclose(drives[0], drives[2])
+    assert not np.allclose(drives[1], drives[2])
+
+
+@pytest.mark.parametrize("wrong", ("after", None, 2, Rectification))
+def test_a_rectification_must_be_one(unchecked, wrong):
+    with pytest.raises(ValueError, match=r"Argument `rectification` must be an `oo.Rectification`"):
+        check_rectification(wrong)

@@ -1,0 +1,185 @@
+"""What `fit` and `evaluate` do with bad arguments, divergence and interruption."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import zoo
+from test_train import KEY, SIZE, classifier, train, two_classes
+
+import organics_ode as oo
+import tasks
+
+
+def batches_with(what, at):
+    """The usual batches, but `what(batch)` in place of the one of step `at` (from 0)."""
+    usual = oo.minibatches(two_classes(), SIZE, key=KEY)
+    return lambda step: what(usual(step)) if step == at else usual(step)
+
+
+def spoiled(batch):
+    """Inputs so large that the loss is no longer finite."""
+    return batch._replace(inputs=np.full_like(batch.inputs, 1e300))
+
+
+def interrupt(batch):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def two_steps():
+    return train(batches=batches_with(None, at=None), steps=2)
+
+
+def finite(tree):
+    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
+    return all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in leaves)
+
+
+def same(history, other):
+    return [r["loss"] for r in history.records] == [r["loss"] for r in other.records]
+
+
+def test_divergence_raises_with_the_model_before_that_step(two_steps):
+    with pytest.raises(oo.TrainingDiverged, match=r"diverged at step 3: the loss is") as caught:
+        train(batches=batches_with(spoiled, at=2), steps=5)
+    result = caught.value.result
+    assert result.outcome == "diverged"
+    assert finite(result.model) and eqx.tree_equal(result.model, two_steps.model)
+    assert len(result.history) == 3
+    last = result.history.records[-1]
+    assert not (np.isfinite(last["loss"]) and np.isfinite(last["gradient_norm"]))
+
+
+def test_divergence_is_a_result_where_nothing_is_to_be_thrown(two_steps):
+    result = train(batches=batches_with(spoiled, at=2), steps=5, throw=False)
+    assert result.outcome == "diverged"
+    assert eqx.tree_equal(result.model, two_steps.model)
+
+
+def test_a_log_of_a_diverged_run_can_be_read(tmp_path):
+    path = tmp_path / "log.jsonl"
+    train(batches=batches_with(spoiled, at=2), steps=5, throw=False, log=path)
+    history = oo.History.read(path)
+    assert len(history) == 3
+    assert not np.isfinite(history["loss"][-1])
+
+
+def test_an_update_that_overflows_is_not_returned():
+    # A finite loss and gradient, but a step to infinity: the result must still be of use.
+    overflowing = optax.chain(optax.scale(1e200), optax.scale(-1e200))
+    result = train(optimizer=overflowing, throw=False)
+    assert result.outcome == "diverged"
+    assert finite(result.model)
+
+
+def test_a_learning_rate_far_too_high_returns_a_model_of_finite_loss():
+    # The parameters after the first step are finite, but what they compute is not.
+    result = train(optimizer=optax.sgd(1e200), throw=False)
+    assert result.outcome == "diverged"
+    assert np.isfinite(oo.evaluate(result.model, two_classes())["loss"])
+
+
+def test_an_interruption_raises_with_the_model_so_far(two_steps):
+    with pytest.raises(oo.TrainingInterrupted, match=r"interrupted after 2 records") as caught:
+        train(batches=batches_with(interrupt, at=2), steps=5)
+    assert isinstance(caught.value, KeyboardInterrupt)
+    result = caught.value.result
+    assert result.outcome == "interrupted"
+    assert eqx.tree_equal(result.model, two_steps.model)
+    assert same(result.history, two_steps.history)
+
+
+def test_an_interruption_before_the_first_step_returns_the_model_given():
+    model = classifier()
+    with pytest.raises(oo.TrainingInterrupted) as caught:
+        train(model, batches_with(interrupt, at=0))
+    assert caught.value.result.model is model
+
+
+def test_the_log_of_an_interrupted_run_is_complete(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with pytest.raises(oo.TrainingInterrupted) as caught:
+        train(batches=batches_with(interrupt, at=2), log=path)
+    assert oo.History.read(path).records == caught.value.result.history.records
+
+
+def test_other_errors_in_batches_come_through():
+    def fail(batch):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(batches=batches_with(fail, at=1))
+
+
+@pytest.mark.parametrize("size", (1, 3, 7, 256))
+def test_evaluate_is_the_mean_over_samples_for_every_batch_size(size):
+    model, data = classifier(), two_classes(7)
+    outputs = [model(jnp.asarray(x)) for x in data.inputs]
+    pairs = list(zip(outputs, map(jnp.asarray, data.targets), strict=True))
+    values = oo.evaluate(model, data, batch_size=size)
+    assert set(values) == {"loss", "accuracy"}
+    expected = np.mean([oo.cross_entropy(*pair) for pair in pairs])
+    np.testing.assert_allclose(values["loss"], expected, rtol=1e-13)
+    assert values["accuracy"] == np.mean([oo.accuracy(*pair) for pair in pairs])
+    assert all(type(value) is float for value in values.values())
+
+
+def test_evaluate_reads_the_mask_of_its_data():
+    def masked(outputs, targets, mask):
+        return jnp.sum(mask)
+
+    data = two_classes(3)._replace(mask=np.arange(15.0).reshape(3, 5))
+    values = oo.evaluate(classifier(), data, loss=masked, metric=None, batch_size=2)
+    assert values == {"loss": np.arange(15.0).sum() / 3}
+
+
+def test_evaluate_takes_a_split_of_a_data_set():
+    data = tasks.SequentialDigits().validation
+    readout = eqx.nn.Linear(4, 10, key=KEY, dtype=np.float32)
+    values = zoo.values(4, 1, dtype=np.float32)
+    model = oo.SequenceClassifier(oo.Euler(oo.ORGaNICs(**values), 0.5), readout)
+    scores = oo.evaluate(model, data, batch_size=64)
+    # Scores near zero: a loss near that of equal odds.
+    assert abs(scores["loss"] - np.log(10)) < 1 and 0 <= scores["accuracy"] < 0.5
+
+
+BAD = {
+    "Arguments `steps` and `epochs`: exactly one": {"steps": None},
+    "Arguments `steps` and `epochs`: exactly one of them": {"steps": 1, "epochs": 1},
+    "Argument `steps` must be a positive integer": {"steps": 0},
+    "Argument `steps` must be a positive integer, but it is 2.0": {"steps": 2.0},
+    "Argument `epochs` must be a positive integer": {"epochs": -1},
+    "Argument `validate_every` must be a positive integer": {"validate_every": 0},
+    "Argument `epochs` must be used with a data set": {
+        "epochs": 1,
+        "batches": oo.trials(tasks.CopyMemory(2), 4, key=KEY),
+    },
+    "Argument `optimizer` must be an optax transformation": {"optimizer": "adam"},
+    "Argument `batches` must be a function of the step": {"batches": two_classes()},
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_arguments_are_named(unchecked, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        train(**BAD[message])
+
+
+def test_a_log_that_can_not_be_written_is_refused_before_the_first_step(tmp_path):
+    for path in (tmp_path, tmp_path / "missing" / "log.jsonl"):
+        with pytest.raises(ValueError, match=r"^Argument `log` must be a file that can be written"):
+            train(log=path, batches=batches_with(interrupt, at=0))
+
+
+@pytest.mark.parametrize("bad", (0, 2.0, None))
+def test_evaluate_needs_a_batch_size(unchecked, bad):
+    with pytest.raises(ValueError, match=r"^Argument `batch_size` must be a positive integer"):
+        oo.evaluate(classifier(), two_classes(), batch_size=bad)
+
+
+def test_evaluate_needs_a_sample():
+    with pytest.raises(ValueError, match=r"^Argument `data` must hold at least one sample"):
+        oo.evaluate(classifier(), two_classes(0))
