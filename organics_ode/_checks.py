@@ -105,7 +105,8 @@ def check_state(name: str, state: Any, like: Any) -> Any:
     for leaf_name, leaf, target in zip(names, leaves, jax.tree.leaves(like), strict=True):
         array = as_float_array(leaf_name, leaf, target.dtype)
         check_shape(leaf_name, array, target.shape, "(n,)")
-        arrays.append(check_finite(leaf_name, array))
+        # Not inside jit: there the check would cost a callback in every training step.
+        arrays.append(array if is_traced(array) else check_finite(leaf_name, array))
     return jax.tree.unflatten(jax.tree.structure(like), arrays)
 
 

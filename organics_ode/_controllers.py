@@ -56,11 +56,12 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
     next value. Stops at the first state that is not finite.
     """
 
+    dt0: Float[Array, ""]
     switches: Float[Array, " switches"] | None
 
     def wrap(self, direction: Any) -> "FixedSteps":
         switches = self.switches
-        return FixedSteps(None if switches is None else jnp.sort(switches * direction))
+        return FixedSteps(self.dt0, None if switches is None else jnp.sort(switches * direction))
 
     def init(
         self,
@@ -73,10 +74,9 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
         func: Any,
         error_order: Any,
     ) -> tuple[Any, Any]:
-        if dt0 is None:
-            raise ValueError("Argument `dt0` must be given with a fixed step size, but it is None.")
-        # The end is not part of the state: Backsolve hands one solve's state on to the next.
-        return self._step_end(t0, dt0), dt0
+        # No state, and dt0 is not diffrax's: Backsolve hands one segment's state on to the next,
+        # whose first step would then be diffrax's t0 + dt0, switch or no switch.
+        return self._step_end(t0), None
 
     def adapt_step_size(
         self,
@@ -98,41 +98,38 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
             [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(y1_candidate)]
         ).all()
         result = RESULTS.where(finite, RESULTS.successful, RESULTS.nonfinite)
-        end = self._step_end(start, controller_state)
-        return True, start, end, made_jump, controller_state, result
+        return True, start, self._step_end(start), made_jump, controller_state, result
 
-    def _step_end(self, t: Any, dt0: Any) -> Any:
-        stop = t + dt0  # past the end of the solve, diffrax cuts it
+    def _step_end(self, t: Any) -> Any:
+        stop = t + self.dt0  # past the end of the solve, diffrax cuts it
         if self.switches is not None:
             ahead = self.switches > t
             nearest = jnp.min(jnp.where(ahead, self.switches, jnp.inf))
             stop = jnp.where(ahead.any(), prevbefore(nearest), stop)
         # Dividing what is left avoids a sliver of a step from rounding at the end of a hold.
-        steps = jnp.maximum(jnp.ceil((stop - t) / dt0 - 1e-3), 1)
+        steps = jnp.maximum(jnp.ceil((stop - t) / self.dt0 - 1e-3), 1)
         return jnp.where(steps == 1, stop, t + (stop - t) / steps)
 
 
 def prepare(
     controller: diffrax.AbstractStepSizeController,
     switches: Float[Array, " switches"] | None,
-    t0: Float[Array, ""],
-    t1: Float[Array, ""],
-) -> diffrax.AbstractStepSizeController:
-    """The user's controller, made to stop at switches and to fail early."""
+    ts: Float[Array, " time"],
+    dt0: Float[Array, ""] | None,
+) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
+    """The user's controller, made to stop at switches and to fail early, and diffrax's dt0."""
     if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        eps = np.finfo(np.dtype(t1.dtype)).eps
-        shortest = 4 * eps * jnp.maximum(jnp.abs(t0), jnp.abs(t1))
-        guarded = GuardedSteps(controller, shortest)
-        return (
-            guarded
-            if switches is None
-            else diffrax.ClipStepSizeController(guarded, jump_ts=switches)
-        )
+        guarded = GuardedSteps(controller, 4 * np.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts)))
+        if switches is None:
+            return guarded, dt0
+        return diffrax.ClipStepSizeController(guarded, jump_ts=switches), dt0
     if isinstance(controller, diffrax.ConstantStepSize):
-        return FixedSteps(switches)
+        if dt0 is None:
+            raise ValueError("Argument `dt0` must be given with a fixed step size, but it is None.")
+        return FixedSteps(dt0, switches), None
     if switches is not None:
         raise ValueError(
             "Argument `stepsize_controller` must be adaptive or `diffrax.ConstantStepSize()` for "
             f"an input with switches, but it is {type(controller).__name__}."
         )
-    return controller
+    return controller, dt0

@@ -18,6 +18,7 @@ from ._checks import (
     check_positive_integer,
     check_positive_number,
     check_state,
+    is_traced,
     refuse,
 )
 from ._constraints import resolve
@@ -77,31 +78,44 @@ def simulate(
     dtype = jax.tree.leaves(state0)[0].dtype
     ts = _read_times(ts, dtype)
     inputs = _read_inputs(inputs, circuit, ts)
-    solver = diffrax.Tsit5() if solver is None else solver
+    method = _read("solver", solver, diffrax.AbstractSolver, diffrax.Tsit5())
+    checkpoints = diffrax.RecursiveCheckpointAdjoint()
+    gradients = _read("adjoint", adjoint, diffrax.AbstractAdjoint, checkpoints)
     controller = _read_controller(stepsize_controller, dtype)
-    times = _before_switches(ts, inputs.switch_times)
+    steps, dt0 = prepare(controller, inputs.switch_times, ts, _read_dt0(dt0, dtype))
+    is_backsolve = isinstance(gradients, diffrax.BacksolveAdjoint)
+    times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts
+    # A last stage at the very end must not see a value that is switched on there.
+    last = prevbefore(jax.lax.stop_gradient(times[-1]))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(_field),
-        solver,
+        method,
         times[0],
         times[-1],
-        _read_dt0(dt0, dtype),
+        dt0,
         state0,
-        args=(circuit, inputs),
+        args=(circuit, inputs, last),
         # The extra save at the end tells where a run that failed had come to.
         saveat=diffrax.SaveAt(ts=times, t1=True),
-        stepsize_controller=prepare(controller, inputs.switch_times, ts[0], ts[-1]),
-        adjoint=diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+        stepsize_controller=steps,
+        adjoint=gradients,
         max_steps=max_steps,
         throw=False,
     )
-    trajectory = read_solution(solution, ts, state0, _describe_solver(solver, controller))
+    trajectory = read_solution(solution, ts, state0, _describe_solver(method, controller))
     return raise_failure(trajectory) if throw else trajectory
 
 
-def _field(t: Any, state: Any, args: tuple[AbstractCircuit, AbstractInput]) -> Any:
-    circuit, inputs = args
-    return circuit.vector_field(t, state, inputs(t))
+def _field(t: Any, state: Any, args: tuple[AbstractCircuit, AbstractInput, Array]) -> Any:
+    circuit, inputs, last = args
+    x = inputs(jnp.minimum(t, last)).astype(last.dtype)
+    return circuit.vector_field(t, state, x)
+
+
+def _read(name: str, value: Any, kind: Any, default: Any) -> Any:
+    if value is not None and not isinstance(value, kind):
+        refuse(name, f"be a diffrax.{kind.__name__}", f"it is {value!r}")
+    return default if value is None else value
 
 
 def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
@@ -113,27 +127,28 @@ def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
 
 def _read_inputs(inputs: Any, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
     inputs = resolve(as_input(inputs))
+    # One dtype for time everywhere: a switch must be the same number to solver and lookup.
+    inputs = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, inputs)
     size = eqx.filter_eval_shape(inputs, ts[0]).shape
     if size != (circuit.input_size,):
         refuse("inputs", f"give m = {circuit.input_size} numbers", f"they have shape {size}")
-    # One dtype for time everywhere: a switch must be the same number to solver and lookup.
-    inputs = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, inputs)
     if inputs.switch_times is not None:
         check_increasing("inputs.ts", inputs.switch_times)
     return inputs
 
 
 def _before_switches(ts: Array, switches: Array | None) -> Array:
-    """The times, but one float earlier where one after the start is also a switch time.
+    """The save times, but a hair earlier where one after the start is also a switch time.
 
-    The state is continuous there, and a backward solve that starts at such a time (Backsolve
-    restarts at each) must see the value held before it.
+    Backsolve restarts at each of them, and there must see the value held before. A hair: more than
+    the 100 floats within which diffrax takes two times for one.
     """
     if switches is None:
         return ts
+    hair = 256 * np.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts))
     index = jnp.searchsorted(switches, ts[1:])
     at_switch = switches[jnp.minimum(index, switches.size - 1)] == ts[1:]
-    return ts.at[1:].set(jnp.where(at_switch, prevbefore(ts[1:]), ts[1:]))
+    return ts.at[1:].add(jnp.where(at_switch, -hair, 0))
 
 
 def _read_dt0(dt0: Any, dtype: Any) -> Array | None:
@@ -145,11 +160,13 @@ def _read_dt0(dt0: Any, dtype: Any) -> Array | None:
 
 def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeController:
     single = dtype != np.dtype("float64")
+    kind = diffrax.AbstractStepSizeController
+    controller = _read("stepsize_controller", controller, kind, None)
     if controller is None:
         rtol = 1e-4 if single else 1e-6
         return diffrax.PIDController(rtol=rtol, atol=rtol / 10)
     rtol = getattr(controller, "rtol", None)
-    if single and isinstance(rtol, float) and rtol < 1e-6:
+    if single and rtol is not None and not is_traced(rtol) and rtol < 1e-6:
         warnings.warn(
             f"rtol = {rtol:g} is finer than {np.dtype(dtype).name} resolves and may take hundreds "
             "of times more steps; compute in float64 (jax_enable_x64) for such a tolerance.",
@@ -159,6 +176,7 @@ def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeCon
 
 
 def _describe_solver(solver: Any, controller: Any) -> str:
-    rtol, atol = getattr(controller, "rtol", None), getattr(controller, "atol", None)
-    steps = type(controller).__name__ if rtol is None else f"rtol {rtol:g}, atol {atol:g}"
+    tolerances = {name: getattr(controller, name, None) for name in ("rtol", "atol")}
+    known = {k: v for k, v in tolerances.items() if v is not None and not is_traced(v)}
+    steps = ", ".join(f"{k} {float(v):g}" for k, v in known.items()) or type(controller).__name__
     return f"{type(solver).__name__}, {steps}"

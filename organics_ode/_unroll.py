@@ -6,16 +6,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree
 
-from ._checks import as_float_array, check_positive_integer, check_state, is_traced, refuse
+from ._checks import (
+    as_float_array,
+    check_finite,
+    check_positive_integer,
+    check_state,
+    is_traced,
+    refuse,
+)
 from ._constraints import resolve
 from .cells import AbstractCell
 
 
 def unroll(
     cell: AbstractCell,
-    xs: Float[Array, "time m"],
+    xs: Any,
     *,
     state0: Any = None,
     last_only: bool = False,
@@ -48,6 +55,8 @@ def unroll(
     cell = resolve(cell)
     state0 = check_state("state0", resolve(state0), cell.initial_state())
     xs = as_float_array("xs", xs, jax.tree.leaves(state0)[0].dtype)
+    if not is_traced(xs):  # inside jit the check would cost a callback in every training step
+        check_finite("xs", xs)
     if xs.ndim != 2 or xs.shape[0] == 0:
         refuse("xs", "have shape (time, m) with at least one step", f"it has shape {xs.shape}")
     check_positive_integer("keep_every", keep_every)

@@ -67,4 +67,5 @@ def _average(values: Array, mask: Any) -> Array:
     if jnp.shape(mask) != values.shape:
         refuse("mask", f"have shape (time,) = {values.shape}", f"it has {jnp.shape(mask)}")
     mask = jnp.asarray(mask).astype(values.dtype)
-    return jnp.sum(mask * values) / jnp.sum(mask)
+    total = jnp.sum(mask)
+    return jnp.sum(mask * values) / jnp.where(total > 0, total, 1)  # nothing selected costs 0

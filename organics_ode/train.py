@@ -68,7 +68,7 @@ class FitResult(NamedTuple):
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss or its gradient is no longer finite; `result` holds the model before that step."""
+    """The loss or its gradient is not finite; `result` holds the last model where they were."""
 
     def __init__(self, message: str, result: FitResult):
         super().__init__(message)
@@ -134,24 +134,28 @@ def fit(
         TrainingDiverged: the loss or its gradient is no longer finite.
         TrainingInterrupted: Ctrl-C. Both have the `result` so far.
     """
+    _check_arguments(model, batches, optimizer)
     total = _count_steps(batches, steps, epochs)
     if validate_every is not None:
         check_positive_integer("validate_every", validate_every)
     every = validate_every or getattr(batches, "steps_per_epoch", total)
     state = _State(model, optimizer.init(eqx.filter(model, trainable(model))))
+    good = model  # the last model whose loss and gradient were finite
     with _Recorder(metric, batches, total, log, progress) as recorder:
         try:
             for step in range(1, total + 1):
                 new, values = _train_step(state, batches(step - 1), optimizer, loss, metric)
                 if not recorder.step(step, values):
-                    return _diverged(state.model, recorder.history, step, throw)
-                state = new
+                    return _diverged(good, recorder.history, step, throw)
+                good, state = state.model, new
                 if validation is not None and (step % every == 0 or step == total):
                     scores = evaluate(state.model, validation, loss=loss, metric=metric)
                     recorder.validation(step, scores)
         except KeyboardInterrupt as stop:
             result = FitResult(state.model, recorder.history, "interrupted")
             raise TrainingInterrupted(result) from stop
+    if not _is_finite(state.model):  # the last update overflowed, and no step came to notice
+        return _diverged(good, recorder.history, total, throw)
     return FitResult(state.model, recorder.history)
 
 
@@ -211,7 +215,8 @@ def _train_step(
         return values["loss"], values
 
     gradient, values = eqx.filter_grad(objective, has_aux=True)(params)
-    updates, optimizer_state = optimizer.update(gradient, state.optimizer, params)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes its step counts with floats
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, params)
     model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
     return _State(model, optimizer_state), values | {"gradient_norm": optax.global_norm(gradient)}
 
@@ -227,6 +232,22 @@ def _named(values: dict[str, Array], metric: Loss | None) -> dict[str, Array]:
     """The metric under its function's name: the arrays above can not carry it."""
     name = getattr(metric, "__name__", "metric")
     return {name if key == "metric" else key: value for key, value in values.items()}
+
+
+def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
+    if not isinstance(optimizer, optax.GradientTransformation):
+        must = "be an optax transformation such as `optax.adam(1e-3)`"
+        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
+    if not callable(batches):
+        must = "be a function of the step, from `oo.minibatches` or `oo.trials`"
+        refuse("batches", must, f"it is {type(batches).__name__}")
+    if not any(jax.tree.leaves(trainable(model))):
+        refuse("model", "have something to train", "all of it is frozen")
+
+
+def _is_finite(model: PyTree) -> bool:
+    leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
 
 def _count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
@@ -250,7 +271,7 @@ def _diverged(model: PyTree, history: History, step: int, throw: bool) -> FitRes
         f"Training diverged at step {step}: the loss is {last['loss']:g} and the norm of its "
         f"gradient {last['gradient_norm']:g}. Explicit Euler is stable only for dt well below the "
         "time constants: bound them (`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate. "
-        "The exception's `result` has the model before that step and the history.",
+        "The exception's `result` has the last model where both were finite, and the history.",
         result,
     )
 

@@ -1,9 +1,10 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_positive_number, refuse
+from .._checks import check_positive_number, is_traced, refuse
 from ..circuits import AbstractCircuit
 from ._cell import AbstractCell
 
@@ -16,7 +17,7 @@ class Euler(AbstractCell[Any]):
 
     Args:
         circuit: an `AbstractCircuit`.
-        dt: step in ms, > 0.
+        dt: step in ms, > 0. A number is compiled in.
     """
 
     circuit: AbstractCircuit
@@ -26,7 +27,8 @@ class Euler(AbstractCell[Any]):
         if not isinstance(circuit, AbstractCircuit):
             refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
         check_positive_number("dt", dt)
-        self.circuit, self.dt = circuit, dt
+        # A float is no array and so not trained; a traced dt stays open to jax's transformations.
+        self.circuit, self.dt = circuit, dt if is_traced(dt) else float(dt)
 
     @property
     def input_size(self) -> int:
@@ -36,7 +38,7 @@ class Euler(AbstractCell[Any]):
     def step(self, state: Any, x: Float[Array, " m"]) -> Any:
         """The state one step later, for the input x (m,)."""
         velocity = self.circuit.vector_field(None, state, x)
-        return jax.tree.map(lambda s, v: s + self.dt * v, state, velocity)
+        return jax.tree.map(lambda s, v: s + jnp.asarray(self.dt, s.dtype) * v, state, velocity)
 
     def initial_state(self) -> Any:
         """The circuit's own initial state."""
