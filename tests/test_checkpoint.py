@@ -103,7 +103,6 @@ MISMATCHES = {
         "`cell.circuit.exponent` has value 2.0 in the file and 3.0 in `like`",
     ),
     "dt": (lambda: classifier(dt=0.5), "`cell.dt` has value 1.0 in the file and 0.5 in `like`"),
-    "type of dt": (lambda: classifier(dt=1), "`cell.dt` has kind float in the file and int in"),
     "rectification": (
         lambda: classifier(rectification=oo.Rectification.NONE),
         "`cell.circuit.rectification` has member AFTER in the file and NONE in `like`",
