@@ -2,8 +2,7 @@
 
     python examples/train_mnist.py [--permuted] [--size 64] [--epochs 12] [--data-dir DIR]
 
-Draws train_mnist.png (or --out) and saves the trained model beside it as .npz. One epoch with 64
-units takes about a minute and a half on 2 CPU cores.
+Draws train_mnist.png (or --out) and saves the trained model beside it as .npz.
 """
 
 import argparse
