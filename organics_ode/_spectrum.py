@@ -1,0 +1,109 @@
+"""Eigenvalues of a circuit's Jacobian, and what they mean."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float
+
+from ._checks import is_traced
+from ._linearise import jacobian
+from .circuits import AbstractCircuit
+
+
+class Spectrum(eqx.Module):
+    """The eigenvalues λ of a Jacobian, the one of largest real part first.
+
+    - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
+    - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
+    - `resolution`: 1/ms, d·ε·‖J‖: an eigenvalue nearer to 0 than this can not be told from 0.
+    - `abscissa`: largest real part, 1/ms.
+    - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
+      continuum of fixed points.
+    - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
+    - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
+    - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows.
+
+    A spectrum from `jax.vmap` has the batch axes in front.
+    """
+
+    eigenvalues: Complex[Array, "*batch d"]
+    vectors: Complex[Array, "*batch d d"] | None
+    resolution: Float[Array, "*batch"]
+
+    @property
+    def abscissa(self) -> Float[Array, "*batch"]:
+        return jnp.max(self.eigenvalues.real, axis=-1)
+
+    @property
+    def is_stable(self) -> Bool[Array, "*batch"]:
+        return self.abscissa < -self.resolution
+
+    @property
+    def is_marginal(self) -> Bool[Array, "*batch"]:
+        return jnp.abs(self.abscissa) <= self.resolution
+
+    @property
+    def frequencies(self) -> Float[Array, "*batch d"]:
+        return jnp.abs(self.eigenvalues.imag) * (1000 / (2 * math.pi))
+
+    @property
+    def damping_ratios(self) -> Float[Array, "*batch d"]:
+        return -self.eigenvalues.real / jnp.abs(self.eigenvalues)
+
+    @property
+    def time_scales(self) -> Float[Array, "*batch d"]:
+        return -1 / self.eigenvalues.real
+
+    def __repr__(self) -> str:
+        if self.eigenvalues.ndim != 1 or is_traced(self.eigenvalues):
+            return f"Spectrum(eigenvalues={eqx.tree_pformat(self.eigenvalues)})"
+        kind = "stable" if self.is_stable else "marginal" if self.is_marginal else "unstable"
+        columns = (self.eigenvalues, self.frequencies, self.damping_ratios, self.time_scales)
+        rows = [
+            f"  {_complex(value):>24} {frequency:12.4g} {damping:9.3f} {time:12.4g}"
+            for value, frequency, damping, time in zip(*map(np.asarray, columns), strict=True)
+        ]
+        shown = rows if len(rows) <= 12 else [*rows[:12], f"  … {len(rows) - 12} more"]
+        head = f"  {'eigenvalue (1/ms)':>24} {'freq. (Hz)':>12} {'damping':>9} {'time (ms)':>12}"
+        title = f"Spectrum: {kind}, abscissa {float(self.abscissa):.6g} /ms"
+        return "\n".join([title, head, *shown])
+
+
+def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = False) -> Spectrum:
+    """The eigenvalues of a circuit's Jacobian at a state.
+
+    At a fixed point they decide its local stability. Along a trajectory of a driven circuit
+    (`jax.vmap(oo.spectrum, (None, 0, 0))(circuit, states, xs)`) they say how fast it moves now, and
+    decide nothing: see `lyapunov`. Pure (jit, vmap; grad of the eigenvalues); no batch axis.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        state: the circuit's state where to linearise.
+        x: (m,), the input.
+        vectors: whether to compute the right eigenvectors, at about twice the cost.
+
+    Returns:
+        A `Spectrum`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    return spectrum_of(jacobian(circuit, state, x), vectors=vectors)
+
+
+def spectrum_of(J: Float[Array, "d d"], *, vectors: bool = False) -> Spectrum:
+    """The spectrum of a matrix in 1/ms."""
+    values, right = jnp.linalg.eig(J) if vectors else (jnp.linalg.eigvals(J), None)
+    order = jnp.lexsort((-values.imag, -values.real))
+    resolution = J.shape[0] * jnp.finfo(J.dtype).eps * jnp.linalg.norm(J)
+    right = None if right is None else right[:, order]
+    return Spectrum(values[order], right, jax.lax.stop_gradient(resolution))
+
+
+def _complex(value: complex) -> str:
+    sign = "-" if value.imag < 0 else "+"
+    return f"{value.real:.6g} {sign} {abs(value.imag):.6g}i"
