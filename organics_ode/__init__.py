@@ -1,6 +1,7 @@
 """ORGaNICs: recurrent circuits of divisive normalization in continuous time, for JAX."""
 
 from ._batches import Batch as Batch, minibatches as minibatches, trials as trials
+from ._certificate import Certificate as Certificate, certify as certify
 from ._constraints import (
     Bounded as Bounded,
     Frozen as Frozen,
@@ -11,6 +12,13 @@ from ._constraints import (
     resolve as resolve,
     trainable as trainable,
 )
+from ._energy import Energy as Energy, energy as energy
+from ._exponents import lyapunov as lyapunov
+from ._find_fixed_points import (
+    FixedPoints as FixedPoints,
+    find_fixed_points as find_fixed_points,
+)
+from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
 from ._inputs import (
     AbstractInput as AbstractInput,
     Constant as Constant,
@@ -18,11 +26,22 @@ from ._inputs import (
     LinearInput as LinearInput,
     ZeroOrderHold as ZeroOrderHold,
 )
+from ._linearise import jacobian as jacobian, jacobian_blocks as jacobian_blocks
+from ._noise import (
+    Noise as Noise,
+    coherence as coherence,
+    covariance as covariance,
+    cross_spectrum as cross_spectrum,
+    power_spectrum as power_spectrum,
+)
 from ._nonlinearities import Rectification as Rectification
+from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
+from ._sample_paths import Paths as Paths, sample_paths as sample_paths
 from ._simulate import simulate as simulate
+from ._spectrum import Spectrum as Spectrum, spectrum as spectrum
 from ._trajectory import Trajectory as Trajectory
 from ._unroll import unroll as unroll
-from .cells import AbstractCell as AbstractCell, Euler as Euler
+from .cells import AbstractCell as AbstractCell, Euler as Euler, RungeKutta as RungeKutta
 from .checkpoint import load as load, save as save
 from .circuits import (
     AbstractCircuit as AbstractCircuit,

@@ -33,13 +33,13 @@ def closed_form(circuit: AbstractCircuit, x: Array) -> Any:
     return circuit.initial_state()
 
 
-@closed_form.register
-def _(circuit: ORGaNICs, x: Array) -> ORGaNICsState:
+@closed_form.register(ORGaNICs)
+def _(circuit: Any, x: Array) -> ORGaNICsState:
     return ORGaNICsState(*_normalize(circuit, x, circuit.b0, circuit.b1))
 
 
-@closed_form.register
-def _(circuit: GatedORGaNICs, x: Array) -> GatedORGaNICsState:
+@closed_form.register(GatedORGaNICs)
+def _(circuit: Any, x: Array) -> GatedORGaNICsState:
     y, a, b0, b1 = circuit.initial_state()
     y, a = jnp.zeros_like(y), jnp.zeros_like(a)
     for _ in range(_SWEEPS):
@@ -57,31 +57,31 @@ def is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
     return jnp.asarray(False)
 
 
-@is_exact.register
-def _(circuit: ORGaNICs) -> Bool[Array, ""]:
+@is_exact.register(ORGaNICs)
+def _(circuit: Any) -> Bool[Array, ""]:
     return _is_identity(circuit.W_r)
 
 
-@is_exact.register
-def _(circuit: GatedORGaNICs) -> Bool[Array, ""]:
+@is_exact.register(GatedORGaNICs)
+def _(circuit: Any) -> Bool[Array, ""]:
     return _is_identity(circuit.W_r) & has_constant_gains(circuit)
 
 
-def has_constant_gains(circuit: GatedORGaNICs) -> Bool[Array, ""]:
+def has_constant_gains(circuit: Any) -> Bool[Array, ""]:
     """Whether no gain depends on y or a: then the gains settle by themselves, and the rest sees
     constants."""
     feedback = (circuit.W_by0, circuit.W_ba0, circuit.W_by1, circuit.W_ba1)
     return ~jnp.stack([jnp.any(W != 0) for W in feedback]).any()
 
 
-def gains(c: GatedORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
+def gains(c: Any, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
     """(b0, b1) where they rest for the given y, a and x."""
     b0 = jax.nn.sigmoid(c.W_bx0 @ x + c.W_by0 @ y + c.W_ba0 @ a)
     b1 = jax.nn.sigmoid(c.W_bx1 @ x + c.W_by1 @ y + c.W_ba1 @ a)
     return b0, b1
 
 
-def _normalize(c: ORGaNICs | GatedORGaNICs, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
+def _normalize(c: Any, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
     drive = b1 * c.rectification.input(c.W_zx @ x)
     # |b1 z|^p: where a unit is active, y^p a is the power of its drive.
     a = power(c.sigma * b0, c.exponent) + c.W @ c.rectification.pooled(drive, c.exponent)

@@ -36,7 +36,11 @@ def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"
     Raises:
         ValueError: an argument is bad.
     """
-    circuit, state, x = read_point(circuit, state, x)
+    return jacobian_matrix(*read_point(circuit, state, x))
+
+
+def jacobian_matrix(circuit: AbstractCircuit, state: Any, x: Array) -> Array:
+    """`jacobian` of what is already checked and resolved."""
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
     blocks = jax.tree.leaves(_blocks(circuit, state, x))
     rows = [blocks[i : i + len(sizes)] for i in range(0, len(blocks), len(sizes))]
@@ -73,13 +77,13 @@ def _blocks(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     return jax.jacfwd(lambda s: circuit.vector_field(None, s, x))(state)
 
 
-@_blocks.register
-def _(circuit: ORGaNICs, state: ORGaNICsState, x: Array) -> ORGaNICsState:
-    return ORGaNICsState(*map(ORGaNICsState._make, _core(circuit, state.y, state.a)))
+@_blocks.register(ORGaNICs)
+def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return _nested(ORGaNICsState, _core(circuit, state.y, state.a))
 
 
-@_blocks.register
-def _(circuit: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+@_blocks.register(GatedORGaNICs)
+def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     c, (y, a, b0, _) = circuit, state
     (yy, ya), (ay, aa) = _core(c, y, a)
     zero = jnp.zeros_like(yy)
@@ -96,10 +100,15 @@ def _(circuit: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaN
         (g0[:, None] * c.W_by0, g0[:, None] * c.W_ba0, decay0, zero),
         (g1[:, None] * c.W_by1, g1[:, None] * c.W_ba1, zero, decay1),
     )
-    return GatedORGaNICsState(*map(GatedORGaNICsState._make, rows))
+    return _nested(GatedORGaNICsState, rows)
 
 
-def _core(c: ORGaNICs | GatedORGaNICs, y: Array, a: Array) -> tuple:
+def _nested(kind: Any, rows: tuple) -> Any:
+    """A state of states from rows of blocks."""
+    return kind(*(kind(*row) for row in rows))
+
+
+def _core(c: Any, y: Array, a: Array) -> tuple:
     """∂(ẏ, ȧ)/∂(y, a) at fixed gains; at kinks the slope 0 that the equations' guards give."""
     p, rectification = c.exponent, c.rectification
     W_r = c.W_r

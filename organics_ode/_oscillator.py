@@ -92,7 +92,7 @@ def _with_closed_form(circuit: Any) -> Any:
     return circuit
 
 
-def _oscillator(c: ORGaNICs | GatedORGaNICs, x: Array) -> Oscillator:
+def _oscillator(c: Any, x: Array) -> Oscillator:
     state, p = closed_form(c, x), c.exponent
     y, a = state.y, state.a
     tau_y, tau_a = (jnp.broadcast_to(tau, y.shape) for tau in (c.tau_y, c.tau_a))
@@ -106,6 +106,7 @@ def _oscillator(c: ORGaNICs | GatedORGaNICs, x: Array) -> Oscillator:
     weights = jnp.linalg.solve(damping.T, jnp.ones_like(y)) / a
     gain_rates = jnp.zeros(0, y.dtype)
     if isinstance(c, GatedORGaNICs):
-        rates = [jnp.broadcast_to(-1 / tau, y.shape) for tau in (c.tau_b0, c.tau_b1)]
+        taus: Any = (c.tau_b0, c.tau_b1)
+        rates = [jnp.broadcast_to(-1 / tau, y.shape) for tau in taus]
         gain_rates = jnp.concatenate(rates)
     return Oscillator(state, damping, D / tau_a, displacement, weights, gain_rates)

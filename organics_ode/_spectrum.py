@@ -107,3 +107,26 @@ def spectrum_of(J: Float[Array, "d d"], *, vectors: bool = False) -> Spectrum:
 def _complex(value: complex) -> str:
     sign = "-" if value.imag < 0 else "+"
     return f"{value.real:.6g} {sign} {abs(value.imag):.6g}i"
+
+
+def ritz_values(product: Any, like: Float[Array, " d"], count: int) -> Complex[Array, " count"]:
+    """Estimates of the outermost eigenvalues of v ↦ product(v), by Arnoldi's method.
+
+    The eigenvalues of the matrix restricted to span{v, Jv, …}, from a fixed random v.
+    """
+    start = jax.random.normal(jax.random.key(0), like.shape, like.dtype)
+    basis = jnp.zeros((count, like.size), like.dtype).at[0].set(start / jnp.linalg.norm(start))
+
+    def grow(basis: Array, k: Array) -> tuple[Array, Array]:
+        w = product(basis[k])
+        h = basis @ w
+        w = w - h @ basis
+        again = basis @ w  # Twice is enough: once leaves the basis not orthogonal to rounding.
+        w = w - again @ basis
+        norm = jnp.linalg.norm(w)
+        column = (h + again).at[k + 1].set(norm, mode="drop")
+        w = w / jnp.where(norm > 0, norm, 1)
+        return basis.at[k + 1].set(w, mode="drop"), column
+
+    _, columns = jax.lax.scan(grow, basis, jnp.arange(count))
+    return jnp.linalg.eigvals(columns.T)

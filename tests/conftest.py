@@ -9,6 +9,8 @@ import sys
 
 # Before anything imports matplotlib or JAX.
 os.environ["MPLBACKEND"] = "Agg"
+# Before anything loads LAPACK: its own threads and XLA's fight over the cores in batched calls.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import jaxtyping

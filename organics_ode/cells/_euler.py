@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_positive_number, is_traced, refuse
 from ..circuits import AbstractCircuit
-from ._cell import AbstractCell
+from ._cell import AbstractCell, read_step
 
 
 class Euler(AbstractCell[Any]):
@@ -24,11 +23,7 @@ class Euler(AbstractCell[Any]):
     dt: Any
 
     def __init__(self, circuit: AbstractCircuit, dt: Any):
-        if not isinstance(circuit, AbstractCircuit):
-            refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
-        check_positive_number("dt", dt)
-        # A float is no array and so not trained; a traced dt stays open to jax's transformations.
-        self.circuit, self.dt = circuit, dt if is_traced(dt) else float(dt)
+        self.circuit, self.dt = read_step(circuit, dt)
 
     @property
     def input_size(self) -> int:

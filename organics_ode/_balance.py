@@ -1,0 +1,124 @@
+"""What a root find needs to know of a circuit's equations, registered per circuit.
+
+Every equation of a circuit is a decay against terms that hold it up: ẋ_i = (−x_i + …)/τ_i. The
+functions below say how fast it decays, how large its terms are, and (where a circuit has one) how
+to substitute one equation into the other.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ._closed_form import gains
+from ._nonlinearities import Rectification, power, root
+from .circuits import (
+    AbstractCircuit,
+    GatedORGaNICs,
+    GatedORGaNICsState,
+    ORGaNICs,
+    ORGaNICsState,
+)
+
+
+@functools.singledispatch
+def relaxation_times(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
+    """τ of every equation, ms; for a circuit not registered the decay at the given state."""
+    size = sum(leaf.size for leaf in jax.tree.leaves(state))
+    flat, unravel = jax.flatten_util.ravel_pytree(state)
+    J = jax.jacfwd(
+        lambda v: jax.flatten_util.ravel_pytree(circuit.vector_field(None, unravel(v), x))[0]
+    )(flat)
+    decay = jnp.abs(jnp.diagonal(J))
+    slowest = jnp.max(decay) / size
+    return unravel(1 / jnp.maximum(decay, jnp.where(slowest > 0, slowest, 1)))
+
+
+@functools.singledispatch
+def largest_terms(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
+    """The size of the largest terms of every equation, 1/ms: what its residual is relative to."""
+    times = relaxation_times(circuit, state, x)
+    rest = circuit.vector_field(None, jax.tree.map(jnp.zeros_like, state), x)
+    return jax.tree.map(
+        lambda s, tau, f: jnp.zeros_like(s) + jnp.max(jnp.abs(s) / tau) + jnp.max(jnp.abs(f)),
+        state,
+        times,
+        rest,
+    )
+
+
+@functools.singledispatch
+def substitute(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
+    """One round of solving each equation for its own variable; the state itself where a circuit
+    has no such form."""
+    return state
+
+
+@relaxation_times.register(ORGaNICs)
+def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return _like(state, circuit.tau_y, circuit.tau_a)
+
+
+@relaxation_times.register(GatedORGaNICs)
+def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+    c = circuit
+    return _like(state, c.tau_y, c.tau_a, c.tau_b0, c.tau_b1)
+
+
+@largest_terms.register(ORGaNICs)
+def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return ORGaNICsState(*_terms(circuit, state.y, state.a, circuit.b0, circuit.b1, x))
+
+
+@largest_terms.register(GatedORGaNICs)
+def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+    c, (y, a, b0, b1) = circuit, state
+    g0, g1 = gains(c, y, a, x)
+    terms_b = (jnp.maximum(jnp.abs(b0), g0) / c.tau_b0, jnp.maximum(jnp.abs(b1), g1) / c.tau_b1)
+    return GatedORGaNICsState(*_terms(c, y, a, b0, b1, x), *terms_b)
+
+
+@substitute.register(ORGaNICs)
+def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return ORGaNICsState(*_substituted(circuit, state.y, state.a, circuit.b0, circuit.b1, x))
+
+
+@substitute.register(GatedORGaNICs)
+def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+    y, a = _substituted(circuit, *state, x)
+    return GatedORGaNICsState(y, a, *gains(circuit, y, a, x))
+
+
+def _terms(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+    # Σ_j |W_r,ij y_j| and not its sum: where the terms of that sum cancel, rounding does not.
+    p, s = c.exponent, root(a, c.exponent)
+    z, pooled = jnp.abs(c.rectification.input(c.W_zx @ x)), c.rectification.pooled(y, c.exponent)
+    recurrent = jnp.abs(1 - s) * (jnp.abs(c.W_r) @ jnp.abs(y))
+    y_terms = jnp.maximum(jnp.abs(y), jnp.maximum(b1 * z, recurrent))
+    a_terms = jnp.maximum(power(c.sigma * b0, p), c.W @ (jax.nn.relu(a) * pooled))
+    return y_terms / c.tau_y, jnp.maximum(jnp.abs(a), a_terms) / c.tau_a
+
+
+def _substituted(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple:
+    """y from its own linear equation at the given a, then a from that y.
+
+    Where the recurrent drive is rectified, with the units that are active at the given y.
+    """
+    W_r = c.W_r
+    if c.rectification is Rectification.BEFORE:
+        W_r = jnp.where((y > 0)[None, :], W_r, 0)
+    if c.rectification is Rectification.AFTER:
+        W_r = jnp.where((W_r @ y > 0)[:, None], W_r, 0)
+    eye = jnp.eye(y.size, dtype=y.dtype)
+    M = eye - (1 - root(a, c.exponent))[:, None] * W_r
+    y = jnp.linalg.solve(M, b1 * c.rectification.input(c.W_zx @ x))
+    pooled = c.rectification.pooled(y, c.exponent)
+    return y, power(c.sigma * b0, c.exponent) + c.W @ (jax.nn.relu(a) * pooled)
+
+
+def _like(state: Any, *values: Any) -> Any:
+    broadcast = [jnp.broadcast_to(v, s.shape) for v, s in zip(values, state, strict=True)]
+    return type(state)(*broadcast)

@@ -1,0 +1,240 @@
+"""`fixed_point`: where a circuit comes to rest, and its derivatives."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ._balance import substitute
+from ._checks import check_state, is_traced
+from ._closed_form import closed_form, is_exact
+from ._constraints import resolve
+from ._linearise import jacobian_matrix, read_point
+from ._routes import (
+    Equations,
+    Point,
+    accelerate,
+    lazily,
+    polish,
+    ravel,
+    settle,
+    substituted,
+)
+from ._spectrum import ritz_values, spectrum_of
+from .circuits import AbstractCircuit
+
+# Any: equinox enumerations define their members in a way type checkers can not follow.
+RESULTS: Any = diffrax.RESULTS
+ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "none")
+_CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _NONE = range(len(ROUTES))
+_DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
+_RITZ = 24
+
+
+class FixedPoint(eqx.Module):
+    """A fixed point of a circuit at a constant input.
+
+    - `state`: the circuit's state there; the best one seen if it failed.
+    - `residual`: max_i |f_i| / (the largest term of equation i).
+    - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms; negative where stable.
+    - `iterations`: steps of all routes together.
+    - `route`: what found it, an index into `organics_ode.FixedPoint.routes`.
+    - `result`: a `diffrax.RESULTS`.
+    - `succeeded`: whether the residual is ≤ 1e-10 (2e-5 in float32).
+
+    Inside jit what you do not use is not computed: without `abscissa` no eigenvalues are.
+    """
+
+    state: Any
+    residual: Float[Array, ""]
+    abscissa: Float[Array, ""]
+    iterations: Int[Array, ""]
+    route: Int[Array, ""]
+    result: diffrax.RESULTS
+
+    @property
+    def succeeded(self) -> Any:
+        return self.result == RESULTS.successful
+
+    def __repr__(self) -> str:
+        if is_traced(self.residual) or self.residual.ndim:
+            return f"FixedPoint(state={eqx.tree_pformat(self.state)})"
+        kind = "stable" if self.abscissa < 0 else "not stable"
+        head = f"FixedPoint: {kind}" if self.succeeded else "FixedPoint: not found"
+        return (
+            f"{head}\n"
+            f"  route     {ROUTES[int(self.route)]}, {int(self.iterations)} iterations\n"
+            f"  residual  {float(self.residual):.2e} of the largest term\n"
+            f"  abscissa  {float(self.abscissa):.6g} /ms\n"
+            f"  state     {eqx.tree_pformat(self.state, width=200, short_arrays=False)}"
+        )
+
+
+def fixed_point(
+    circuit: AbstractCircuit, x: Any, *, state0: Any = None, throw: bool = True
+) -> FixedPoint:
+    """A fixed point of a circuit at a constant input: f(state, x) = 0.
+
+    A stable one whenever one of the routes finds one; each route is judged by its eigenvalues and
+    the next is taken where its point is not stable:
+
+    1. the closed form (exact for W_r = I and gains that do not depend on y or a),
+    2. from there v ← v + τ⊙f(v) by Anderson's acceleration, without factoring a matrix,
+    3. the flow itself by an implicit solver, from the same start and from `initial_state()`,
+    4. damped substitution, y = (I − diag(1 − s) W_r)⁻¹ b1 z, then a, which also finds points that
+       are not stable,
+
+    each polished by Newton's method where rounding leaves room. Derivatives with respect to the
+    circuit and x are those of the implicit function theorem, ds = −J⁻¹ (∂f/∂θ) dθ, in forward and
+    reverse mode. Pure (jit, vmap, grad); no batch axis. For all fixed points see
+    `find_fixed_points`.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        x: (m,), the input.
+        state0: the state to start from, instead of the closed form.
+        throw: whether to raise if none is found; otherwise `result` and `residual` say so.
+
+    Returns:
+        A `FixedPoint`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: no fixed point was found (inside jit equinox's run-time error).
+
+    Reference:
+        Anderson, "Iterative procedures for nonlinear integral equations", J. ACM 12 (1965);
+        Shampine, Reichelt, "The MATLAB ODE suite", SIAM J. Sci. Comput. 18 (1997), for the pair of
+        implicit formulas.
+    """
+    circuit, like, x = read_point(circuit, None, x)
+    start = None if state0 is None else check_state("state0", resolve(state0), like)
+    point = _fixed_point(circuit, x, start)
+    return _raise_failure(point) if throw else point
+
+
+@eqx.filter_jit
+def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
+    # The search is not differentiated: the implicit function theorem needs only where it ended.
+    still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
+    state, residual, iterations, route = _search(*still)
+    state = _implicit(circuit, x, state)
+    solved = residual <= tolerance(residual.dtype)
+    abscissa = spectrum_of(jacobian_matrix(circuit, state, x)).abscissa
+    failed = RESULTS.where(
+        jnp.isfinite(residual), RESULTS.nonlinear_max_steps_reached, RESULTS.nonlinear_divergence
+    )
+    result = RESULTS.where(solved, RESULTS.successful, failed)
+    return FixedPoint(state, residual, abscissa, iterations, route, result)
+
+
+def tolerance(dtype: Any) -> float:
+    """The relative residual below which a point counts as solved."""
+    return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
+
+
+class _Candidate(eqx.Module):
+    point: Point
+    route: Int[Array, ""]
+    is_stable: Bool[Array, ""]
+
+    @property
+    def rank(self) -> Float[Array, ""]:
+        """Stable before solved before a small residual; the smaller the better."""
+        residual = self.point.residual
+        solved = residual <= tolerance(residual.dtype)
+        unsolved = jnp.where(jnp.isnan(residual), jnp.inf, 2 + residual)
+        return jnp.where(solved, jnp.where(self.is_stable, 0, 1), unsolved)
+
+
+def _search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+    rest = circuit.initial_state()
+    e = Equations(circuit, x, rest)
+    first = ravel(closed_form(circuit, x) if start is None else start)
+    starts = jnp.stack([first, first, ravel(rest), first])
+    routes = jnp.array([_ACCELERATED, _SETTLED, _SETTLED, _SUBSTITUTED])
+    # A circuit of one's own has no equations to substitute into each other.
+    can_substitute = substitute.dispatch(type(circuit)) is not substitute.dispatch(object)
+    attempts = len(routes) if can_substitute else len(routes) - 1
+
+    def attempt(carry: Any) -> Any:
+        best, i = carry
+        route, point = routes[i], e.point(starts[i])
+        # At most one of these does anything.
+        point = accelerate(e, point, route == _ACCELERATED)
+        point = settle(e, point, route == _SETTLED)
+        point = substituted(e, point, route == _SUBSTITUTED) if can_substitute else point
+        point = polish(e, point)
+        solved = point.residual <= tolerance(x.dtype)
+        stable = lazily(solved, lambda v: _is_stable(e, v), point.v, jnp.asarray(False))
+        new = _Candidate(point, route, stable)
+        steps = best.point.steps + point.steps
+        best = jax.tree.map(lambda a, b: jnp.where(new.rank < best.rank, a, b), new, best)
+        return eqx.tree_at(lambda c: c.point.steps, best, steps), i + 1
+
+    def unfinished(carry: Any) -> Any:
+        best, i = carry
+        # Substitution finds what is not stable: only where nothing else was found.
+        enough = jnp.where(routes[jnp.minimum(i, 3)] == _SUBSTITUTED, 1, 0)
+        return (best.rank > enough) & (i < attempts)
+
+    exact = is_exact(circuit) & (start is None)
+    route = jnp.asarray(_CLOSED if start is None else _NONE)
+    best = _Candidate(e.point(first), route, exact)
+    best, _ = jax.lax.while_loop(unfinished, attempt, (best, 0))
+    return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
+
+
+def _is_stable(e: Equations, v: Array) -> Array:
+    """Whether all eigenvalues have negative real parts: all of them for a small circuit, else the
+    outermost ones, and all where those leave it open."""
+    if v.size <= _DENSE:
+        return _all_stable(e, v)
+    _, product = jax.linearize(e.velocity, v)
+    ritz = ritz_values(product, v, _RITZ)
+    clear = jnp.max(ritz.real) < -0.01 * jnp.max(jnp.abs(ritz))
+    return lazily(~clear, lambda v: _all_stable(e, v), v, jnp.asarray(True))
+
+
+def _all_stable(e: Equations, v: Array) -> Array:
+    return spectrum_of(e.jacobian(v)).is_stable
+
+
+@eqx.filter_custom_jvp
+def _implicit(circuit: AbstractCircuit, x: Array, state: Any) -> Any:
+    """The state, with the derivatives of the implicit function theorem."""
+    return state
+
+
+@_implicit.def_jvp
+def _(primals: Any, tangents: Any) -> Any:
+    circuit, x, state = primals
+    circuit_t, x_t, _ = tangents
+    state = _implicit(circuit, x, state)  # Again: derivatives of the derivative.
+    _, push = eqx.filter_jvp(
+        lambda c, x: ravel(c.vector_field(None, state, x)), (circuit, x), (circuit_t, x_t)
+    )
+    step = -jnp.linalg.solve(jacobian_matrix(circuit, state, x), push)
+    return state, jax.flatten_util.ravel_pytree(state)[1](step)
+
+
+def _stop(leaf: Any) -> Any:
+    return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
+
+
+def _raise_failure(point: FixedPoint) -> FixedPoint:
+    remedy = (
+        "No fixed point was found. The circuit may have none for this input, or none near its "
+        "starts: give `state0`, or look for all of them with `oo.find_fixed_points`"
+    )
+    failed = ~jnp.asarray(point.succeeded)
+    if is_traced(failed):
+        return eqx.error_if(point, failed, f"{remedy}.")
+    if failed:
+        residual = float(point.residual)
+        raise RuntimeError(f"{remedy} (the best residual is {residual:.1e} of the largest term).")
+    return point
