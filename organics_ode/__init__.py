@@ -62,7 +62,18 @@ from .models import (
     SequenceClassifier as SequenceClassifier,
     SequenceToSequence as SequenceToSequence,
 )
-from .plot import plot_history as plot_history, plot_trajectory as plot_trajectory
+from .plot import (
+    plot_abscissae as plot_abscissae,
+    plot_bifurcation as plot_bifurcation,
+    plot_eigenvalues as plot_eigenvalues,
+    plot_energy as plot_energy,
+    plot_history as plot_history,
+    plot_phase_diagram as plot_phase_diagram,
+    plot_phase_portrait as plot_phase_portrait,
+    plot_power_spectrum as plot_power_spectrum,
+    plot_spectrum as plot_spectrum,
+    plot_trajectory as plot_trajectory,
+)
 from .train import (
     FitResult as FitResult,
     History as History,

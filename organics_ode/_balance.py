@@ -27,26 +27,21 @@ from .circuits import (
 @functools.singledispatch
 def relaxation_times(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """τ of every equation, ms; for a circuit not registered the decay at the given state."""
-    size = sum(leaf.size for leaf in jax.tree.leaves(state))
-    flat, unravel = jax.flatten_util.ravel_pytree(state)
-    J = jax.jacfwd(
-        lambda v: jax.flatten_util.ravel_pytree(circuit.vector_field(None, unravel(v), x))[0]
-    )(flat)
+    J, flat, unravel = _linearised(circuit, state, x)
     decay = jnp.abs(jnp.diagonal(J))
-    slowest = jnp.max(decay) / size
+    slowest = jnp.max(decay) / flat.size
     return unravel(1 / jnp.maximum(decay, jnp.where(slowest > 0, slowest, 1)))
 
 
 @functools.singledispatch
 def largest_terms(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """The size of the largest terms of every equation, 1/ms: what its residual is relative to."""
-    times = relaxation_times(circuit, state, x)
+    # With the terms of other variables: where they cancel, the variable itself may rest at 0.
+    J, flat, unravel = _linearised(circuit, state, x)
+    coupled = unravel(jnp.max(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
     rest = circuit.vector_field(None, jax.tree.map(jnp.zeros_like, state), x)
     return jax.tree.map(
-        lambda s, tau, f: jnp.zeros_like(s) + jnp.max(jnp.abs(s) / tau) + jnp.max(jnp.abs(f)),
-        state,
-        times,
-        rest,
+        lambda terms, f: jnp.zeros_like(f) + jnp.max(terms) + jnp.max(jnp.abs(f)), coupled, rest
     )
 
 
@@ -90,6 +85,15 @@ def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
 def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     y, a = _substituted(circuit, *state, x)
     return GatedORGaNICsState(y, a, *gains(circuit, y, a, x))
+
+
+def _linearised(circuit: AbstractCircuit, state: Any, x: Array) -> tuple[Array, Array, Any]:
+    """The Jacobian, the state as a vector, and the way back."""
+    flat, unravel = jax.flatten_util.ravel_pytree(state)
+    J = jax.jacfwd(
+        lambda v: jax.flatten_util.ravel_pytree(circuit.vector_field(None, unravel(v), x))[0]
+    )(flat)
+    return J, flat, unravel
 
 
 def _terms(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:

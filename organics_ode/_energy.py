@@ -13,6 +13,7 @@ from ._closed_form import is_exact
 from ._constraints import resolve
 from ._lyapunov_equation import StablePoint, solve_lyapunov, stable_point
 from ._nonlinearities import Rectification, root
+from ._order import after
 from .circuits import AbstractCircuit, ORGaNICs
 
 _FORMS = ("symmetric", "oscillator", "lyapunov")
@@ -159,6 +160,7 @@ def _energy(point: StablePoint) -> Energy:
     else:
         kind, parts = jnp.asarray(_LYAPUNOV), [J[:0, 0]] * 4 + [J[:0, :0]]
     eye = jnp.eye(J.shape[0], dtype=J.dtype)
+    J = after(parts, J)
     Q = jax.lax.cond(kind == _LYAPUNOV, lambda: solve_lyapunov(J.T, eye), lambda: 0 * eye)
     return Energy(state, kind, *parts, hessian=2 * Q)
 

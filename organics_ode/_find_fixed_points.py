@@ -57,7 +57,8 @@ class FixedPoints(eqx.Module):
 
     def __getitem__(self, index: Any) -> "FixedPoints":
         """Some of the points, always with their leading axis."""
-        kept = np.atleast_1d(np.arange(len(self))[np.asarray(index)])
+        index = index if isinstance(index, slice) else np.asarray(index)
+        kept = np.atleast_1d(np.arange(len(self))[index])
         return jax.tree.map(lambda leaf: leaf[kept], self)
 
     def __iter__(self) -> Any:

@@ -1,6 +1,6 @@
 """`fixed_point`: where a circuit comes to rest, and its derivatives."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import diffrax
 import equinox as eqx
@@ -55,6 +55,7 @@ class FixedPoint(eqx.Module):
     iterations: Int[Array, ""]
     route: Int[Array, ""]
     result: diffrax.RESULTS
+    routes: ClassVar[tuple[str, ...]] = ROUTES
 
     @property
     def succeeded(self) -> Any:
@@ -124,7 +125,7 @@ def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
     state, residual, iterations, route = _search(*still)
     state = _implicit(circuit, x, state)
     solved = residual <= tolerance(residual.dtype)
-    abscissa = spectrum_of(jacobian_matrix(circuit, state, x)).abscissa
+    abscissa = jnp.max(_eigenvalues(jacobian_matrix(circuit, state, x)).real)
     failed = RESULTS.where(
         jnp.isfinite(residual), RESULTS.nonlinear_max_steps_reached, RESULTS.nonlinear_divergence
     )
@@ -155,15 +156,18 @@ def _search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     rest = circuit.initial_state()
     e = Equations(circuit, x, rest)
     first = ravel(closed_form(circuit, x) if start is None else start)
-    starts = jnp.stack([first, first, ravel(rest), first])
-    routes = jnp.array([_ACCELERATED, _SETTLED, _SETTLED, _SUBSTITUTED])
+    known = (e, first)
+    # The second settling starts from rest, every other attempt where the closed form is.
+    routes, from_rest = (_ACCELERATED, _SETTLED, _SETTLED, _SUBSTITUTED), 2
     # A circuit of one's own has no equations to substitute into each other.
     can_substitute = substitute.dispatch(type(circuit)) is not substitute.dispatch(object)
     attempts = len(routes) if can_substitute else len(routes) - 1
 
     def attempt(carry: Any) -> Any:
-        best, i = carry
-        route, point = routes[i], e.point(starts[i])
+        # Behind the barrier nothing of this can be moved out of the loop and computed always.
+        (best, i), (e, first) = jax.lax.optimization_barrier((carry, known))
+        route = jnp.array(routes)[i]
+        point = e.point(jnp.where(i == from_rest, ravel(e.like), first))
         # At most one of these does anything.
         point = accelerate(e, point, route == _ACCELERATED)
         point = settle(e, point, route == _SETTLED)
@@ -179,7 +183,7 @@ def _search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     def unfinished(carry: Any) -> Any:
         best, i = carry
         # Substitution finds what is not stable: only where nothing else was found.
-        enough = jnp.where(routes[jnp.minimum(i, 3)] == _SUBSTITUTED, 1, 0)
+        enough = jnp.where(i == routes.index(_SUBSTITUTED), 1, 0)
         return (best.rank > enough) & (i < attempts)
 
     exact = is_exact(circuit) & (start is None)
@@ -220,6 +224,35 @@ def _(primals: Any, tangents: Any) -> Any:
     )
     step = -jnp.linalg.solve(jacobian_matrix(circuit, state, x), push)
     return state, jax.flatten_util.ravel_pytree(state)[1](step)
+
+
+@jax.custom_jvp
+def _eigenvalues(J: Array) -> Array:
+    """With derivatives of every order: `jnp.linalg.eigvals` refuses the second, and with them those
+    of the state, which come out of the same call."""
+    return jnp.linalg.eigvals(J)
+
+
+@_eigenvalues.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
+    return values, moved
+
+
+@jax.custom_jvp
+def _modes(J: Array) -> tuple[Array, Array]:
+    values, vectors = jnp.linalg.eig(J)
+    return values, vectors
+
+
+@_modes.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    values, V = _modes(*primals)
+    M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
+    gap = values[None, :] - values[:, None]
+    mixed = jnp.where(gap != 0, M / jnp.where(gap != 0, gap, 1), 0)
+    # How long the vectors are does not matter to the values: no vector moves along itself.
+    return (values, V), (jnp.diagonal(M), V @ mixed)
 
 
 def _stop(leaf: Any) -> Any:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from ._linearise import jacobian
 from ._nonlinearities import Rectification, power, root
+from ._order import after
 from ._oscillator import Oscillator, oscillator
 from ._spectrum import spectrum
 
@@ -39,8 +40,9 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     scaled = scale[:, None] * dissipation * scale[None, :]
     inverse = scale[:, None] * jnp.linalg.inv(scaled) * scale[None, :]
     smallest = 1 / jnp.linalg.eigvalsh(inverse)[-1]
-    is_definite = (jnp.linalg.eigvalsh(scaled)[0] > tolerance) & (smallest > 0)
-    return form, _common_checks(c, form.state, x) | {
+    on_its_scale = jnp.linalg.eigvalsh(after(smallest, scaled))[0]
+    is_definite = (on_its_scale > tolerance) & (smallest > 0)
+    return form, _common_checks(c, after(on_its_scale, form.state), x) | {
         "drive": Check(drive, drive > tolerance),
         "coupling": Check(coupling, coupling <= 0),
         "weights": Check(jnp.min(p), jnp.min(p) > 0),

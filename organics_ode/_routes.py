@@ -52,7 +52,8 @@ class Equations(eqx.Module):
     def residual(self, v: Float[Array, " d"]) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i); infinite where not finite."""
         terms = ravel(largest_terms(self.circuit, self.unravel(v), self.x))
-        ratio = jnp.abs(self.velocity(v)) / jnp.where(terms > 0, terms, 1)
+        # Where all terms vanish at the fixed point, none is left to compare with.
+        ratio = jnp.abs(self.velocity(v)) / jnp.maximum(terms, jnp.finfo(v.dtype).tiny ** 0.5)
         return jnp.where(jnp.all(jnp.isfinite(v)), jnp.max(ratio), jnp.inf)
 
     def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:

@@ -1,6 +1,9 @@
 """Plots draw what they are given, into the axes they are given."""
 
+from types import SimpleNamespace
+
 import diffrax
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import zoo
 from matplotlib import pyplot
 
 import organics_ode as oo
+from organics_ode import planar, robustness
 
 RECORDS = [
     {"step": 1, "loss": 2.0, "gradient_norm": 3.0, "seconds": 0.1},
@@ -95,3 +99,194 @@ def test_plots_draw_into_the_given_axes_with_the_given_style(trajectory):
 def test_without_axes_each_plot_makes_a_figure_of_its_own(trajectory):
     first, second = oo.plot_trajectory(trajectory), oo.plot_history(oo.History(RECORDS))
     assert first.figure is not second.figure
+
+
+# Stability
+
+
+def spectrum_of(*values):
+    values = np.array(values, complex)
+    return oo.Spectrum(jnp.asarray(values), None, jnp.asarray(1e-15))
+
+
+def test_a_spectrum_shows_its_eigenvalues_its_boundary_and_frequencies_in_hz():
+    ax = oo.plot_spectrum(spectrum_of(-0.1 + 0.2j, -0.1 - 0.2j, -1))
+    eigenvalues, boundary = lines(ax)
+    np.testing.assert_array_equal(eigenvalues, [[-0.1, 0.2], [-0.1, -0.2], [-1, 0]])
+    np.testing.assert_array_equal(boundary[:, 0], 0)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Re λ (1/ms)", "Im λ (1/ms)")
+    (right,) = ax.child_axes
+    ax.set_ylim(-0.1 * np.pi, 0.2 * np.pi)  # rad/ms
+    ax.figure.canvas.draw()
+    np.testing.assert_allclose(right.get_ylim(), (-50, 100))
+    assert right.get_ylabel() == "frequency (Hz)"
+
+
+def test_spectra_of_a_list_have_their_own_colours_and_share_the_axes():
+    _, ax = pyplot.subplots()
+    other = SimpleNamespace(eigenvalues=jnp.array([-1 + 1j, -1 - 1j]))
+    several = [spectrum_of(-1, -2), np.array([-3.0]), other]
+    assert oo.plot_spectrum(several, ax, ms=9) is ax
+    first, second, third, _ = ax.get_lines()
+    np.testing.assert_array_equal(second.get_xydata(), [[-3, 0]])
+    assert len({line.get_color() for line in (first, second, third)}) == 3
+    np.testing.assert_array_equal(third.get_xydata(), [[-1, 1], [-1, -1]])
+    assert first.get_markersize() == 9
+    oo.plot_spectrum(several[0], ax, label="again")
+    assert len(ax.child_axes) == 1 and len(ax.get_lines()) == 5
+
+
+def test_many_eigenvalues_are_shown_as_a_density():
+    values = np.random.default_rng(0).normal(size=(50, 4, 2)) @ np.array([1, 1j])
+    ax = oo.plot_eigenvalues(oo.Spectrum(jnp.asarray(values), None, jnp.zeros(50)), bins=None)
+    (density,) = ax.collections
+    assert density.get_array().sum() == values.size  # every one is counted
+    centers = density.get_offsets()
+    assert abs(centers[:, 0].min() - values.real.min()) < 0.2
+    assert abs(centers[:, 1].max() - values.imag.max()) < 0.2
+    assert ax.get_ylabel() == "Im λ (1/ms)" and len(ax.child_axes) == 1
+
+
+def test_abscissae_are_shown_as_a_histogram():
+    ax = oo.plot_abscissae(np.array([[-0.9, -0.5], [-0.4, -0.1]]), bins=[-1, -0.5, 0], color="red")
+    (outline,) = ax.patches
+    counts = np.unique(outline.get_xy()[:, 1])
+    np.testing.assert_array_equal(counts, [0, 1, 3])
+    np.testing.assert_array_equal(lines(ax)[0][:, 0], 0)
+    assert ax.get_xlabel() == "spectral abscissa (1/ms)"
+
+
+@pytest.fixture(scope="module")
+def energies():
+    """One of the form "oscillator" and one of the form "lyapunov", and states about them."""
+    y, a, c, gain, slope, pull = np.random.default_rng(1).uniform(0.5, 1, size=(6, 2))
+    at, none = oo.ORGaNICsState(jnp.asarray(y), jnp.asarray(a)), jnp.zeros((2, 2))
+    parts = [jnp.asarray(v) for v in (c, gain, slope, pull)]
+    closed = oo.Energy(at, jnp.array(1), *parts, none, jnp.zeros((4, 4)))
+    fallback = oo.Energy(at, jnp.array(2), *(4 * [jnp.zeros(2)]), none, jnp.eye(4))
+    shift = jnp.linspace(1, 0.1, 5)[:, None]
+    path = oo.Paths(jnp.linspace(0, 3, 5), jax.tree.map(lambda leaf: leaf[None] + shift, at))
+    return closed, fallback, path
+
+
+def test_an_energy_shows_its_value_and_its_terms_over_time(energies):
+    energy, _, path = energies
+    ax = oo.plot_energy(energy, path, terms=True, color="black")
+    whole, *terms = lines(ax)
+    at = [jax.tree.map(lambda leaf, i=i: leaf[i], path.states) for i in range(5)]
+    np.testing.assert_array_equal(whole[:, 0], path.ts)
+    np.testing.assert_allclose(whole[:, 1], [energy(s) for s in at], rtol=1e-12)
+    np.testing.assert_allclose(terms[0][:, 1], [energy.reconstruction(s).sum() for s in at])
+    np.testing.assert_allclose(terms[1][:, 1], [energy.normalization(s).sum() for s in at])
+    labels = [line.get_label() for line in ax.get_lines()]
+    assert labels == ["energy", "reconstruction", "normalization"]
+    assert ax.get_yscale() == "log" and ax.get_lines()[0].get_color() == "black"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (ms)", "energy")
+
+
+def test_an_energy_without_terms_shows_its_value_only(energies):
+    _, energy, path = energies
+    (whole,) = lines(oo.plot_energy(energy, path))
+    squares = sum(
+        ((leaf - leaf0) ** 2).sum(axis=1)
+        for leaf, leaf0 in zip(path.states, energy.state, strict=True)
+    )
+    np.testing.assert_allclose(whole[:, 1], squares / 2, rtol=1e-12)
+    pyplot.close("all")
+    with pytest.raises(ValueError, match=r"`energy` must be a sum over units"):
+        oo.plot_energy(energy, path, terms=True)
+    assert not pyplot.get_fignums()
+
+
+# Noise
+
+
+@pytest.mark.parametrize("units", [None, [2, 0]])
+def test_a_power_spectrum_shows_a_line_per_variable_without_the_frequency_zero(units):
+    frequencies, power = np.array([0.0, 1.0, 10.0]), np.arange(1.0, 10.0).reshape(3, 3)
+    ax = oo.plot_power_spectrum(frequencies, power, units=units)
+    for line, i in zip(lines(ax), units or range(3), strict=True):
+        np.testing.assert_array_equal(line, np.stack([frequencies, power[:, i]], axis=1)[1:])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("frequency (Hz)", "power (1/Hz)")
+    oo.plot_power_spectrum(frequencies, power[:, 0], ax, color="red")
+    assert ax.get_lines()[-1].get_color() == "red"
+
+
+# One unit
+
+
+def one_unit(b0=0.5, sigma=0.5):
+    one = np.ones((1, 1))
+    return oo.ORGaNICs(one, 2 * one, one, sigma, b0, 0.5, 2.0, 2.0)
+
+
+def test_a_phase_portrait_shows_basins_nullclines_borders_and_fixed_points():
+    circuit, x = one_unit(), np.array([0.05])
+    found = planar.fixed_points(circuit, x)
+    ax = oo.plot_phase_portrait(circuit, x, points=12)
+    drawn = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
+    curves = planar.nullclines(circuit, x, drawn["ȧ = 0"][:, 0])
+    is_shown = np.isfinite(drawn["ȧ = 0"][:, 1])
+    assert is_shown.sum() > 100 and np.nanmax(drawn["ȧ = 0"][:, 1]) <= 1.5
+    np.testing.assert_array_equal(drawn["ȧ = 0"][is_shown, 1], curves.a_nullcline[is_shown])
+    markers = [line for line in ax.get_lines() if len(line.get_xydata()) == 1]
+    points = np.stack([line.get_xydata()[0] for line in markers])
+    np.testing.assert_array_equal(points, np.concatenate(found.states, axis=1))
+    faces = [line.get_markerfacecolor() for line in markers]
+    assert faces == ["black" if stable else "white" for stable in found.is_stable]
+    grid = np.linspace(-1.2, 1.2, 12), np.linspace(0, 1, 12)
+    reached = planar.basins(circuit, x, *np.meshgrid(*grid))
+    shaded = ax.collections[0].get_array()
+    np.testing.assert_array_equal(shaded, reached)
+    assert len([line for line in ax.get_lines() if line.get_linestyle() == "--"]) == 2
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-1.2, 1.2), (0, 1))
+
+
+def test_a_vertical_nullcline_is_drawn():
+    ax = oo.plot_phase_portrait(one_unit(), np.zeros(1), points=4)
+    assert any(np.array_equal(line.get_xdata(), [0, 0]) for line in ax.get_lines())
+
+
+@pytest.mark.parametrize("name", ["y", "a"])
+def test_a_bifurcation_shows_stable_and_unstable_branches_and_events(name):
+    diagram = planar.bifurcation(one_unit(sigma=0.1), [0.0], "W_r", np.linspace(0.5, 2, 30))
+    ax = oo.plot_bifurcation(diagram, name)
+    stable, unstable = ax.collections
+    assert (stable.get_label(), unstable.get_label()) == ("stable", "unstable")
+    values = np.asarray(getattr(diagram.states, name))
+    for branches, is_stable in ((stable, True), (unstable, False)):
+        drawn = {tuple(point) for path in branches.get_segments() for point in path}
+        chosen = (diagram.is_stable == is_stable) & np.isfinite(values)
+        k, i = np.nonzero(chosen)
+        assert set(zip(diagram.values[k], values[k, i], strict=True)) <= drawn
+    (event,) = [line for line in ax.get_lines() if line.get_label() == "pitchfork"]
+    np.testing.assert_allclose(event.get_xdata(), 1 / 0.95, rtol=1e-6)
+    assert ax.get_xlabel() == "W_r" and ax.get_ylabel() == name
+
+
+def test_a_bifurcation_of_another_variable_is_an_error():
+    diagram = planar.bifurcation(one_unit(), [0.0], "W_r", [0.5, 0.6])
+    with pytest.raises(ValueError, match=r"^Argument `name` must be y or a, but it is 'b'"):
+        oo.plot_bifurcation(diagram, "b")
+    assert not pyplot.get_fignums()
+
+
+# Robustness
+
+
+def test_a_phase_diagram_shows_the_most_frequent_class_paler_where_trials_disagree():
+    classes = np.array([[[0, 3]], [[0, 2]], [[0, 2]], [[0, 2]]])  # (trials, Δ, ‖z‖)
+    blank = np.full(classes.shape, np.nan)
+    diagram = robustness.PhaseDiagram(
+        np.array([0.5]), np.array([0.1, 1.0]), classes, blank, blank, blank
+    )
+    ax = oo.plot_phase_diagram(diagram)
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == list(robustness.CLASSES)
+    colors = [np.array(patch.get_facecolor())[:3] for patch in legend.get_patches()]
+    (mesh,) = ax.collections
+    faces = mesh.get_array().reshape(2, 3)
+    np.testing.assert_allclose(faces[0], colors[0])
+    np.testing.assert_allclose(faces[1], 0.75 * colors[2] + 0.25)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Δ", "‖z‖")

@@ -1,4 +1,4 @@
-"""Pictures. Each function draws into `ax` (a new figure's unless given) and returns it."""
+"""Trainings and trajectories over time."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._checks import refuse
-from ._trajectory import Trajectory
-from .train import History
+from .._checks import refuse
+from .._trajectory import Trajectory
+from ..train import History
+from ._axes import axes_of
 
 
 def plot_history(history: History, name: str = "loss", ax: Any = None, **kw: Any) -> Any:
@@ -24,7 +25,7 @@ def plot_history(history: History, name: str = "loss", ax: Any = None, **kw: Any
         The axes.
     """
     values = history[name]  # Before a figure is made: the name may be wrong.
-    ax = _axes(ax)
+    ax = axes_of(ax)
     ax.plot(history.steps(name), values, **{"lw": 0.8, "label": "training"} | kw)
     validation = f"validation_{name}"
     if len(history.steps(validation)):
@@ -52,20 +53,9 @@ def plot_trajectory(
     names = trajectory.states._fields
     if name not in names:
         refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
-    ax = _axes(ax)
+    ax = axes_of(ax)
     values: Float[Array, "time n"] = getattr(trajectory.states, name)
     chosen = values if units is None else values[:, jnp.asarray(units)]
     ax.plot(np.asarray(trajectory.ts), np.asarray(chosen), **{"lw": 1.2} | kw)
     ax.set(xlabel="time (ms)", ylabel=name)
     return ax
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        message = "Plots need matplotlib: pip install 'organics_ode[examples]'."
-        raise ImportError(message) from error
-    return pyplot.subplots()[1]

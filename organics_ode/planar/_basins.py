@@ -1,0 +1,94 @@
+"""Where the circuit goes from each of many starts."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from .._checks import check_positive_integer
+from .._nonlinearities import power, root
+from .._steps import runge_kutta
+from ..circuits import AbstractCircuit
+from ._equations import Scalars, read, read_points, velocities
+from ._fixed_points import fixed_points
+
+
+def basins(
+    circuit: AbstractCircuit, x: Any, y: Any, a: Any, *, max_steps: int = 4000
+) -> Int[np.ndarray, "..."]:
+    """Which fixed point the circuit reaches from each of many starts.
+
+    All starts at once by Runge-Kutta steps that are short against the local rates, until the last
+    one is near a stable point or has left for infinity. A host function.
+
+    Args:
+        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        x: (m,), the input.
+        y, a: the starts, arrays of one shape.
+        max_steps: after how many steps to stop; what cycles needs them all.
+
+    Returns:
+        In that shape: the index in `fixed_points(circuit, x)`, −1 where the run diverged, −2 where
+        it did neither (a limit cycle, or too few steps).
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    found, q = fixed_points(circuit, x), read(circuit, x)
+    y, a = read_points(q, y, a)
+    check_positive_integer("max_steps", max_steps)
+    everything = jnp.concatenate([found.states.y, found.states.a], axis=1)
+    stable = np.flatnonzero(np.asarray(found.is_stable))
+    targets = everything[stable]
+    radii = jnp.asarray([1e-3 * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
+    ends = _march(q, y.ravel(), a.ravel(), targets, radii, max_steps)
+    table = np.concatenate([stable, [-2, -1]]).astype(int)  # −2 and −1 count from the end
+    return table[np.asarray(ends)].reshape(y.shape)
+
+
+def _clearance(points: Array, i: int) -> float:
+    """The distance of a point to its nearest neighbour, or to the origin."""
+    others = np.delete(np.asarray(points), i, axis=0)
+    others = np.concatenate([others, np.zeros((1, 2))])
+    return float(np.min(np.linalg.norm(others - np.asarray(points[i]), axis=1)))
+
+
+@eqx.filter_jit
+def _march(
+    q: Scalars, y: Array, a: Array, targets: Array, radii: Array, max_steps: int
+) -> Int[Array, " starts"]:
+    """The target reached from each start, as its index; −2 unsettled, −1 diverged."""
+    bound = 1e6 * (1 + jnp.max(jnp.abs(y)) + jnp.max(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
+
+    def field(v: Array) -> Array:
+        return jnp.stack(velocities(q, v[0], v[1]))
+
+    def step(carry: tuple) -> tuple:
+        v, ends, i = carry
+        h = jnp.where(ends == -2, 0.5 / _rate(q, v[0], v[1]), 0)
+        v = runge_kutta(field, v, field(v), h[None])
+        return v, jnp.where(ends == -2, _arrivals(v, targets, radii, bound), ends), i + 1
+
+    def goes_on(carry: tuple) -> Array:
+        return jnp.any(carry[1] == -2) & (carry[2] < max_steps)
+
+    v = jnp.stack([y, a])
+    return jax.lax.while_loop(goes_on, step, (v, _arrivals(v, targets, radii, bound), 0))[1]
+
+
+def _arrivals(v: Array, targets: Array, radii: Array, bound: Array) -> Int[Array, " starts"]:
+    ends = jnp.full(v.shape[1], -2)
+    for i in range(len(targets)):
+        is_near = jnp.hypot(v[0] - targets[i, 0], v[1] - targets[i, 1]) < radii[i]
+        ends = jnp.where(is_near, i, ends)
+    return jnp.where(jnp.max(jnp.abs(v), axis=0) < bound, ends, -1)
+
+
+def _rate(q: Scalars, y: Array, a: Array) -> Array:
+    """A bound of the local rates, 1/ms, that stays finite where a = 0."""
+    s, pooled = root(a, q.p), q.w * power(y, q.p)
+    own = jnp.abs((1 - s) * q.w_r - 1) / q.tau_y + jnp.abs(pooled - 1) / q.tau_a
+    return own + jnp.sqrt(jnp.abs(q.w_r) * pooled * s / (q.tau_y * q.tau_a))

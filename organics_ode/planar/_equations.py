@@ -1,0 +1,97 @@
+"""The equations of one unit: over many points in jax, and at one point in Python's floats."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from .._checks import as_float_array, check_finite, refuse
+from .._linearise import read_point
+from .._nonlinearities import Rectification, power, root
+from ..circuits import ORGaNICs
+
+
+class Scalars(NamedTuple):
+    """The numbers of a one-unit circuit: Python floats, or jax scalars under a transformation."""
+
+    c: Any
+    w_r: Any
+    w: Any
+    beta: Any
+    p: Any
+    tau_y: Any
+    tau_a: Any
+
+
+def read(circuit: Any, x: Any) -> Scalars:
+    checked, _, x = read_point(circuit, None, x)
+    if not isinstance(checked, ORGaNICs) or checked.size != 1:
+        found = f"it is {type(checked).__name__} with n = {checked.initial_state().y.size}"
+        refuse("circuit", "be an ORGaNICs with one unit, n = 1", found)
+    if checked.rectification is not Rectification.NONE:
+        refuse("circuit", "have no rectification", f"it has {checked.rectification}")
+    c: Any = checked
+    b0, b1, sigma, tau_y, tau_a = (v.reshape(()) for v in (c.b0, c.b1, c.sigma, c.tau_y, c.tau_a))
+    z, beta = (c.W_zx @ x)[0], power(sigma * b0, c.exponent)
+    return Scalars(b1 * z, c.W_r[0, 0], c.W[0, 0], beta, c.exponent, tau_y, tau_a)
+
+
+def read_host(circuit: Any, x: Any) -> tuple[Scalars, Any]:
+    q = read(circuit, x)
+    return Scalars(*map(float, q)), q.c.dtype
+
+
+def read_points(q: Scalars, y: Any, a: Any) -> tuple[Array, Array]:
+    y, a = (as_float_array(name, v, q.c.dtype) for name, v in (("y", y), ("a", a)))
+    if y.shape != a.shape:
+        refuse("a", f"have the shape of y, {y.shape}", f"it has shape {a.shape}")
+    return check_finite("y", y), check_finite("a", a)
+
+
+def velocities(q: Scalars, y: Array, a: Array) -> tuple[Array, Array]:
+    dy = -y + q.c + (1 - root(a, q.p)) * (q.w_r * y)
+    da = -a + q.beta + q.w * jax.nn.relu(a) * power(y, q.p)
+    return dy / q.tau_y, da / q.tau_a
+
+
+def velocity_at(q: Scalars, y: float, a: float) -> tuple[float, float]:
+    s = a ** (1 / q.p)
+    dy = -y + q.c + (1 - s) * q.w_r * y
+    return dy / q.tau_y, (-a + q.beta + q.w * a * abs(y) ** q.p) / q.tau_a
+
+
+def residual_at(q: Scalars, y: float, a: float) -> float:
+    fy, fa = velocity_at(q, y, a)
+    recurrent = abs(q.w_r * y) * (1 + a ** (1 / q.p))
+    largest_y = max(abs(y), abs(q.c), recurrent) or 1.0
+    return max(abs(fy * q.tau_y) / largest_y, abs(fa * q.tau_a) / max(a, q.beta))
+
+
+def jacobian_at(q: Scalars, y: float, a: float) -> tuple:
+    s, sign = a ** (1 / q.p), math.copysign(1.0, y)
+    slope = q.p * abs(y) ** (q.p - 1) * sign if y else 0.0
+    yy, ya = -1 + (1 - s) * q.w_r, -q.w_r * y * s / (q.p * a)
+    ay, aa = q.w * a * slope, -1 + q.w * abs(y) ** q.p
+    return (yy / q.tau_y, ya / q.tau_y), (ay / q.tau_a, aa / q.tau_a)
+
+
+def eigenvalues_at(q: Scalars, y: float, a: float) -> list[complex]:
+    values = np.linalg.eigvals(np.array(jacobian_at(q, y, a))).astype(complex)
+    return sorted(values.tolist(), key=lambda v: (-v.real, -v.imag))
+
+
+def kind_of(pair: Any) -> str:
+    first, second = pair
+    if _is_zero(first, pair) or _is_zero(second, pair):
+        return "marginal"
+    if first.real > 0 > second.real:
+        return "saddle"
+    shape = "focus" if first.imag else "node"
+    return f"{'stable' if first.real < 0 else 'unstable'} {shape}"
+
+
+def _is_zero(value: complex, pair: Any) -> bool:
+    """Whether the sign of a real part can not be told: rounding, as in `Spectrum`."""
+    return bool(abs(value.real) <= 2 * np.finfo(float).eps * max(map(abs, pair)))

@@ -1,0 +1,156 @@
+"""The plane of one unit: phase portraits and bifurcations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import planar
+from .._checks import refuse
+from ..circuits import AbstractCircuit
+from ._axes import BLUE, GREEN, PURPLE, RED, axes_of
+
+Point = tuple[int, int]  # (number of the value, number of the fixed point there)
+_BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc")
+_MARKERS = {"stable": ("o", "black"), "saddle": ("D", "white"), "unstable": ("o", "white")}
+_EVENTS = {"saddle-node": RED, "pitchfork": BLUE, "Hopf": GREEN, "infinity": PURPLE}
+
+
+def plot_phase_portrait(
+    circuit: AbstractCircuit,
+    x: Any,
+    ax: Any = None,
+    *,
+    y_range: Any = (-1.2, 1.2),
+    a_range: Any = (0.0, 1.0),
+    points: int = 160,
+) -> Any:
+    """The plane (y, a) of a circuit of one unit: flow, nullclines, fixed points, basins.
+
+    Stable fixed points are filled, unstable ones open, saddles diamonds; the dashed curve is the
+    stable manifold of the saddle, the border of the basins (shaded) where there are two.
+
+    Args:
+        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        x: (m,), the input.
+        ax: matplotlib axes.
+        y_range, a_range: what to show, (low, high) each.
+        points: of the grid of basins, in each direction.
+
+    Returns:
+        The axes.
+    """
+    found = planar.fixed_points(circuit, x)  # Before a figure is made: an argument may be wrong.
+    curves = planar.separatrices(circuit, x, y_range, a_range)
+    ax = axes_of(ax)
+    _shade_basins(ax, circuit, x, y_range, a_range, points)
+    _draw_flow(ax, circuit, x, y_range, a_range)
+    _draw_nullclines(ax, circuit, x, y_range, a_range)
+    ax.plot(np.asarray(curves.y).T, np.asarray(curves.a).T, "--", color="0.15", lw=1.2)
+    _mark_points(ax, found)
+    ax.set(xlim=y_range, ylim=a_range, xlabel="y", ylabel="a")
+    return ax
+
+
+def plot_bifurcation(bifurcation: planar.Bifurcation, name: str = "y", ax: Any = None) -> Any:
+    """The fixed points over a parameter: stable ones solid, the others dashed, events marked.
+
+    Args:
+        bifurcation: a `planar.Bifurcation`.
+        name: "y" or "a".
+        ax: matplotlib axes.
+
+    Returns:
+        The axes.
+    """
+    if name not in ("y", "a"):
+        refuse("name", "be y or a", f"it is {name!r}")
+    field = np.asarray(getattr(bifurcation.states, name))
+    ax = axes_of(ax)
+    for is_stable in (True, False):
+        _draw_branches(ax, bifurcation, field, is_stable)
+    ax.autoscale()
+    labels = {event.kind: event.kind for event in bifurcation.events}
+    for event in bifurcation.events:
+        style = {"color": _EVENTS[event.kind], "label": labels.pop(event.kind, None)}
+        ax.axvline((event.low + event.high) / 2, lw=1.2, ls=":", **style)
+    ax.set(xlabel=bifurcation.name, ylabel=name)
+    ax.legend(frameon=False)
+    return ax
+
+
+def _shade_basins(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any, points: int) -> None:
+    axes = _spread(y_range, points), _spread(a_range, points)
+    reached = planar.basins(circuit, x, *np.meshgrid(*axes))
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    colors = ListedColormap(["#f3f3f3", "#d9d9d9", *_BASINS])  # neither, diverged, the points
+    norm = BoundaryNorm(np.arange(-2.5, 3), colors.N)
+    ax.pcolormesh(*axes, reached, cmap=colors, norm=norm, shading="nearest", rasterized=True)
+
+
+def _spread(limits: Any, points: int) -> np.ndarray:
+    low, high = limits
+    return np.linspace(low, high, points)
+
+
+def _draw_flow(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any) -> None:
+    axes = _spread(y_range, 40), _spread(a_range, 40)
+    velocity = planar.vector_field(circuit, x, *np.meshgrid(*axes))
+    style = {"color": "0.62", "linewidth": 0.6, "arrowsize": 0.7, "density": 0.8}
+    ax.streamplot(*axes, *map(np.asarray, velocity), **style)
+
+
+def _draw_nullclines(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any) -> None:
+    curves = planar.nullclines(circuit, x, _spread(y_range, 2001))
+    pairs = ((BLUE, curves.y_nullcline, "ẏ = 0"), (RED, curves.a_nullcline, "ȧ = 0"))
+    for color, curve, name in pairs:
+        shown = np.where(np.asarray(curve) <= 1.5 * a_range[1], curve, np.nan)
+        ax.plot(np.asarray(curves.y), shown, color=color, lw=1.8, label=name)
+    if np.isfinite(curves.vertical):
+        ax.axvline(float(curves.vertical), color=BLUE, lw=1.8)
+
+
+def _mark_points(ax: Any, found: planar.PlanarFixedPoints) -> None:
+    for y, a, kind in zip(*map(np.ravel, found.states), found.kinds, strict=True):
+        marker, face = _MARKERS.get(kind.split()[0], ("s", "0.6"))
+        style = {"mfc": face, "mec": "black", "mew": 1.3, "ms": 7, "zorder": 5, "clip_on": False}
+        ax.plot(y, a, marker, **style)
+
+
+def _draw_branches(
+    ax: Any, bifurcation: planar.Bifurcation, field: np.ndarray, is_stable: bool
+) -> None:
+    from matplotlib.collections import LineCollection
+
+    stable, values = bifurcation.is_stable, bifurcation.values
+    links = [(p, q) for p, q in _links(bifurcation) if (stable[p] and stable[q]) == is_stable]
+    lines = [[(values[k], field[k, i]) for k, i in chain] for chain in _join(links)]
+    color, dashes = ("black", "-") if is_stable else ("0.5", (0, (4, 2)))
+    branches = LineCollection(lines, colors=color, linestyles=[dashes], lw=1.8)
+    branches.set_label("stable" if is_stable else "unstable")
+    ax.add_collection(branches)
+
+
+def _links(bifurcation: planar.Bifurcation) -> Iterator[tuple[Point, Point]]:
+    """Pairs of points at neighbouring values: the nearest ones where their number differs."""
+    counts, y = bifurcation.counts, np.asarray(bifurcation.states.y)
+    for k in range(len(counts) - 1):
+        few, many = (k, k + 1) if counts[k] <= counts[k + 1] else (k + 1, k)
+        for i in range(counts[few]):
+            is_one_to_one = counts[few] == counts[many]
+            j = i if is_one_to_one else int(np.nanargmin(np.abs(y[many] - y[few, i])))
+            yield ((few, i), (many, j)) if few == k else ((many, j), (few, i))
+
+
+def _join(links: list[tuple[Point, Point]]) -> list[list[Point]]:
+    """Chains of links of which one begins where another ends: dashes run on over them."""
+    chains, growing = [], {}
+    for start, stop in links:
+        chain = growing.pop(start, None)
+        if chain is None:
+            chain = [start]
+            chains.append(chain)
+        chain.append(stop)
+        growing[stop] = chain
+    return chains

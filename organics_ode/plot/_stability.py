@@ -1,0 +1,119 @@
+"""Eigenvalues in the complex plane, over many inputs, and energy over time."""
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._energy import Energy
+from ._axes import GREEN, ORANGE, axes_of
+
+_HZ = 1000 / (2 * math.pi)  # of an angular frequency in 1/ms
+_BOUNDARY = {"color": "0.3", "lw": 1, "ls": "--", "zorder": 0}
+
+
+def plot_spectrum(spectra: Any, ax: Any = None, **kw: Any) -> Any:
+    """Eigenvalues in the complex plane, with the boundary of stability.
+
+    Args:
+        spectra: a `Spectrum`, anything else with `eigenvalues` such as an `Oscillator`, an array
+            of eigenvalues in 1/ms, or a list of these, each in a colour of its own.
+        ax: matplotlib axes. Their right side shows the frequency |Im λ|/2π in Hz.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+    """
+    listed = spectra if isinstance(spectra, list | tuple) else [spectra]
+    eigenvalues = [_eigenvalues(each) for each in listed]
+    ax = axes_of(ax)
+    for values in eigenvalues:
+        ax.plot(values.real, values.imag, **{"marker": "o", "ls": "", "ms": 4} | kw)
+    _draw_plane(ax)
+    return ax
+
+
+def plot_eigenvalues(spectra: Any, ax: Any = None, **kw: Any) -> Any:
+    """Where the eigenvalues of many spectra lie in the complex plane, as a density.
+
+    Args:
+        spectra: a `Spectrum`, as from `jax.vmap` over many inputs, or an array of eigenvalues of
+            any shape, 1/ms.
+        ax: matplotlib axes.
+        kw: passed to `ax.hexbin`.
+
+    Returns:
+        The axes.
+    """
+    values = _eigenvalues(spectra)
+    ax = axes_of(ax)
+    style = {"gridsize": 60, "bins": "log", "mincnt": 1, "cmap": "viridis", "linewidths": 0.1}
+    ax.hexbin(values.real, values.imag, **style | kw)
+    _draw_plane(ax)
+    return ax
+
+
+def plot_abscissae(abscissae: Any, ax: Any = None, **kw: Any) -> Any:
+    """A histogram of spectral abscissae, with the stability boundary at 0.
+
+    Args:
+        abscissae: 1/ms, of any shape, such as `jax.vmap` of `fixed_point` or `spectrum` gives.
+        ax: matplotlib axes.
+        kw: passed to `ax.hist`.
+
+    Returns:
+        The axes.
+    """
+    values = np.ravel(np.asarray(abscissae))
+    ax = axes_of(ax)
+    ax.hist(values, **{"bins": 30, "histtype": "stepfilled", "alpha": 0.7} | kw)
+    ax.axvline(0, **_BOUNDARY)
+    ax.set(xlabel="spectral abscissa (1/ms)", ylabel="inputs")
+    return ax
+
+
+def plot_energy(
+    energy: Energy, trajectory: Any, ax: Any = None, *, terms: bool = False, **kw: Any
+) -> Any:
+    """The energy of a circuit along a trajectory, on a log scale.
+
+    Args:
+        energy: an `Energy`.
+        trajectory: anything with `ts` (time,) and `states`, such as a `Trajectory` or `Paths`.
+        ax: matplotlib axes.
+        terms: whether to draw the reconstruction and the normalization term as well, which only
+            the closed forms of the energy have.
+        kw: passed to `ax.plot` for the energy.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: `terms`, and the form of the energy is "lyapunov".
+    """
+    states, ts = trajectory.states, np.asarray(trajectory.ts)
+    parts = {}
+    if terms:
+        parts["reconstruction"] = jax.vmap(energy.reconstruction)(states).sum(axis=-1)
+        parts["normalization"] = jax.vmap(energy.normalization)(states).sum(axis=-1)
+    ax = axes_of(ax)
+    ax.plot(ts, np.asarray(jax.vmap(energy)(states)), **{"lw": 1.8, "label": "energy"} | kw)
+    for (name, values), color in zip(parts.items(), (ORANGE, GREEN), strict=False):
+        ax.plot(ts, np.asarray(values), lw=1.2, color=color, label=name)
+    ax.set(yscale="log", xlabel="time (ms)", ylabel="energy")
+    return ax
+
+
+def _eigenvalues(spectrum: Any) -> Any:
+    """All of them in one axis."""
+    return np.ravel(np.asarray(getattr(spectrum, "eigenvalues", spectrum))).astype(complex)
+
+
+def _draw_plane(ax: Any) -> None:
+    ax.set(xlabel="Re λ (1/ms)", ylabel="Im λ (1/ms)")
+    if ax.child_axes:  # Drawn into before: it has its boundary and its frequencies.
+        return
+    ax.axvline(0, **_BOUNDARY)
+    right = ax.secondary_yaxis("right", functions=(lambda w: w * _HZ, lambda f: f / _HZ))
+    right.set_ylabel("frequency (Hz)")

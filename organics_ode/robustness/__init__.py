@@ -1,0 +1,20 @@
+"""How much a circuit may differ from W_r = I: `from organics_ode import robustness`.
+
+The phase diagram of W_r = I + ΔR with random R over Δ and the size of the input, and the response
+to first order in W_r − I beside it.
+"""
+
+from ._classes import (
+    CLASSES as CLASSES,
+    CYCLE as CYCLE,
+    DIVERGING as DIVERGING,
+    SLOW as SLOW,
+    STABLE as STABLE,
+    UNDECIDED as UNDECIDED,
+)
+from ._diagram import (
+    PhaseDiagram as PhaseDiagram,
+    gaussian as gaussian,
+    phase_diagram as phase_diagram,
+)
+from ._first_order import FirstOrder as FirstOrder, first_order as first_order

@@ -1,0 +1,137 @@
+"""`phase_diagram`: what circuits with W_r = I + ΔR do."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from .._checks import check_positive_integer, refuse
+from ._classes import CLASSES, classify
+from ._study import RandomMatrix, describe, load, read_study, save
+from ._trials import run_trials
+
+
+class PhaseDiagram(eqx.Module):
+    """What circuits with W_r = I + ΔR do, over Δ and ‖z‖.
+
+    - `deltas`: (Δ,). `norms`: (z,).
+    - `classes`: (trials, Δ, z), an index into `robustness.CLASSES`, or −1 where undecided.
+    - `abscissa`: (trials, Δ, z), 1/ms, at the point where the circuit settled, else NaN.
+    - `frequency`: (trials, Δ, z), Hz, of a limit cycle: √(⟨|ẏ|²⟩/⟨|y − ȳ|²⟩)/2π, which is that of a
+      sinusoid and gives weight to harmonics.
+    - `amplitude`: (trials, Δ, z), root mean square fluctuation of a unit of a limit cycle.
+    """
+
+    deltas: Float[np.ndarray, " d"]
+    norms: Float[np.ndarray, " z"]
+    classes: Int[np.ndarray, "trials d z"]
+    abscissa: Float[np.ndarray, "trials d z"]
+    frequency: Float[np.ndarray, "trials d z"]
+    amplitude: Float[np.ndarray, "trials d z"]
+
+    @property
+    def counts(self) -> Int[np.ndarray, "4 d z"]:
+        """How many trials fell into each of `robustness.CLASSES`."""
+        return np.stack([np.sum(self.classes == i, axis=0) for i in range(len(CLASSES))])
+
+    def fraction(self, name: str) -> Float[np.ndarray, "d z"]:
+        """The fraction of trials in a class."""
+        if name not in CLASSES:
+            refuse("name", f"be one of {', '.join(CLASSES)}", f"it is {name!r}")
+        return self.counts[CLASSES.index(name)] / len(self.classes)
+
+    def __repr__(self) -> str:
+        head = "  ".join(f"{name:>16}" for name in CLASSES)
+        shares = np.moveaxis(self.counts / len(self.classes), 0, -1).mean(axis=1)
+        rows = [
+            f"  {delta:10.4g}  " + "  ".join(f"{share:16.3f}" for share in row)
+            for delta, row in zip(self.deltas, shares, strict=True)
+        ]
+        title = f"PhaseDiagram: {self.classes.shape} trials, Δ, ‖z‖; fractions over all ‖z‖"
+        return "\n".join([title, f"  {'Δ':>10}  {head}", *rows])
+
+
+def gaussian(key: PRNGKeyArray, n: int) -> Float[Array, "n n"]:
+    """Entries N(0, 1)/√n: eigenvalues fill the unit disk for every n, so Δ has no scale of n."""
+    return jax.random.normal(key, (n, n)) / np.sqrt(n)
+
+
+def phase_diagram(
+    deltas: Any,
+    norms: Any,
+    *,
+    key: PRNGKeyArray,
+    size: int = 100,
+    trials: int = 8,
+    b: float = 0.5,
+    sigma: float = 0.1,
+    tau: float = 2.0,
+    random: RandomMatrix = gaussian,
+    duration: float = 1000.0,
+    slow: float = 3.0,
+    path: str | os.PathLike | None = None,
+    progress: bool = True,
+    devices: Sequence[jax.Device] | None = None,
+) -> PhaseDiagram:
+    """What circuits with W_r = I + ΔR do, over Δ and the norm of the input.
+
+    W is all ones, b0 = b1 = b, τ_y = τ_a = τ, p = 2, no rectification. A trial is one random R and
+    one random direction of z, shared by all Δ and ‖z‖. It starts 1 % off the normalization fixed
+    point of W_r = I and runs for `duration` time constants:
+
+    - diverging: |y| or a left for 10⁶;
+    - it settles (speed·τ below 10⁻⁴ of the state), or still slows down (speed in the last quarter
+      below .8 of that in the third), and Newton's method finds a stable point there: stable, or
+      critical slowing where its relaxation time, −1/abscissa, is more than `slow` times that of
+      W_r = I at this ‖z‖. Critical slowing also where it slows down towards no such point;
+    - limit cycle: all that stays bounded and keeps moving, chaos included.
+
+    With all a alike at the start they stay so, and n + 1 variables are exact; the eigenvalues they
+    leave out are −1/τ. A host function. Most of its time goes into eigenvalues, one LAPACK call per
+    settled circuit: where other programs share the processor, set OPENBLAS_NUM_THREADS=1.
+
+    Args:
+        deltas: (Δ,), ≥ 0.
+        norms: (z,), > 0, of ‖z‖.
+        key: a PRNG key. Trial k depends on the key and k only.
+        size: n.
+        trials: how many.
+        b, sigma: b0 = b1 and σ, > 0.
+        tau: ms.
+        random: R from a key and n, traceable; `robustness.gaussian` is N(0, 1)/√n.
+        duration: of a run, in τ. What relaxes more slowly than that can pass for a limit cycle.
+        slow: see above.
+        path: an .npz file that is written after every few trials, at once or not at all. A later
+            call with the same arguments goes on from it, also with more trials.
+        progress: whether to show a progress bar.
+        devices: over which to share the trials; one unless given.
+
+    Returns:
+        A `PhaseDiagram`.
+
+    Raises:
+        ValueError: an argument is bad, or `path` holds a diagram of other arguments.
+
+    Reference:
+        After the study of Morone et al. (2025).
+    """
+    from tqdm import tqdm
+
+    study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)
+    check_positive_integer("trials", trials)
+    devices = list(jax.devices()[:1] if devices is None else devices)
+    arguments = describe(study, key, random)
+    done = load(path, arguments)
+    with tqdm(total=trials, initial=min(len(done), trials), disable=not progress) as bar:
+        while len(done) < trials:
+            first, count = len(done), min(len(devices), trials - len(done))
+            ends = run_trials(study, key, random, first, devices)[:count]
+            done += [classify(study, ending) for ending in ends]
+            save(path, arguments, done)
+            bar.update(count)
+    stacked = {name: np.stack([trial[name] for trial in done[:trials]]) for name in done[0]}
+    return PhaseDiagram(study.deltas, study.norms, **stacked)

@@ -1,0 +1,56 @@
+"""The response to first order in W_r − I."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .._checks import refuse
+from .._closed_form import closed_form
+from .._linearise import read_point
+from .._nonlinearities import Rectification, power, root
+from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState
+
+
+class FirstOrder(NamedTuple):
+    """The fixed point to first order in W_r − I: `zeroth` for W_r = I, `first` its change."""
+
+    zeroth: ORGaNICsState
+    first: ORGaNICsState
+
+    @property
+    def state(self) -> ORGaNICsState:
+        return jax.tree.map(jnp.add, self.zeroth, self.first)
+
+
+def first_order(circuit: AbstractCircuit, x: Any) -> FirstOrder:
+    """The fixed point to first order in K = W_r − I, for any exponent.
+
+        a₁ = W diag(p |c|^(p−1) sign(c) (1 − s₀)) K y₀,      s₀ = a₀^(1/p),  c = b1 z
+        y₁ = diag(1/s₀ − 1) K y₀ − diag(y₀/(p a₀)) a₁
+
+    around y₀ = c/s₀, a₀ = (σb0)^p + W|c|^p. The error is of the order of ‖K‖². Pure (jit, vmap,
+    grad); no batch axis. For the exact point see `fixed_point`.
+
+    Args:
+        circuit: an `ORGaNICs` without rectification.
+        x: (m,), the input.
+
+    Returns:
+        A `FirstOrder`; its `.state` is the sum of both orders.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    c, _, x = read_point(circuit, None, x)
+    if not isinstance(c, ORGaNICs):
+        refuse("circuit", "be an ORGaNICs", f"it is {type(c).__name__}")
+    if c.rectification is not Rectification.NONE:
+        refuse("circuit", "have no rectification", f"it has {c.rectification}")
+    y0, a0 = closed_form(c, x)
+    s0, drive = root(a0, c.exponent), c.b1 * (c.W_zx @ x)
+    Ky = c.W_r @ y0 - y0
+    slope = jax.jvp(lambda v: power(v, c.exponent), (drive,), (jnp.ones_like(drive),))[1]
+    a1 = c.W @ (slope * (1 - s0) * Ky)
+    y1 = (1 / s0 - 1) * Ky - y0 / (c.exponent * a0) * a1
+    return FirstOrder(ORGaNICsState(y0, a0), ORGaNICsState(y1, a1))

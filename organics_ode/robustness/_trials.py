@@ -1,0 +1,163 @@
+"""Trials of a phase diagram: all circuits of one random R at once, one per column."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from .._steps import runge_kutta
+from ._study import RandomMatrix, Study
+
+BOUND = 1e6
+_SETTLED = 1e-4  # speed · τ relative to the state
+_PERSISTS = 0.8  # of the speed in the third quarter of the run, in the last one
+_KICK = 1e-2  # of the start, so that it is no fixed point
+_MAX_STEPS = 50_000
+
+
+class _Run(NamedTuple):
+    """One circuit per column, under way: (y; a), its time, and what its last half was like."""
+
+    v: Array  # (n + 1, columns)
+    t: Array  # (columns,)
+    is_over: Array  # (columns,)
+    elapsed: Array  # (2, columns): time in the third and the last quarter
+    speed: Array  # (2, columns): ∫ |ẏ|² in both
+    y_sum: Array  # (n, columns), over the last quarter
+    y_square: Array  # (n, columns)
+
+
+class Ending(NamedTuple):
+    """How the circuits of a trial ended, and what their last half was like."""
+
+    R: Float[Array, "n n"]
+    z: Float[Array, " n"]
+    v: Float[Array, "n_plus_1 columns"]
+    is_over: Bool[Array, " columns"]
+    has_settled: Bool[Array, " columns"]
+    slows: Bool[Array, " columns"]
+    frequency: Float[Array, " columns"]
+    amplitude: Float[Array, " columns"]
+
+
+def run_trials(
+    study: Study,
+    key: PRNGKeyArray,
+    random: RandomMatrix,
+    first: int,
+    devices: Sequence[jax.Device],
+) -> list[Ending]:
+    """As many trials as there are devices, from number `first` on."""
+    axis = jax.sharding.AxisType.Auto
+    mesh = jax.make_mesh((len(devices),), ("trial",), (axis,), devices=devices)
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("trial"))
+    numbers = jnp.arange(first, first + len(devices))
+    keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(key, i))(numbers), sharding)
+    deltas, norms = (g.ravel() for g in np.meshgrid(study.deltas, study.norms, indexing="ij"))
+    grid = jnp.asarray(np.stack([deltas, norms]), jnp.zeros(()).dtype)
+    scalars = (study.size, study.b, study.sigma, study.tau, study.duration)
+    ends = jax.device_get(_simulate(keys, grid, scalars, random))
+    return [jax.tree.map(lambda v, i=i: v[i], ends) for i in range(len(devices))]
+
+
+@eqx.filter_jit
+def _simulate(keys: Array, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
+    return jax.vmap(lambda key: _trial(key, grid, scalars, random))(keys)
+
+
+def _trial(key: PRNGKeyArray, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
+    """One R and one direction of z, in every column (Δ, ‖z‖)."""
+    n, b, sigma, tau, duration = scalars
+    deltas, norms = grid
+    for_R, for_z, for_kick = jax.random.split(key, 3)
+    R = random(for_R, n).astype(grid.dtype)
+    z = jax.random.normal(for_z, (n,), grid.dtype)
+    z = z / jnp.linalg.norm(z)
+    kick = _KICK * jax.random.normal(for_kick, (n,), grid.dtype) / np.sqrt(n)
+    beta, drive = (b * sigma) ** 2, b * z[:, None] * norms[None]
+    a = beta + (b * norms) ** 2
+    y = (z + kick)[:, None] * (b * norms / jnp.sqrt(a))[None]
+    largest = deltas[None] * jnp.linalg.norm(R, 2)
+    field = lambda v: _velocity(v, R, deltas, drive, beta) / tau  # noqa: E731
+    rate = lambda v: _rate(v, largest) / tau  # noqa: E731
+    run = _integrate(field, rate, jnp.concatenate([y, a[None]]), duration * tau, tau)
+    return _ending(R, z, run, field(run.v) * tau)
+
+
+def _ending(R: Array, z: Array, run: _Run, velocity: Array) -> Ending:
+    elapsed = run.elapsed[1]
+    variance = run.y_square / elapsed[None] - (run.y_sum / elapsed[None]) ** 2
+    amplitude = jnp.sqrt(jnp.mean(jnp.maximum(variance, 0), axis=0))
+    speed = jnp.sqrt(run.speed / run.elapsed)
+    frequency = speed[1] / np.sqrt(z.size) / amplitude * 1000 / (2 * np.pi)
+    slows = speed[1] < _PERSISTS * speed[0]
+    has_settled = _has_settled(run.v, velocity)
+    return Ending(R, z, run.v, run.is_over, has_settled, slows, frequency, amplitude)
+
+
+def _velocity(v: Any, R: Any, deltas: Any, drive: Any, beta: Any) -> Any:
+    """τ (ẏ; ȧ), with one a for all units."""
+    y, a = v[:-1], jnp.maximum(v[-1:], 0)
+    dy = -y + drive + (1 - jnp.sqrt(a)) * (y + deltas[None] * (R @ y))
+    da = -v[-1:] + beta + a * jnp.sum(y * y, axis=0, keepdims=True)
+    return jnp.concatenate([dy, da])
+
+
+def _rate(v: Array, random: Array) -> Array:
+    """A bound of the local rates times τ, (1, columns); `random` is Δ‖R‖."""
+    s, square = jnp.sqrt(jnp.maximum(v[-1:], 0)), jnp.sum(v[:-1] ** 2, axis=0, keepdims=True)
+    coupling = jnp.sqrt((1 + random) * square * s)
+    return s + jnp.abs(1 - s) * random + jnp.abs(square - 1) + coupling
+
+
+def _integrate(field: Any, rate: Any, v: Array, end: float, tau: float) -> _Run:
+    """Runge-Kutta steps of order 4, of every column's own length, until all are over."""
+    unit, column = jnp.zeros_like(v[:-1]), jnp.zeros_like(v[0])
+    two = jnp.zeros((2, column.size), v.dtype)
+    run = _Run(v, column, column > 1, two, two, unit, unit)
+
+    def step(carry: tuple[_Run, Array]) -> tuple[_Run, Array]:
+        run, i = carry
+        velocity = field(run.v)
+        is_over = run.is_over | _has_ended(run.v, velocity * tau) | (run.t >= end)
+        longest = jnp.minimum(end - run.t, tau)
+        h = jnp.where(is_over, 0, jnp.minimum(1 / rate(run.v)[0], longest))
+        v = jnp.where(h[None] > 0, runge_kutta(field, run.v, velocity, h[None]), run.v)
+        run = _record(run, velocity, h, jnp.floor(4 * run.t / end))
+        return run._replace(v=v, t=run.t + h, is_over=is_over), i + 1
+
+    def goes_on(carry: tuple[_Run, Array]) -> Array:
+        return jnp.any(~carry[0].is_over) & (carry[1] < _MAX_STEPS)
+
+    return jax.lax.while_loop(goes_on, step, (run, jnp.asarray(0)))[0]
+
+
+def _has_ended(v: Array, velocity: Array) -> Array:
+    return _has_settled(v, velocity) | ~(jnp.max(jnp.abs(v), axis=0) < BOUND)
+
+
+def _has_settled(v: Array, velocity: Array) -> Array:
+    """Whether the speed, times τ, is small against the state."""
+    return _norm(velocity) < _SETTLED * _norm(v)
+
+
+def _norm(v: Array) -> Array:
+    return jnp.sqrt(jnp.sum(v * v, axis=0))
+
+
+def _record(run: _Run, velocity: Array, h: Array, quarter: Array) -> _Run:
+    """What the step from here, h long, adds to the memory of the last two quarters."""
+    third, last = (jnp.where(quarter == i, h, 0) for i in (2, 3))
+    weights = jnp.stack([third, last])
+    speed = jnp.where(weights > 0, weights * jnp.sum(velocity[:-1] ** 2, axis=0)[None], 0)
+    y = jnp.where(last[None] > 0, run.v[:-1], 0)
+    return run._replace(
+        elapsed=run.elapsed + weights,
+        speed=run.speed + speed,
+        y_sum=run.y_sum + last[None] * y,
+        y_square=run.y_square + last[None] * y * y,
+    )
