@@ -69,7 +69,7 @@ for i, (contrast, color) in enumerate(zip(contrasts, colors, strict=True)):
     coherence = oo.coherence(circuit, x, frequencies, noise)[:, first, second]
     right.semilogx(frequencies, coherence, color=color, label=label)
     print(
-        f"contrast {contrast:4}: peak {peak(contrast)[0]:5.1f} Hz, coherence {coherence.max():.3f}, "
+        f"contrast {contrast:4}: peak {peak(contrast)[0]:.1f} Hz, coherence {coherence.max():.2f}, "
         f"simulated over expected power {ratio.mean():.3f} ± {ratio.std():.3f}"
     )
 print(f"± expected of {paths} periodograms: {paths**-0.5:.3f}")

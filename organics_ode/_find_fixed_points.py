@@ -8,16 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from ._balance import substitute
 from ._checks import check_positive_integer, is_traced, refuse
 from ._closed_form import closed_form
-from ._fixed_points import ROUTES, tolerance
 from ._linearise import read_point
 from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted
+from ._search import tolerance
 from ._spectrum import Spectrum, spectrum_of
 from .circuits import AbstractCircuit
 
-_METHODS = (*ROUTES[1:4], "descent")
+_METHODS = (accelerate, settle, substituted, descend)
 
 
 class FixedPoints(eqx.Module):
@@ -144,14 +143,11 @@ def find_fixed_points(
 @eqx.filter_jit
 def _search(circuit: AbstractCircuit, x: Array, key: Array, starts: int) -> tuple[Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
-    can_substitute = substitute.dispatch(type(circuit)) is not substitute.dispatch(object)
 
     def one(v: Array, method: Array) -> tuple[Array, Array]:
         point = e.point(v)
-        point = accelerate(e, point, method == 0)
-        point = settle(e, point, method == 1)
-        point = substituted(e, point, method == 2) if can_substitute else point
-        point = descend(e, point, (method == 3) | ((method == 2) & (not can_substitute)))
+        for index, route in enumerate(_METHODS):
+            point = route(e, point, method == index)
         point = polish(e, point)
         return point.v, point.residual
 

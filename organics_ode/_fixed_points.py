@@ -7,32 +7,18 @@ import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from ._balance import substitute
 from ._checks import check_state, is_traced
-from ._closed_form import closed_form, is_exact
 from ._constraints import resolve
 from ._linearise import jacobian_matrix, read_point
-from ._routes import (
-    Equations,
-    Point,
-    accelerate,
-    lazily,
-    polish,
-    ravel,
-    settle,
-    substituted,
-)
-from ._spectrum import ritz_values, spectrum_of
+from ._routes import ravel
+from ._search import ROUTES, search, tolerance
+from ._spectrum import spectrum_of
 from .circuits import AbstractCircuit
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
-ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "none")
-_CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _NONE = range(len(ROUTES))
-_DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
-_RITZ = 24
 
 
 class FixedPoint(eqx.Module):
@@ -86,8 +72,8 @@ def fixed_point(
     1. the closed form (exact for W_r = I and gains that do not depend on y or a),
     2. from there v ← v + τ⊙f(v) by Anderson's acceleration, without factoring a matrix,
     3. the flow itself by an implicit solver, from the same start and from `initial_state()`,
-    4. damped substitution, y = (I − diag(1 − s) W_r)⁻¹ b1 z, then a, which also finds points that
-       are not stable,
+    4. damped substitution, y = (I − diag(1 − s) W_r)⁻¹ b1 z, then a, and at last descent in |f|:
+       both also find points that are not stable,
 
     each polished by Newton's method where rounding leaves room. Derivatives with respect to the
     circuit and x are those of the implicit function theorem, ds = −J⁻¹ (∂f/∂θ) dθ, in forward and
@@ -122,90 +108,15 @@ def fixed_point(
 def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
     still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
-    state, residual, iterations, route = _search(*still)
+    state, residual, iterations, route = search(*still)
     state = _implicit(circuit, x, state)
     solved = residual <= tolerance(residual.dtype)
-    abscissa = jnp.max(_eigenvalues(jacobian_matrix(circuit, state, x)).real)
+    abscissa = spectrum_of(jacobian_matrix(circuit, state, x)).abscissa
     failed = RESULTS.where(
         jnp.isfinite(residual), RESULTS.nonlinear_max_steps_reached, RESULTS.nonlinear_divergence
     )
     result = RESULTS.where(solved, RESULTS.successful, failed)
     return FixedPoint(state, residual, abscissa, iterations, route, result)
-
-
-def tolerance(dtype: Any) -> float:
-    """The relative residual below which a point counts as solved."""
-    return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
-
-
-class _Candidate(eqx.Module):
-    point: Point
-    route: Int[Array, ""]
-    is_stable: Bool[Array, ""]
-
-    @property
-    def rank(self) -> Float[Array, ""]:
-        """Stable before solved before a small residual; the smaller the better."""
-        residual = self.point.residual
-        solved = residual <= tolerance(residual.dtype)
-        unsolved = jnp.where(jnp.isnan(residual), jnp.inf, 2 + residual)
-        return jnp.where(solved, jnp.where(self.is_stable, 0, 1), unsolved)
-
-
-def _search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
-    rest = circuit.initial_state()
-    e = Equations(circuit, x, rest)
-    first = ravel(closed_form(circuit, x) if start is None else start)
-    known = (e, first)
-    # The second settling starts from rest, every other attempt where the closed form is.
-    routes, from_rest = (_ACCELERATED, _SETTLED, _SETTLED, _SUBSTITUTED), 2
-    # A circuit of one's own has no equations to substitute into each other.
-    can_substitute = substitute.dispatch(type(circuit)) is not substitute.dispatch(object)
-    attempts = len(routes) if can_substitute else len(routes) - 1
-
-    def attempt(carry: Any) -> Any:
-        # Behind the barrier nothing of this can be moved out of the loop and computed always.
-        (best, i), (e, first) = jax.lax.optimization_barrier((carry, known))
-        route = jnp.array(routes)[i]
-        point = e.point(jnp.where(i == from_rest, ravel(e.like), first))
-        # At most one of these does anything.
-        point = accelerate(e, point, route == _ACCELERATED)
-        point = settle(e, point, route == _SETTLED)
-        point = substituted(e, point, route == _SUBSTITUTED) if can_substitute else point
-        point = polish(e, point)
-        solved = point.residual <= tolerance(x.dtype)
-        stable = lazily(solved, lambda v: _is_stable(e, v), point.v, jnp.asarray(False))
-        new = _Candidate(point, route, stable)
-        steps = best.point.steps + point.steps
-        best = jax.tree.map(lambda a, b: jnp.where(new.rank < best.rank, a, b), new, best)
-        return eqx.tree_at(lambda c: c.point.steps, best, steps), i + 1
-
-    def unfinished(carry: Any) -> Any:
-        best, i = carry
-        # Substitution finds what is not stable: only where nothing else was found.
-        enough = jnp.where(i == routes.index(_SUBSTITUTED), 1, 0)
-        return (best.rank > enough) & (i < attempts)
-
-    exact = is_exact(circuit) & (start is None)
-    route = jnp.asarray(_CLOSED if start is None else _NONE)
-    best = _Candidate(e.point(first), route, exact)
-    best, _ = jax.lax.while_loop(unfinished, attempt, (best, 0))
-    return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
-
-
-def _is_stable(e: Equations, v: Array) -> Array:
-    """Whether all eigenvalues have negative real parts: all of them for a small circuit, else the
-    outermost ones, and all where those leave it open."""
-    if v.size <= _DENSE:
-        return _all_stable(e, v)
-    _, product = jax.linearize(e.velocity, v)
-    ritz = ritz_values(product, v, _RITZ)
-    clear = jnp.max(ritz.real) < -0.01 * jnp.max(jnp.abs(ritz))
-    return lazily(~clear, lambda v: _all_stable(e, v), v, jnp.asarray(True))
-
-
-def _all_stable(e: Equations, v: Array) -> Array:
-    return spectrum_of(e.jacobian(v)).is_stable
 
 
 @eqx.filter_custom_jvp
@@ -224,35 +135,6 @@ def _(primals: Any, tangents: Any) -> Any:
     )
     step = -jnp.linalg.solve(jacobian_matrix(circuit, state, x), push)
     return state, jax.flatten_util.ravel_pytree(state)[1](step)
-
-
-@jax.custom_jvp
-def _eigenvalues(J: Array) -> Array:
-    """With derivatives of every order: `jnp.linalg.eigvals` refuses the second, and with them those
-    of the state, which come out of the same call."""
-    return jnp.linalg.eigvals(J)
-
-
-@_eigenvalues.defjvp
-def _(primals: Any, tangents: Any) -> Any:
-    (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
-    return values, moved
-
-
-@jax.custom_jvp
-def _modes(J: Array) -> tuple[Array, Array]:
-    values, vectors = jnp.linalg.eig(J)
-    return values, vectors
-
-
-@_modes.defjvp
-def _(primals: Any, tangents: Any) -> Any:
-    values, V = _modes(*primals)
-    M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
-    gap = values[None, :] - values[:, None]
-    mixed = jnp.where(gap != 0, M / jnp.where(gap != 0, gap, 1), 0)
-    # How long the vectors are does not matter to the values: no vector moves along itself.
-    return (values, V), (jnp.diagonal(M), V @ mixed)
 
 
 def _stop(leaf: Any) -> Any:

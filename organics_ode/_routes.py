@@ -152,6 +152,9 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         factor = jnp.where(trial.residual > point.residual, 0.8, 1.02)
         return trial, jnp.clip(damping * factor, 0.05, 1.0)
 
+    # A circuit of one's own has no equations to substitute into each other.
+    needed &= substitute.dispatch(type(e.circuit)) is not substitute.dispatch(object)
+
     def unfinished(carry: Any) -> Any:
         point = carry[0]
         more = (point.residual > 1e-6) & (point.steps < _MOST["substitute"])

@@ -97,7 +97,7 @@ def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = Fa
 
 def spectrum_of(J: Float[Array, "d d"], *, vectors: bool = False) -> Spectrum:
     """The spectrum of a matrix in 1/ms."""
-    values, right = jnp.linalg.eig(J) if vectors else (jnp.linalg.eigvals(J), None)
+    values, right = jnp.linalg.eig(J) if vectors else (_eigenvalues(J), None)
     order = jnp.lexsort((-values.imag, -values.real))
     resolution = J.shape[0] * jnp.finfo(J.dtype).eps * jnp.linalg.norm(J)
     right = None if right is None else right[:, order]
@@ -107,6 +107,34 @@ def spectrum_of(J: Float[Array, "d d"], *, vectors: bool = False) -> Spectrum:
 def _complex(value: Any) -> str:
     sign = "-" if value.imag < 0 else "+"
     return f"{value.real:.6g} {sign} {abs(value.imag):.6g}i"
+
+
+@jax.custom_jvp
+def _eigenvalues(J: Array) -> Array:
+    """With derivatives of every order: `jnp.linalg.eigvals` refuses the second."""
+    return jnp.linalg.eigvals(J)
+
+
+@_eigenvalues.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
+    return values, moved
+
+
+@jax.custom_jvp
+def _modes(J: Array) -> tuple[Array, Array]:
+    values, vectors = jnp.linalg.eig(J)
+    return values, vectors
+
+
+@_modes.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    values, V = _modes(*primals)
+    M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
+    gap = values[None, :] - values[:, None]
+    mixed = jnp.where(gap != 0, M / jnp.where(gap != 0, gap, 1), 0)
+    # How long the vectors are does not matter to the values: no vector moves along itself.
+    return (values, V), (jnp.diagonal(M), V @ mixed)
 
 
 def ritz_values(product: Any, like: Float[Array, " d"], count: int) -> Complex[Array, " count"]:

@@ -188,8 +188,8 @@ def test_an_energy_without_terms_shows_its_value_only(energies):
     _, energy, path = energies
     (whole,) = lines(oo.plot_energy(energy, path))
     squares = sum(
-        ((leaf - leaf0) ** 2).sum(axis=1)
-        for leaf, leaf0 in zip(path.states, energy.state, strict=True)
+        ((np.asarray(leaf) - np.asarray(rest)) ** 2).sum(axis=1)
+        for leaf, rest in zip(path.states, energy.state, strict=True)
     )
     np.testing.assert_allclose(whole[:, 1], squares / 2, rtol=1e-12)
     pyplot.close("all")
