@@ -31,7 +31,9 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     tolerance = (n + 8) * jnp.finfo(a.dtype).eps
     # Relative to the terms that B a_s sums, each with its sign taken off.
     is_diagonal = jnp.eye(n, dtype=bool)
-    terms = (form.stiffness * c.tau_a + 2 / c.tau_a) * a - jnp.where(is_diagonal, 0, B) @ a
+    terms = (jnp.diag(form.stiffness) * c.tau_a + 2 / c.tau_a) * a - jnp.where(
+        is_diagonal, 0, B
+    ) @ a
     drive = jnp.min(B @ a / terms)
     coupling = jnp.max(jnp.where(is_diagonal, 0 if n == 1 else -jnp.inf, B))
     dissipation = form.dissipation

@@ -18,7 +18,7 @@ class Oscillator(eqx.Module):
 
     - `state`: the fixed point.
     - `damping`: B, (n, n), 1/ms. The units are coupled here, and only here.
-    - `stiffness`: the diagonal of K, (n,), 1/ms².
+    - `stiffness`: K, (n, n), diagonal, 1/ms².
     - `displacement`: (n,), ms: δy = displacement ⊙ q; 0 for a unit at rest, y_s = 0.
     - `weights`: p, (n,), > 0: V = ½ q̇ᵀPq̇ + ½ qᵀPKq with P = diag(p) falls along every trajectory.
     - `gain_rates`: (0,) or (2n,), 1/ms: eigenvalues of gains that settle by themselves.
@@ -28,7 +28,7 @@ class Oscillator(eqx.Module):
 
     state: Any
     damping: Float[Array, "n n"]
-    stiffness: Float[Array, " n"]
+    stiffness: Float[Array, "n n"]
     displacement: Float[Array, " n"]
     weights: Float[Array, " n"]
     gain_rates: Float[Array, " k"]
@@ -40,10 +40,10 @@ class Oscillator(eqx.Module):
 
     @property
     def eigenvalues(self) -> Complex[Array, " d"]:
-        n = self.stiffness.size
+        n = self.weights.size
         eye = jnp.eye(n, dtype=self.damping.dtype)
         # (√K q, q̇) as variables: the companion matrix with its two blocks on one scale.
-        root_K = jnp.diag(jnp.sqrt(self.stiffness))
+        root_K = jnp.sqrt(self.stiffness)
         companion = jnp.block([[0 * eye, root_K], [-root_K, -self.damping]])
         pencil = jnp.linalg.eigvals(companion)
         return jnp.concatenate([pencil, self.gain_rates.astype(pencil.dtype)])
@@ -109,4 +109,4 @@ def _oscillator(c: Any, x: Array) -> Oscillator:
         taus: Any = (c.tau_b0, c.tau_b1)
         rates = [jnp.broadcast_to(-1 / tau, y.shape) for tau in taus]
         gain_rates = jnp.concatenate(rates)
-    return Oscillator(state, damping, D / tau_a, displacement, weights, gain_rates)
+    return Oscillator(state, damping, jnp.diag(D / tau_a), displacement, weights, gain_rates)

@@ -178,7 +178,7 @@ def test_the_weights_are_those_of_the_oscillator_form(p):
     found = look(circuit, x, delta)
     q = delta[: zoo.N] / form.displacement
     velocity = (found["J"] @ delta)[: zoo.N] / form.displacement
-    expected = np.sum(form.weights * (velocity**2 + form.stiffness * q**2)) / 2
+    expected = np.sum(form.weights * (velocity**2 + np.diag(form.stiffness) * q**2)) / 2
     assert float(found["V"]) == pytest.approx(float(expected), rel=1e-12)
     falls = -velocity @ form.dissipation @ velocity / 2
     assert float(found["rate"]) == pytest.approx(float(falls), rel=1e-12)
