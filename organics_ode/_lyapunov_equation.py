@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from ._checks import is_traced, refuse
 from ._fixed_points import fixed_point
 from ._linearise import jacobian, read_point
+from ._order import after
 from .circuits import AbstractCircuit
 
 # 2^60 terms of the series: more than the slowest mode that rounding leaves can need.
@@ -113,7 +114,7 @@ def stable_point(circuit: AbstractCircuit, x: Any, state0: Any) -> StablePoint:
     resolution = J.shape[0] * jnp.finfo(J.dtype).eps * jnp.linalg.norm(J)
     is_stable = succeeded & (point.abscissa < -resolution)
     J = _refuse_unstable(J, is_stable, point.abscissa)
-    return StablePoint(circuit, x, state, J)
+    return StablePoint(circuit, x, after(J, state), J)
 
 
 def _refuse_unstable(J: Array, is_stable: Array, abscissa: Array) -> Array:
