@@ -11,8 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from ._checks import check_positive_integer, is_traced, refuse
 from ._closed_form import closed_form
 from ._linearise import read_point
-from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted
-from ._search import tolerance
+from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted, tolerance
 from ._spectrum import Spectrum, spectrum_of
 from .circuits import AbstractCircuit
 

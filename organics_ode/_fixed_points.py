@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, Int
 from ._checks import check_state, is_traced
 from ._constraints import resolve
 from ._linearise import jacobian_matrix, read_point
-from ._routes import ravel
-from ._search import ROUTES, search, tolerance
+from ._routes import ravel, tolerance
+from ._search import ROUTES, search
 from ._spectrum import spectrum_of
 from .circuits import AbstractCircuit
 

@@ -64,9 +64,14 @@ def ravel(state: Any) -> Float[Array, " d"]:
     return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(state)])
 
 
+def tolerance(dtype: Any) -> float:
+    """The relative residual below which a point counts as solved."""
+    return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
+
+
 def target(dtype: Any) -> float:
-    """The residual that a route aims at: what rounding leaves."""
-    return 256 * float(jnp.finfo(dtype).eps)
+    """The residual that a route aims at: what rounding leaves, and well inside the tolerance."""
+    return min(256 * float(jnp.finfo(dtype).eps), tolerance(dtype) / 5)
 
 
 def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:

@@ -18,6 +18,7 @@ from ._routes import (
     ravel,
     settle,
     substituted,
+    tolerance,
 )
 from ._spectrum import ritz_values, spectrum_of
 from .circuits import AbstractCircuit
@@ -36,11 +37,6 @@ _ATTEMPTS = (
 _STABLE_ONES = 3  # So many of them are tried as long as no stable point was found.
 _DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
 _RITZ = 24
-
-
-def tolerance(dtype: Any) -> float:
-    """The relative residual below which a point counts as solved."""
-    return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
 
 
 class _Candidate(eqx.Module):

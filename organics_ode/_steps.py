@@ -1,4 +1,4 @@
-"""Steps of a solver for flows that have no circuit of their own: many columns, own step lengths."""
+"""The step of a fixed-step solver, for one vector or for many columns with their own lengths."""
 
 from collections.abc import Callable
 from typing import Any

@@ -23,6 +23,7 @@ from organics_ode._routes import (
     settle,
     substituted,
     target,
+    tolerance,
 )
 
 GOAL = target(np.float64)
@@ -208,3 +209,9 @@ def test_what_is_not_needed_is_not_computed_under_vmap():
     np.testing.assert_array_equal(many(some, v), [0, 2, -2, 6])
     jax.effects_barrier()
     assert calls
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_what_routes_aim_at_counts_as_solved(dtype):
+    # A route that stops at its aim must not be told that it failed.
+    assert 8 * jnp.finfo(dtype).eps < target(dtype) < tolerance(dtype) / 2

@@ -160,6 +160,8 @@ def main(args: argparse.Namespace) -> None:
     print("|---|-----------|-------|--------|----------------|--------|-------|-------|---|")
     for n, norm in ((2, None), (5, None), (10, None), (20, None), (10, 3.0)):
         count(n, norm, args.cases)
+    if not args.sizes:
+        return
     print(f"\n{args.inputs} inputs to one circuit\n")
     print("| n | circuit | what | ms | residual | times faster than 200 τ |")
     print("|---|---------|------|----|----------|--------------|")

@@ -1,9 +1,10 @@
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from .._steps import runge_kutta
 from ..circuits import AbstractCircuit
 from ._cell import AbstractCell, read_step
 
@@ -38,19 +39,12 @@ class RungeKutta(AbstractCell[Any]):
 
     def step(self, state: Any, x: Float[Array, " m"]) -> Any:
         """The state one step later, for the input x (m,)."""
-        k1 = self._velocity(state, x)
-        k2 = self._velocity(self._moved(state, 0.5, k1), x)
-        k3 = self._velocity(self._moved(state, 0.5, k2), x)
-        k4 = self._velocity(self._moved(state, 1.0, k3), x)
-        mean = jax.tree.map(lambda p, q, r, s: (p + 2 * q + 2 * r + s) / 6, k1, k2, k3, k4)
-        return self._moved(state, 1.0, mean)
+        v, unravel = ravel_pytree(state)
 
-    def _velocity(self, state: Any, x: Array) -> Any:
-        return self.circuit.vector_field(None, state, x)
+        def velocity(v: Array) -> Array:
+            return ravel_pytree(self.circuit.vector_field(None, unravel(v), x))[0]
 
-    def _moved(self, state: Any, part: float, k: Any) -> Any:
-        """The state after a part of the step at the velocity k."""
-        return jax.tree.map(lambda s, v: s + jnp.asarray(part * self.dt, s.dtype) * v, state, k)
+        return unravel(runge_kutta(velocity, v, velocity(v), jnp.asarray(self.dt, v.dtype)))
 
     def initial_state(self) -> Any:
         """The circuit's own initial state."""
