@@ -19,6 +19,12 @@ from ._find_fixed_points import (
     find_fixed_points as find_fixed_points,
 )
 from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
+from ._history import (
+    FitResult as FitResult,
+    History as History,
+    TrainingDiverged as TrainingDiverged,
+    TrainingInterrupted as TrainingInterrupted,
+)
 from ._inputs import (
     AbstractInput as AbstractInput,
     Constant as Constant,
@@ -74,11 +80,4 @@ from .plot import (
     plot_spectrum as plot_spectrum,
     plot_trajectory as plot_trajectory,
 )
-from .train import (
-    FitResult as FitResult,
-    History as History,
-    TrainingDiverged as TrainingDiverged,
-    TrainingInterrupted as TrainingInterrupted,
-    evaluate as evaluate,
-    fit as fit,
-)
+from .train import evaluate as evaluate, fit as fit

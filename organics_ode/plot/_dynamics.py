@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import refuse
+from .._history import History
 from .._trajectory import Trajectory
-from ..train import History
 from ._axes import axes_of
 
 

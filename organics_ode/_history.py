@@ -1,0 +1,69 @@
+"""What became of a training: its history, its result, and the exceptions that carry it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import PyTree
+
+
+class History:
+    """The records of a training, each a dict; `history["loss"]` is one quantity as an array.
+
+    Every step records `step`, `epoch` (if batches have them), `loss`, the metric under its own
+    name, `gradient_norm` and `seconds`; every validation records `step`, `validation_loss` and the
+    metric as `validation_…`.
+    """
+
+    def __init__(self, records: list[dict[str, Any]]):
+        self.records = records
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The values of one quantity, over the records that have it."""
+        values = [record[name] for record in self.records if name in record]
+        if not values:
+            names = sorted({key for record in self.records for key in record})
+            raise KeyError(f"No record has {name!r}; there are {', '.join(names)}.")
+        return np.array(values)
+
+    def steps(self, name: str) -> np.ndarray:
+        """The step numbers of the records that have the quantity."""
+        return np.array([record["step"] for record in self.records if name in record])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        last = {k: v for record in self.records[-2:] for k, v in record.items()}
+        return f"History({len(self)} records, last {last})"
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "History":
+        """The history from the JSON lines that `fit(..., log=path)` wrote."""
+        return cls([json.loads(line) for line in Path(path).read_text().splitlines()])
+
+
+class FitResult(NamedTuple):
+    """The trained `model`, its `history`, and why it ended: completed, diverged or interrupted."""
+
+    model: PyTree
+    history: History
+    outcome: str = "completed"
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or its gradient is not finite; `result` holds the last model where they were."""
+
+    def __init__(self, message: str, result: FitResult):
+        super().__init__(message)
+        self.result = result
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Training was interrupted; `result` holds the model and history up to then."""
+
+    def __init__(self, result: FitResult):
+        super().__init__(f"Training was interrupted after {len(result.history)} records.")
+        self.result = result

@@ -1,0 +1,83 @@
+"""What training minimises: a model applied to a batch, its losses, and one gradient step."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, PyTree
+
+from ._batches import Batch
+from ._constraints import project, resolve, trainable
+
+Loss = Callable[[Array, Any, Any], Array]
+
+
+class State(NamedTuple):
+    """All that changes while training: with the step number, all that resuming needs."""
+
+    model: PyTree
+    optimizer: PyTree
+
+
+def predict(model: PyTree, inputs: Any) -> Any:
+    """A model of one sample applied to samples stacked along a leading axis."""
+    return jax.vmap(resolve(model))(inputs)
+
+
+@eqx.filter_jit
+def train_step(
+    state: State,
+    batch: Batch,
+    optimizer: optax.GradientTransformation,
+    loss: Loss,
+    metric: Loss | None,
+) -> tuple[State, dict[str, Array]]:
+    params, rest = eqx.partition(state.model, trainable(state.model))
+
+    def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
+        values = _scores(eqx.combine(params, rest), batch, loss, metric)
+        values = jax.tree.map(jnp.mean, values)
+        return values["loss"], values
+
+    gradient, values = eqx.filter_grad(objective, has_aux=True)(params)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes its step counts with floats
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, params)
+    model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
+    return State(model, optimizer_state), values | {"gradient_norm": optax.global_norm(gradient)}
+
+
+@eqx.filter_jit
+def mean_scores(
+    model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int
+) -> dict[str, Array]:
+    """The mean loss and metric over all samples, `size` of them at a time."""
+    count = len(samples.inputs)
+    whole = count - count % size
+    chunks = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), samples)
+    last = jax.tree.map(lambda x: x[whole:], samples)
+    parts = []
+    if whole:
+        parts.append(jax.lax.map(lambda chunk: _scores(model, chunk, loss, metric), chunks))
+    if whole < count:
+        parts.append(_scores(model, last, loss, metric))
+    return jax.tree.map(lambda *xs: jnp.mean(jnp.concatenate([x.ravel() for x in xs])), *parts)
+
+
+def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
+    """The metric under its function's name: the arrays above can not carry it."""
+    name = getattr(metric, "__name__", "metric")
+    return {name if key == "metric" else key: value for key, value in values.items()}
+
+
+def _scores(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -> dict[str, Array]:
+    """The loss and metric of each sample."""
+    outputs = predict(model, batch.inputs)
+
+    def score(outputs: Any, targets: Any, mask: Any) -> dict[str, Array]:
+        values = {"loss": loss(outputs, targets, mask)}
+        return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
+
+    return jax.vmap(score)(outputs, batch.targets, batch.mask)

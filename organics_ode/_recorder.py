@@ -1,0 +1,67 @@
+"""Keeps the history of a training, writes it to the log, and shows it on a progress bar."""
+
+import json
+import math
+import os
+import time
+from typing import Any
+
+from jaxtyping import Array
+
+from ._history import History
+from ._objective import named
+
+
+class Recorder:
+    """Keeps the history, writes it to the log, and shows it on the progress bar."""
+
+    def __init__(self, metric: Any, batches: Any, total: int, log: Any, progress: bool):
+        from tqdm import tqdm
+
+        self.history = History([])
+        self._metric = metric
+        self._per_epoch = getattr(batches, "steps_per_epoch", None)
+        self._file = None if log is None else _open_log(log)
+        self._bar = tqdm(total=total, disable=not progress, unit="step", dynamic_ncols=True)
+        self._start, self._shown = time.perf_counter(), {}
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+        if self._file is not None:
+            self._file.close()
+
+    def step(self, step: int, values: dict[str, Array]) -> bool:
+        """Record a training step; False where its loss or gradient is not finite."""
+        numbers = {k: float(v) for k, v in named(values, self._metric).items()}
+        epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
+        self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
+        self._bar.update()
+        self._show(numbers)
+        return math.isfinite(numbers["loss"]) and math.isfinite(numbers["gradient_norm"])
+
+    def validation(self, step: int, scores: dict[str, float]) -> None:
+        named = {f"validation_{name}": score for name, score in scores.items()}
+        self._add({"step": step, **named})
+        self._show({k: v for k, v in named.items() if k != "validation_loss"})
+
+    def _show(self, numbers: dict[str, float]) -> None:
+        self._shown |= {k: f"{v:.4f}" for k, v in numbers.items() if k != "gradient_norm"}
+        self._bar.set_postfix(self._shown, refresh=False)
+
+    def _add(self, record: dict[str, Any]) -> None:
+        self.history.records.append(record)
+        if self._file is not None:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+
+
+def _open_log(path: str | os.PathLike) -> Any:
+    try:
+        return open(path, "a", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"Argument `log` must be a file that can be written, but {path}: {error.strerror}."
+        ) from error
