@@ -24,6 +24,7 @@ from ._history import (
     History as History,
     TrainingDiverged as TrainingDiverged,
     TrainingInterrupted as TrainingInterrupted,
+    TrainingNotSaved as TrainingNotSaved,
 )
 from ._inputs import (
     AbstractInput as AbstractInput,

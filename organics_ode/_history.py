@@ -9,16 +9,24 @@ import numpy as np
 from jaxtyping import PyTree
 
 
+class Columns(NamedTuple):
+    """Records as arrays: each kind of record as name ↦ values, and which kind comes when."""
+
+    order: np.ndarray
+    kinds: tuple[dict[str, np.ndarray], ...]
+
+
 class History:
     """The records of a training, each a dict; `history["loss"]` is one quantity as an array.
 
     Every step records `step`, `epoch` (if batches have them), `loss`, the metric under its own
     name, `gradient_norm` and `seconds`; every validation records `step`, `validation_loss` and the
-    metric as `validation_…`.
+    metric as `validation_…`. `resumed` holds the steps after which it was continued from a
+    checkpoint.
     """
 
-    def __init__(self, records: list[dict[str, Any]]):
-        self.records = records
+    def __init__(self, records: list[dict[str, Any]], resumed: tuple[int, ...] = ()):
+        self.records, self.resumed = records, resumed
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The values of one quantity, over the records that have it."""
@@ -37,7 +45,30 @@ class History:
 
     def __repr__(self) -> str:
         last = {k: v for record in self.records[-2:] for k, v in record.items()}
-        return f"History({len(self)} records, last {last})"
+        resumed = f", resumed after steps {list(self.resumed)}" if self.resumed else ""
+        return f"History({len(self)} records, last {last}{resumed})"
+
+    def columns(self) -> Columns:
+        """The records as arrays, a column for each quantity."""
+        kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        order = np.zeros(len(self), np.uint8)
+        numbers: dict[tuple[str, ...], int] = {}
+        for i, record in enumerate(self.records):
+            names = tuple(record)
+            kinds.setdefault(names, []).append(record)
+            order[i] = numbers.setdefault(names, len(numbers))
+        stored = ({k: np.array([r[k] for r in kind]) for k in kind[0]} for kind in kinds.values())
+        return Columns(order, tuple(stored))
+
+    @classmethod
+    def from_columns(cls, columns: Columns, resumed: tuple[int, ...] = ()) -> "History":
+        """The history whose `columns()` these are."""
+        kinds = [
+            iter([dict(zip(kind, row, strict=True)) for row in zip(*lists, strict=True)])
+            for kind in columns.kinds
+            for lists in [[column.tolist() for column in kind.values()]]
+        ]
+        return cls([next(kinds[number]) for number in columns.order], resumed)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "History":
@@ -64,6 +95,18 @@ class TrainingDiverged(RuntimeError):
 class TrainingInterrupted(KeyboardInterrupt):
     """Training was interrupted; `result` holds the model and history up to then."""
 
-    def __init__(self, result: FitResult):
-        super().__init__(f"Training was interrupted after {len(result.history)} records.")
+    def __init__(self, result: FitResult, remedy: str = ""):
+        super().__init__(f"Training was interrupted after {len(result.history)} records.{remedy}")
         self.result = result
+
+
+class TrainingNotSaved(RuntimeError):
+    """A checkpoint or the log could not be written; `result` holds all up to then."""
+
+    def __init__(self, message: str, result: FitResult):
+        super().__init__(message)
+        self.result = result
+
+
+class CannotWrite(Exception):
+    """Which file, and why: for `fit` to add what became of the training."""

@@ -16,7 +16,7 @@ Loss = Callable[[Array, Any, Any], Array]
 
 
 class State(NamedTuple):
-    """All that changes while training: with the step number, all that resuming needs."""
+    """What a step of training changes."""
 
     model: PyTree
     optimizer: PyTree

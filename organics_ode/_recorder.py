@@ -1,37 +1,45 @@
 """Keeps the history of a training, writes it to the log, and shows it on a progress bar."""
 
-import json
 import math
-import os
 import time
 from typing import Any
 
 from jaxtyping import Array
 
-from ._history import History
+from ._log import Log
 from ._objective import named
+from ._resume import Progress
 
 
 class Recorder:
     """Keeps the history, writes it to the log, and shows it on the progress bar."""
 
-    def __init__(self, metric: Any, batches: Any, total: int, log: Any, progress: bool):
+    def __init__(
+        self, metric: Any, batches: Any, total: int, log: Any, progress: bool, now: Progress
+    ):
         from tqdm import tqdm
 
-        self.history = History([])
+        self.history = history = now.history
+        self.log_start = now.log_start
         self._metric = metric
         self._per_epoch = getattr(batches, "steps_per_epoch", None)
-        self._file = None if log is None else _open_log(log)
-        self._bar = tqdm(total=total, disable=not progress, unit="step", dynamic_ncols=True)
-        self._start, self._shown = time.perf_counter(), {}
+        self._log = None
+        if log is not None and now.step < total:
+            self._log = Log(log, now.log_start, history, now.step)
+            self.log_start = self._log.start
+        resumed = f"resumed after step {now.step}" if now.step else None
+        options = {"unit": "step", "dynamic_ncols": True, "disable": not progress}
+        self._bar = tqdm(total=total, initial=now.step, desc=resumed, **options)
+        seconds = next((r["seconds"] for r in reversed(history.records) if "seconds" in r), 0.0)
+        self._start, self._shown = time.perf_counter() - seconds, {}
 
     def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
-        if self._file is not None:
-            self._file.close()
+        if self._log is not None:
+            self._log.close()
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
         """Record a training step; False where its loss or gradient is not finite."""
@@ -53,15 +61,5 @@ class Recorder:
 
     def _add(self, record: dict[str, Any]) -> None:
         self.history.records.append(record)
-        if self._file is not None:
-            self._file.write(json.dumps(record) + "\n")
-            self._file.flush()
-
-
-def _open_log(path: str | os.PathLike) -> Any:
-    try:
-        return open(path, "a", encoding="utf-8")
-    except OSError as error:
-        raise ValueError(
-            f"Argument `log` must be a file that can be written, but {path}: {error.strerror}."
-        ) from error
+        if self._log is not None:
+            self._log.write(record)

@@ -7,6 +7,7 @@ import json
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
         refuse("path", "name a file", f"{path} is a folder or a device")
     flat = flatten("model", model)
     arrays = {name: to_numpy(name, value) for name, value in flat.arrays.items()}
-    header = {"format": _FORMAT, "version": _VERSION, "library": _library(), "model": flat.facts}
+    header = {"format": _FORMAT, "version": _VERSION, "library": library(), "model": flat.facts}
     _write(target, {_HEADER: np.array(json.dumps(header))} | arrays)
 
 
@@ -76,51 +77,58 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
         raise FileNotFoundError(
             f"{missing}; check the folder and the extension (`save` adds none)."
         )
-    with _reading(path):
-        facts, arrays = _read(Path(path))
+    with reading("path", path):
+        facts, arrays = read(Path(path))
     if like is None:
-        with _reading(path):
+        with reading("path", path):
             return unflatten(facts, arrays, find)
     expected = flatten("like", like)
     _check_like(path, facts, expected)
-    with _reading(path):
+    with reading("path", path):
         return unflatten(facts, arrays, lambda label, name: expected.named[label])
 
 
 @contextlib.contextmanager
-def _reading(path: Any) -> Iterator[None]:
+def reading(argument: str, path: Any) -> Iterator[None]:
+    """Refuse the argument if what is done with the file at `path` fails."""
     must = "name a file that organics_ode.save wrote and this can load"
     try:
         yield
     except Unloadable as error:
-        refuse("path", must, f"{path} {error}")
+        refuse(argument, must, f"{path} {error}")
     # Damaged bytes make zipfile, zlib, numpy, json and jax raise nearly anything.
     except Exception as error:
         what = f"is not a saved model, or is damaged ({error!r})"
-        refuse("path", must, f"{path} {what}; save it again, or restore a copy")
+        refuse(argument, must, f"{path} {what}; save it again, or restore a copy")
 
 
 def _check_like(path: Any, saved: dict[str, Facts], like: Flat) -> None:
-    if differences := list(_differences(saved, like.facts)):
-        more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+    if found := list(differences(saved, like.facts, "in `like`")):
         remedy = f"pass a `like` that is built as the model in {path} was"
-        refuse("like", "match the file", f"{'; '.join(differences[:_SHOWN])}{more}; {remedy}")
+        refuse("like", "match the file", f"{listed(found)}; {remedy}")
 
 
-def _differences(saved: dict[str, Facts], like: dict[str, Facts]) -> Iterator[str]:
+def listed(differences: list[str]) -> str:
+    """The first few differences as one text."""
+    more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+    return "; ".join(differences[:_SHOWN]) + more
+
+
+def differences(saved: dict[str, Facts], like: dict[str, Facts], here: str) -> Iterator[str]:
+    """What differs between a file's facts and those expected, which stand `here`."""
     for path in saved | like:
         if path in saved and path in like:
-            yield from _leaf_differences(path, saved[path], like[path])
+            yield from _leaf_differences(path, saved[path], like[path], here)
         else:
-            yield f"leaf `{path}` is missing in {'`like`' if path in saved else 'the file'}"
+            yield f"leaf `{path}` is missing {here if path in saved else 'in the file'}"
 
 
-def _leaf_differences(path: str, saved: Facts, like: Facts) -> Iterator[str]:
+def _leaf_differences(path: str, saved: Facts, like: Facts, here: str) -> Iterator[str]:
     # `like` may be silent on a fact: a ShapeDtypeStruct stands for arrays of numpy and of jax.
     for what in [what for what in like if what not in ("keys", "data")]:
         ours, theirs = saved.get(what), like[what]
         if _portable(str(ours)) != _portable(theirs) if what == "name" else ours != theirs:
-            yield f"leaf `{path}` has {what} {ours} in the file and {theirs} in `like`"
+            yield f"leaf `{path}` has {what} {ours} in the file and {theirs} {here}"
             if what == "kind":
                 return
 
@@ -130,7 +138,8 @@ def _portable(name: str) -> str:
     return name if is_allowed(name) else name.partition(":")[2]
 
 
-def _library() -> str:
+def library() -> str:
+    """The version of organics_ode."""
     try:
         return importlib.metadata.version("organics_ode")
     except importlib.metadata.PackageNotFoundError:
@@ -139,7 +148,7 @@ def _library() -> str:
 
 def _write(target: Path, members: dict[str, np.ndarray]) -> None:
     # open() rather than tempfile, whose files only their owner may read.
-    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    temporary = target.with_name(f"{_temporary_prefix(target)}{uuid.uuid4().hex[:12]}.tmp")
     try:
         with open(temporary, "xb") as file:
             with zipfile.ZipFile(file, "w") as archive:
@@ -153,7 +162,21 @@ def _write(target: Path, members: dict[str, np.ndarray]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> tuple[dict[str, Facts], dict[str, np.ndarray]]:
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what a process that was killed while writing `path` left beside it."""
+    target = Path(path).resolve()
+    for file in target.parent.iterdir():
+        if file.name.startswith(_temporary_prefix(target)) and file.suffix == ".tmp":
+            file.unlink(missing_ok=True)
+
+
+def _temporary_prefix(target: Path) -> str:
+    # A checksum, for the name itself may be as long as a name can be.
+    return f".{zlib.crc32(os.fsencode(target.name)):08x}-"
+
+
+def read(path: Path) -> tuple[dict[str, Facts], dict[str, np.ndarray]]:
+    """The facts and arrays in a file, as `flatten` gave them."""
     with zipfile.ZipFile(path) as archive:
         names = {name.removesuffix(".npy") for name in archive.namelist()}
         # The header first: a foreign file's arrays may be of any kind.

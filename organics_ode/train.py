@@ -1,5 +1,6 @@
 """`fit` and `evaluate`: training by optax, and what became of it."""
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +14,21 @@ from jaxtyping import PyTree
 from ._batches import Batch
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
-from ._history import FitResult, History, TrainingDiverged, TrainingInterrupted
+from ._history import (
+    CannotWrite,
+    FitResult,
+    History,
+    TrainingDiverged,
+    TrainingInterrupted,
+    TrainingNotSaved,
+)
 from ._objective import Loss, State, mean_scores, named, train_step
 from ._recorder import Recorder
+from ._resume import Checkpoints, Progress
+from ._signals import Interruption
 from .losses import accuracy, cross_entropy
+
+_STEPS_PER_CHECKPOINT = 100  # where there are no epochs
 
 
 def fit(
@@ -30,6 +42,8 @@ def fit(
     epochs: int | None = None,
     validation: Any = None,
     validate_every: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_every: int | None = None,
     log: str | os.PathLike | None = None,
     progress: bool = True,
     throw: bool = True,
@@ -50,6 +64,11 @@ def fit(
         steps, epochs: how long to train (one of them).
         validation: a split to evaluate every `validate_every` steps (an epoch unless given, or the
             end where there are no epochs).
+        checkpoint: a file that keeps the whole state of the training, and that the same call goes
+            on from (with more steps too) to the same result, to the bit on the same machine. With
+            it, SIGINT and SIGTERM end the training after the step in flight.
+        checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
+            are no epochs); there is one at the end in any case.
         log: a file the history is appended to as JSON lines, record by record.
         progress: show a bar with loss, metric and the time left.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
@@ -59,33 +78,56 @@ def fit(
         A `FitResult(model, history, outcome)`.
 
     Raises:
-        ValueError: an argument is bad.
+        ValueError: an argument is bad, or the checkpoint is of another training (and what differs).
         TrainingDiverged: the loss or its gradient is no longer finite.
-        TrainingInterrupted: Ctrl-C. Both have the `result` so far.
+        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
+        TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
+            `result` so far.
     """
     _check_arguments(model, batches, optimizer)
     total = _count_steps(batches, steps, epochs)
-    if validate_every is not None:
-        check_positive_integer("validate_every", validate_every)
-    every = validate_every or getattr(batches, "steps_per_epoch", total)
+    _check_intervals(validate_every, checkpoint, checkpoint_every)
+    per_epoch = getattr(batches, "steps_per_epoch", None)
+    every = validate_every or per_epoch or total
+    score = functools.partial(evaluate, data=validation, loss=loss, metric=metric)
     state = State(model, optimizer.init(eqx.filter(model, trainable(model))))
-    good = model  # the last model whose loss and gradient were finite
-    with Recorder(metric, batches, total, log, progress) as recorder:
+    checkpoints = Checkpoints(
+        checkpoint,
+        checkpoint_every or per_epoch or _STEPS_PER_CHECKPOINT,
+        model=model,
+        batches=batches,
+        optimizer=optimizer,
+        loss=loss,
+        metric=metric,
+        validation=validation,
+        validate_every=validate_every,
+    )
+    now = checkpoints.resume(Progress(0, state, model, History([])), total)
+    with (
+        Recorder(metric, batches, total, log, progress, now) as recorder,
+        Interruption(enabled=checkpoint is not None) as interruption,
+    ):
         try:
-            for step in range(1, total + 1):
-                new, values = train_step(state, batches(step - 1), optimizer, loss, metric)
+            now = now._replace(log_start=recorder.log_start)
+            checkpoints.begin(now, total)
+            for step in range(now.step + 1, total + 1):
+                new, values = train_step(now.state, batches(step - 1), optimizer, loss, metric)
+                before, now = now, now._replace(step=step, state=new, previous=now.state.model)
                 if not recorder.step(step, values):
-                    return _diverged(good, recorder.history, step, throw)
-                good, state = state.model, new
+                    return _diverged(before, step, throw)
                 if validation is not None and (step % every == 0 or step == total):
-                    scores = evaluate(state.model, validation, loss=loss, metric=metric)
-                    recorder.validation(step, scores)
+                    recorder.validation(step, score(new.model))
+                if interruption.requested or checkpoints.is_due(step, total):
+                    checkpoints.write(now)
+                if interruption.requested:
+                    raise KeyboardInterrupt
         except KeyboardInterrupt as stop:
-            result = FitResult(state.model, recorder.history, "interrupted")
-            raise TrainingInterrupted(result) from stop
-    if not _is_finite(state.model):  # the last update overflowed, and no step came to notice
-        return _diverged(good, recorder.history, total, throw)
-    return FitResult(state.model, recorder.history)
+            raise TrainingInterrupted(_so_far(now), checkpoints.remedy()) from stop
+        except CannotWrite as error:
+            raise _not_saved(now, error, checkpoints.remedy()) from error
+    if not _is_finite(now.state.model):  # the last update overflowed, and no step came to notice
+        return _diverged(now, total, throw)
+    return FitResult(now.state.model, now.history)
 
 
 def evaluate(
@@ -144,11 +186,30 @@ def _count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
     return epochs * batches.steps_per_epoch
 
 
-def _diverged(model: PyTree, history: History, step: int, throw: bool) -> FitResult:
-    result = FitResult(model, history, "diverged")
+def _check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
+    if validate_every is not None:
+        check_positive_integer("validate_every", validate_every)
+    if checkpoint_every is not None:
+        check_positive_integer("checkpoint_every", checkpoint_every)
+        if checkpoint is None:
+            refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
+
+
+def _so_far(now: Progress) -> FitResult:
+    return FitResult(now.state.model, now.history, "interrupted")
+
+
+def _not_saved(now: Progress, error: CannotWrite, remedy: str) -> TrainingNotSaved:
+    what = f"Training stopped after step {now.step}, for it could not write {error}."
+    there = "The exception's `result` has the model and the history up to then."
+    return TrainingNotSaved(f"{what}{remedy} {there}", _so_far(now))
+
+
+def _diverged(now: Progress, step: int, throw: bool) -> FitResult:
+    result = FitResult(now.previous, now.history, "diverged")
     if not throw:
         return result
-    last = history.records[-1]
+    last = next(record for record in reversed(now.history.records) if "loss" in record)
     raise TrainingDiverged(
         f"Training diverged at step {step}: the loss is {last['loss']:g} and the norm of its "
         f"gradient {last['gradient_norm']:g}. Explicit Euler is stable only for dt well below the "

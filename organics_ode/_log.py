@@ -1,0 +1,80 @@
+"""The log of a training, a line of JSON for each record, continued where a checkpoint left it."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ._checks import refuse
+from ._history import CannotWrite, History
+
+
+class Log:
+    """The file at `path`, opened at its end; this training's lines begin at the byte `start`.
+
+    After a resume, lines of steps later than the history are dropped and missing ones are written.
+    """
+
+    def __init__(self, path: str | os.PathLike, start: int | None, history: History, done: int):
+        self._path = path
+        try:
+            self.start = _align(Path(path), start, history, done)
+            self._file = _open(path)
+        except OSError as error:
+            raise ValueError(
+                f"Argument `log` must be a file that can be written, but {path}: {error.strerror}."
+            ) from error
+
+    def write(self, record: dict[str, Any]) -> None:
+        try:
+            self._file.write(_line(record))
+            self._file.flush()
+        except OSError as error:
+            raise CannotWrite(f"the log {self._path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        # What a full disk did not take has been reported by `write`.
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def _open(path: str | os.PathLike) -> Any:
+    return open(path, "a", encoding="utf-8")
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record) + "\n"
+
+
+def _align(path: Path, start: int | None, history: History, done: int) -> int:
+    """Make the file hold the history from `start` on and nothing after it; where it begins."""
+    size = path.stat().st_size if path.exists() else 0
+    if start is None or start > size:  # a new file
+        start = size
+    wanted = "".join(map(_line, history.records)).encode()
+    if start == size and not wanted:  # may be a pipe, which can not be read
+        return start
+    with open(path, "a+b") as file:
+        file.seek(start)
+        found = file.read()
+        _check_own(path, found, wanted, done)
+        file.truncate(start + min(len(found), len(wanted)))
+        file.write(wanted[len(found) :])
+    return start
+
+
+def _check_own(path: Path, found: bytes, wanted: bytes, done: int) -> None:
+    """Refuse a file with lines of another training, which would be lost."""
+    later = found[len(wanted) :].splitlines(keepends=True)
+    is_later = [_step(line) > done for line in later if line.endswith(b"\n")]
+    if not (found.startswith(wanted) or wanted.startswith(found)) or not all(is_later):
+        remedy = "name the log that this training began, or a new file"
+        refuse("log", "hold this training at its end", f"{path} goes on otherwise; {remedy}")
+
+
+def _step(line: bytes) -> int:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, TypeError, KeyError):  # no line of a history
+        return 0
