@@ -24,7 +24,8 @@ class State(NamedTuple):
 
 def predict(model: PyTree, inputs: Any) -> Any:
     """A model of one sample applied to samples stacked along a leading axis."""
-    return jax.vmap(resolve(model))(inputs)
+    model = resolve(model)
+    return model.batched(inputs) if hasattr(model, "batched") else jax.vmap(model)(inputs)
 
 
 @eqx.filter_jit

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from . import _kernel
 from ._checks import (
     as_float_array,
     check_finite,
@@ -50,6 +51,28 @@ def unroll(
         RuntimeError: the state diverged; the text says at which step. Inside jit the state turns
             NaN instead (`fit` then stops and says so).
     """
+    check_positive_integer("keep_every", keep_every)
+    cell, state0, xs = _read(cell, state0, xs, ("time",))
+    states = _scan(cell, state0, xs, last_only, keep_every)
+    return _raise_divergence(states, last_only)
+
+
+def unroll_batch(cell: AbstractCell, xs: Any, *, state0: Any = None, last_only: bool) -> Array:
+    """The responses of a cell to many sequences (batch, time, m): what models and `fit` call.
+
+    By the training kernel where it applies, else by `unroll` under `jax.vmap`. The result is the
+    last response (batch, n), or the response after every step (batch, time, n).
+    """
+    cell, state0, xs = _read(cell, state0, xs, ("batch", "time"))
+    if not _kernel.applies(cell):
+        return jax.vmap(lambda x: _scan(cell, state0, x, last_only, 1)[0])(xs)
+    batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(xs), *leaf.shape)), state0)
+    last, ys = _kernel.run(cell, batch, xs, last_only)
+    return last[0] if last_only else ys
+
+
+def _read(cell: Any, state0: Any, xs: Any, axes: tuple[str, ...]) -> tuple[AbstractCell, Any, Any]:
+    """The arguments, checked: the cell with plain arrays, a state, and floating inputs."""
     if not isinstance(cell, AbstractCell):
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
     cell = resolve(cell)
@@ -57,14 +80,13 @@ def unroll(
     xs = as_float_array("xs", xs, jax.tree.leaves(state0)[0].dtype)
     if not is_traced(xs):  # inside jit the check would cost a callback in every training step
         check_finite("xs", xs)
-    if xs.ndim != 2 or xs.shape[0] == 0:
-        refuse("xs", "have shape (time, m) with at least one step", f"it has shape {xs.shape}")
-    check_positive_integer("keep_every", keep_every)
-    if xs.shape[1] != cell.input_size:
-        size = cell.input_size
-        refuse("xs", f"have shape (time, m) = (time, {size})", f"it has shape {xs.shape}")
-    states = _scan(cell, state0, xs, last_only, keep_every)
-    return _raise_divergence(states, last_only)
+    names, size = ", ".join(axes), cell.input_size
+    if xs.ndim != len(axes) + 1 or xs.shape[-2] == 0:
+        refuse("xs", f"have shape ({names}, m) with at least one step", f"it has shape {xs.shape}")
+    if xs.shape[-1] != size:
+        must = f"have shape ({names}, m) = ({names}, {size})"
+        refuse("xs", must, f"it has shape {xs.shape}")
+    return cell, state0, xs
 
 
 @eqx.filter_jit

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ._checks import check_state, refuse
 from ._constraints import Frozen, resolve
-from ._unroll import unroll
+from ._unroll import unroll, unroll_batch
 from .cells import AbstractCell
 
 Readout = Callable[..., Any]
@@ -37,6 +37,11 @@ class SequenceClassifier(eqx.Module):
         last = unroll(self.cell, xs, state0=resolve(self.state0), last_only=True)
         return self.readout(last[0])
 
+    def batched(self, xs: Float[Array, "batch time m"]) -> Float[Array, "batch k"]:
+        """The class scores (batch, k) of many sequences, by the training kernel where it applies."""
+        last = unroll_batch(self.cell, xs, state0=resolve(self.state0), last_only=True)
+        return jax.vmap(self.readout)(last)
+
 
 class SequenceToSequence(eqx.Module):
     """Outputs from the response after each step of a sequence, (time, m) → (time, k).
@@ -56,6 +61,11 @@ class SequenceToSequence(eqx.Module):
         """The outputs (time, k) of one sequence."""
         states = unroll(self.cell, xs, state0=resolve(self.state0))
         return jax.vmap(self.readout)(states[0])
+
+    def batched(self, xs: Float[Array, "batch time m"]) -> Float[Array, "batch time k"]:
+        """The outputs of many sequences, by the training kernel where it applies."""
+        ys = unroll_batch(self.cell, xs, state0=resolve(self.state0), last_only=False)
+        return jax.vmap(jax.vmap(self.readout))(ys)
 
 
 def _read(cell: Any, readout: Any, state0: Any) -> tuple[AbstractCell, Readout, Frozen | None]:
