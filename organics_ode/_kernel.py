@@ -26,17 +26,14 @@ _CHUNK = 16
 
 
 class _Weights(NamedTuple):
-    """The matrices, as rows times columns: (n, n), and (m, n) for those of the input."""
+    """The matrices, transposed; those of both gates side by side, (n, 2n) and (m, 2n)."""
 
     W_r: Array
     W: Array
-    W_by0: Array
-    W_ba0: Array
-    W_by1: Array
-    W_ba1: Array
+    W_by: Array
+    W_ba: Array
+    W_bx: Array
     W_zx: Array
-    W_bx0: Array
-    W_bx1: Array
 
 
 class _Units(NamedTuple):
@@ -50,12 +47,11 @@ class _Units(NamedTuple):
 
 
 class _Drives(NamedTuple):
-    """What a step computes by products: W_r y, W q, both gates and the input drive, (n,)."""
+    """What a step computes by products: W_r y, W q and z, (n,), and both gates, (2n,)."""
 
     recurrent: Array
     pool: Array
-    gate0: Array
-    gate1: Array
+    gates: Array
     z: Array
 
 
@@ -83,7 +79,9 @@ def run(
 
 
 def _weights(circuit: GatedORGaNICs) -> _Weights:
-    return _Weights(*(getattr(circuit, name).T for name in _Weights._fields))
+    c = circuit
+    gates = [jnp.concatenate(pair).T for pair in ((c.W_by0, c.W_by1), (c.W_ba0, c.W_ba1))]
+    return _Weights(c.W_r.T, c.W.T, *gates, jnp.concatenate([c.W_bx0, c.W_bx1]).T, c.W_zx.T)
 
 
 def _units(circuit: GatedORGaNICs, dt: Any) -> _Units:
@@ -102,24 +100,24 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
         return jax.nn.relu(y) if rectification is before else y, jax.nn.relu(state.a) * pooled
 
     def drives(w: _Weights, state: GatedORGaNICsState, x: Array) -> _Drives:
-        v, q = left(state)
-        gate0 = jax.nn.sigmoid(x @ w.W_bx0 + state.y @ w.W_by0 + state.a @ w.W_ba0)
-        gate1 = jax.nn.sigmoid(x @ w.W_bx1 + state.y @ w.W_by1 + state.a @ w.W_ba1)
-        return _Drives(v @ w.W_r, q @ w.W, gate0, gate1, x @ w.W_zx)
+        v, q = lefts(state)
+        gates = jax.nn.sigmoid(x @ w.W_bx + state.y @ w.W_by + state.a @ w.W_ba)
+        return _Drives(v @ w.W_r, q @ w.W, gates, x @ w.W_zx)
 
     def advance(u: _Units, state: GatedORGaNICsState, d: _Drives) -> GatedORGaNICsState:
         y, a, b0, b1 = state
+        gate0, gate1 = jnp.split(d.gates, 2)
         recurrent = jax.nn.relu(d.recurrent) if rectification is after else d.recurrent
         dy = -y + b1 * rectification.input(d.z) + (1 - root(a, p)) * recurrent
         da = -a + power(u.sigma * b0, p) + d.pool
         return GatedORGaNICsState(
             y + u.k_y * dy,
             a + u.k_a * da,
-            b0 + u.k_b0 * (d.gate0 - b0),
-            b1 + u.k_b1 * (d.gate1 - b1),
+            b0 + u.k_b0 * (gate0 - b0),
+            b1 + u.k_b1 * (gate1 - b1),
         )
 
-    over_batch = jax.vmap(advance, in_axes=(None, 0, 0))
+    lefts, over_batch = jax.vmap(left), jax.vmap(advance, in_axes=(None, 0, 0))
 
     def back(w: _Weights, u: _Units, g: GatedORGaNICsState, kept: Any) -> tuple[Any, Any]:
         """The cotangents of the state before a step, and of what its products give."""
@@ -128,33 +126,28 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
         d = _Drives(*d, x @ w.W_zx)
         _, pull = jax.vjp(lambda s, d: over_batch(u, s, d), state, d)
         gs, gd = pull(g)
-        gate0 = gd.gate0 * d.gate0 * (1 - d.gate0)
-        gate1 = gd.gate1 * d.gate1 * (1 - d.gate1)
-        gd = gd._replace(gate0=gate0, gate1=gate1)
-        _, pull = jax.vjp(left, state)
+        gd = gd._replace(gates=gd.gates * d.gates * (1 - d.gates))
+        _, pull = jax.vjp(lefts, state)
         (through,) = pull((gd.recurrent @ w.W_r.T, gd.pool @ w.W.T))
-        y = gs.y + through.y + gate0 @ w.W_by0.T + gate1 @ w.W_by1.T
-        a = gs.a + through.a + gate0 @ w.W_ba0.T + gate1 @ w.W_ba1.T
+        y = gs.y + through.y + gd.gates @ w.W_by.T
+        a = gs.a + through.a + gd.gates @ w.W_ba.T
         return gs._replace(y=y, a=a), (g, gd)
 
     def gradients(w: _Weights, u: _Units, states: Any, d: Any, xs: Array, gs: Any, gd: Any) -> Any:
         """Of the weights and units, and of the inputs, from all steps of a chunk at once."""
         flat = lambda tree: jax.tree.map(lambda v: v.reshape(-1, v.shape[-1]), tree)  # noqa: E731
         states, d, x, gs, gd = map(flat, (states, d, xs, gs, gd))
-        v, q = left(states)
+        v, q = lefts(states)
         pairs = _Weights(
             (v, gd.recurrent),
             (q, gd.pool),
-            (states.y, gd.gate0),
-            (states.a, gd.gate0),
-            (states.y, gd.gate1),
-            (states.a, gd.gate1),
+            (states.y, gd.gates),
+            (states.a, gd.gates),
+            (x, gd.gates),
             (x, gd.z),
-            (x, gd.gate0),
-            (x, gd.gate1),
         )
         _, pull = jax.vjp(lambda u: over_batch(u, states, _Drives(*d, x @ w.W_zx)), u)
-        gx = gd.z @ w.W_zx.T + gd.gate0 @ w.W_bx0.T + gd.gate1 @ w.W_bx1.T
+        gx = gd.z @ w.W_zx.T + gd.gates @ w.W_bx.T
         return (_Weights(*(a.T @ b for a, b in pairs)), *pull(gs)), gx.reshape(xs.shape)
 
     @jax.custom_vjp
