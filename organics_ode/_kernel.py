@@ -1,13 +1,13 @@
 """The training kernel: a `GatedORGaNICs` under Euler steps, over a batch, with its own gradient.
 
-Counted in products of n² numbers per sample and step, a gradient through time takes six forward, six
-for the cotangents of y and a, and six for those of the weights. What autodiff of a scan adds is
+Counted in products of n² numbers per sample and step, a gradient through time takes six forward,
+six for the cotangents of y and a, and six for those of the weights. What autodiff of a scan adds is
 overhead: a sum over the batch for every parameter in every step, and an update of every weight's
 gradient. Here the backward scan carries the cotangents of the state alone; chunk by chunk its inner
-values are stacked, and turn into the gradients of all parameters by a few large products.
+values are stacked, and become the gradients of all parameters by a few large products.
 
-Only the states at the starts of chunks are kept; within a chunk the six products are computed again.
-Keeping their results instead was measured no faster, and takes five times the memory.
+Only the states at the starts of chunks are kept; within a chunk the products are computed again.
+Keeping their results instead was measured no faster, and takes far more memory.
 """
 
 from typing import Any, NamedTuple

@@ -38,7 +38,7 @@ class SequenceClassifier(eqx.Module):
         return self.readout(last[0])
 
     def batched(self, xs: Float[Array, "batch time m"]) -> Float[Array, "batch k"]:
-        """The class scores (batch, k) of many sequences, by the training kernel where it applies."""
+        """The scores (batch, k) of many sequences, by the training kernel where it applies."""
         last = unroll_batch(self.cell, xs, state0=resolve(self.state0), last_only=True)
         return jax.vmap(self.readout)(last)
 
