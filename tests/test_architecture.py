@@ -33,7 +33,7 @@ LAYERS = (
     {"_certificate", "_lyapunov_equation", "_find_fixed_points"},
     {"_energy", "_noise"},
     {"_sample_paths", "planar", "robustness"},
-    {"losses", "models", "_batches", "_encoding"},
+    {"losses", "models", "_batches", "_encoding", "_fixed_point_layer"},
     {"train", "checkpoint"},
     {"plot"},
 )

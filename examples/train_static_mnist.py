@@ -1,0 +1,185 @@
+"""Train circuits at their fixed points on MNIST: autoencoder, one or two layers, linear readout.
+
+    python examples/train_static_mnist.py [--layers 2] [--general] [--epochs 32] [--data-dir DIR]
+
+The code of 40 numbers of an autoencoder 784-360-120-40-120-360-784 goes through one or two
+`oo.FixedPointLayer`s of 120 and 60 units to a linear readout; the loss is the cross-entropy plus
+the squared error of the reconstruction. Training images are turned, scaled, sheared and shifted a
+little, in each epoch in another way. Draws train_static_mnist.png (or --out), and saves beside it
+the classifier without the decoder (.npz), its card (.json) and the history (.jsonl).
+"""
+
+import argparse
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+from jax.scipy.ndimage import map_coordinates
+
+import organics_ode as oo
+import tasks
+
+WIDTHS, UNITS, SIDE = (784, 360, 120, 40), (120, 60), 28
+
+
+class Network(eqx.Module):
+    """An image (784,) ↦ class scores (10,) and the reconstructed image (784,)."""
+
+    classifier: eqx.nn.Sequential  # encoder, layers, readout
+    decoder: eqx.nn.Sequential
+
+    def __call__(self, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+        code = self.classifier[0](image)
+        return self.classifier[1:](code), self.decoder(code)
+
+
+def loss(outputs: tuple, targets: tuple, mask: None) -> jax.Array:
+    (scores, reconstruction), (label, image) = outputs, targets
+    return oo.cross_entropy(scores, label) + oo.squared_error(reconstruction, image)
+
+
+def accuracy(outputs: tuple, targets: tuple, mask: None) -> jax.Array:
+    return oo.accuracy(outputs[0], targets[0])
+
+
+def perceptron(widths: tuple[int, ...], key: jax.Array) -> eqx.nn.Sequential:
+    """Affine maps with ReLUs between them and a sigmoid at the end."""
+    parts = []
+    for m, n, k in zip(widths[:-1], widths[1:], jax.random.split(key, len(widths)), strict=False):
+        parts += [eqx.nn.Linear(m, n, key=k), eqx.nn.Lambda(jax.nn.relu)]
+    return eqx.nn.Sequential([*parts[:-1], eqx.nn.Lambda(jax.nn.sigmoid)])
+
+
+def make_network(units: tuple[int, ...], general: bool, key: jax.Array) -> Network:
+    keys = jax.random.split(key, 3 + len(units))
+    parts, m = [perceptron(WIDTHS, keys[0])], WIDTHS[-1]
+    for n, k in zip(units, keys[3:], strict=True):
+        W_r = oo.SpectralBound(jnp.eye(n), 1.0) if general else None
+        parts.append(oo.FixedPointLayer.random(m, n, key=k, W_r=W_r))
+        m = n
+    readout = eqx.nn.Linear(m, 10, key=keys[1])
+    # Firing rates are of the order 1/n: normalization shares one response among the units.
+    readout = eqx.tree_at(lambda r: r.weight, readout, m * readout.weight)
+    return Network(eqx.nn.Sequential([*parts, readout]), perceptron(WIDTHS[::-1], keys[2]))
+
+
+@eqx.filter_jit
+def distort(images: jax.Array, key: jax.Array, strength: float) -> jax.Array:
+    """Each image under a random affine map: turned by up to 15°, 15 % larger or smaller in each
+    direction, sheared by up to .15 and shifted by up to 2.5 pixels, all times the strength."""
+    rows, columns = jnp.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    bounds = strength * jnp.array([0.26, 0.15, 0.15, 0.15, 2.5, 2.5])
+
+    def one(image: jax.Array, key: jax.Array) -> jax.Array:
+        angle, tall, wide, shear, down, right = bounds * jax.random.uniform(key, (6,), minval=-1)
+        u = (1 + tall) * (jnp.cos(angle) * rows - jnp.sin(angle) * columns)
+        v = (1 + wide) * (jnp.sin(angle) * rows + jnp.cos(angle) * columns)
+        at = jnp.stack([u + shear * v + down, v + right]) + (SIDE - 1) / 2
+        return map_coordinates(image.reshape(SIDE, SIDE), at, order=1).ravel()
+
+    return jax.vmap(one)(images, jax.random.split(key, len(images)))
+
+
+def distorted(batches: Any, key: jax.Array, strength: float) -> Any:
+    """Distorted images, each the target of its own reconstruction, as a function of the step."""
+
+    def batch(step: int) -> oo.Batch:
+        images, labels, _ = batches(step)
+        images = distort(images, jax.random.fold_in(key, step), strength)
+        return oo.Batch(images, (labels, images))
+
+    batch.steps_per_epoch = batches.steps_per_epoch
+    return batch
+
+
+@eqx.filter_jit
+def abscissae(classifier: eqx.nn.Sequential, images: jax.Array) -> list[jax.Array]:
+    """The largest real part of the eigenvalues at each layer's fixed point, (images,) in 1/ms."""
+
+    def of_one(x: jax.Array) -> list[jax.Array]:
+        found = []
+        for part in oo.resolve(classifier).layers:
+            if isinstance(part, oo.FixedPointLayer):
+                found.append(oo.fixed_point(*part.circuit(x)).abscissa)
+            x = part(x)
+        return found
+
+    return jax.lax.map(of_one, images)
+
+
+def draw(result: oo.FitResult, found: list[jax.Array], images: jax.Array, path: Path) -> None:
+    figure, axes = plt.subplots(2, 2, figsize=(10, 6.4), layout="constrained")
+    for ax, name in zip(axes.flat, ("loss", "accuracy"), strict=False):
+        oo.plot_history(result.history, name, ax=ax)
+    axes[0, 1].set_ylim(0.9, 1)
+    for i, values in enumerate(found):
+        axes[1, 0].hist(np.asarray(values), 50, histtype="step", label=f"layer {i + 1}")
+    axes[1, 0].set(xlabel="largest Re λ (1/ms), stable below 0", ylabel="test images")
+    axes[1, 0].legend(frameon=False)
+    axes[1, 0].set_xlim(right=0.01)
+    drawn = jax.vmap(oo.resolve(result.model))(images)[1]
+    pairs = np.stack([images, drawn]).reshape(2, -1, SIDE, SIDE).transpose(0, 2, 1, 3)
+    axes[1, 1].imshow(pairs.reshape(2 * SIDE, -1), cmap="gray_r", vmin=0, vmax=1)
+    axes[1, 1].set(xticks=[], yticks=[], title="test images, and reconstructed from 40 numbers")
+    figure.savefig(path, dpi=120)
+
+
+def card(args: argparse.Namespace, classifier: eqx.Module, **facts: Any) -> str:
+    """What the trained classifier is, and how to train it again."""
+    numbers = jax.tree.leaves(eqx.filter(classifier, oo.trainable(classifier)))
+    options = {name: value for name, value in vars(args).items() if name not in ("data_dir", "out")}
+    facts |= {"options": options, "trained_numbers": sum(leaf.size for leaf in numbers)}
+    facts["versions"] = {p: version(p) for p in ("organics_ode", "jax", "equinox", "optax")}
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def main(args: argparse.Namespace) -> None:
+    data = tasks.MNIST(args.data_dir)
+    keys = jax.random.split(jax.random.key(args.seed), 3)
+    network = make_network(UNITS[: args.layers], args.general, keys[0])
+    batches = oo.minibatches(data.train, args.batch, key=keys[1])
+    steps, held_out = args.epochs * batches.steps_per_epoch, data.validation
+    schedule = optax.warmup_cosine_decay_schedule(0.0, args.rate, steps // 50, steps)
+    result = oo.fit(
+        network,
+        distorted(batches, keys[2], args.strength),
+        optimizer=optax.adamw(schedule, weight_decay=1e-4),
+        loss=loss,
+        metric=accuracy,
+        steps=steps,
+        validation=oo.Batch(held_out.inputs, (held_out.targets, held_out.inputs)),
+        log=args.out.with_suffix(".jsonl"),
+    )
+    classifier, seconds = result.model.classifier, round(result.history["seconds"][-1])
+    oo.save(args.out.with_suffix(".npz"), classifier)
+    found = abscissae(classifier, data.test.inputs[:1000])
+    draw(result, found, data.test.inputs[:10], args.out)
+    unstable = [int(np.sum(values >= 0)) for values in found]
+    print(f"not stable at the fixed point, of 1 000 test images, by layer: {unstable}")
+    scores = {
+        k: oo.evaluate(classifier, getattr(data, k))["accuracy"] for k in ("validation", "test")
+    }
+    facts = card(args, classifier, accuracy=scores, seconds=seconds)
+    args.out.with_suffix(".json").write_text(facts)
+    print(f"wrote {args.out}, and beside it the classifier, its history and its card:\n{facts}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--layers", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--general", action="store_true", help="train W_r too")
+    parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
+    parser.add_argument("--strength", type=float, default=0.6, help="of the distortions")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data-dir", help="the folder that holds mnist/")
+    parser.add_argument("--out", type=Path, default=Path("train_static_mnist.png"))
+    main(parser.parse_args())
