@@ -42,14 +42,17 @@ filter_jit: Any = eqx.filter_jit
 
 
 # Compiling takes most of the time here; what is compiled runs for milliseconds.
-@functools.partial(filter_jit, compiler_options={"xla_backend_optimization_level": 0})
+quickly = functools.partial(filter_jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@quickly
 def rates_and_slopes(layer, xs):
     """The rates of a batch, and the derivatives of their weighted sum by layer and inputs."""
 
     def total(both):
         layer, xs = both
         rates = jax.vmap(layer)(xs)
-        return jnp.sum(rates @ WEIGHTS), rates
+        return jnp.sum(rates @ WEIGHTS.astype(rates.dtype)), rates
 
     (_, rates), slopes = eqx.filter_value_and_grad(total, has_aux=True)((layer, xs))
     return rates, slopes
@@ -79,7 +82,7 @@ def test_without_recurrent_weights_the_rates_are_divisive_normalization(p):
         np.testing.assert_allclose(rate, np.maximum(drive, 0) ** p / pool, rtol=1e-13, atol=1e-16)
 
 
-@filter_jit
+@quickly
 def settled(circuit, z):
     return oo.simulate(circuit, z, jnp.array([0.0, 400.0]), max_steps=20_000).states
 
@@ -166,10 +169,16 @@ def test_implicit_gradients_equal_those_of_the_unrolled_iteration():
 def test_a_batch_is_a_loop_and_gradients_reach_every_leaf(name):
     layer = BUILT[name]
     many, (slope, slope_x) = rates_and_slopes(layer, XS)
-    alone = [rates(layer, x[None])[0] for x in XS[:2]]
-    np.testing.assert_allclose(many[:2], alone, rtol=1e-9, atol=1e-12)
-    for leaf in [*jax.tree.leaves(slope), slope_x]:
-        assert np.isfinite(leaf).all() and np.all(np.any(leaf != 0, axis=-1))
+    for x, together in zip(XS[:2], many, strict=False):
+        # Alone among its likes: a batch of another size would be compiled anew.
+        alone = rates(layer, jnp.tile(x, (BATCH, 1)))[0]
+        np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12)
+    for leaf in jax.tree.leaves(slope):
+        assert np.isfinite(leaf).all() and np.all(np.asarray(leaf) != 0)
+    # The silent samples, all of whose units lie below 0, pass nothing on.
+    is_silent = np.all(np.asarray(many) == 0, axis=1)
+    assert is_silent.sum() < BATCH - 1
+    np.testing.assert_array_equal(np.any(np.asarray(slope_x) != 0, axis=1), ~is_silent)
 
 
 def test_a_trained_exponent_gets_a_gradient():
@@ -204,10 +213,12 @@ def test_the_circuit_of_a_sample_is_one_for_the_analysis():
     certificate = oo.certify(circuit, z)
     assert certificate.holds and certificate.theorem == "W_r = I"
     spectrum = oo.spectrum(circuit, certificate.state, z)
-    assert spectrum.is_stable and spectrum.abscissa == pytest.approx(certificate.abscissa)
+    assert spectrum.is_stable and float(spectrum.abscissa) == pytest.approx(
+        float(certificate.abscissa)
+    )
     slower = layer.circuit(XS[0], tau_y=4.0, tau_a=4.0)[0]
-    half = oo.spectrum(slower, certificate.state, z).abscissa
-    assert half == pytest.approx(spectrum.abscissa / 2, rel=1e-12)
+    half = float(oo.spectrum(slower, certificate.state, z).abscissa)
+    assert half == pytest.approx(float(spectrum.abscissa) / 2, rel=1e-12)
 
 
 @pytest.mark.parametrize("general", (False, True))
@@ -226,12 +237,14 @@ def test_a_random_layer_keeps_its_laws(general):
 
 def test_single_precision_stays_single():
     for options in KINDS.values():
-        layer = build(dtype=np.float32, **options)
-        assert rates(layer, XS.astype(jnp.float32)).dtype == jnp.float32
+        layer, x = build(dtype=np.float32, **options), XS[0].astype(jnp.float32)
+        assert eqx.filter_eval_shape(layer, x).dtype == jnp.float32
+        slope = eqx.filter_eval_shape(eqx.filter_grad(lambda c, x: jnp.sum(c(x))), layer, x)
+        assert {leaf.dtype for leaf in jax.tree.leaves(slope)} == {np.dtype("float32")}
 
 
 def network(layer):
-    """The layer between others, as `eqx.nn.Sequential` has it."""
+    """The layer behind others, as `eqx.nn.Sequential` has it."""
     linear = eqx.nn.Linear(M, M, key=jax.random.key(0), dtype=jnp.float64)
     return eqx.nn.Sequential([linear, eqx.nn.Lambda(jax.nn.sigmoid), layer])
 
@@ -249,7 +262,8 @@ OPTIMIZER = zoo.relaxed(optax.sgd(3.0))
 
 
 def fitted(inputs, steps=3):
-    model = network(oo.FixedPointLayer(**arrays() | {"W_r": oo.SpectralBound(np.eye(N), 1.0)}))
+    given = arrays() | {"W_r": oo.SpectralBound(np.eye(N), 1.0), "W": 1e-2 * arrays()["W"]}
+    model = network(oo.FixedPointLayer(**given))
     batch = oo.Batch(inputs, np.arange(BATCH) % N)
     return oo.fit(model, lambda step: batch, optimizer=OPTIMIZER, steps=steps, progress=False)
 

@@ -1,0 +1,54 @@
+"""The card of a trained model: what it is, and how to train it again."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+
+import organics_ode as oo
+
+PACKAGES = ("organics_ode", "jax", "equinox", "optax", "numpy")
+
+
+def card(args: argparse.Namespace, model: Any, history: oo.History, scores: dict) -> str:
+    """JSON: the command and its options, the scores of `oo.evaluate` by part of the data, the
+    count of trained numbers, machine, seconds of training, commit and versions."""
+    options = {k: v for k, v in vars(args).items() if k not in ("out", "data_dir")}
+    flags = [_flag(name, value) for name, value in options.items() if value not in (None, False)]
+    accuracy = {part: round(score["accuracy"], 4) for part, score in scores.items()}
+    numbers = jax.tree.leaves(eqx.filter(model, oo.trainable(model)))
+    facts = {
+        "command": " ".join([f"python examples/{Path(sys.argv[0]).name}", *flags]),
+        "options": options,
+        "accuracy": accuracy,
+        "trained_numbers": sum(leaf.size for leaf in numbers),
+        "largest_gradient_norm": round(float(history["gradient_norm"].max()), 3),
+        "machine": _machine(),
+        "seconds": round(float(history["seconds"][-1])),
+        "commit": _commit(),
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag} {value}"
+
+
+def _machine() -> str:
+    devices = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, jax on {devices}"
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
