@@ -18,14 +18,16 @@ import organics_ode as oo
 PACKAGES = ("organics_ode", "jax", "equinox", "optax", "numpy")
 
 
-def card(args: argparse.Namespace, model: Any, history: oo.History, scores: dict) -> str:
-    """JSON: the command and its options, the scores of `oo.evaluate` by part of the data, the
-    count of trained numbers, machine, seconds of training, commit and versions."""
+def card(args: argparse.Namespace, data: Any, model: Any, history: oo.History, scores: dict) -> str:
+    """JSON: the data, the command and its options, the scores of `oo.evaluate` by part of the data,
+    the count of trained numbers, machine, seconds of training, commit and versions."""
     options = {k: v for k, v in vars(args).items() if k not in ("out", "data_dir")}
-    flags = [_flag(name, value) for name, value in options.items() if value not in (None, False)]
+    flags = [_flag(name, value) for name, value in options.items() if _is_given(value)]
     accuracy = {part: round(score["accuracy"], 4) for part, score in scores.items()}
     numbers = jax.tree.leaves(eqx.filter(model, oo.trainable(model)))
+    parts = {part: len(getattr(data, part).targets) for part in ("train", "validation", "test")}
     facts = {
+        "data": {"name": type(data).__name__} | parts,
         "command": " ".join([f"python examples/{Path(sys.argv[0]).name}", *flags]),
         "options": options,
         "accuracy": accuracy,
@@ -37,6 +39,10 @@ def card(args: argparse.Namespace, model: Any, history: oo.History, scores: dict
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
     }
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not False
 
 
 def _flag(name: str, value: Any) -> str:

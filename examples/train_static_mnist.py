@@ -129,10 +129,9 @@ def main(args: argparse.Namespace) -> None:
     print(f"largest abscissa over 1 000 test images, by layer: {[float(v.max()) for v in found]}")
     proofs = [oo.certify(*c) for x in data.test.inputs[:20] for c in circuits(classifier, x)]
     print(f"certified stable: {sum(proof.holds for proof in proofs)} of {len(proofs)} circuits")
-    splits = {"validation": held_out, "test": data.test}.items()
-    scores = {name: oo.evaluate(classifier, split) for name, split in splits}
-    facts = card(args, classifier, result.history, scores)
-    args.out.with_suffix(".json").write_text(facts)
+    scores = {k: oo.evaluate(classifier, getattr(data, k)) for k in ("validation", "test")}
+    facts = card(args, data, classifier, result.history, scores)
+    args.out.with_suffix(".json").write_text(facts, encoding="utf-8")
     print(f"wrote {args.out}, and beside it the classifier, its history and its card:\n{facts}")
 
 
