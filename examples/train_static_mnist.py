@@ -5,8 +5,7 @@
 An autoencoder 784-360-120-40-120-360-784 makes a code of 40 numbers, which goes through one or two
 `oo.FixedPointLayer`s (120 and 60 units) to a linear readout; the loss is the cross-entropy plus the
 squared error of the reconstruction. Training images are distorted a little, differently in each
-epoch. Draws train_static_mnist.png (or --out); beside it lie the classifier without the decoder,
-its card and the history.
+epoch. Draws train_static_mnist.png (or --out); beside it lie classifier, card and history.
 """
 
 import os
