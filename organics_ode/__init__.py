@@ -18,6 +18,7 @@ from ._find_fixed_points import (
     FixedPoints as FixedPoints,
     find_fixed_points as find_fixed_points,
 )
+from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
 from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
 from ._history import (
     FitResult as FitResult,

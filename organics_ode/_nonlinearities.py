@@ -66,6 +66,16 @@ def power(y: Float[Array, "..."], exponent: Exponent) -> Float[Array, "..."]:
     return jnp.where(nonzero, jnp.abs(jnp.where(nonzero, y, 1)) ** exponent, 0)
 
 
+def unit(z: Float[Array, " n"]) -> Float[Array, " n"]:
+    """z/‖z‖₂, and 0 with derivative 0 at z = 0."""
+    # Scaled by its largest entry first: squares of small and large numbers leave the floats' range.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(z)))
+    is_zero = largest == 0
+    scaled = z / jnp.where(is_zero, 1, largest)
+    norm = root(jnp.sum(scaled * scaled), 2)
+    return jnp.where(is_zero, 0, scaled / jnp.where(is_zero, 1, norm))
+
+
 def _is(exponent: Exponent, number: int) -> bool:
     # A traced or array exponent takes the general path: its value is not known here.
     return isinstance(exponent, (int, float)) and exponent == number

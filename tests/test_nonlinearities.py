@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from zoo import AFTER, BEFORE, NONE
 
-from organics_ode._nonlinearities import Rectification, check_rectification, power, root
+from organics_ode._nonlinearities import Rectification, check_rectification, power, root, unit
 
 EXPONENTS = (1.0, 1.5, 2.0, 3.0)
 DTYPES = (np.float32, np.float64)
@@ -140,6 +140,28 @@ def test_derivatives_of_sums_stay_finite_when_only_some_entries_are_zero(p, dtyp
         )
         assert jnp.all(jnp.isfinite(forward))
         np.testing.assert_array_equal(forward, reverse)
+
+
+@pytest.mark.parametrize("scale", (1e-35, 1.0, 1e35))
+def test_unit_has_norm_one_at_any_scale_and_the_derivative_of_the_projection(dtype, scale):
+    z = np.array((0.3, -2.0, 0.0, 1.1))
+    norm = np.linalg.norm(z)
+    np.testing.assert_allclose(
+        unit(jnp.asarray(scale * z, dtype)), z / norm, **few_roundings(dtype)
+    )
+    # dz/‖z‖ without its part along z.
+    expected = (np.eye(4) - np.outer(z, z) / norm**2) / (norm * scale)
+    for mode in MODES.values():
+        slope = jax.jit(mode(unit))(jnp.asarray(scale * z, dtype))
+        atol = 16 * np.finfo(dtype).eps / (norm * scale)
+        np.testing.assert_allclose(slope, expected, rtol=0, atol=atol)
+
+
+def test_unit_of_zero_is_zero_with_derivative_zero(dtype):
+    zero = jnp.zeros(3, dtype)
+    np.testing.assert_array_equal(unit(zero), zero)
+    for mode in MODES.values():
+        np.testing.assert_array_equal(jax.jit(mode(unit))(zero), np.zeros((3, 3)))
 
 
 Y = np.array((-1.5, -0.2, 0.0, 0.7))

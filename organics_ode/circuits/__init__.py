@@ -1,10 +1,17 @@
 """Continuous-time vector fields, one circuit per file."""
 
-from ._circuit import AbstractCircuit as AbstractCircuit
+from ._circuit import (
+    AbstractCircuit as AbstractCircuit,
+    Parameter as Parameter,
+    read_parameters as read_parameters,
+)
 from ._gated import GatedORGaNICs as GatedORGaNICs, GatedORGaNICsState as GatedORGaNICsState
 from ._initial import (
     AbstractInitializer as AbstractInitializer,
     LogitNormal as LogitNormal,
     LogUniform as LogUniform,
+    check_sizes as check_sizes,
+    input_matrix as input_matrix,
+    uniform_fan_in as uniform_fan_in,
 )
 from ._organics import ORGaNICs as ORGaNICs, ORGaNICsState as ORGaNICsState
