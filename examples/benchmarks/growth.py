@@ -116,7 +116,7 @@ def draw(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
 
 
 def plot(ax: Any, rows: list[dict], axis: str, what: str, line: str, note: str = "") -> None:
-    for side in SIDES:
+    for side in dict.fromkeys(row["side"] for row in rows):
         own = [row for row in rows if row["side"] == side and "left_out" not in row]
         xs, ys = [row[axis] for row in own], [row[what] for row in own]
         ax.loglog(xs, ys, line, color=COLORS[side], label=side + note)
@@ -132,7 +132,7 @@ def add_guide(ax: Any, slope: int) -> None:
         return
     ends = np.array([x[0], x[-1]], float)
     line = y[-1] * (ends / ends[-1]) ** slope
-    ax.loglog(ends, line, "--", color="0.6", lw=1, zorder=0)
+    ax.plot(ends, line, "--", color="0.6", lw=1, zorder=0)
     middle = math.sqrt(ends.prod()), math.sqrt(line.prod())
     ax.text(*middle, f"  slope {slope}", va="top", color="0.4")
 

@@ -23,6 +23,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch share
 import argparse
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,11 @@ def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, fl
     """‖Δ‖/‖g‖ of the parameter where it is largest, and the largest entry over the whole norm."""
     pairs = list(zip(ours, theirs, strict=True))
     whole = np.sqrt(sum(np.sum(g**2) for g in theirs))
-    return {
-        "by_parameter": float(max(np.linalg.norm(a - g) / np.linalg.norm(g) for a, g in pairs)),
-        "by_entry": float(max(np.abs(a - g).max() for a, g in pairs) / whole),
-    }
+    # A parameter without gradient on either side has no difference.
+    norms = [np.linalg.norm(g) or 1.0 for g in theirs]
+    relative = [np.linalg.norm(a - g) / n for (a, g), n in zip(pairs, norms, strict=True)]
+    largest = max(np.abs(a - g).max() for a, g in pairs)
+    return {"by_parameter": float(max(relative)), "by_entry": float(largest / whole)}
 
 
 def compare(gradients: dict[str, list[np.ndarray]]) -> dict[str, dict[str, float]]:
@@ -138,6 +140,8 @@ def main(args: argparse.Namespace) -> None:
     rows = {side: {"side": side, **row, **memory[side]} for side, row in rows.items()}
     rows = [row | beside_reference(row, rows.get(REFERENCE)) for row in rows.values()]
     facts = machine("jax", "jaxlib", "equinox", "organics_ode", "torch")
+    if "torch" in sys.modules:
+        facts["torch threads"] = sys.modules["torch"].get_num_threads()
     print_machine(facts)
     dtype = "float64" if args.x64 else "float32"
     print(f"batch {args.batch}, {args.size} units, {args.steps} steps, {dtype}", end="\n\n")
