@@ -49,7 +49,15 @@ from ._simulate import simulate as simulate
 from ._spectrum import Spectrum as Spectrum, spectrum as spectrum
 from ._trajectory import Trajectory as Trajectory
 from ._unroll import unroll as unroll
-from .cells import AbstractCell as AbstractCell, Euler as Euler, RungeKutta as RungeKutta
+from .cells import (
+    GRU as GRU,
+    LSTM as LSTM,
+    AbstractCell as AbstractCell,
+    Euler as Euler,
+    GRUState as GRUState,
+    LSTMState as LSTMState,
+    RungeKutta as RungeKutta,
+)
 from .checkpoint import load as load, save as save
 from .circuits import (
     AbstractCircuit as AbstractCircuit,

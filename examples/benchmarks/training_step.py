@@ -1,133 +1,178 @@
-"""One training step against a plain `lax.scan` with autodiff, side by side in one run.
+"""A whole training step of a `GatedORGaNICs` against other ways to take it, side by side.
 
-Both sides compute the same loss and gradients (checked) of a GatedORGaNICs classifier and apply
-Adam. The plain side writes the equations as they stand, six small products per step, and lets
-autodiff keep what it likes. Time: alternating steps in one process. Memory: the peak of a process
-that runs one side only.
+Loss, gradient, Adam, and W ≥ 0, of a classifier of sequences. The sides:
 
-    python examples/benchmarks/training_step.py [--batch 256 --size 128 --steps 784]
+- plain-scan: the equations as they stand, six small products a step, `lax.scan` and autodiff;
+- organics_ode: what `oo.fit` does;
+- equinox-lstm, equinox-gru: equinox's cells of the same size, through `oo.LSTM` and `oo.GRU`;
+- torch-lstm, torch-gru: PyTorch's own layers of the same size;
+- torch-loop: the same equations in eager PyTorch, the same products a step as the plain scan.
+
+Times are of whole steps, the sides in turn; memory is the peak of a process of its own, beside what
+that process held before its first step (libraries, data, the compiled program). plain-scan,
+organics_ode and torch-loop train the same numbers, and their gradients are compared. Sides of
+PyTorch need `pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it.
+
+    python examples/benchmarks/training_step.py [--batch 256 --size 128 --steps 784 --x64]
 """
 
+import os
+
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch shares the device
+
 import argparse
-import platform
-import resource
-import subprocess
+import importlib.util
+import json
 import sys
-import time
+from pathlib import Path
+from typing import Any
 
-import equinox as eqx
+import _jax_sides
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
+from _measure import (
+    Side,
+    alternate,
+    in_its_own_process,
+    machine,
+    memory_of,
+    print_machine,
+    print_table,
+)
 
-import organics_ode as oo
-
-SIDES = ("plain scan", "oo.unroll")
-
-
-def make_model(size: int) -> oo.SequenceClassifier:
-    keys = jax.random.split(jax.random.key(0), 3)
-    circuit = oo.GatedORGaNICs.random(1, size, key=keys[0])
-    readout = eqx.nn.Linear(size, 10, key=keys[1])
-    return oo.SequenceClassifier(
-        oo.Euler(circuit, 1.0), readout, state0=circuit.random_state(keys[2])
-    )
-
-
-def plain_scores(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
-    """The scores of one sequence, straight from the equations."""
-    c = model.cell.circuit
-
-    def step(state: tuple, x: jax.Array) -> tuple:
-        y, a, b0, b1 = state
-        positive = a > 0
-        s = jnp.where(positive, jnp.sqrt(jnp.where(positive, a, 1)), 0)
-        z = jax.nn.relu(c.W_zx @ x)
-        dy = -y + b1 * z + (1 - s) * jax.nn.relu(c.W_r @ y)
-        da = -a + (c.sigma * b0) ** 2 + c.W @ (jax.nn.relu(a) * jax.nn.relu(y) ** 2)
-        db0 = -b0 + jax.nn.sigmoid(c.W_bx0 @ x + c.W_by0 @ y + c.W_ba0 @ a)
-        db1 = -b1 + jax.nn.sigmoid(c.W_bx1 @ x + c.W_by1 @ y + c.W_ba1 @ a)
-        new = (y + dy / c.tau_y, a + da / c.tau_a, b0 + db0 / c.tau_b0, b1 + db1 / c.tau_b1)
-        return new, None
-
-    last, _ = jax.lax.scan(step, tuple(model.state0), xs)
-    return model.readout(last[0])
+TORCH_SIDES = ("torch-lstm", "torch-gru", "torch-loop")
+SIDES = (*_jax_sides.SIDES, *TORCH_SIDES)
+SAME = ("plain-scan", "organics_ode", "torch-loop")  # they train the same numbers
+REFERENCE = "torch-loop"
 
 
-def make_step(side: str, optimizer: optax.GradientTransformation):
-    @eqx.filter_jit
-    def step(model, optimizer_state, xs, targets):
-        params, rest = eqx.partition(model, oo.trainable(model))
+def why_not(side: str) -> str | None:
+    """Why a side can not run here."""
+    if side not in TORCH_SIDES:
+        return None
+    if importlib.util.find_spec("torch") is None:
+        return "PyTorch is not installed"
+    import _torch_sides
 
-        def loss(params):
-            resolved = oo.resolve(eqx.combine(params, rest))
-            scores = plain_scores if side == "plain scan" else lambda m, x: m(x)
-            outputs = jax.vmap(lambda x: scores(resolved, x))(xs)
-            return jnp.mean(jax.vmap(oo.cross_entropy)(outputs, targets))
-
-        value, gradient = eqx.filter_value_and_grad(loss)(params)
-        updates, optimizer_state = optimizer.update(gradient, optimizer_state, params)
-        new = oo.project(eqx.combine(eqx.apply_updates(params, updates), rest))
-        return value, gradient, new, optimizer_state
-
-    return step
+    if jax.default_backend() != _torch_sides.device().type.replace("cuda", "gpu"):
+        return "jax runs on an accelerator that PyTorch does not see"
+    return None
 
 
-def prepare(side: str, args: argparse.Namespace):
-    model, optimizer = make_model(args.size), optax.adam(1e-3)
-    optimizer_state = optimizer.init(eqx.filter(model, oo.trainable(model)))
-    key = jax.random.key(1)
-    xs = jax.random.uniform(key, (args.batch, args.steps, 1))
-    targets = jax.random.randint(key, (args.batch,), 0, 10)
-    step = make_step(side, optimizer)
-    return lambda: jax.block_until_ready(step(model, optimizer_state, xs, targets))
+def prepare(side: str, args: argparse.Namespace) -> Side:
+    shape = _jax_sides.Shape(args.steps, args.size, args.batch)
+    if side in TORCH_SIDES:
+        import _torch_sides
+
+        return _torch_sides.prepare(side, shape)
+    return _jax_sides.prepare(side, shape)
 
 
-def peak_memory(side: str) -> float:
-    """GB, of a process of its own."""
-    command = [sys.executable, *sys.argv, "--only", side]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def to_numpy(gradients: list[Any]) -> list[np.ndarray]:
+    arrays = (g.cpu() if hasattr(g, "cpu") else g for g in gradients)
+    return [np.asarray(array, np.float64) for array in arrays]
+
+
+def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, float]:
+    """‖Δ‖/‖g‖ of the parameter where it is largest, and the largest entry over the whole norm."""
+    pairs = list(zip(ours, theirs, strict=True))
+    whole = np.sqrt(sum(np.sum(g**2) for g in theirs))
+    # A parameter without gradient on either side has no difference.
+    norms = [np.linalg.norm(g) or 1.0 for g in theirs]
+    relative = [np.linalg.norm(a - g) / n for (a, g), n in zip(pairs, norms, strict=True)]
+    largest = max(np.abs(a - g).max() for a, g in pairs)
+    return {"by_parameter": float(max(relative)), "by_entry": float(largest / whole)}
+
+
+def compare(gradients: dict[str, list[np.ndarray]]) -> dict[str, dict[str, float]]:
+    ours = gradients.get("organics_ode")
+    others = [side for side in SAME if side in gradients and side != "organics_ode"]
+    return {side: difference(ours, gradients[side]) for side in others} if ours else {}
+
+
+def measure_memory(sides: list[str], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    shape = [f"--{name}={getattr(args, name)}" for name in ("batch", "size", "steps")]
+    flags = ["--x64"] if args.x64 else []
+    return {side: in_its_own_process([*shape, *flags, "--only", side]) for side in sides}
+
+
+def measure_times(sides: list[str], args: argparse.Namespace) -> tuple[dict, dict]:
+    """Times and compile time of every side, and how far the gradients lie apart."""
+    prepared = {side: prepare(side, args) for side in sides}
+    gradients = {side: to_numpy(prepared[side].run()[1]) for side in sides}
+    times = alternate({side: prepared[side].run for side in sides}, args.repeats)
+    rows = {}
+    for side, seconds in times.items():
+        rows[side] = {"median_s": float(np.median(seconds)), "min_s": min(seconds)}
+        rows[side] |= {"compile_s": prepared[side].compile_s, "times_s": seconds}
+    return rows, compare({side: g for side, g in gradients.items() if side in SAME})
+
+
+def beside_reference(row: dict[str, Any], reference: dict[str, Any] | None) -> dict[str, float]:
+    """How many times faster, pair by pair, and at what part of the peak memory."""
+    if reference is None:
+        return {}
+    ratios = np.array(reference["times_s"]) / np.array(row["times_s"])
+    memory = row["peak_gb"] / reference["peak_gb"]
+    return {"times_faster": float(np.median(ratios)), "of_its_memory": memory}
+
+
+COLUMNS = {
+    "side": "side",
+    "median_s": "median s",
+    "min_s": "min s",
+    "compile_s": "compile s",
+    "peak_gb": "peak GB",
+    "before_gb": "of it before",
+    "times_faster": "× the eager loop",
+    "of_its_memory": "of its peak",
+}
 
 
 def main(args: argparse.Namespace) -> None:
     if args.only:
-        prepare(args.only, args)()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+        print(json.dumps(memory_of(prepare(args.only, args))))
         return
-    memory = {side: peak_memory(side) for side in SIDES}
-    runs = {side: prepare(side, args) for side in SIDES}
-    results = {side: run() for side, run in runs.items()}
-    pairs = zip(*(jax.tree.leaves(results[side][1]) for side in SIDES), strict=True)
-    scale = optax.global_norm(results[SIDES[0]][1])
-    error = max(float(jnp.max(jnp.abs(a - b)) / scale) for a, b in pairs)
-    times = {side: [] for side in SIDES}
-    for _ in range(args.repeats):
-        for side, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[side].append(time.perf_counter() - start)
-    versions = f"jax {jax.__version__}, Python {platform.python_version()}"
-    print(f"{jax.devices()[0].device_kind}, {jax.local_device_count()} device(s), {versions}")
-    print(f"batch {args.batch}, {args.size} units, {args.steps} steps, float32")
-    print(f"largest difference of the gradients, relative to their norm: {error:.1e}\n")
-    print("| side       | median s | min s | peak GB |")
-    print("|------------|----------|-------|---------|")
-    for side in SIDES:
-        median, best = np.median(times[side]), min(times[side])
-        print(f"| {side:10} | {median:8.3f} | {best:5.3f} | {memory[side]:7.2f} |")
-    plain, ours = (np.array(times[side]) for side in SIDES)
-    ratio = memory[SIDES[1]] / memory[SIDES[0]]
-    print(
-        f"\nratio of times, pair by pair: median {np.median(ours / plain):.2f}; memory {ratio:.2f}"
-    )
+    skipped = {side: why for side in args.sides if (why := why_not(side))}
+    memory = measure_memory([side for side in args.sides if side not in skipped], args)
+    skipped |= {s: found["left_out"] for s, found in memory.items() if "left_out" in found}
+    rows, differences = measure_times([s for s in memory if s not in skipped], args)
+    rows = {side: {"side": side, **row, **memory[side]} for side, row in rows.items()}
+    rows = [row | beside_reference(row, rows.get(REFERENCE)) for row in rows.values()]
+    facts = machine("jax", "jaxlib", "equinox", "organics_ode", "torch")
+    if "torch" in sys.modules:
+        facts["torch threads"] = sys.modules["torch"].get_num_threads()
+    print_machine(facts)
+    dtype = "float64" if args.x64 else "float32"
+    print(f"batch {args.batch}, {args.size} units, {args.steps} steps, {dtype}", end="\n\n")
+    print_table(COLUMNS.values(), ([row.get(name) for name in COLUMNS] for row in rows))
+    for side, why in skipped.items():
+        print(f"{side} is left out: {why}")
+    for side, found in differences.items():
+        print(
+            f"\ngradients of organics_ode and {side}: ‖Δ‖/‖g‖ of a parameter at most "
+            f"{found['by_parameter']:.1e}; an entry at most {found['by_entry']:.1e} of the norm"
+        )
+    if args.json:
+        settings = {"batch": args.batch, "size": args.size, "steps": args.steps, "dtype": dtype}
+        record = {"machine": facts, "settings": settings, "rows": rows}
+        record |= {"skipped": skipped, "gradient_differences": differences}
+        args.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=784)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
+    parser.add_argument("--x64", action="store_true", help="float64 on every side")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--only", choices=SIDES, help=argparse.SUPPRESS)
-    main(parser.parse_args())
+    args = parser.parse_args()
+    jax.config.update("jax_enable_x64", args.x64)
+    jax.config.update("jax_default_matmul_precision", "float32")
+    main(args)

@@ -2,4 +2,6 @@
 
 from ._cell import AbstractCell as AbstractCell
 from ._euler import Euler as Euler
+from ._gru import GRU as GRU, GRUState as GRUState
+from ._lstm import LSTM as LSTM, LSTMState as LSTMState
 from ._runge_kutta import RungeKutta as RungeKutta

@@ -1,0 +1,107 @@
+"""What the benchmarks share: the machine, processes of their own, alternating times, tables."""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Side(NamedTuple):
+    """One whole training step, compiled: `run()` gives its loss and gradients once they are there.
+
+    `run` carries parameters and optimizer state on; `planned` is what its program will take in GB,
+    where that is known before it runs, and `peak` reads the peak in GB of the memory it ran in.
+    """
+
+    run: Callable[[], tuple[Any, list[Any]]]
+    peak: Callable[[], float]
+    compile_s: float | None = None
+    planned_gb: float | None = None
+
+
+def resident_gb() -> float:
+    """The largest resident set of this process up to now."""
+    unit = 1e9 if sys.platform == "darwin" else 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def memory_of(side: Side) -> dict[str, float]:
+    """The peak in GB after two steps, and the part of it that was there before the first."""
+    before = side.peak()
+    side.run()
+    side.run()
+    return {"before_gb": before, "peak_gb": side.peak()}
+
+
+def in_its_own_process(arguments: list[str], timeout: float | None = None) -> dict[str, Any]:
+    """What this script prints as JSON when run anew, or `{"left_out": why}`."""
+    command = [sys.executable, sys.argv[0], *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {"left_out": f"longer than {timeout:g} s"}
+    if done.returncode == -9:
+        return {"left_out": "ended by the system, likely for want of memory"}
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def alternate(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each run, in turn and so under the same load."""
+    times = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def machine(*packages: str) -> dict[str, Any]:
+    """Processor, cores, devices and versions."""
+    import jax
+
+    known = {"cpu": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+    known["device"] = f"{jax.local_device_count()} × {jax.devices()[0].device_kind}"
+    return known | {name: _version(name) for name in packages}
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def print_machine(facts: dict[str, Any]) -> None:
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A Markdown table; missing values are a dash, numbers have three digits."""
+    lines = [list(columns), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    for line in lines:
+        print("| " + " | ".join(map(str.ljust, line, widths)) + " |")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else str(value)
