@@ -7,12 +7,23 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import PyTree
 
-from ._batches import Batch
+from ._batches import Batch, count_steps
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
+from ._devices import (
+    bring_home,
+    check_mesh,
+    check_same,
+    is_writer,
+    replicate,
+    split,
+    split_batches,
+)
 from ._history import FitResult, History, TrainingDiverged, TrainingInterrupted
 from ._objective import Loss, State, mean_scores, named, train_step
 from ._recorder import Recorder
@@ -33,6 +44,7 @@ def fit(
     log: str | os.PathLike | None = None,
     progress: bool = True,
     throw: bool = True,
+    mesh: Mesh | None = None,
 ) -> FitResult:
     """Train a model by gradient descent through time (host).
 
@@ -54,6 +66,8 @@ def fit(
         progress: show a bar with loss, metric and the time left.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
             so. Its model is the last one with finite loss and gradient either way.
+        mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
+            those of several processes, every process calls `fit` alike and the first one writes.
 
     Returns:
         A `FitResult(model, history, outcome)`.
@@ -64,28 +78,35 @@ def fit(
         TrainingInterrupted: Ctrl-C. Both have the `result` so far.
     """
     _check_arguments(model, batches, optimizer)
-    total = _count_steps(batches, steps, epochs)
+    check_mesh(mesh)
+    total = count_steps(batches, steps, epochs)
     if validate_every is not None:
         check_positive_integer("validate_every", validate_every)
     every = validate_every or getattr(batches, "steps_per_epoch", total)
+    check_same("model", model, mesh)
     state = State(model, optimizer.init(eqx.filter(model, trainable(model))))
-    good = model  # the last model whose loss and gradient were finite
+    state, parts = replicate(state, mesh), split_batches(batches, mesh)
+    good = state.model  # the last model whose loss and gradient were finite
+    log, progress = (log, progress) if is_writer(mesh) else (None, False)
     with Recorder(metric, batches, total, log, progress) as recorder:
         try:
             for step in range(1, total + 1):
-                new, values = train_step(state, batches(step - 1), optimizer, loss, metric)
+                new, values = train_step(state, parts(step - 1), optimizer, loss, metric, mesh)
                 if not recorder.step(step, values):
+                    good = bring_home(good, mesh)
                     return _diverged(good, recorder.history, step, throw)
                 good, state = state.model, new
                 if validation is not None and (step % every == 0 or step == total):
-                    scores = evaluate(state.model, validation, loss=loss, metric=metric)
+                    scores = evaluate(state.model, validation, loss=loss, metric=metric, mesh=mesh)
                     recorder.validation(step, scores)
         except KeyboardInterrupt as stop:
-            result = FitResult(state.model, recorder.history, "interrupted")
+            model = bring_home(state.model, mesh)
+            result = FitResult(model, recorder.history, "interrupted")
             raise TrainingInterrupted(result) from stop
-    if not _is_finite(state.model):  # the last update overflowed, and no step came to notice
-        return _diverged(good, recorder.history, total, throw)
-    return FitResult(state.model, recorder.history)
+    model = bring_home(state.model, mesh)
+    if not _is_finite(model):  # the last update overflowed, and no step came to notice
+        return _diverged(bring_home(good, mesh), recorder.history, total, throw)
+    return FitResult(model, recorder.history)
 
 
 def evaluate(
@@ -95,6 +116,7 @@ def evaluate(
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     batch_size: int = 256,
+    mesh: Mesh | None = None,
 ) -> dict[str, float]:
     """The mean loss and metric of a model on a data set (host).
 
@@ -102,18 +124,40 @@ def evaluate(
         model: as in `fit`.
         data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`.
         loss, metric: as in `fit`.
-        batch_size: samples at a time.
+        batch_size: samples at a time, on all devices together.
+        mesh: as in `fit`; the number of samples need not divide.
 
     Returns:
         A dict with `loss` and the metric under its own name.
     """
     check_positive_integer("batch_size", batch_size)
+    check_mesh(mesh)
     samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
-    samples = jax.tree.map(jnp.asarray, samples)
+    samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
     if len(samples.inputs) == 0:
         refuse("data", "hold at least one sample", "it is empty")
-    values = mean_scores(model, samples, loss, metric, batch_size)
+    if mesh is None:
+        values = mean_scores(model, samples, loss, metric, batch_size)
+    else:
+        values = _scores_on(mesh, model, samples, loss, metric, batch_size)
     return {name: float(value) for name, value in named(values, metric).items()}
+
+
+def _scores_on(
+    mesh: Mesh, model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, batch_size: int
+) -> dict[str, Any]:
+    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
+    count, model = len(samples.inputs), replicate(model, mesh)
+    size, whole = -(-batch_size // mesh.size), count - count % mesh.size
+    first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
+    sums = []
+    if whole:
+        means = mean_scores(model, split(first, mesh), loss, metric, size, mesh)
+        sums.append({name: whole * float(mean) for name, mean in means.items()})
+    if whole < count:
+        means = mean_scores(model, replicate(rest, mesh), loss, metric, size)
+        sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
+    return {name: sum(part[name] for part in sums) / count for name in sums[0]}
 
 
 def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
@@ -130,18 +174,6 @@ def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
 def _is_finite(model: PyTree) -> bool:
     leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
     return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
-
-
-def _count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
-    if (steps is None) == (epochs is None):
-        raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
-    if steps is not None:
-        check_positive_integer("steps", steps)
-        return steps
-    check_positive_integer("epochs", epochs)
-    if not hasattr(batches, "steps_per_epoch"):
-        refuse("epochs", "be used with a data set", "trials never end; give `steps`")
-    return epochs * batches.steps_per_epoch
 
 
 def _diverged(model: PyTree, history: History, step: int, throw: bool) -> FitResult:

@@ -33,10 +33,10 @@ LAYERS = (
     {"_certificate", "_lyapunov_equation", "_find_fixed_points"},
     {"_energy", "_noise"},
     {"_sample_paths", "planar", "robustness"},
-    {"losses", "models", "_batches", "_encoding", "_history"},
-    {"_objective", "checkpoint"},
+    {"losses", "models", "_batches", "_encoding", "_history", "_devices"},
+    {"_objective", "checkpoint", "_stack"},
     {"_recorder"},
-    {"train"},
+    {"train", "_ensemble"},
     {"plot"},
 )
 
