@@ -89,7 +89,7 @@ def ensemble(
     every = validate_every or getattr(data, "steps_per_epoch", total)
     check_same("models", members, mesh)
     run = _Run(make_optimizer, loss, metric, mesh, is_shared)
-    state = _start(run, split(members, mesh), split(values, mesh))
+    state = split(_start(run, members, values), mesh)
     parts = _shared(data, mesh) if is_shared else split_batches(data, mesh)
     taken = np.zeros(len(models), int)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
