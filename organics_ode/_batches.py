@@ -59,7 +59,7 @@ class Trials(eqx.Module):
 
 
 @eqx.filter_jit
-def _sample(task: Any, size: int, key: PRNGKeyArray, rows: np.ndarray) -> Batch:
+def _sample(task: Any, size: int, key: PRNGKeyArray, rows: Any) -> Batch:
     trials = jax.vmap(task.sample)(jax.random.split(key, size)[rows])
     return Batch(trials.inputs, trials.targets, trials.mask)
 

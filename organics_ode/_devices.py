@@ -1,4 +1,4 @@
-"""Training on a mesh of devices: what they share, what is split, and means over all of them."""
+"""A mesh of devices: which one, what its devices have in common, and what is split over them."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from ._checks import refuse
@@ -71,12 +71,12 @@ def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
 
 def replicate(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """The tree with its arrays on every device of the mesh."""
-    return tree if mesh is None else _place(tree, NamedSharding(mesh, PartitionSpec()))
+    return tree if mesh is None else _place(tree, mesh, PartitionSpec())
 
 
 def split(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """The tree with the leading axis of its arrays split over the devices of the mesh."""
-    return tree if mesh is None else _place(tree, NamedSharding(mesh, _rows(mesh)))
+    return tree if mesh is None else _place(tree, mesh, along(mesh))
 
 
 def bring_home(tree: PyTree, mesh: Mesh | None) -> PyTree:
@@ -106,84 +106,23 @@ def split_batches(batches: Callable[[int], Any], mesh: Mesh | None) -> Callable[
     """
     if mesh is None:
         return batches
-    has_parts = hasattr(batches, "part")
-    if has_parts:
-        _check_batch(batches.size, mesh)
+    parts, size = getattr(batches, "part", None), getattr(batches, "size", None)
+    if parts is not None and size is not None:
+        _check_batch(size, mesh)
+        if len(_processes(mesh)) > 1:
+            own = _own_rows(size, mesh)
+            return lambda step: _place_rows(parts(step, own), own, size, mesh)
 
     def divided(step: int) -> Any:
-        if has_parts and len(_processes(mesh)) > 1:
-            own = _own_rows(batches.size, mesh)
-            return _place_rows(batches.part(step, own), own, batches.size, mesh)
         batch = batches(step)
-        size = len(jax.tree.leaves(batch)[0])
-        _check_batch(size, mesh)
+        _check_batch(len(jax.tree.leaves(batch)[0]), mesh)
         return split(batch, mesh)
 
     return divided
 
 
-def mean_over_devices(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
-    """(shared, rows) ↦ means over the rows: each device takes its own, then the mean of all.
-
-    The devices meet once, in that mean: not in the steps of a scan, nor in those of a solver.
-    """
-
-    def mean(shared: PyTree, rows: PyTree) -> PyTree:
-        return jax.lax.pmean(_alone(function)(shared, rows), mesh.axis_names)
-
-    return function if mesh is None else _mapped(mean, mesh, (PartitionSpec(), _rows(mesh)))
-
-
-def each_on_its_device(
-    function: Callable[..., tuple[PyTree, PyTree]], mesh: Mesh | None, is_shared: bool
-) -> Callable[..., tuple[PyTree, PyTree]]:
-    """(members, data) ↦ (members, values): members split over the devices, the values gathered.
-
-    Args:
-        function: what to do with several members; its values have their axis first.
-        is_shared: whether the members have the data in common, or a row of it each.
-    """
-
-    def each(members: PyTree, data: PyTree) -> tuple[PyTree, PyTree]:
-        members, values = _alone(function)(members, data)
-        return members, jax.lax.all_gather(values, mesh.axis_names, tiled=True)
-
-    if mesh is None:
-        return function
-    rows, whole = _rows(mesh), PartitionSpec()
-    return _mapped(each, mesh, (rows, whole if is_shared else rows), (rows, whole))
-
-
-def _mapped(function: Any, mesh: Mesh, in_specs: Any, out_specs: Any = PartitionSpec()) -> Any:
-    """`jax.shard_map` for trees that hold more than arrays."""
-
-    def mapped(*trees: PyTree) -> PyTree:
-        arrays, static = eqx.partition(trees, eqx.is_array)
-        out_static = []
-
-        def local(*arrays: PyTree) -> PyTree:
-            out, other = eqx.partition(function(*eqx.combine(arrays, static)), eqx.is_array)
-            out_static.append(other)
-            return out
-
-        options = {"mesh": mesh, "in_specs": in_specs, "out_specs": out_specs}
-        out = jax.shard_map(local, **options, check_vma=False)(*arrays)
-        return eqx.combine(out, out_static[-1])
-
-    return mapped
-
-
-def _alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """The function as if its device were the only one: diffrax knows nothing of manual axes."""
-
-    def alone(*args: PyTree) -> PyTree:
-        with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
-            return function(*args)
-
-    return alone
-
-
-def _rows(mesh: Mesh) -> PartitionSpec:
+def along(mesh: Mesh) -> PartitionSpec:
+    """The leading axis, over all axes of the mesh."""
     return PartitionSpec(mesh.axis_names)
 
 
@@ -197,8 +136,12 @@ def _check_batch(size: int, mesh: Mesh) -> None:
 
 def _own_slices(size: int, mesh: Mesh) -> dict[jax.Device, slice]:
     """For each device of this process, its rows."""
-    indices = NamedSharding(mesh, _rows(mesh)).addressable_devices_indices_map((size,))
-    return {device: slice(*index[0].indices(size)) for device, index in indices.items()}
+    indices = NamedSharding(mesh, along(mesh)).addressable_devices_indices_map((size,))
+    return {
+        device: slice(*rows.indices(size))
+        for device, index in indices.items()
+        for rows in index or ()
+    }
 
 
 def _own_rows(size: int, mesh: Mesh) -> np.ndarray:
@@ -207,7 +150,7 @@ def _own_rows(size: int, mesh: Mesh) -> np.ndarray:
 
 def _place_rows(tree: PyTree, own: np.ndarray, size: int, mesh: Mesh) -> PyTree:
     """The rows `own` of a tree with `size` of them, on the devices of this process."""
-    sharding = NamedSharding(mesh, _rows(mesh))
+    sharding = NamedSharding(mesh, along(mesh))
     slices = _own_slices(size, mesh)
 
     def place(leaf: Any) -> jax.Array:
@@ -220,11 +163,13 @@ def _place_rows(tree: PyTree, own: np.ndarray, size: int, mesh: Mesh) -> PyTree:
     return jax.tree.map(place, tree)
 
 
-def _place(tree: PyTree, sharding: NamedSharding) -> PyTree:
+def _place(tree: PyTree, mesh: Mesh, spec: PartitionSpec) -> PyTree:
+    sharding = NamedSharding(mesh, spec)
+
     def place(leaf: Any) -> Any:
         if not _is_array(leaf) or getattr(leaf, "sharding", None) == sharding:
             return leaf
-        if len(_processes(sharding.mesh)) == 1:
+        if len(_processes(mesh)) == 1:
             return jax.device_put(leaf, sharding)
         data = np.asarray(jax.device_get(_data(leaf)))
         data = data.astype(jax.dtypes.canonicalize_dtype(data.dtype))

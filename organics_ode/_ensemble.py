@@ -20,7 +20,6 @@ from ._devices import (
     check_divides,
     check_mesh,
     check_same,
-    each_on_its_device,
     gather,
     is_writer,
     replicate,
@@ -30,6 +29,7 @@ from ._devices import (
 from ._history import EnsembleResult, TrainingInterrupted
 from ._objective import Loss, State, gradient_step, mean_scores, named
 from ._recorder import Recorder
+from ._shard import each_on_its_device
 from ._stack import Together, as_members, unstack
 from .losses import accuracy, cross_entropy
 

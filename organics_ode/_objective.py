@@ -12,7 +12,7 @@ from jaxtyping import Array, PyTree
 
 from ._batches import Batch
 from ._constraints import project, resolve, trainable
-from ._devices import mean_over_devices
+from ._shard import mean_over_devices
 
 Loss = Callable[[Array, Any, Any], Array]
 

@@ -34,6 +34,7 @@ LAYERS = (
     {"_energy", "_noise"},
     {"_sample_paths", "planar", "robustness"},
     {"losses", "models", "_batches", "_encoding", "_history", "_devices"},
+    {"_shard"},
     {"_objective", "checkpoint", "_stack"},
     {"_recorder"},
     {"train", "_ensemble"},
