@@ -1,9 +1,10 @@
 """One process of a training on several forced CPU devices, run by `test_devices.py`.
 
-`python devices_worker.py '{"out": …, "devices": 8, "dtypes": […], "steps": …}'` trains on a mesh of
+`python devices_worker.py '{"out": …, "devices": 8, "dtypes": […], …}'` trains on a mesh of
 all devices and writes what came of it; with `port`, `process` and `processes` it is one of several.
 """
 
+import functools
 import json
 import os
 import re
@@ -46,6 +47,7 @@ def batches(dtype, size=SIZE):
     return oo.minibatches(data(dtype), size, key=jax.random.key(1))
 
 
+@functools.cache
 def relaxed_adam(rate=0.01):
     import zoo
 
@@ -112,7 +114,7 @@ def collectives(mesh):
     state = _objective.State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
     state, batch = _devices.replicate(state, mesh), _devices.split(batches(np.float64)(0), mesh)
     options = (optimizer, oo.cross_entropy, None, mesh)
-    text = _objective.train_step.lower(state, batch, *options).compile().as_text()
+    text = _objective.train_step.lower(state, batch, *options).compile().compiled.as_text()
     found, computation = [], ""
     for line in text.splitlines():
         if line and not line[0].isspace():
@@ -136,9 +138,10 @@ def main(options):
         log = out / f"{name}-{process}.jsonl"
         result = train(np.dtype(name), steps, mesh, log=log)
         found[name] = numbers(result.model, result.history)
-    members = train_members(steps, mesh)
-    found["ensemble"] = numbers(members.models, members.history)
-    found["ensemble"] |= {"outcomes": members.outcomes, "steps": members.steps}
+    if options["ensemble"]:
+        members = train_members(options["ensemble"], mesh)
+        found["ensemble"] = numbers(members.models, members.history)
+        found["ensemble"] |= {"outcomes": members.outcomes, "steps": members.steps}
     (out / f"{process}.json").write_text(json.dumps(found))
 
 
