@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, PyTree
 
 from ._batches import Batch, count_steps
-from ._checks import check_positive_integer, common_dtype, refuse
+from ._checks import check_positive_integer
 from ._constraints import trainable
 from ._devices import (
     bring_home,
@@ -27,10 +27,10 @@ from ._devices import (
     split_batches,
 )
 from ._history import EnsembleResult, TrainingInterrupted
+from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
 from ._objective import Loss, State, gradient_step, mean_scores, named
 from ._recorder import Recorder
 from ._shard import each_on_its_device
-from ._stack import Together, as_members, unstack
 from .losses import accuracy, cross_entropy
 
 Optimizer = optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
@@ -80,9 +80,9 @@ def ensemble(
     if mesh is not None:
         must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
         check_divides("models", must, len(models), mesh)
-    make_optimizer = _read_optimizer(optimizer, hyperparameters)
-    values = _read_hyperparameters(hyperparameters, members, len(models))
-    data, is_shared = _read_batches(batches, len(models))
+    make_optimizer = read_optimizer(optimizer, hyperparameters)
+    values = read_hyperparameters(hyperparameters, members, len(models))
+    data, is_shared = read_batches(batches, len(models))
     total = count_steps(data, steps, epochs)
     if validate_every is not None:
         check_positive_integer("validate_every", validate_every)
@@ -204,54 +204,3 @@ def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
 
 def _shared(batches: Callable[[int], Batch], mesh: Mesh | None) -> Callable[[int], Batch]:
     return lambda step: replicate(batches(step), mesh)
-
-
-def _read_batches(batches: Any, members: int) -> tuple[Any, bool]:
-    """The data, and whether all members have it in common."""
-    if callable(batches):
-        return batches, True
-    must = "be a function of the step, or a sequence of one per member"
-    if not isinstance(batches, Sequence) or not all(map(callable, batches)):
-        refuse("batches", must, f"it is {type(batches).__name__}")
-    if len(batches) != members:
-        refuse("batches", must, f"there are {len(batches)} for {members} members")
-    return Together(batches), False
-
-
-def _read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
-    if isinstance(optimizer, optax.GradientTransformation):
-        if hyperparameters is not None:
-            must = (
-                "be a function of the hyperparameters, such as `optax.adam`, where some are given"
-            )
-            refuse("optimizer", must, "it is a finished transformation")
-        return _Constant(optimizer)
-    if not callable(optimizer):
-        must = "be an optax transformation, or a function of hyperparameters that makes one"
-        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
-    if hyperparameters is None:
-        refuse("hyperparameters", "be given where `optimizer` is a function", "they are None")
-    return optimizer
-
-
-class _Constant(NamedTuple):
-    """The same optimizer for every member."""
-
-    optimizer: optax.GradientTransformation
-
-    def __call__(self, hyperparameters: Any) -> optax.GradientTransformation:
-        return self.optimizer
-
-
-def _read_hyperparameters(hyperparameters: Any, models: PyTree, members: int) -> Any:
-    """Each as an array (members, …) of the models' own dtype, which updates then keep."""
-    dtype = common_dtype(*filter(eqx.is_inexact_array, jax.tree.leaves(models)))
-
-    def read(value: Any) -> Array:
-        array = jnp.asarray(value)
-        if array.ndim == 0 or len(array) != members:
-            must = f"have one value for each of the {members} members on the first axis"
-            refuse("hyperparameters", must, f"one has shape {array.shape}")
-        return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
-
-    return jax.tree.map(read, hyperparameters, is_leaf=lambda x: isinstance(x, list))

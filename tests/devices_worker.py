@@ -61,6 +61,21 @@ def train(dtype, steps, mesh=None, **options):
     return oo.fit(model(dtype), batches(dtype), mesh=mesh, **options)
 
 
+class Solved(eqx.Module):
+    """A model with an adaptive solver inside: y after 4 ms of a constant input."""
+
+    circuit: oo.ORGaNICs
+
+    def __call__(self, xs):
+        return oo.simulate(self.circuit, xs[0], np.array([0.0, 4.0]), throw=False).states.y[-1]
+
+
+def train_solved(mesh=None):
+    start = Solved(model(np.float64).cell.circuit)
+    options = {"optimizer": relaxed_adam(), "progress": False, "steps": 3, "mesh": mesh}
+    return oo.fit(start, batches(np.float64), metric=None, **options)
+
+
 def train_members(steps, mesh=None):
     """Members of their own seed and learning rate; that of the third is far too high."""
     return oo.ensemble(
@@ -138,6 +153,8 @@ def main(options):
         log = out / f"{name}-{process}.jsonl"
         result = train(np.dtype(name), steps, mesh, log=log)
         found[name] = numbers(result.model, result.history)
+    if options.get("solver"):
+        found["solved"] = train_solved(mesh).history["loss"].tolist()
     if options["ensemble"]:
         members = train_members(options["ensemble"], mesh)
         found["ensemble"] = numbers(members.models, members.history)

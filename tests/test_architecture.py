@@ -35,7 +35,7 @@ LAYERS = (
     {"_sample_paths", "planar", "robustness"},
     {"losses", "models", "_batches", "_encoding", "_history", "_devices"},
     {"_shard"},
-    {"_objective", "checkpoint", "_stack"},
+    {"_objective", "checkpoint", "_members"},
     {"_recorder"},
     {"train", "_ensemble"},
     {"plot"},

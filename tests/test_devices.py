@@ -20,10 +20,10 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 HERE = Path(__file__).parent
 
 
-def run(out, devices, dtypes, steps, *, ensemble, processes=1):
+def run(out, devices, dtypes, steps, *, ensemble, processes=1, solver=False):
     """What each process of `devices_worker.py` found."""
     options = {"out": str(out), "devices": devices, "dtypes": dtypes, "steps": steps}
-    options["ensemble"] = ensemble
+    options |= {"ensemble": ensemble, "solver": solver}
     if processes > 1:
         with socket.socket() as probe:
             probe.bind(("localhost", 0))
@@ -83,6 +83,13 @@ def test_eight_devices_train_as_one(on_eight):
 def test_eight_devices_train_as_one_in_float32(tmp_path):
     (found,) = run(tmp_path, 8, ["float32"], 100, ensemble=0)
     check_training(found, "float32", 100)
+
+
+@pytest.mark.slow
+def test_adaptive_solves_on_eight_devices_are_those_on_one(tmp_path):
+    (found,) = run(tmp_path, 8, [], 0, ensemble=0, solver=True)
+    alone = worker.train_solved().history["loss"]
+    np.testing.assert_allclose(found["solved"], alone, rtol=0, atol=1e-10)
 
 
 def test_an_ensemble_on_eight_devices_is_that_on_one(on_eight):

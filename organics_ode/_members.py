@@ -1,16 +1,17 @@
-"""Several models as one tree whose arrays have a leading axis of members, and back."""
+"""The members of an ensemble: read, and stacked as one tree with a first axis of members."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+import optax
+from jaxtyping import Array, PyTree
 
 from ._batches import Batch
-from ._checks import refuse
+from ._checks import common_dtype, refuse
 from ._constraints import trainable
 
 
@@ -70,6 +71,58 @@ def unstack(tree: PyTree) -> tuple[PyTree, ...]:
     return tuple(
         jax.tree.map(lambda x, i=i: x[i] if eqx.is_array(x) else x, tree) for i in range(count)
     )
+
+
+def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
+    """The data, and whether all members have it in common."""
+    if callable(batches):
+        return batches, True
+    must = "be a function of the step, or a sequence of one per member"
+    if not isinstance(batches, Sequence) or not all(map(callable, batches)):
+        refuse("batches", must, f"it is {type(batches).__name__}")
+    if len(batches) != members:
+        refuse("batches", must, f"there are {len(batches)} for {members} members")
+    return Together(batches), False
+
+
+def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
+    """A function from the hyperparameters of one member to its optimizer."""
+    if isinstance(optimizer, optax.GradientTransformation):
+        if hyperparameters is not None:
+            must = (
+                "be a function of the hyperparameters, such as `optax.adam`, where some are given"
+            )
+            refuse("optimizer", must, "it is a finished transformation")
+        return _Constant(optimizer)
+    if not callable(optimizer):
+        must = "be an optax transformation, or a function of hyperparameters that makes one"
+        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
+    if hyperparameters is None:
+        refuse("hyperparameters", "be given where `optimizer` is a function", "they are None")
+    return optimizer
+
+
+class _Constant(NamedTuple):
+    """The same optimizer for every member."""
+
+    optimizer: optax.GradientTransformation
+
+    def __call__(self, hyperparameters: Any) -> optax.GradientTransformation:
+        return self.optimizer
+
+
+def read_hyperparameters(hyperparameters: Any, models: PyTree, members: int) -> Any:
+    """Each as an array (members, …) of the models' own dtype, which updates then keep."""
+    dtype = common_dtype(*filter(eqx.is_inexact_array, jax.tree.leaves(models)))
+
+    def read(value: Any) -> Array:
+        array = jnp.asarray(value)
+        if array.ndim == 0 or len(array) != members:
+            must = f"have one value for each of the {members} members on the first axis"
+            refuse("hyperparameters", must, f"one has shape {array.shape}")
+        return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+    return jax.tree.map(read, hyperparameters, is_leaf=lambda x: isinstance(x, list))
 
 
 def _facts(model: PyTree) -> dict[str, Any]:
