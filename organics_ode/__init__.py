@@ -12,7 +12,9 @@ from ._constraints import (
     resolve as resolve,
     trainable as trainable,
 )
+from ._devices import device_mesh as device_mesh
 from ._energy import Energy as Energy, energy as energy
+from ._ensemble import ensemble as ensemble
 from ._exponents import lyapunov as lyapunov
 from ._find_fixed_points import (
     FixedPoints as FixedPoints,
@@ -21,6 +23,7 @@ from ._find_fixed_points import (
 from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
 from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
 from ._history import (
+    EnsembleResult as EnsembleResult,
     FitResult as FitResult,
     History as History,
     TrainingDiverged as TrainingDiverged,

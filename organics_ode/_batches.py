@@ -32,10 +32,14 @@ class Minibatches(eqx.Module):
         return len(self.inputs) // self.size
 
     def __call__(self, step: int) -> Batch:
+        return self.part(step, np.arange(self.size))
+
+    def part(self, step: int, rows: np.ndarray) -> Batch:
+        """Only these rows of the batch: what one of several processes needs."""
         epoch, position = divmod(step, self.steps_per_epoch)
         # Seeded by (key, epoch): the order of an epoch depends on nothing that ran before it.
         order = np.random.default_rng((*self.seed, epoch)).permutation(len(self.inputs))
-        chosen = order[position * self.size : (position + 1) * self.size]
+        chosen = order[position * self.size : (position + 1) * self.size][rows]
         return Batch(self.inputs[chosen], self.targets[chosen])
 
 
@@ -47,12 +51,16 @@ class Trials(eqx.Module):
     key: PRNGKeyArray
 
     def __call__(self, step: int) -> Batch:
-        return _sample(self.task, self.size, jax.random.fold_in(self.key, step))
+        return self.part(step, np.arange(self.size))
+
+    def part(self, step: int, rows: np.ndarray) -> Batch:
+        """Only these trials of the batch: what one of several processes needs."""
+        return _sample(self.task, self.size, jax.random.fold_in(self.key, step), rows)
 
 
 @eqx.filter_jit
-def _sample(task: Any, size: int, key: PRNGKeyArray) -> Batch:
-    trials = jax.vmap(task.sample)(jax.random.split(key, size))
+def _sample(task: Any, size: int, key: PRNGKeyArray, rows: Any) -> Batch:
+    trials = jax.vmap(task.sample)(jax.random.split(key, size)[rows])
     return Batch(trials.inputs, trials.targets, trials.mask)
 
 
@@ -99,3 +107,16 @@ def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
     if not hasattr(task, "sample"):
         refuse("task", "have a method `sample(key)`", f"it is {type(task).__name__}")
     return Trials(task, size, key)
+
+
+def count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
+    """How many steps a training takes, given as one of the two."""
+    if (steps is None) == (epochs is None):
+        raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
+    if steps is not None:
+        check_positive_integer("steps", steps)
+        return steps
+    check_positive_integer("epochs", epochs)
+    if not hasattr(batches, "steps_per_epoch"):
+        refuse("epochs", "be used with a data set", "trials never end; give `steps`")
+    return epochs * batches.steps_per_epoch

@@ -84,6 +84,35 @@ class FitResult(NamedTuple):
     outcome: str = "completed"
 
 
+class EnsembleResult(NamedTuple):
+    """What became of the members of an ensemble; `member(i)` is one of them as from `fit`.
+
+    `models` and `outcomes` (completed, diverged or interrupted) have one entry per member, `steps`
+    how many steps each took, its last one included. In the joint `history` a quantity such as
+    `history["loss"]` is (records, members), NaN where a member had diverged before.
+    """
+
+    models: tuple[PyTree, ...]
+    history: History
+    outcomes: tuple[str, ...]
+    steps: tuple[int, ...]
+
+    def member(self, i: int) -> FitResult:
+        """Member i, with a history of its own up to its last step."""
+
+        def own(record: dict[str, Any]) -> dict[str, Any]:
+            return {k: v[i] if isinstance(v, list) else v for k, v in record.items()}
+
+        last, completed = self.steps[i], self.outcomes[i] != "diverged"
+        records = [
+            own(record)
+            for record in self.history.records
+            # A validation after the step that failed is of nobody.
+            if record["step"] < last + completed or (record["step"] == last and "loss" in record)
+        ]
+        return FitResult(self.models[i], History(records), self.outcomes[i])
+
+
 class TrainingDiverged(RuntimeError):
     """The loss or its gradient is not finite; `result` holds the last model where they were."""
 
@@ -93,9 +122,9 @@ class TrainingDiverged(RuntimeError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Training was interrupted; `result` holds the model and history up to then."""
+    """Training was interrupted; `result` holds the model or models and history up to then."""
 
-    def __init__(self, result: FitResult, remedy: str = ""):
+    def __init__(self, result: FitResult | EnsembleResult, remedy: str = ""):
         super().__init__(f"Training was interrupted after {len(result.history)} records.{remedy}")
         self.result = result
 

@@ -7,10 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from ._batches import Batch
 from ._constraints import project, resolve, trainable
+from ._shard import mean_over_devices
 
 Loss = Callable[[Array, Any, Any], Array]
 
@@ -28,43 +30,61 @@ def predict(model: PyTree, inputs: Any) -> Any:
     return model.batched(inputs) if hasattr(model, "batched") else jax.vmap(model)(inputs)
 
 
-@eqx.filter_jit
-def train_step(
+def gradient_step(
     state: State,
     batch: Batch,
     optimizer: optax.GradientTransformation,
     loss: Loss,
     metric: Loss | None,
+    mesh: Mesh | None = None,
 ) -> tuple[State, dict[str, Array]]:
+    """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
     params, rest = eqx.partition(state.model, trainable(state.model))
 
-    def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
-        values = _scores(eqx.combine(params, rest), batch, loss, metric)
-        values = jax.tree.map(jnp.mean, values)
-        return values["loss"], values
+    def slope(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
+        params, rest = shared
 
-    gradient, values = eqx.filter_grad(objective, has_aux=True)(params)
+        def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
+            values = _scores(eqx.combine(params, rest), batch, loss, metric)
+            values = jax.tree.map(jnp.mean, values)
+            return values["loss"], values
+
+        return eqx.filter_grad(objective, has_aux=True)(params)
+
+    gradient, values = mean_over_devices(slope, mesh)((params, rest), batch)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes its step counts with floats
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, params)
     model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
     return State(model, optimizer_state), values | {"gradient_norm": optax.global_norm(gradient)}
 
 
+train_step = eqx.filter_jit(gradient_step)
+
+
 @eqx.filter_jit
 def mean_scores(
-    model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int
+    model: PyTree,
+    samples: Batch,
+    loss: Loss,
+    metric: Loss | None,
+    size: int,
+    mesh: Mesh | None = None,
 ) -> dict[str, Array]:
-    """The mean loss and metric over all samples, `size` of them at a time."""
-    count = len(samples.inputs)
-    whole = count - count % size
-    chunks = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), samples)
-    last = jax.tree.map(lambda x: x[whole:], samples)
-    parts = []
-    if whole:
-        parts.append(jax.lax.map(lambda chunk: _scores(model, chunk, loss, metric), chunks))
-    if whole < count:
-        parts.append(_scores(model, last, loss, metric))
-    return jax.tree.map(lambda *xs: jnp.mean(jnp.concatenate([x.ravel() for x in xs])), *parts)
+    """The mean loss and metric over all samples, `size` of them at a time on each device."""
+
+    def mean(model: PyTree, samples: Batch) -> dict[str, Array]:
+        count = len(samples.inputs)
+        whole = count - count % size
+        chunks = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), samples)
+        last = jax.tree.map(lambda x: x[whole:], samples)
+        parts = []
+        if whole:
+            parts.append(jax.lax.map(lambda chunk: _scores(model, chunk, loss, metric), chunks))
+        if whole < count:
+            parts.append(_scores(model, last, loss, metric))
+        return jax.tree.map(lambda *xs: jnp.mean(jnp.concatenate([x.ravel() for x in xs])), *parts)
+
+    return mean_over_devices(mean, mesh)(model, samples)
 
 
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:

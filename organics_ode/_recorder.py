@@ -1,9 +1,13 @@
-"""Keeps the history of a training, writes it to the log, and shows it on a progress bar."""
+"""Keeps the history of a training, writes it to the log, and shows it on a progress bar.
+
+Of an ensemble each quantity is a list with the members' values, and the bar shows their median.
+"""
 
 import math
 import time
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array
 
 from ._log import Log
@@ -42,24 +46,31 @@ class Recorder:
             self._log.close()
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
-        """Record a training step; False where its loss or gradient is not finite."""
-        numbers = {k: float(v) for k, v in named(values, self._metric).items()}
+        """Record a training step; False where its loss or gradient is finite for nobody."""
+        numbers = {k: np.asarray(v).tolist() for k, v in named(values, self._metric).items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
         self._bar.update()
         self._show(numbers)
-        return math.isfinite(numbers["loss"]) and math.isfinite(numbers["gradient_norm"])
+        loss, norm = numbers["loss"], numbers["gradient_norm"]
+        return bool(np.any(np.isfinite(loss) & np.isfinite(norm)))
 
-    def validation(self, step: int, scores: dict[str, float]) -> None:
+    def validation(self, step: int, scores: dict[str, Any]) -> None:
         named = {f"validation_{name}": score for name, score in scores.items()}
         self._add({"step": step, **named})
         self._show({k: v for k, v in named.items() if k != "validation_loss"})
 
-    def _show(self, numbers: dict[str, float]) -> None:
-        self._shown |= {k: f"{v:.4f}" for k, v in numbers.items() if k != "gradient_norm"}
+    def _show(self, numbers: dict[str, Any]) -> None:
+        self._shown |= {k: f"{_median(v):.4f}" for k, v in numbers.items() if k != "gradient_norm"}
         self._bar.set_postfix(self._shown, refresh=False)
 
     def _add(self, record: dict[str, Any]) -> None:
         self.history.records.append(record)
         if self._log is not None:
             self._log.write(record)
+
+
+def _median(values: Any) -> float:
+    values = np.asarray(values)
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else math.nan

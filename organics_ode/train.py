@@ -8,12 +8,23 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import PyTree
 
-from ._batches import Batch
+from ._batches import Batch, count_steps
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
+from ._devices import (
+    bring_home,
+    check_mesh,
+    check_same,
+    is_writer,
+    replicate,
+    split,
+    split_batches,
+)
 from ._history import (
     CannotWrite,
     FitResult,
@@ -47,6 +58,7 @@ def fit(
     log: str | os.PathLike | None = None,
     progress: bool = True,
     throw: bool = True,
+    mesh: Mesh | None = None,
 ) -> FitResult:
     """Train a model by gradient descent through time (host).
 
@@ -73,6 +85,8 @@ def fit(
         progress: show a bar with loss, metric and the time left.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
             so. Its model is the last one with finite loss and gradient either way.
+        mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
+            those of several processes, every process calls `fit` alike and the first one writes.
 
     Returns:
         A `FitResult(model, history, outcome)`.
@@ -85,11 +99,13 @@ def fit(
             `result` so far.
     """
     _check_arguments(model, batches, optimizer)
-    total = _count_steps(batches, steps, epochs)
+    check_mesh(mesh)
+    total = count_steps(batches, steps, epochs)
     _check_intervals(validate_every, checkpoint, checkpoint_every)
     per_epoch = getattr(batches, "steps_per_epoch", None)
     every = validate_every or per_epoch or total
-    score = functools.partial(evaluate, data=validation, loss=loss, metric=metric)
+    score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
+    check_same("model", model, mesh)
     state = State(model, optimizer.init(eqx.filter(model, trainable(model))))
     checkpoints = Checkpoints(
         checkpoint,
@@ -103,28 +119,35 @@ def fit(
         validate_every=validate_every,
     )
     now = checkpoints.resume(Progress(0, state, model, History([])), total)
+    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    state, previous = replicate((now.state, now.previous), mesh)
+    now, parts = now._replace(state=state, previous=previous), split_batches(batches, mesh)
+    log, progress = (log, progress) if is_writer(mesh) else (None, False)
     with (
         Recorder(metric, batches, total, log, progress, now) as recorder,
         Interruption(enabled=checkpoint is not None) as interruption,
     ):
         try:
             now = now._replace(log_start=recorder.log_start)
-            checkpoints.begin(now, total)
+            if is_writer(mesh):
+                checkpoints.begin(_at_home(now, mesh), total)
             for step in range(now.step + 1, total + 1):
-                new, values = train_step(now.state, batches(step - 1), optimizer, loss, metric)
+                new, values = train_step(now.state, parts(step - 1), optimizer, loss, metric, mesh)
                 before, now = now, now._replace(step=step, state=new, previous=now.state.model)
                 if not recorder.step(step, values):
-                    return _diverged(before, step, throw)
+                    return _diverged(_at_home(before, mesh), step, throw)
                 if validation is not None and (step % every == 0 or step == total):
                     recorder.validation(step, score(new.model))
-                if interruption.requested or checkpoints.is_due(step, total):
-                    checkpoints.write(now)
+                if is_writer(mesh) and (interruption.requested or checkpoints.is_due(step, total)):
+                    checkpoints.write(_at_home(now, mesh))
                 if interruption.requested:
                     raise KeyboardInterrupt
         except KeyboardInterrupt as stop:
-            raise TrainingInterrupted(_so_far(now), checkpoints.remedy()) from stop
+            so_far = _so_far(_at_home(now, mesh))
+            raise TrainingInterrupted(so_far, checkpoints.remedy()) from stop
         except CannotWrite as error:
-            raise _not_saved(now, error, checkpoints.remedy()) from error
+            raise _not_saved(_at_home(now, mesh), error, checkpoints.remedy()) from error
+    now = _at_home(now, mesh)
     if not _is_finite(now.state.model):  # the last update overflowed, and no step came to notice
         return _diverged(now, total, throw)
     return FitResult(now.state.model, now.history)
@@ -137,6 +160,7 @@ def evaluate(
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     batch_size: int = 256,
+    mesh: Mesh | None = None,
 ) -> dict[str, float]:
     """The mean loss and metric of a model on a data set (host).
 
@@ -144,18 +168,40 @@ def evaluate(
         model: as in `fit`.
         data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`.
         loss, metric: as in `fit`.
-        batch_size: samples at a time.
+        batch_size: samples at a time, on all devices together.
+        mesh: as in `fit`; the number of samples need not divide.
 
     Returns:
         A dict with `loss` and the metric under its own name.
     """
     check_positive_integer("batch_size", batch_size)
+    check_mesh(mesh)
     samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
-    samples = jax.tree.map(jnp.asarray, samples)
+    samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
     if len(samples.inputs) == 0:
         refuse("data", "hold at least one sample", "it is empty")
-    values = mean_scores(model, samples, loss, metric, batch_size)
+    if mesh is None:
+        values = mean_scores(model, samples, loss, metric, batch_size)
+    else:
+        values = _scores_on(mesh, model, samples, loss, metric, batch_size)
     return {name: float(value) for name, value in named(values, metric).items()}
+
+
+def _scores_on(
+    mesh: Mesh, model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, batch_size: int
+) -> dict[str, Any]:
+    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
+    count, model = len(samples.inputs), replicate(model, mesh)
+    size, whole = -(-batch_size // mesh.size), count - count % mesh.size
+    first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
+    sums = []
+    if whole:
+        means = mean_scores(model, split(first, mesh), loss, metric, size, mesh)
+        sums.append({name: whole * float(mean) for name, mean in means.items()})
+    if whole < count:
+        means = mean_scores(model, replicate(rest, mesh), loss, metric, size)
+        sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
+    return {name: sum(part[name] for part in sums) / count for name in sums[0]}
 
 
 def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
@@ -174,18 +220,6 @@ def _is_finite(model: PyTree) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
 
-def _count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
-    if (steps is None) == (epochs is None):
-        raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
-    if steps is not None:
-        check_positive_integer("steps", steps)
-        return steps
-    check_positive_integer("epochs", epochs)
-    if not hasattr(batches, "steps_per_epoch"):
-        refuse("epochs", "be used with a data set", "trials never end; give `steps`")
-    return epochs * batches.steps_per_epoch
-
-
 def _check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
     if validate_every is not None:
         check_positive_integer("validate_every", validate_every)
@@ -193,6 +227,11 @@ def _check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any
         check_positive_integer("checkpoint_every", checkpoint_every)
         if checkpoint is None:
             refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
+
+
+def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
+    """With the arrays of this process alone, tied to no device."""
+    return now._replace(state=bring_home(now.state, mesh), previous=bring_home(now.previous, mesh))
 
 
 def _so_far(now: Progress) -> FitResult:

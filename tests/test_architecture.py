@@ -35,10 +35,12 @@ LAYERS = (
     {"_energy", "_noise"},
     {"_sample_paths", "planar", "robustness"},
     {"losses", "models", "_batches", "_encoding", "_history", "_signals", "_fixed_point_layer"},
-    {"_objective", "checkpoint", "_fingerprint", "_log"},
+    {"_devices"},
+    {"_shard"},
+    {"_objective", "checkpoint", "_fingerprint", "_log", "_members"},
     {"_resume"},
     {"_recorder"},
-    {"train"},
+    {"train", "_ensemble"},
     {"plot"},
 )
 

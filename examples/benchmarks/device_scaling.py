@@ -1,0 +1,98 @@
+"""The time of a training step over 1, 2, 4 and 8 forced CPU devices, each in its own process.
+
+Strong scaling: one batch, split over more devices. A forced device is a share of the same machine,
+whose cores and load are printed. One device runs the small operations of a scan on one core, so two
+can gain; more devices than cores add no arithmetic. What they gain still is smaller working sets
+and, on a machine that others use, a larger share of it. Every process takes the same steps, and the
+losses are compared.
+
+    python examples/benchmarks/device_scaling.py [--batch 256 --size 64 --steps 196]
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+
+DEVICES = (1, 2, 4, 8)
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Seconds per step and the losses, on the devices that this process has."""
+    import equinox as eqx
+    import jax
+    import numpy as np
+    import optax
+
+    import organics_ode as oo
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    circuit = oo.GatedORGaNICs.random(1, args.size, key=keys[0])
+    readout = eqx.nn.Linear(args.size, 10, key=keys[1])
+    start = circuit.random_state(keys[2])
+    model = oo.SequenceClassifier(oo.Euler(circuit, 1.0), readout, state0=start)
+    rng = np.random.default_rng(0)
+    inputs = rng.uniform(size=(args.batch, args.steps, 1)).astype(np.float32)
+    batch = oo.Batch(inputs, rng.integers(10, size=args.batch).astype(np.int32))
+    history = oo.fit(
+        model,
+        lambda step: batch,
+        optimizer=optax.adam(1e-3),
+        steps=args.repeats + 2,
+        progress=False,
+        mesh=oo.device_mesh() if args.devices > 1 else None,
+    ).history
+    seconds = np.diff(history["seconds"])[1:]  # the first step compiles
+    return {
+        "devices": jax.device_count(),
+        "compile": float(history["seconds"][0]),
+        "median": float(np.median(seconds)),
+        "best": float(np.min(seconds)),
+        "loss": history["loss"].tolist(),
+        "jax": jax.__version__,
+    }
+
+
+def of_process(devices: int) -> dict:
+    flag = f"--xla_force_host_platform_device_count={devices}"
+    environment = os.environ | {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, *sys.argv, "--devices", str(devices)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.devices:
+        print(json.dumps(measure(args)))
+        return
+    load = os.getloadavg()[0]
+    runs = [of_process(devices) for devices in DEVICES]
+    versions = f"jax {runs[0]['jax']}, Python {platform.python_version()}"
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} core(s), {versions}")
+    print(f"batch {args.batch}, {args.size} units, {args.steps} steps, float32")
+    print(f"load average {load:.1f} before; more than {os.cpu_count()} devices share cores\n")
+    print(
+        "| devices | first step s | median s | min s | speed-up of the median | loss differs by |"
+    )
+    print(
+        "|---------|--------------|----------|-------|------------------------|-----------------|"
+    )
+    for run in runs:
+        speed = runs[0]["median"] / run["median"]
+        error = max(abs(a - b) for a, b in zip(run["loss"], runs[0]["loss"], strict=True))
+        print(
+            f"| {run['devices']:7} | {run['compile']:12.2f} | {run['median']:8.3f} "
+            f"| {run['best']:5.3f} | {speed:22.2f} | {error:15.1e} |"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=196)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--devices", type=int, default=0, help=argparse.SUPPRESS)
+    main(parser.parse_args())

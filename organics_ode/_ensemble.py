@@ -1,0 +1,208 @@
+"""`ensemble`: many seeds or hyperparameters trained at once."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, PyTree
+
+from ._batches import Batch, count_steps
+from ._checks import check_positive_integer
+from ._constraints import trainable
+from ._devices import (
+    bring_home,
+    check_divides,
+    check_mesh,
+    check_same,
+    gather,
+    is_writer,
+    replicate,
+    split,
+    split_batches,
+)
+from ._history import EnsembleResult, History, TrainingInterrupted
+from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
+from ._objective import Loss, State, gradient_step, mean_scores, named
+from ._recorder import Recorder
+from ._resume import Progress
+from ._shard import each_on_its_device
+from .losses import accuracy, cross_entropy
+
+Optimizer = optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
+
+
+def ensemble(
+    models: Sequence[PyTree],
+    batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]],
+    *,
+    optimizer: Optimizer,
+    hyperparameters: Any = None,
+    loss: Loss = cross_entropy,
+    metric: Loss | None = accuracy,
+    steps: int | None = None,
+    epochs: int | None = None,
+    validation: Any = None,
+    validate_every: int | None = None,
+    log: str | os.PathLike | None = None,
+    progress: bool = True,
+    mesh: Mesh | None = None,
+) -> EnsembleResult:
+    """Train many models at once, each as `fit` would train it alone (host).
+
+    The members differ in the values of their arrays (seeds, time constants) and in the optimizer's
+    hyperparameters; one compiled step, vectorised over the members, moves all of them. A member
+    that diverges stops at its last good model and leaves the others alone.
+
+    Args:
+        models: the members, of one structure, such as `[make_model(key) for key in keys]`.
+        batches: step ↦ `Batch`, the same for every member; or a sequence of them, one per member.
+        optimizer: an optax transformation; or a function that makes one from the hyperparameters
+            of a member, such as `optax.adam` or `lambda h: optax.adamw(h["rate"], h["decay"])`.
+        hyperparameters: for such a function: an array or a tree of arrays (members, …).
+        loss, metric, steps, epochs, validation, validate_every, log, progress: as in `fit`; each
+            record has a list with the members' values, the bar shows their median.
+        mesh: devices that each take an equal part of the members, such as `device_mesh()`.
+
+    Returns:
+        An `EnsembleResult(models, history, outcomes, steps)`.
+
+    Raises:
+        ValueError: an argument is bad.
+        TrainingInterrupted: Ctrl-C. It has the `result` so far.
+    """
+    members = as_members(models)
+    check_mesh(mesh)
+    if mesh is not None:
+        must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
+        check_divides("models", must, len(models), mesh)
+    make_optimizer = read_optimizer(optimizer, hyperparameters)
+    values = read_hyperparameters(hyperparameters, members, len(models))
+    data, is_shared = read_batches(batches, len(models))
+    total = count_steps(data, steps, epochs)
+    if validate_every is not None:
+        check_positive_integer("validate_every", validate_every)
+    every = validate_every or getattr(data, "steps_per_epoch", total)
+    check_same("models", members, mesh)
+    run = _Run(make_optimizer, loss, metric, mesh, is_shared)
+    state = split(_start(run, members, values), mesh)
+    parts = _shared(data, mesh) if is_shared else split_batches(data, mesh)
+    taken = np.zeros(len(models), int)
+    log, progress = (log, progress) if is_writer(mesh) else (None, False)
+    now = Progress(0, State(None, None), None, History([]))
+    with Recorder(metric, data, total, log, progress, now) as recorder:
+        try:
+            for step in range(1, total + 1):
+                state, scores = _ensemble_step(run, state, parts(step - 1))
+                taken += np.asarray(scores.pop("running"))
+                if not recorder.step(step, scores):
+                    break
+                if validation is not None and (step % every == 0 or step == total):
+                    scores = _evaluate(run, state, validation)
+                    recorder.validation(step, named(scores, metric))
+        except KeyboardInterrupt as stop:
+            result = _finish(run, state, recorder, taken, "interrupted")
+            raise TrainingInterrupted(result) from stop
+    return _finish(run, state, recorder, taken, "completed")
+
+
+class _Run(NamedTuple):
+    """What stays the same while training."""
+
+    optimizer: Callable[[Any], optax.GradientTransformation]
+    loss: Loss
+    metric: Loss | None
+    mesh: Mesh | None
+    is_shared: bool
+
+
+class _Member(NamedTuple):
+    """A member, or all of them stacked; `good` is its last model of finite loss and gradient."""
+
+    state: State
+    hyperparameters: Any
+    good: PyTree
+    is_running: Bool[Array, "..."]
+
+
+@eqx.filter_jit
+def _start(run: _Run, models: PyTree, hyperparameters: Any) -> _Member:
+    def start(model: PyTree, values: Any) -> _Member:
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer_state = run.optimizer(values).init(eqx.filter(model, trainable(model)))
+        return _Member(State(model, optimizer_state), values, model, jnp.array(True))
+
+    return eqx.filter_vmap(start)(models, hyperparameters)
+
+
+@eqx.filter_jit
+def _ensemble_step(run: _Run, members: _Member, batch: Batch) -> tuple[_Member, dict[str, Array]]:
+    def step(member: _Member, batch: Batch) -> tuple[_Member, dict[str, Array]]:
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer = run.optimizer(member.hyperparameters)
+        new, values = gradient_step(member.state, batch, optimizer, run.loss, run.metric)
+        was_running = member.is_running
+        is_finite = jnp.isfinite(values["loss"]) & jnp.isfinite(values["gradient_norm"])
+        goes_on = was_running & is_finite
+        state = _where(goes_on, new, member.state)
+        good = _where(goes_on, member.state.model, member.good)
+        values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
+        member = _Member(state, member.hyperparameters, good, goes_on)
+        return member, values | {"running": was_running}
+
+    over_members = eqx.filter_vmap(step, in_axes=(eqx.if_array(0), None if run.is_shared else 0))
+    return each_on_its_device(over_members, run.mesh, run.is_shared)(members, batch)
+
+
+@eqx.filter_jit
+def _scores(run: _Run, members: _Member, samples: Batch) -> dict[str, Array]:
+    def scores(member: _Member, samples: Batch) -> dict[str, Array]:
+        model = member.state.model
+        values = mean_scores(model, samples, run.loss, run.metric, 256)
+        return {k: jnp.where(member.is_running, v, jnp.nan) for k, v in values.items()}
+
+    def of_all(members: _Member, samples: Batch) -> tuple[None, dict[str, Array]]:
+        return None, eqx.filter_vmap(scores, in_axes=(eqx.if_array(0), None))(members, samples)
+
+    return each_on_its_device(of_all, run.mesh, is_shared=True)(members, samples)[1]
+
+
+@eqx.filter_jit
+def _last_good(members: _Member) -> tuple[PyTree, Bool[Array, " members"]]:
+    """The models to return, and whether each has not diverged: its last update may overflow too."""
+
+    def last(member: _Member) -> tuple[PyTree, Array]:
+        leaves = jax.tree.leaves(eqx.filter(member.state.model, eqx.is_inexact_array))
+        is_finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+        is_good = member.is_running & is_finite
+        return _where(is_good, member.state.model, member.good), is_good
+
+    return eqx.filter_vmap(last)(members)
+
+
+def _evaluate(run: _Run, members: _Member, data: Any) -> dict[str, list[float]]:
+    samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
+    samples = jax.tree.map(jnp.asarray, samples)
+    scores = _scores(run, members, replicate(samples, run.mesh))
+    return {name: np.asarray(value).tolist() for name, value in scores.items()}
+
+
+def _finish(
+    run: _Run, members: _Member, recorder: Recorder, taken: np.ndarray, ended: str
+) -> EnsembleResult:
+    models, is_good = bring_home(gather(_last_good(members), run.mesh), run.mesh)
+    outcomes = tuple(ended if good else "diverged" for good in is_good.tolist())
+    return EnsembleResult(unstack(models), recorder.history, outcomes, tuple(taken.tolist()))
+
+
+def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
+
+
+def _shared(batches: Callable[[int], Batch], mesh: Mesh | None) -> Callable[[int], Batch]:
+    return lambda step: replicate(batches(step), mesh)

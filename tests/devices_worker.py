@@ -1,0 +1,166 @@
+"""One process of a training on several forced CPU devices, run by `test_devices.py`.
+
+`python devices_worker.py '{"out": …, "devices": 8, "dtypes": […], …}'` trains on a mesh of
+all devices and writes what came of it; with `port`, `process` and `processes` it is one of several.
+"""
+
+import functools
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    OPTIONS = json.loads(sys.argv[1])
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={OPTIONS['devices']}"
+    os.environ["JAX_PLATFORMS"] = "cpu"
+
+import equinox as eqx
+import jax
+import numpy as np
+import optax
+
+import organics_ode as oo
+from organics_ode import _devices, _objective
+
+SIZE, TIME, MEMBERS = 16, 5, 8
+
+
+def data(dtype):
+    """Noise around ±0.1 on every step: hard enough for a loss that stays far from 0."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(2, size=48).astype(np.int32)
+    signal = 0.2 * targets[:, None, None] - 0.1
+    return oo.Batch((signal + rng.normal(size=(48, TIME, 1))).astype(dtype), targets)
+
+
+def model(dtype, seed=0):
+    import zoo  # it computes, which must wait until the processes have found each other
+
+    values = zoo.values(4, 1, seed=seed, dtype=dtype)
+    readout = eqx.nn.Linear(4, 2, key=jax.random.key(seed), dtype=dtype)
+    return oo.SequenceClassifier(oo.Euler(oo.ORGaNICs(**values), 0.5), readout)
+
+
+def batches(dtype, size=SIZE):
+    return oo.minibatches(data(dtype), size, key=jax.random.key(1))
+
+
+@functools.cache
+def relaxed_adam(rate=0.01):
+    import zoo
+
+    return zoo.relaxed(optax.adam(rate))
+
+
+def train(dtype, steps, mesh=None, **options):
+    # No number of devices divides 37.
+    options = {"validation": jax.tree.map(lambda x: x[:37], data(dtype))} | options
+    options = {"optimizer": relaxed_adam(), "progress": False, "steps": steps} | options
+    return oo.fit(model(dtype), batches(dtype), mesh=mesh, **options)
+
+
+class Solved(eqx.Module):
+    """A model with an adaptive solver inside: y after 4 ms of a constant input."""
+
+    circuit: oo.ORGaNICs
+
+    def __call__(self, xs):
+        return oo.simulate(self.circuit, xs[0], np.array([0.0, 4.0]), throw=False).states.y[-1]
+
+
+def train_solved(mesh=None):
+    start = Solved(model(np.float64).cell.circuit)
+    options = {"optimizer": relaxed_adam(), "progress": False, "steps": 3, "mesh": mesh}
+    return oo.fit(start, batches(np.float64), metric=None, **options)
+
+
+def train_members(steps, mesh=None):
+    """Members of their own seed and learning rate; that of the third is far too high."""
+    return oo.ensemble(
+        [model(np.float64, seed) for seed in range(MEMBERS)],
+        batches(np.float64),
+        optimizer=optax.sgd,
+        hyperparameters=np.where(np.arange(MEMBERS) == 2, 1e200, 0.01 * (1 + np.arange(MEMBERS))),
+        steps=steps,
+        validation=data(np.float64),
+        progress=False,
+        mesh=mesh,
+    )
+
+
+def numbers(models, history):
+    """What is compared: every loss of the history, and the trained weights."""
+    leaves = jax.tree.leaves(eqx.filter(models, eqx.is_array))
+    return {
+        "loss": history["loss"].tolist(),
+        "validation_loss": history["validation_loss"].tolist(),
+        "accuracy": history["accuracy"].tolist(),
+        "weights": np.concatenate([np.ravel(leaf) for leaf in leaves]).tolist(),
+    }
+
+
+def refusals(mesh):
+    """What `fit` and `ensemble` say to what does not divide, or differs between processes."""
+    f64 = np.dtype(np.float64)
+    options = {"optimizer": optax.adam(0.01), "steps": 1, "mesh": mesh, "progress": False}
+    mine = [model(f64, seed=jax.process_index())]
+    calls = {
+        "size": lambda: oo.fit(model(f64), batches(f64, 6), **options),
+        "function": lambda: oo.fit(model(f64), lambda step: batches(f64, 6)(step), **options),
+        "members": lambda: oo.ensemble(3 * mine, batches(f64), **options),
+    }
+    if jax.process_count() > 1:
+        calls["differing"] = lambda: oo.fit(mine[0], batches(f64), **options)
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except ValueError as error:
+            found[name] = str(error)
+    return found
+
+
+def collectives(mesh):
+    """The computation that each exchange between devices stands in, in one compiled step."""
+    optimizer = optax.sgd(0.1)
+    start = model(np.float64)
+    state = _objective.State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
+    state, batch = _devices.replicate(state, mesh), _devices.split(batches(np.float64)(0), mesh)
+    options = (optimizer, oo.cross_entropy, None, mesh)
+    text = _objective.train_step.lower(state, batch, *options).compile().compiled.as_text()
+    found, computation = [], ""
+    for line in text.splitlines():
+        if line and not line[0].isspace():
+            computation = line.split()[0]
+        if re.search(r" (all-|collective-|reduce-scatter)[a-z-]*\(", line):
+            found.append(computation)
+    return {"where": found, "loops": len(re.findall(r" while\(", text))}
+
+
+def main(options):
+    jax.config.update("jax_enable_x64", True)
+    process, out, steps = options.get("process", 0), Path(options["out"]), options["steps"]
+    if "port" in options:
+        address, count = f"localhost:{options['port']}", options["processes"]
+        jax.distributed.initialize(address, num_processes=count, process_id=process)
+    mesh = oo.device_mesh()
+    found = {"devices": mesh.size, "refusals": refusals(mesh)}
+    if "port" not in options:
+        found["collectives"] = collectives(mesh)
+    for name in options["dtypes"]:
+        log = out / f"{name}-{process}.jsonl"
+        result = train(np.dtype(name), steps, mesh, log=log)
+        found[name] = numbers(result.model, result.history)
+    if options.get("solver"):
+        found["solved"] = train_solved(mesh).history["loss"].tolist()
+    if options["ensemble"]:
+        members = train_members(options["ensemble"], mesh)
+        found["ensemble"] = numbers(members.models, members.history)
+        found["ensemble"] |= {"outcomes": members.outcomes, "steps": members.steps}
+    (out / f"{process}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(OPTIONS)
