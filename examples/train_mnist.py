@@ -25,8 +25,9 @@ import tasks
 
 def make_model(args: argparse.Namespace, key: jax.Array) -> oo.SequenceClassifier:
     keys = jax.random.split(key, 3)
-    times = oo.LogUniform(args.shortest, args.longest, bound=args.shortest / 2)
-    taus = dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), times)
+    slow = oo.LogUniform(args.shortest, args.longest, bound=0.75 * args.shortest)
+    fast = oo.LogUniform(args.shortest_gate, args.longest_gate)
+    taus = {"tau_y": slow, "tau_a": slow, "tau_b0": fast, "tau_b1": fast}
     circuit = oo.GatedORGaNICs.random(1, args.size, key=keys[0], sigma=args.sigma, **taus)
     circuit = eqx.tree_at(lambda c: c.W_zx, circuit, args.gain * circuit.W_zx)
     if args.fixed_times:
@@ -107,14 +108,16 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=64, help="number of principal cells")
     parser.add_argument("--pixels", type=int, nargs="+", default=[4, 2, 1], help="of each stage")
     parser.add_argument("--epochs", type=int, nargs="+", default=[24, 2, 1], help="of each stage")
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.01, 0.004, 0.002])
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.02, 0.01, 0.005])
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--sigma", type=float, default=0.1, help="start of the semi-saturation")
     parser.add_argument(
         "--gain", type=float, default=6.0, help="norm of the input weights at start"
     )
-    parser.add_argument("--shortest", type=float, default=24.0, help="time constant, ms")
-    parser.add_argument("--longest", type=float, default=240.0, help="time constant, ms")
+    parser.add_argument("--shortest", type=float, default=40.0, help="tau_y and tau_a, ms")
+    parser.add_argument("--longest", type=float, default=400.0)
+    parser.add_argument("--shortest-gate", type=float, default=10.0, help="tau_b0 and tau_b1, ms")
+    parser.add_argument("--longest-gate", type=float, default=100.0)
     parser.add_argument("--fixed-times", action="store_true", help="do not learn time constants")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", help="the folder that holds mnist/")

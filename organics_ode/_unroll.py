@@ -68,7 +68,7 @@ def unroll_batch(cell: AbstractCell, xs: Any, *, state0: Any = None, last_only: 
         return jax.vmap(lambda x: _scan(cell, state0, x, last_only, 1)[0])(xs)
     batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(xs), *leaf.shape)), state0)
     last, ys = _kernel.run(cell, batch, xs, last_only)
-    return last[0] if last_only else ys
+    return last.y if ys is None else ys
 
 
 def _read(cell: Any, state0: Any, xs: Any, axes: tuple[str, ...]) -> tuple[AbstractCell, Any, Any]:
