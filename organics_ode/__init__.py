@@ -47,6 +47,11 @@ from ._noise import (
 )
 from ._nonlinearities import Rectification as Rectification
 from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
+from ._pretrained import (
+    card as card,
+    pretrained as pretrained,
+    pretrained_names as pretrained_names,
+)
 from ._sample_paths import Paths as Paths, sample_paths as sample_paths
 from ._simulate import simulate as simulate
 from ._spectrum import Spectrum as Spectrum, spectrum as spectrum

@@ -38,7 +38,7 @@ LAYERS = (
     {"_devices"},
     {"_shard"},
     {"_objective", "checkpoint", "_fingerprint", "_log", "_members"},
-    {"_resume"},
+    {"_resume", "_pretrained"},
     {"_recorder"},
     {"train", "_ensemble"},
     {"plot"},

@@ -1,9 +1,6 @@
 """The layer against numpy, long simulations, an unrolled iteration and finite differences."""
 
 import functools
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -16,7 +13,6 @@ import zoo
 from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
-import tasks
 
 N, M, BATCH = 4, 3, 5
 WEIGHTS = jnp.arange(1.0, N + 1)
@@ -337,26 +333,3 @@ def test_a_frozen_field_is_not_trained(field):
     layer = oo.FixedPointLayer(**given | {field: oo.Frozen(given[field])})
     np.testing.assert_allclose(layer(XS[0]), BUILT["closed"](XS[0]), rtol=1e-13)
     assert not any(jax.tree.leaves(getattr(oo.trainable(layer), field)))
-
-
-PRETRAINED = Path(oo.__file__).parent / "pretrained"
-
-
-@pytest.mark.parametrize("layers", (1, 2))
-def test_a_shipped_classifier_is_as_accurate_as_its_card_says(layers):
-    if not os.environ.get("ORGANICS_DATA"):
-        pytest.skip("MNIST is absent: set ORGANICS_DATA to the folder that holds `mnist/`.")
-    model = oo.load(PRETRAINED / f"static-mnist-{layers}.npz")
-    card = json.loads((PRETRAINED / f"static-mnist-{layers}.json").read_text(encoding="utf-8"))
-    trained = jax.tree.leaves(eqx.filter(model, oo.trainable(model)))
-    assert sum(leaf.size for leaf in trained) == card["trained_numbers"]
-    accuracy = oo.evaluate(model, tasks.MNIST().test)["accuracy"]
-    # Another machine may round one image of ten thousand to the other side; the card four digits.
-    assert accuracy == pytest.approx(card["accuracy"]["test"], abs=2e-4) and accuracy > 0.981
-
-
-def test_a_shipped_circuit_is_certified_for_any_image():
-    *before, layer, _ = oo.load(PRETRAINED / "static-mnist-2.npz").layers
-    image = np.random.default_rng(0).uniform(size=784).astype(np.float32)
-    certificate = oo.certify(*layer.circuit(eqx.nn.Sequential(before)(image)))
-    assert certificate.holds and certificate.theorem == "W_r = I"
