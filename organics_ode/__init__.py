@@ -48,7 +48,7 @@ from ._noise import (
 from ._nonlinearities import Rectification as Rectification
 from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
 from ._pretrained import (
-    card as card,
+    model_card as model_card,
     pretrained as pretrained,
     pretrained_names as pretrained_names,
 )

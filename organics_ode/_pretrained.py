@@ -22,7 +22,7 @@ def pretrained(name: str) -> PyTree:
         name: one of `oo.pretrained_names()`.
 
     Returns:
-        The model, in float32. What it was trained on, how, and what it scores: `oo.card(name)`.
+        The model, in float32; `oo.model_card(name)` says how it was trained and what it scores.
 
     Raises:
         ValueError: there is no model of this name.
@@ -30,7 +30,7 @@ def pretrained(name: str) -> PyTree:
     return load(_file(name, ".npz"))
 
 
-def card(name: str) -> dict[str, Any]:
+def model_card(name: str) -> dict[str, Any]:
     """The card of a trained model: data, command, options, accuracy, machine, time (host).
 
     Args:

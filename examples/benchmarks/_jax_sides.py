@@ -12,8 +12,10 @@ import optax
 from _measure import Side, resident_gb
 
 import organics_ode as oo
+from organics_ode._devices import replicate, split
+from organics_ode._shard import mean_over_devices
 
-SIDES = ("plain-scan", "organics_ode", "equinox-lstm", "equinox-gru")
+SIDES = ("plain-scan", "organics_ode", "organics_ode-mesh", "equinox-lstm", "equinox-gru")
 LEARNING_RATE = 1e-3
 CLASSES = 10
 
@@ -77,16 +79,21 @@ def plain_outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
 
 def make_step(side: str, optimizer: optax.GradientTransformation) -> Callable[..., Any]:
     scores = plain_outputs if side == "plain-scan" else outputs
+    mesh = oo.device_mesh() if side == "organics_ode-mesh" else None
 
-    @eqx.filter_jit
-    def step(model: Any, optimizer_state: Any, xs: jax.Array, targets: jax.Array) -> Any:
-        params, rest = eqx.partition(model, oo.trainable(model))
+    def slope(model: tuple[Any, Any], batch: tuple[jax.Array, jax.Array]) -> Any:
+        (params, rest), (xs, targets) = model, batch
 
         def loss(params: Any) -> jax.Array:
             given = scores(oo.resolve(eqx.combine(params, rest)), xs)
             return jnp.mean(jax.vmap(oo.cross_entropy)(given, targets))
 
-        value, gradient = eqx.filter_value_and_grad(loss)(params)
+        return eqx.filter_value_and_grad(loss)(params)
+
+    @eqx.filter_jit
+    def step(model: Any, optimizer_state: Any, xs: jax.Array, targets: jax.Array) -> Any:
+        params, rest = eqx.partition(model, oo.trainable(model))
+        value, gradient = mean_over_devices(slope, mesh)((params, rest), (xs, targets))
         updates, optimizer_state = optimizer.update(gradient, optimizer_state, params)
         new = oo.project(eqx.combine(eqx.apply_updates(params, updates), rest))
         return (value, gradient), new, optimizer_state
@@ -99,6 +106,10 @@ def prepare(side: str, shape: Shape) -> Side:
     model, optimizer = make_model(side, shape.size), optax.adam(LEARNING_RATE)
     state = [model, optimizer.init(eqx.filter(model, oo.trainable(model)))]
     xs, targets = map(jnp.asarray, data(shape))
+    if side == "organics_ode-mesh":
+        mesh = oo.device_mesh()
+        state = replicate(state, mesh)
+        xs, targets = split((xs, targets), mesh)
     start = time.perf_counter()
     compiled = make_step(side, optimizer).lower(*state, xs, targets).compile()
     seconds = time.perf_counter() - start

@@ -4,6 +4,7 @@ Loss, gradient, Adam, and W ≥ 0, of a classifier of sequences. The sides:
 
 - plain-scan: the equations as they stand, six small products a step, `lax.scan` and autodiff;
 - organics_ode: what `oo.fit` does;
+- organics_ode-mesh: the same with `mesh=oo.device_mesh()`, on the CPU one device per core;
 - equinox-lstm, equinox-gru: equinox's cells of the same size, through `oo.LSTM` and `oo.GRU`;
 - torch-lstm, torch-gru: PyTorch's own layers of the same size;
 - torch-loop: the same equations in eager PyTorch, the same products a step as the plain scan.
@@ -42,7 +43,12 @@ from _measure import (
 
 TORCH_SIDES = ("torch-lstm", "torch-gru", "torch-loop")
 SIDES = (*_jax_sides.SIDES, *TORCH_SIDES)
-SAME = ("plain-scan", "organics_ode", "torch-loop")  # they train the same numbers
+SAME = (
+    "plain-scan",
+    "organics_ode",
+    "organics_ode-mesh",
+    "torch-loop",
+)  # they train the same numbers
 REFERENCE = "torch-loop"
 
 
@@ -174,5 +180,6 @@ if __name__ == "__main__":
     parser.add_argument("--only", choices=SIDES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", args.x64)
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
     jax.config.update("jax_default_matmul_precision", "float32")
     main(args)

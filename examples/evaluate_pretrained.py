@@ -1,0 +1,140 @@
+"""Evaluate a trained circuit again, and look at its stability.
+
+    python examples/evaluate_pretrained.py [smnist-64] [--data-dir DIR]
+
+The shipped parameters are solved on the test images as they were trained (Euler, 1 ms a pixel),
+with half and with twice the step, with every second pixel dropped, and by an adaptive solver; then
+the report of its stability is drawn. Draws evaluate_pretrained.png (or --out).
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anything loads LAPACK
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+import organics_ode as oo
+import tasks
+
+RESULTS = Path(__file__).parent / "results"
+SOLVED, LOOKED_AT = 128, 64  # images
+
+
+def accuracy(model: oo.SequenceClassifier, split: tasks.Split, dt: float) -> float:
+    return oo.evaluate(eqx.tree_at(lambda m: m.cell.dt, model, dt), split)["accuracy"]
+
+
+def held(split: tasks.Split, steps: int) -> tasks.Split:
+    return split._replace(inputs=np.repeat(split.inputs, steps, axis=1))
+
+
+def by_steps(model: oo.SequenceClassifier, split: tasks.Split) -> dict[str, float]:
+    """The accuracy of the same parameters, with other steps and other pixels."""
+    pairs = split.inputs.reshape(len(split.inputs), -1, 2).mean(axis=2, keepdims=True)
+    return {
+        "as trained, dt = 1 ms": accuracy(model, split, 1.0),
+        "dt = 0.5 ms": accuracy(model, held(split, 2), 0.5),
+        "dt = 2 ms": accuracy(model, split._replace(inputs=pairs), 2.0),
+        "every second pixel": accuracy(
+            model, held(split._replace(inputs=split.inputs[:, ::2]), 2), 1.0
+        ),
+    }
+
+
+@eqx.filter_jit
+def solved(model: oo.SequenceClassifier, images: jax.Array) -> jax.Array:
+    """The class of each image by the adaptive solver."""
+    onsets = jnp.arange(images.shape[1], dtype=images.dtype)
+    ts, start = jnp.array([0.0, images.shape[1]]), oo.resolve(model.state0)
+
+    def label(pixels: jax.Array) -> jax.Array:
+        drive = oo.ZeroOrderHold(onsets, pixels)
+        y = oo.simulate(model.cell.circuit, drive, ts, state0=start).states.y[-1]
+        return jnp.argmax(model.readout(y))
+
+    return jax.lax.map(label, images, batch_size=64)
+
+
+@eqx.filter_jit
+def driven(model: oo.SequenceClassifier, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The largest Lyapunov exponents along each image, and the largest |state| after each step."""
+
+    def of(xs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        start = oo.resolve(model.state0)
+        states = oo.unroll(model.cell, xs, state0=start)
+        sizes = jnp.stack([jnp.abs(leaf).max(axis=1) for leaf in states])
+        return oo.lyapunov(model.cell, xs, 2, state0=start), sizes.max(axis=0)
+
+    return jax.vmap(of)(images)
+
+
+@eqx.filter_jit
+def at_rest(circuit: oo.GatedORGaNICs, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Whether a fixed point is found at the mean brightness of each image, and its abscissa."""
+
+    def of(image: jax.Array) -> tuple[jax.Array, jax.Array]:
+        point = oo.fixed_point(circuit, image.mean(axis=0), throw=False)
+        return point.succeeded, point.abscissa
+
+    return jax.lax.map(of, images)
+
+
+def draw(name: str, model: oo.SequenceClassifier, images: jax.Array, path: Path) -> None:
+    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
+    exponents, sizes = (np.asarray(v) for v in driven(model, images))
+    found, abscissa = (np.asarray(v) for v in at_rest(model.cell.circuit, images))
+    history = oo.History.read(RESULTS / f"{name}.jsonl")
+    eigenvalues = np.linalg.eigvals(oo.resolve(model).cell.circuit.W_r)
+    axes[0, 0].add_patch(plt.Circle((0, 0), 1, fill=False, ls="--", color="0.5"))
+    axes[0, 0].plot(eigenvalues.real, eigenvalues.imag, "o", ms=3)
+    axes[0, 0].set(title="Eigenvalues of W_r", xlabel="real part", ylabel="imaginary part")
+    axes[0, 1].hist(abscissa[found], 20)
+    axes[0, 1].set_title(f"At rest, mean brightness: {found.sum()} of {len(images)} found")
+    axes[0, 1].set_xlabel("spectral abscissa (1/ms)")
+    axes[0, 2].hist(exponents[:, 0], 20)
+    axes[0, 2].set_title(f"Along {len(images)} test images")
+    axes[0, 2].set_xlabel("largest Lyapunov exponent (1/ms)")
+    axes[1, 0].plot(np.quantile(sizes, [0, 0.5, 1], axis=0).T, label=["least", "median", "largest"])
+    axes[1, 0].set(title="Size of the state", xlabel="time (ms)", ylabel="largest |state|")
+    axes[1, 0].legend(frameon=False)
+    axes[1, 1].semilogy(history.steps("gradient_norm"), history["gradient_norm"], lw=0.7)
+    axes[1, 1].set(title="While training, nothing clipped", xlabel="step", ylabel="gradient norm")
+    steps = history.steps("validation_accuracy")
+    axes[1, 2].plot(steps, 1 - history["validation_accuracy"], "k.-")
+    axes[1, 2].set(title="While training", xlabel="step", ylabel="validation error", yscale="log")
+    figure.savefig(path, dpi=110)
+    stable = np.sum(abscissa[found] < 0)
+    print(f"fixed points: {found.sum()} of {len(images)} found, {stable} stable")
+    print(
+        f"largest exponent: median {np.median(exponents[:, 0]):.4f}/ms; |state| ≤ {sizes.max():.3g}"
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    model, card = oo.pretrained(args.name), oo.model_card(args.name)
+    test = tasks.SequentialMNIST(args.data_dir, permuted=card["options"]["permuted"]).test
+    print(
+        f"{args.name}: {card['trained_numbers']} trained numbers, card {card['accuracy']['test']}"
+    )
+    for what, value in by_steps(model, test).items():
+        print(f"{what:24} {value:.4f}")
+    images = jnp.asarray(test.inputs[:SOLVED])
+    euler = jnp.argmax(jax.jit(lambda xs: oo.resolve(model).batched(xs))(images), axis=1)
+    same = np.mean(np.asarray(solved(model, images) == euler))
+    print(f"adaptive solver: the same answer as Euler on {same:.4f} of {SOLVED} images")
+    draw(args.name, model, jnp.asarray(test.inputs[:LOOKED_AT]), args.out)
+    print(f"wrote {args.out}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("name", nargs="?", default="smnist-64")
+    parser.add_argument("--data-dir", help="the folder that holds mnist/")
+    parser.add_argument("--out", type=Path, default=Path("evaluate_pretrained.png"))
+    main(parser.parse_args())
