@@ -74,7 +74,8 @@ def joined(histories: list[oo.History]) -> oo.History:
 def main(args: argparse.Namespace) -> None:
     data = tasks.SequentialMNIST(args.data_dir, permuted=args.permuted)
     key_model, key_batches = jax.random.split(jax.random.key(args.seed))
-    model, histories = make_model(args, key_model), []
+    model = oo.pretrained(args.start) if args.start else make_model(args, key_model)
+    histories = []
     for pixels, epochs, rate in zip(args.pixels, args.epochs, args.rates, strict=True):
         model = eqx.tree_at(lambda m: m.cell.dt, model, float(pixels))
         batches = oo.minibatches(coarser(data.train, pixels), args.batch, key=key_batches)
@@ -119,6 +120,7 @@ if __name__ == "__main__":
     parser.add_argument("--shortest-gate", type=float, default=10.0, help="tau_b0 and tau_b1, ms")
     parser.add_argument("--longest-gate", type=float, default=100.0)
     parser.add_argument("--fixed-times", action="store_true", help="do not learn time constants")
+    parser.add_argument("--start", help="train a shipped circuit further, such as smnist-64")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", help="the folder that holds mnist/")
     parser.add_argument("--out", type=Path, default=Path("train_mnist.png"))

@@ -92,6 +92,15 @@ def check_same(result, undisturbed):
     ]
 
 
+def test_a_training_on_a_mesh_goes_on_to_the_same_bits(tmp_path):
+    mesh = oo.device_mesh()
+    with at(5, dies), pytest.raises(Killed):
+        run(tmp_path, mesh=mesh)
+    result = run(tmp_path, mesh=mesh)
+    assert result.history.resumed == (3,)  # written every third step
+    check_same(result, run(mesh=mesh))
+
+
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_the_training_after_the_step_in_flight(tmp_path, undisturbed, number):
     before = [signal.getsignal(k) for k in (signal.SIGINT, signal.SIGTERM)]
