@@ -26,7 +26,13 @@ from ._devices import (
     split,
     split_batches,
 )
-from ._history import EnsembleResult, History, TrainingInterrupted
+from ._history import (
+    CannotWrite,
+    EnsembleResult,
+    History,
+    TrainingInterrupted,
+    TrainingNotSaved,
+)
 from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
 from ._objective import Loss, State, gradient_step, mean_scores, named
 from ._recorder import Recorder
@@ -74,7 +80,8 @@ def ensemble(
 
     Raises:
         ValueError: an argument is bad.
-        TrainingInterrupted: Ctrl-C. It has the `result` so far.
+        TrainingInterrupted: Ctrl-C.
+        TrainingNotSaved: the log can no longer be written. Both have the `result` so far.
     """
     members = as_members(models)
     check_mesh(mesh)
@@ -108,6 +115,11 @@ def ensemble(
         except KeyboardInterrupt as stop:
             result = _finish(run, state, recorder, taken, "interrupted")
             raise TrainingInterrupted(result) from stop
+        except CannotWrite as error:
+            result = _finish(run, state, recorder, taken, "interrupted")
+            what = f"The training of the ensemble stopped, for it could not write {error}."
+            there = "The exception's `result` has the models and the history up to then."
+            raise TrainingNotSaved(f"{what} {there}", result) from error
     return _finish(run, state, recorder, taken, "completed")
 
 

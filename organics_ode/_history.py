@@ -132,7 +132,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 class TrainingNotSaved(RuntimeError):
     """A checkpoint or the log could not be written; `result` holds all up to then."""
 
-    def __init__(self, message: str, result: FitResult):
+    def __init__(self, message: str, result: FitResult | EnsembleResult):
         super().__init__(message)
         self.result = result
 

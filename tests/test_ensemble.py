@@ -10,6 +10,8 @@ import pytest
 from test_train import ADAM, KEY, SGD, SIZE, classifier, two_classes, without_seconds
 
 import organics_ode as oo
+from organics_ode._history import CannotWrite
+from organics_ode._log import Log
 
 RATES = np.array([0.1, 0.02, 1e200, 0.1])  # the third diverges
 BATCHES = oo.minibatches(two_classes(), SIZE, key=KEY)
@@ -164,3 +166,20 @@ BAD = {
 def test_bad_arguments_are_named(unchecked, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         train(**BAD[message])
+
+
+def test_a_log_that_fills_up_loses_nothing(tmp_path, monkeypatch):
+    write = Log.write
+
+    def twice(self, record):
+        if record["step"] > 2:
+            raise CannotWrite("the log: No space left on device")
+        write(self, record)
+
+    monkeypatch.setattr(Log, "write", twice)
+    with pytest.raises(oo.TrainingNotSaved, match=r"could not write the log: No space") as caught:
+        train(log=tmp_path / "log.jsonl", steps=4)
+    result = caught.value.result
+    assert result.steps == (3, 3, 2, 3)  # one had diverged before
+    assert result.outcomes == ("interrupted", "interrupted", "diverged", "interrupted")
+    assert result.history["loss"].shape == (3, 4)
