@@ -144,7 +144,7 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
         """Of the weights and units, and of the inputs, from all steps of a chunk at once."""
         state, d, x, g = jax.tree.map(lambda v: v.reshape(-1, v.shape[-1]), kept)
         gu, _, gd = pull_drives(u, state, d, x @ w.W_zx, g)
-        # A product with ones sums over the rows several times faster than a reduction does.
+        # A product with ones sums over the rows: a reduction made the whole step a seventh slower.
         gu = jax.tree.map(lambda v: jnp.ones_like(v[:, 0]) @ v, gu)
         v, q = lefts(state)
         weights = _Weights(
