@@ -4,13 +4,15 @@
 
 A circuit in continuous time may be trained with coarse steps first. The stages hold the mean of 4
 pixels for 4 ms, then of 2 for 2 ms, then every pixel for 1 ms: the same circuit, the same time
-constants, a quarter of the work. By plain backpropagation through time, nothing clipped or scaled.
+constants, a quarter of the work. Its principal cells start as oscillators, which remember. By plain
+backpropagation through time, nothing clipped or scaled.
 Stop it at any time: the same command goes on where it was. Draws train_mnist.png (or --out) and
 saves the trained model (.npz), its card (.json), its history (.jsonl) and checkpoints beside it.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,19 +25,28 @@ import organics_ode as oo
 import tasks
 
 
-def make_model(args: argparse.Namespace, key: jax.Array) -> oo.SequenceClassifier:
-    keys = jax.random.split(key, 3)
-    slow = oo.LogUniform(args.shortest, args.longest, bound=0.75 * args.shortest)
-    fast = oo.LogUniform(args.shortest_gate, args.longest_gate)
-    taus = {"tau_y": slow, "tau_a": slow, "tau_b0": fast, "tau_b1": fast}
-    circuit = oo.GatedORGaNICs.random(1, args.size, key=keys[0], sigma=args.sigma, **taus)
-    circuit = eqx.tree_at(lambda c: c.W_zx, circuit, args.gain * circuit.W_zx)
+def make_model(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> Any:
+    """A circuit without rectification whose cells start as a bank of oscillators."""
+    keys = jax.random.split(key, 4)
+    taus = {
+        "tau_y": oo.Bounded(np.full(args.size, args.tau, np.float32), low=args.tau / 2),
+        "tau_a": oo.LogUniform(*args.modulators),
+        "tau_b0": oo.LogUniform(*args.gains),
+        "tau_b1": oo.LogUniform(*args.gains),
+    }
+    none = oo.Rectification.NONE
+    circuit = oo.GatedORGaNICs.random(
+        1, args.size, key=keys[0], sigma=args.sigma, rectification=none, **taus
+    )
+    circuit = eqx.tree_at(lambda c: c.W.value, circuit, args.pool * circuit.W.value)
+    cycles, step = (0.25, args.cycles), args.pixels[0]
+    circuit = oo.fourier_memory(circuit, images, step, cycles=cycles, key=keys[1])
     if args.fixed_times:
         values = [oo.Frozen(getattr(oo.resolve(circuit), name)) for name in taus]
         circuit = eqx.tree_at(lambda c: [getattr(c, name) for name in taus], circuit, values)
-    readout = eqx.nn.Linear(args.size, 10, key=keys[1])
-    start = circuit.random_state(keys[2])
-    return oo.SequenceClassifier(oo.Euler(circuit, 1.0), readout, state0=start)
+    readout = eqx.nn.Linear(args.size, 10, key=keys[2])
+    start = circuit.random_state(keys[3])
+    return oo.SequenceClassifier(oo.ShuOsher(circuit, float(step)), readout, state0=start)
 
 
 def coarser(split: tasks.Split, pixels: int) -> tasks.Split:
@@ -74,7 +85,8 @@ def joined(histories: list[oo.History]) -> oo.History:
 def main(args: argparse.Namespace) -> None:
     data = tasks.SequentialMNIST(args.data_dir, permuted=args.permuted)
     key_model, key_batches = jax.random.split(jax.random.key(args.seed))
-    model = oo.pretrained(args.start) if args.start else make_model(args, key_model)
+    first = coarser(data.train, args.pixels[0]).inputs[:300]
+    model = oo.pretrained(args.start) if args.start else make_model(args, first, key_model)
     histories = []
     for pixels, epochs, rate in zip(args.pixels, args.epochs, args.rates, strict=True):
         model = eqx.tree_at(lambda m: m.cell.dt, model, float(pixels))
@@ -108,17 +120,17 @@ if __name__ == "__main__":
     parser.add_argument("--permuted", action="store_true", help="permute the pixels")
     parser.add_argument("--size", type=int, default=64, help="number of principal cells")
     parser.add_argument("--pixels", type=int, nargs="+", default=[4, 2, 1], help="of each stage")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[24, 2, 1], help="of each stage")
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.02, 0.01, 0.005])
+    parser.add_argument("--epochs", type=int, nargs="+", default=[12, 3, 1], help="of each stage")
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.01, 0.005, 0.002])
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--sigma", type=float, default=0.1, help="start of the semi-saturation")
+    parser.add_argument("--cycles", type=float, default=24.0, help="of the fastest oscillator")
+    parser.add_argument("--sigma", type=float, default=0.05, help="start of the semi-saturation")
+    parser.add_argument("--pool", type=float, default=0.02, help="scale of W at start")
+    parser.add_argument("--tau", type=float, default=20.0, help="tau_y at start, ms")
+    parser.add_argument("--modulators", type=float, nargs=2, default=[40.0, 400.0], help="tau_a")
     parser.add_argument(
-        "--gain", type=float, default=6.0, help="norm of the input weights at start"
+        "--gains", type=float, nargs=2, default=[10.0, 100.0], help="tau_b0 and tau_b1"
     )
-    parser.add_argument("--shortest", type=float, default=40.0, help="tau_y and tau_a, ms")
-    parser.add_argument("--longest", type=float, default=400.0)
-    parser.add_argument("--shortest-gate", type=float, default=10.0, help="tau_b0 and tau_b1, ms")
-    parser.add_argument("--longest-gate", type=float, default=100.0)
     parser.add_argument("--fixed-times", action="store_true", help="do not learn time constants")
     parser.add_argument("--start", help="train a shipped circuit further, such as smnist-64")
     parser.add_argument("--seed", type=int, default=0)

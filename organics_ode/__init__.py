@@ -22,6 +22,7 @@ from ._find_fixed_points import (
 )
 from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
 from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
+from ._fourier_memory import fourier_memory as fourier_memory
 from ._history import (
     EnsembleResult as EnsembleResult,
     FitResult as FitResult,
@@ -65,6 +66,7 @@ from .cells import (
     GRUState as GRUState,
     LSTMState as LSTMState,
     RungeKutta as RungeKutta,
+    ShuOsher as ShuOsher,
 )
 from .checkpoint import load as load, save as save
 from .circuits import (

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from ._constraints import resolve
 from ._nonlinearities import Rectification, power, root
-from .cells import AbstractCell, Euler
+from .cells import AbstractCell, Euler, ShuOsher
 from .circuits import GatedORGaNICs, GatedORGaNICsState
 
 # Steps per chunk: 11 arrays (chunk, batch, n) should fit into a core's share of the cache.
@@ -55,14 +55,14 @@ class _Drives(NamedTuple):
     z: Array
 
 
-def applies(cell: AbstractCell) -> TypeGuard[Euler]:
+def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher]:
     """Whether the kernel computes this cell: the exponent must be known when compiling."""
-    circuit = cell.circuit if isinstance(cell, Euler) else None
+    circuit = cell.circuit if isinstance(cell, Euler | ShuOsher) else None
     return isinstance(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
 
 
 def run(
-    cell: Euler,
+    cell: Euler | ShuOsher,
     state0: GatedORGaNICsState,
     xs: Float[Array, "batch time m"],
     last_only: bool,
@@ -72,7 +72,8 @@ def run(
     `cell` has plain arrays, and the leaves of `state0` have a batch axis.
     """
     circuit = resolve(cell.circuit)
-    kernel = _make_kernel(circuit.rectification, circuit.exponent, last_only)
+    shares = cell.shares if isinstance(cell, ShuOsher) else (1.0,)
+    kernel = _make_kernel(circuit.rectification, circuit.exponent, shares, last_only)
     weights, units = _weights(circuit), _units(circuit, cell.dt)
     last, ys = kernel(weights, units, state0, jnp.swapaxes(xs, 0, 1))
     return last, None if last_only else jnp.swapaxes(ys, 0, 1)
@@ -95,7 +96,9 @@ def _units(c: Any, dt: Any) -> _Units:
     return _Units(*(jnp.broadcast_to(value, (c.size,)) for value in every))
 
 
-def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any:
+def _make_kernel(
+    rectification: Rectification, p: float, shares: tuple[float, ...], last_only: bool
+) -> Any:
     before, after = Rectification.BEFORE, Rectification.AFTER
 
     def left(state: GatedORGaNICsState) -> tuple[Array, Array]:
@@ -123,6 +126,18 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
 
     lefts, over_batch = jax.vmap(left), jax.vmap(advance, in_axes=(None, 0, 0))
 
+    def steps(w: _Weights, u: _Units, state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
+        """The state after a cell's step, and before each Euler step in it that state and drives."""
+        start, kept = state, []
+        for share in shares:
+            d = drives(w, state, x)
+            kept.append((state, d[:3]))
+            state = over_batch(u, state, d)
+            if share < 1:
+                mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
+                state = jax.tree.map(mix, start, state)
+        return state, kept
+
     def pull_drives(u: _Units, state: Any, d: Any, z: Array, g: Any) -> tuple[Any, Any, _Drives]:
         """From the cotangents after a step to those of the units, the state and the drives."""
         d = _Drives(*d, z=z)
@@ -130,15 +145,27 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
         gu, gs, gd = jax.vjp(jax.vmap(advance), u, state, d)[1](g)
         return gu, gs, gd._replace(gates=gd.gates * d.gates * (1 - d.gates))
 
-    def back(w: _Weights, u: _Units, g: GatedORGaNICsState, kept: Any) -> tuple[Any, Any]:
-        """The cotangents of the state before a step; kept are those after it."""
-        state, d, x, gy = kept
-        g = g if gy is None else g._replace(y=g.y + gy)
+    def back_euler(w: _Weights, u: _Units, g: GatedORGaNICsState, kept: Any) -> Any:
+        """The cotangents of the state before one Euler step."""
+        state, d, x = kept
         _, gs, gd = pull_drives(u, state, d, x @ w.W_zx, g)
         (through,) = jax.vjp(lefts, state)[1]((gd.recurrent @ w.W_r.T, gd.pool @ w.W.T))
         y = gs.y + through.y + gd.gates @ w.W_by.T
         a = gs.a + through.a + gd.gates @ w.W_ba.T
-        return gs._replace(y=y, a=a), g
+        return gs._replace(y=y, a=a)
+
+    def back(w: _Weights, u: _Units, g: GatedORGaNICsState, kept: Any) -> tuple[Any, Any]:
+        """The cotangents of the state before a step; kept are those after each Euler step."""
+        (inner, x, gy), after = kept, []
+        g = g if gy is None else g._replace(y=g.y + gy)
+        direct = jax.tree.map(jnp.zeros_like, g)
+        for share, (state, d) in zip(reversed(shares), reversed(inner), strict=True):
+            if share < 1:
+                direct = jax.tree.map(lambda s, t, c=share: s + (1 - c) * t, direct, g)
+                g = jax.tree.map(lambda t, c=share: c * t, g)
+            after.insert(0, g)
+            g = back_euler(w, u, g, (state, d, x))
+        return jax.tree.map(jnp.add, g, direct), after
 
     def gradients(w: _Weights, u: _Units, kept: Any) -> tuple[tuple[_Weights, _Units], Array]:
         """Of the weights and units, and of the inputs, from all steps of a chunk at once."""
@@ -163,7 +190,7 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
 
     def forward(w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array) -> Any:
         def step(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            state = over_batch(u, state, drives(w, state, x))
+            state, _ = steps(w, u, state, x)
             return state, None if last_only else state.y
 
         def chunk(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
@@ -179,16 +206,18 @@ def _make_kernel(rectification: Rectification, p: float, last_only: bool) -> Any
         g, gys = cotangents
 
         def again(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            d = drives(w, state, x)
-            return over_batch(u, state, d), (state, d[:3])
+            return steps(w, u, state, x)
 
         def chunk(carry: Any, parts: Any) -> tuple[Any, Any]:
             (g, total), (start, x, gy) = carry, parts
-            _, (states, d) = jax.lax.scan(again, start, x)
+            _, inner = jax.lax.scan(again, start, x)
             step = lambda g, kept: back(w, u, g, kept)  # noqa: E731
-            g, gs = jax.lax.scan(step, g, (states, d, x, gy), reverse=True)
-            new, gx = gradients(w, u, (states, d, x, gs))
-            return (g, jax.tree.map(jnp.add, total, new)), gx.reshape(x.shape)
+            g, gs = jax.lax.scan(step, g, (inner, x, gy), reverse=True)
+            gx = jnp.zeros_like(x).reshape(-1, x.shape[-1])
+            for kept, cotangents in zip(inner, gs, strict=True):
+                new = gradients(w, u, (*kept, x, cotangents))
+                total, gx = jax.tree.map(jnp.add, (total, gx), new)
+            return (g, total), gx.reshape(x.shape)
 
         carry, gxs = (g, jax.tree.map(jnp.zeros_like, (w, u))), []
         blocks = list(zip(starts, _blocks(xs), _blocks(gys, len(starts)), strict=True))

@@ -27,7 +27,7 @@ LAYERS = (
     {"circuits"},
     {"cells", "_inputs", "_linearise", "_closed_form"},
     {"_controllers", "_trajectory", "_spectrum", "_exponents", "_balance"},
-    {"_simulate", "_kernel", "_oscillator", "_routes"},
+    {"_simulate", "_kernel", "_oscillator", "_routes", "_fourier_memory"},
     {"_unroll"},
     {"_search", "_hypotheses"},
     {"_fixed_points"},

@@ -5,3 +5,4 @@ from ._euler import Euler as Euler
 from ._gru import GRU as GRU, GRUState as GRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState
 from ._runge_kutta import RungeKutta as RungeKutta
+from ._shu_osher import ShuOsher as ShuOsher

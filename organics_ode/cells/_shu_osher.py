@@ -1,0 +1,62 @@
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..circuits import AbstractCircuit
+from ._cell import AbstractCell, read_step
+
+
+class ShuOsher(AbstractCell[Any]):
+    """A circuit as a cell: one step of order 3 made of three Euler steps, with x held over it.
+
+        E(s) = s + dt·f(s, x)
+        s₁ = E(s),  s₂ = ¾ s + ¼ E(s₁),  s ← ⅓ s + ⅔ E(s₂)
+
+    Convex combinations of Euler steps keep what an Euler step of that length keeps: a stays
+    positive, gains stay between 0 and 1. Slow rotations, a memory of oscillators, neither grow nor
+    fade by the step (|R(iωdt)| = 1 − (ωdt)⁴/24 + …, stable for ωdt below 1.73), where an Euler step
+    makes them grow by (ωdt)²/2. Three times the cost of an `Euler` step, and steps four times as
+    long do as well; the training kernel of `GatedORGaNICs` takes it too.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        dt: step in ms, > 0. A number is compiled in.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Shu & Osher, "Efficient implementation of essentially non-oscillatory shock-capturing
+        schemes", Journal of Computational Physics 77 (1988).
+    """
+
+    circuit: AbstractCircuit
+    dt: Any
+    # The share of each Euler step in its convex combination with the state before the step.
+    shares: ClassVar[tuple[float, ...]] = (1.0, 1 / 4, 2 / 3)
+
+    def __init__(self, circuit: AbstractCircuit, dt: Any):
+        self.circuit, self.dt = read_step(circuit, dt)
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return self.circuit.input_size
+
+    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+        """The state one step later, for the input x (m,)."""
+        start = state
+        for share in self.shares:
+            velocity = self.circuit.vector_field(None, state, x)
+
+            def mixed(before: Array, s: Array, v: Array, share: float = share) -> Array:
+                return (1 - share) * before + share * (s + jnp.asarray(self.dt, s.dtype) * v)
+
+            state = jax.tree.map(mixed, start, state, velocity)
+        return state
+
+    def initial_state(self) -> Any:
+        """The circuit's own initial state."""
+        return self.circuit.initial_state()
