@@ -38,7 +38,9 @@ def make_model(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> A
     circuit = oo.GatedORGaNICs.random(
         1, args.size, key=keys[0], sigma=args.sigma, rectification=none, **taus
     )
-    circuit = eqx.tree_at(lambda c: c.W.value, circuit, args.pool * circuit.W.value)
+    W = args.pool * circuit.W.value
+    pool = oo.Positive(W) if args.log_pool else oo.NonNegative(W)
+    circuit = eqx.tree_at(lambda c: c.W, circuit, pool)
     cycles, step = (0.25, args.cycles), args.pixels[0]
     circuit = oo.fourier_memory(circuit, images, step, cycles=cycles, key=keys[1])
     if args.fixed_times:
@@ -126,6 +128,7 @@ if __name__ == "__main__":
     parser.add_argument("--cycles", type=float, default=24.0, help="of the fastest oscillator")
     parser.add_argument("--sigma", type=float, default=0.05, help="start of the semi-saturation")
     parser.add_argument("--pool", type=float, default=0.02, help="scale of W at start")
+    parser.add_argument("--log-pool", action="store_true", help="train log W: it grows slowly")
     parser.add_argument("--tau", type=float, default=20.0, help="tau_y at start, ms")
     parser.add_argument("--modulators", type=float, nargs=2, default=[40.0, 400.0], help="tau_a")
     parser.add_argument(
