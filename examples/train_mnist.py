@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 from _card import card
+from _other_steps import by_steps
 
 import organics_ode as oo
 import tasks
@@ -49,6 +50,23 @@ def make_model(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> A
     readout = eqx.nn.Linear(args.size, 10, key=keys[2])
     start = circuit.random_state(keys[3])
     return oo.SequenceClassifier(oo.ShuOsher(circuit, float(step)), readout, state0=start)
+
+
+def make_lstm(args: argparse.Namespace, key: jax.Array) -> Any:
+    """An LSTM in the circuit's place. Gates remember at first: their bias is 1, as is usual."""
+    keys = jax.random.split(key)
+    cell = oo.LSTM.random(1, args.size, key=keys[0])
+    forget = slice(args.size, 2 * args.size)
+    cell = eqx.tree_at(lambda c: c.cell.bias, cell, cell.cell.bias.at[forget].set(1.0))
+    return oo.SequenceClassifier(cell, eqx.nn.Linear(args.size, 10, key=keys[1]))
+
+
+def first_model(args: argparse.Namespace, data: tasks.SequentialMNIST, key: jax.Array) -> Any:
+    if args.start:
+        return oo.pretrained(args.start)
+    if args.lstm:
+        return make_lstm(args, key)
+    return make_model(args, coarser(data.train, args.pixels[0]).inputs[:300], key)
 
 
 def coarser(split: tasks.Split, pixels: int) -> tasks.Split:
@@ -87,11 +105,11 @@ def joined(histories: list[oo.History]) -> oo.History:
 def main(args: argparse.Namespace) -> None:
     data = tasks.SequentialMNIST(args.data_dir, permuted=args.permuted)
     key_model, key_batches = jax.random.split(jax.random.key(args.seed))
-    first = coarser(data.train, args.pixels[0]).inputs[:300]
-    model = oo.pretrained(args.start) if args.start else make_model(args, first, key_model)
+    model = first_model(args, data, key_model)
     histories = []
     for pixels, epochs, rate in zip(args.pixels, args.epochs, args.rates, strict=True):
-        model = eqx.tree_at(lambda m: m.cell.dt, model, float(pixels))
+        if not args.lstm:
+            model = eqx.tree_at(lambda m: m.cell.dt, model, float(pixels))
         batches = oo.minibatches(coarser(data.train, pixels), args.batch, key=key_batches)
         steps = epochs * batches.steps_per_epoch
         schedule = optax.warmup_cosine_decay_schedule(0.0, rate, max(1, steps // 50), steps)
@@ -109,12 +127,15 @@ def main(args: argparse.Namespace) -> None:
     draw(histories, args.pixels, args.out)
     oo.save(args.out.with_suffix(".npz"), model)
     scores = {part: oo.evaluate(model, getattr(data, part)) for part in ("validation", "test")}
+    scores |= {what: {"accuracy": value} for what, value in by_steps(model, data.test).items()}
     history = joined(histories)
     args.out.with_suffix(".json").write_text(card(args, data, model, history, scores))
     print(f"wrote {args.out}, and beside it the model, its card, history and checkpoints")
     norms = np.asarray(history["gradient_norm"])
     print(f"norm of the gradient: median {np.median(norms):.3g}, largest {norms.max():.3g}")
     print(f"test accuracy: {scores['test']['accuracy']:.4f} (nothing was clipped)")
+    for what, score in scores.items():
+        print(f"{what:30} {score['accuracy']:.4f}")
 
 
 if __name__ == "__main__":
@@ -134,6 +155,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--gains", type=float, nargs=2, default=[10.0, 100.0], help="tau_b0 and tau_b1"
     )
+    parser.add_argument("--lstm", action="store_true", help="an LSTM instead, to compare with")
     parser.add_argument("--fixed-times", action="store_true", help="do not learn time constants")
     parser.add_argument("--start", help="train a shipped circuit further, such as smnist-64")
     parser.add_argument("--seed", type=int, default=0)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from ._checks import as_float_array, check_finite, check_positive_number, refuse
 from ._constraints import resolve
@@ -57,17 +57,21 @@ def fourier_memory(
         refuse("cycles", "be two positive numbers in rising order", f"they are {low}, {high}")
     if high * 4 > xs.shape[1]:
         refuse("cycles", "leave four steps of `xs` to a cycle", f"{high} in {xs.shape[1]} do not")
-    tau, pairs = c.tau_y[::2], c.size // 2
-    omega = 2 * jnp.pi / (xs.shape[1] * dt) * jnp.linspace(low, high, pairs, dtype=tau.dtype)
-    blocks = jnp.stack([jnp.ones(pairs), -omega * tau, omega * tau, jnp.ones(pairs)], axis=-1)
-    W_r = jax.scipy.linalg.block_diag(*blocks.reshape(pairs, 2, 2).astype(tau.dtype))
-    W = jax.random.normal(key, (c.size, c.input_size), tau.dtype)
-    size = _responses(xs, dt, omega, jnp.broadcast_to(c.sigma, (c.size,))[::2] / 2, tau, W)
-    W = W * jnp.repeat(rms / size, 2)[:, None]
-    return eqx.tree_at(lambda c: (c.W_r, c.W_zx), circuit, (W_r, W))
+    tau, sigma = (np.broadcast_to(v, (c.size,))[::2] for v in (c.tau_y, c.sigma))
+    omega = 2 * np.pi / (xs.shape[1] * dt) * np.linspace(low, high, c.size // 2)
+    even, odd = np.arange(0, c.size, 2), np.arange(1, c.size, 2)
+    W_r = np.eye(c.size)
+    W_r[even, odd], W_r[odd, even] = -omega * tau, omega * tau
+    W = np.array(jax.random.normal(key, (c.size, c.input_size)))
+    size = _responses(xs, dt, omega, sigma / 2, tau, W)
+    if not np.all(size > 0):
+        refuse("xs", "drive every oscillator", "one has no response to any of them")
+    W = W * np.repeat(rms / size, 2)[:, None]
+    new = [jnp.asarray(value, c.W_r.dtype) for value in (W_r, W)]
+    return eqx.tree_at(lambda c: [c.W_r, c.W_zx], circuit, new)
 
 
-def _read(circuit: Any, xs: Any) -> tuple[Any, Array]:
+def _read(circuit: Any, xs: Any) -> tuple[Any, np.ndarray]:
     if not isinstance(circuit, GatedORGaNICs):
         refuse("circuit", "be a `GatedORGaNICs`", f"it is {type(circuit).__name__}")
     if circuit.rectification is not Rectification.NONE:
@@ -78,30 +82,30 @@ def _read(circuit: Any, xs: Any) -> tuple[Any, Array]:
     c = resolve(circuit)
     if c.size % 2:
         refuse("circuit", "have an even size", f"it has {c.size} principal cells")
-    c = eqx.tree_at(lambda c: c.tau_y, c, jnp.broadcast_to(c.tau_y, (c.size,)))
-    if not np.allclose(c.tau_y[::2], c.tau_y[1::2]):
+    tau = np.broadcast_to(c.tau_y, (c.size,))
+    if not np.allclose(tau[::2], tau[1::2]):
         refuse("circuit", "have the same tau_y within each pair of cells", "it has not")
     xs = as_float_array("xs", xs, c.W_r.dtype)
     if xs.ndim != 3 or xs.shape[2] != c.input_size or not xs.size:
         refuse("xs", f"have shape (batch, time, {c.input_size})", f"it has {xs.shape}")
-    check_finite("xs", xs)
-    return c, xs
+    return c, np.asarray(check_finite("xs", xs))
 
 
-@jax.jit
 def _responses(
-    xs: Array, dt: Any, omega: Array, damping: Array, tau: Array, W: Array
-) -> Float[Array, " pairs"]:
+    xs: np.ndarray,
+    dt: float,
+    omega: np.ndarray,
+    root: np.ndarray,
+    tau: np.ndarray,
+    W: np.ndarray,
+) -> np.ndarray:
     """The root mean square of the linear oscillators at the end of the sequences, per pair."""
-    drive = jax.lax.complex(W[::2], W[1::2]) / (2 * tau[:, None])
-    rate = jax.lax.complex(-damping / tau, omega)
+    drive = (W[::2] + 1j * W[1::2]) / (2 * tau[:, None])
+    # With gains at 1/2 the modulators rest at √a = σ/2.
+    rate = 1j * (1 - root) * omega - root / tau
     # Exact for a held input: y(t + dt) = e^{λdt} y + (e^{λdt} − 1)/λ · drive.
-    turn = jnp.exp(rate * dt)
-    held = (turn - 1) / rate
-
-    def step(y: Array, x: Array) -> tuple[Array, None]:
-        return y * turn + held * (x.astype(y.dtype) @ drive.T), None
-
-    start = jnp.zeros((len(xs), len(omega)), drive.dtype)
-    last, _ = jax.lax.scan(step, start, jnp.swapaxes(xs, 0, 1))
-    return jnp.sqrt(jnp.mean(jnp.abs(last) ** 2, axis=0) / 2)
+    turn = np.exp(rate * dt)
+    y = np.zeros((len(xs), len(omega)), complex)
+    for x in xs.swapaxes(0, 1):
+        y = y * turn + (turn - 1) / rate * (x @ drive.T)
+    return np.sqrt(np.mean(np.abs(y) ** 2, axis=0) / 2)

@@ -57,6 +57,74 @@ def test_euler_steps_of_a_leak_follow_the_geometric_series():
         np.testing.assert_allclose(state.y, 1 - 0.9**step, rtol=1e-14)
 
 
+@pytest.mark.parametrize("name", ("organics none p=2", "gated none p=3"))
+def test_shu_osher_is_of_order_3(name):
+    circuit = zoo.CIRCUITS[name]()
+    x, state = zoo.input_of(circuit), zoo.state_of(circuit)
+
+    def solved(cell, steps):
+        xs = jnp.broadcast_to(x, (steps, x.size))
+        last = oo.unroll(cell(circuit, 2.0 / steps), xs, state0=state, last_only=True)
+        return np.concatenate([np.ravel(leaf) for leaf in last])
+
+    exact = solved(oo.RungeKutta, 400)
+    coarse, fine = (np.abs(solved(oo.ShuOsher, steps) - exact).max() for steps in (8, 16))
+    assert 2.7 < np.log2(coarse / fine) < 3.3
+
+
+class Turn(oo.AbstractCircuit):
+    """ẏ = iωy + x in two real numbers: a memory that neither grows nor fades."""
+
+    omega: jax.Array
+
+    @property
+    def input_size(self):
+        """Real and imaginary part."""
+        return 2
+
+    def vector_field(self, t, state, x):
+        """ẏ."""
+        return Level(self.omega * jnp.array([-state.y[1], state.y[0]]) + x)
+
+    def initial_state(self):
+        """y = 1."""
+        return Level(jnp.array([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("turn", (0.3, 1.0, 1.7))
+def test_shu_osher_multiplies_a_rotation_by_its_taylor_polynomial(turn):
+    cell = oo.ShuOsher(Turn(jnp.array(turn)), 1.0)
+    y = cell.step(cell.initial_state(), jnp.zeros(2)).y
+    z = 1j * turn
+    factor = 1 + z + z**2 / 2 + z**3 / 6
+    np.testing.assert_allclose(y, [factor.real, factor.imag], rtol=1e-14)
+    # |1 + z + z²/2 + z³/6|² = 1 − u⁴/12 + u⁶/36: it fades a little, up to u = √3.
+    np.testing.assert_allclose(abs(factor) ** 2, 1 - turn**4 / 12 + turn**6 / 36, rtol=1e-14)
+    assert abs(factor) < 1
+
+
+def test_shu_osher_keeps_what_euler_steps_keep():
+    # Steps as long as the time constants: Euler keeps a > 0 and gains in [0, 1], and so does this.
+    circuit = zoo.CIRCUITS["gated none p=2"]()
+    shortest = min(float(jnp.min(getattr(oo.resolve(circuit), name))) for name in zoo.TIMES)
+    state, cell = zoo.state_of(circuit), oo.ShuOsher(circuit, shortest)
+    for _ in range(20):
+        state = cell.step(state, zoo.input_of(circuit))
+        assert (state.a > 0).all()
+        assert all(((b >= 0) & (b <= 1)).all() for b in (state.b0, state.b1))
+
+
+def test_shu_osher_reads_its_arguments_as_euler_does():
+    circuit = zoo.CIRCUITS["gated float32"]()
+    cell = oo.ShuOsher(circuit, 1)
+    assert cell.input_size == zoo.M
+    assert eqx.tree_equal(cell.initial_state(), circuit.initial_state())
+    new = cell.step(zoo.state_of(circuit), zoo.input_of(circuit))
+    assert {leaf.dtype for leaf in new} == {np.dtype("float32")}
+    with pytest.raises(ValueError, match="Argument `dt` must be a positive number"):
+        oo.ShuOsher(circuit, 0.0)
+
+
 def test_a_cell_reads_its_sizes_and_start_from_the_circuit():
     circuit = zoo.gated()
     cell = oo.Euler(circuit, 0.1)

@@ -41,15 +41,14 @@ def scanned(cell, state0, xs, last_only):
     return jax.vmap(lambda x: run(x)[0])(xs)
 
 
-def pullback(run, circuit, state0, xs, last_only):
+def pullback(run, circuit, state0, xs, last_only, cell=oo.Euler):
     """The responses, and the gradients of a function of them in everything."""
     params, rest = eqx.partition(circuit, oo.trainable(circuit))
 
     @jax.jit
     def both(params, state0, xs):
         def responses(params, state0, xs):
-            cell = oo.Euler(eqx.combine(params, rest), 0.3)
-            ys = run(cell, state0, xs, last_only)
+            ys = run(cell(eqx.combine(params, rest), 0.3), state0, xs, last_only)
             return jnp.sum(jnp.sin(3 * ys)), ys
 
         gradient = jax.grad(responses, argnums=(0, 1, 2), has_aux=True)
@@ -81,6 +80,14 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
     assert_close(ours, reference, 1e-5 if "float32" in name else 1e-10)
 
 
+@pytest.mark.parametrize("name", ("gated none p=3", "gated before p=2", "gated after p=1.5"))
+def test_it_takes_the_three_euler_steps_of_a_step_of_order_3(name):
+    circuit = zoo.CIRCUITS[name]()
+    xs, state0 = sequences(circuit, _kernel._CHUNK + 3), zoo.state_of(circuit)
+    arguments = (circuit, state0, xs, "before" in name, oo.ShuOsher)
+    assert_close(pullback(kernel, *arguments), pullback(scanned, *arguments), 1e-10)
+
+
 @pytest.mark.parametrize(
     ("length", "last_only"),
     ((1, True), (_kernel._CHUNK, False), (2 * _kernel._CHUNK + 3, True)),
@@ -110,8 +117,9 @@ def test_the_gradient_is_that_of_finite_differences():
     np.testing.assert_allclose(slope, difference, rtol=1e-7)  # rounding / step is 1e-9
 
 
-def test_it_applies_to_gated_circuits_under_euler_with_a_known_exponent():
-    assert all(_kernel.applies(oo.Euler(zoo.CIRCUITS[name](), 1.0)) for name in APPLIES)
+def test_it_applies_to_gated_circuits_under_its_cells_with_a_known_exponent():
+    for cell in (oo.Euler, oo.ShuOsher):
+        assert all(_kernel.applies(cell(zoo.CIRCUITS[name](), 1.0)) for name in APPLIES)
     others = [zoo.CIRCUITS[name]() for name in GATED if name not in APPLIES] + [zoo.organics()]
     assert not any(_kernel.applies(oo.Euler(circuit, 1.0)) for circuit in others)
     assert not _kernel.applies(oo.RungeKutta(zoo.gated(), 1.0))
