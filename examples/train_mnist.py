@@ -124,6 +124,8 @@ def main(args: argparse.Namespace) -> None:
         )
         model = result.model
         histories.append(result.history)
+    if not args.lstm:  # whatever the last stage was, the circuit is given every pixel for 1 ms
+        model = eqx.tree_at(lambda m: m.cell.dt, model, 1.0)
     draw(histories, args.pixels, args.out)
     oo.save(args.out.with_suffix(".npz"), model)
     scores = {part: oo.evaluate(model, getattr(data, part)) for part in ("validation", "test")}
