@@ -14,10 +14,20 @@ def check_integer(name: str, value: Any, *, minimum: int) -> None:
         )
 
 
-def check_time_step(name: str, value: Any) -> None:
-    """Raises ValueError unless `value` is a positive and finite number of milliseconds."""
+def check_time_step(name: str, value: Any, longest: float = math.inf) -> None:
+    """Raises ValueError unless `value` is a positive and finite time of at most `longest` ms."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not 0 < float(value) < math.inf:
         raise ValueError(
             f"Argument `{name}` must be a positive, finite time in ms, but it is {value!r}."
+        )
+    if value > longest:
+        raise ValueError(f"Argument `{name}` must be at most {longest:g} ms, but it is {value!r}.")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raises ValueError unless `value` is one of the names."""
+    if value not in choices:
+        raise ValueError(
+            f"Argument `{name}` must be one of {', '.join(choices)}, but it is {value!r}."
         )
