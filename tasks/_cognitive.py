@@ -2,7 +2,6 @@
 
 import abc
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -92,7 +91,3 @@ def segments(is_on: Float[Array, " time"]) -> Int[Array, " time"]:
     onsets = jnp.where(jnp.diff(on, prepend=0) > 0, 1, 0).astype(jnp.int32)
     return jnp.cumsum(onsets, dtype=jnp.int32) * on
 
-
-def signs(key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
-    """Fair draws of -1 and 1."""
-    return jnp.where(jax.random.bernoulli(key, 0.5, shape), 1.0, -1.0)

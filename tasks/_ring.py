@@ -23,6 +23,8 @@ from ._ring_observers import (
     turned,
 )
 from ._ring_stimuli import (
+    CHANCES,
+    Chance,
     Draw,
     match_of_categories,
     match_of_directions,
@@ -31,7 +33,7 @@ from ._ring_stimuli import (
     two_strengths,
 )
 from ._task import Trial
-from ._timeline import Period, Steps, counted_steps, draw_steps, steps_in, within
+from ._timeline import Period, counted_steps, draw_steps, spread, steps_in, within
 
 _GRACE = 200.0
 _WITHIN = 0.2 * np.pi
@@ -51,7 +53,7 @@ _TOGETHER, _IN_TURN = ("stimulus", "stimulus"), ("stimulus1", "stimulus2")
 
 class _Rule(NamedTuple):
     timeline: tuple[Period, ...]
-    draw: Callable[[PRNGKeyArray], Draw]
+    draw: Callable[[Chance], Draw]
     solve: Callable[[Rings], Answer]
     is_reaction: bool = False
 
@@ -179,14 +181,13 @@ class RingTask(AbstractCognitiveTask):
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws one trial; `info` holds the `direction` to answer and whether it `responds`."""
-        time_key, stimulus_key = jax.random.split(key)
-        steps, length = draw_steps(self.timeline, self.dt, time_key, jitter)
-        draw = self._rule.draw(stimulus_key)
-        is_response = within(length, steps["response"])
+        u = jax.random.uniform(key, (CHANCES + len(self.timeline),))
+        steps, length = draw_steps(self.timeline, self.dt, u[CHANCES:], jitter)
+        draw = self._rule.draw(u[:CHANCES])
         before, during = counted_steps(length, steps["response"], steps_in(_GRACE, self.dt))
         return Trial(
-            inputs=self._inputs(draw, steps, length),
-            targets=_answers(is_response & draw.responds, draw.answer),
+            inputs=spread(length, steps, self._shown(draw)),
+            targets=spread(length, steps, self._asked(draw)),
             mask=before + during,
             info={"periods": steps, "direction": draw.answer, "responds": draw.responds},
         )
@@ -238,28 +239,24 @@ class RingTask(AbstractCognitiveTask):
         is_response = within(len(trial.mask), trial.info["periods"]["response"])
         return jnp.where(is_response, 0, trial.mask), jnp.where(is_response, trial.mask, 0)
 
-    def _inputs(self, draw: Draw, steps: Steps, length: int) -> Float[Array, "time 85"]:
-        response = within(length, steps["response"])
-        is_trial = jnp.arange(length) < steps["response"][1]
-        fixation = is_trial if self._rule.is_reaction else is_trial & ~response
-        shown = [
-            jnp.where(within(length, steps[stimulus.period])[:, None], _image(stimulus), 0.0)
-            for stimulus in draw.stimuli
-        ]
-        rule = jnp.zeros(len(RING_TASKS)).at[RING_TASKS.index(self.name)].set(1.0)
-        parts = (
-            jnp.where(fixation, 1.0, 0.0)[:, None],
-            functools.reduce(jnp.add, shown),
-            jnp.where(is_trial[:, None], rule, 0.0),
-        )
-        return jnp.concatenate(parts, axis=-1)
+    def _shown(self, draw: Draw) -> Float[Array, "periods 85"]:
+        """The inputs in every period."""
+        names = [period.name for period in self.timeline]
+        rings = jnp.zeros((len(names), 2 * RING))
+        for period, direction, strengths in draw.stimuli:
+            image = jnp.outer(strengths, bump(direction)).ravel()
+            rings = rings.at[names.index(period)].add(image)
+        fixation = jnp.ones((len(names), 1)).at[-1].set(1.0 if self._rule.is_reaction else 0.0)
+        rules = jnp.zeros((len(names), len(_RULES))).at[:, RING_TASKS.index(self.name)].set(1.0)
+        return jnp.concatenate([fixation, rings, rules], axis=-1)
+
+    def _asked(self, draw: Draw) -> Float[Array, "periods 33"]:
+        """The targets in every period."""
+        is_last = jnp.arange(len(self.timeline)) == len(self.timeline) - 1
+        return _answers(is_last & draw.responds, draw.answer)
 
 
 _MATCHES = (match_of_directions, match_of_categories)
-
-
-def _image(stimulus) -> Float[Array, "1 64"]:
-    return jnp.outer(stimulus.strengths, bump(stimulus.direction)).reshape(1, -1)
 
 
 def _answers(

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int32
 
 Steps = dict[str, Int32[Array, "2"]]
 
@@ -25,32 +25,27 @@ def steps_in(duration: float, dt: float) -> int:
 
 def nominal_steps(timeline: Sequence[Period], dt: float) -> dict[str, tuple[int, int]]:
     """The (start, stop) steps of every period without jitter."""
-    steps, start = {}, 0
-    for period in timeline:
-        stop = start + steps_in(period.duration, dt)
-        steps[period.name] = (start, stop)
-        start = stop
-    return steps
+    stops = np.cumsum([steps_in(period.duration, dt) for period in timeline]).tolist()
+    pairs = zip([0, *stops[:-1]], stops, strict=True)
+    return dict(zip([period.name for period in timeline], pairs, strict=True))
 
 
 def draw_steps(
-    timeline: Sequence[Period], dt: float, key: PRNGKeyArray, jitter: bool
+    timeline: Sequence[Period], dt: float, u: Float[Array, " periods"], jitter: bool
 ) -> tuple[Steps, int]:
     """The (start, stop) steps of every period of one trial, and the length to pad it to.
 
     A jittered period lasts a whole number of steps, each number from (duration - jitter)/dt to
-    (duration + jitter)/dt equally likely and independent of the others. The length is that of
-    the longest possible trial, so that it does not depend on the key.
+    (duration + jitter)/dt equally likely for u ~ U(0, 1). The length is that of the longest
+    possible trial, so that it does not depend on the draw.
     """
-    starts = [period.duration - period.jitter * jitter for period in timeline]
-    stops = [period.duration + period.jitter * jitter for period in timeline]
-    low, high = ([steps_in(duration, dt) for duration in ends] for ends in (starts, stops))
-    counts = jax.random.randint(
-        key, (len(timeline),), jnp.asarray(low), jnp.asarray(high) + 1, dtype=jnp.int32
-    )
-    ends = jnp.cumsum(counts, dtype=jnp.int32)
-    pairs = jnp.stack([ends - counts, ends], axis=-1)
-    return {period.name: pair for period, pair in zip(timeline, pairs, strict=True)}, sum(high)
+    low = np.array([steps_in(p.duration - p.jitter * jitter, dt) for p in timeline])
+    high = np.array([steps_in(p.duration + p.jitter * jitter, dt) for p in timeline])
+    extra = jnp.floor(u * jnp.asarray(high - low + 1, u.dtype)).astype(jnp.int32)
+    stops = jnp.cumsum(jnp.asarray(low, jnp.int32) + extra, dtype=jnp.int32)
+    starts = jnp.concatenate([jnp.zeros(1, jnp.int32), stops[:-1]])
+    names = [period.name for period in timeline]
+    return dict(zip(names, jnp.stack([starts, stops], axis=-1), strict=True)), int(high.sum())
 
 
 def within(length: int, steps: Int32[Array, "2"]) -> Bool[Array, " length"]:
@@ -59,11 +54,20 @@ def within(length: int, steps: Int32[Array, "2"]) -> Bool[Array, " length"]:
     return (t >= steps[0]) & (t < steps[1])
 
 
+def spread(length: int, steps: Steps, rows: Float[Array, "periods k"]) -> Float[Array, "length k"]:
+    """What is constant in every period, over time; 0 after the last one."""
+    stops = jnp.stack(list(steps.values()))[:, 1]
+    t = jnp.arange(length, dtype=jnp.int32)
+    period = jnp.sum(t[:, None] >= stops[None], axis=-1)
+    return jnp.pad(rows, ((0, 1), (0, 0)))[period]
+
+
 def counted_steps(
     length: int, response: Int32[Array, "2"], grace: int
 ) -> tuple[Float[Array, " length"], Float[Array, " length"]]:
     """Which steps count before the response and in it, both after a time of grace; 0 or 1."""
-    zero = jnp.zeros((), jnp.int32)
-    before = within(length, jnp.stack([zero + grace, response[0]]))
-    during = within(length, response + jnp.asarray([grace, 0], jnp.int32))
+    start, stop = response
+    t = jnp.arange(length, dtype=jnp.int32)
+    before = (t >= grace) & (t < start)
+    during = (t >= start + grace) & (t < stop)
     return jnp.where(before, 1.0, 0.0), jnp.where(during, 1.0, 0.0)
