@@ -90,4 +90,3 @@ def segments(is_on: Float[Array, " time"]) -> Int[Array, " time"]:
     on = jnp.where(is_on > 0, 1, 0).astype(jnp.int32)
     onsets = jnp.where(jnp.diff(on, prepend=0) > 0, 1, 0).astype(jnp.int32)
     return jnp.cumsum(onsets, dtype=jnp.int32) * on
-

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32
+from jaxtyping import Array, Bool, Float, Int32, Shaped
 
 Steps = dict[str, Int32[Array, "2"]]
 
@@ -70,4 +70,9 @@ def counted_steps(
     t = jnp.arange(length, dtype=jnp.int32)
     before = (t >= grace) & (t < start)
     during = (t >= start + grace) & (t < stop)
-    return jnp.where(before, 1.0, 0.0), jnp.where(during, 1.0, 0.0)
+    return as_floats(before), as_floats(during)
+
+
+def as_floats(x: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """In JAX's default float type, which is not weak."""
+    return x.astype(jnp.zeros(()).dtype)
