@@ -48,12 +48,12 @@ class FlipFlop(AbstractCognitiveTask):
         check_time_step("dt", self.dt)
 
     @property
-    def channels(self) -> tuple[str, ...]:
+    def channels(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The pulses of every bit."""
         return tuple(f"pulse {i + 1}" for i in range(self.bits))
 
     @property
-    def outputs(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The memory of every bit."""
         return tuple(f"bit {i + 1}" for i in range(self.bits))
 

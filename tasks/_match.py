@@ -48,7 +48,7 @@ class DelayedMatch(AbstractChoiceTask):
         check_time_step("dt", self.dt, longest=100.0)
 
     @property
-    def channels(self) -> tuple[str, ...]:
+    def channels(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Fixation and the stimuli."""
         return ("fixation", *(f"stimulus {i + 1}" for i in range(self.stimuli)))
 

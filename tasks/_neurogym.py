@@ -46,6 +46,7 @@ class NeurogymTask(AbstractTask):
     env: Any = eqx.field(static=True)
     length: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
+    # pyright: reportIncompatibleVariableOverride=false
     channels: tuple[str, ...] = eqx.field(static=True)
     outputs: tuple[str, ...] = eqx.field(static=True)
     reference: str = eqx.field(static=True)
@@ -59,7 +60,9 @@ class NeurogymTask(AbstractTask):
         ob, gt, _ = _new_trial(env, 0, length)
         if not np.issubdtype(gt.dtype, np.integer):
             _refuse(f"the actions in `gt` are {gt.dtype}, not integers")
-        n = getattr(_find(env, "action_space", None), "n", None) if actions is None else actions
+        n: Any = (
+            getattr(_find(env, "action_space", None), "n", None) if actions is None else actions
+        )
         check_integer("actions", n, minimum=1)
         self.dt = float(_find(env, "dt"))
         self.channels = _names_of(env, "observation_space", "input", ob.shape[1])

@@ -56,6 +56,8 @@ class _Rule(NamedTuple):
     draw: Callable[[Chance], Draw]
     solve: Callable[[Rings], Answer]
     is_reaction: bool = False
+    # The share of responses that are right without looking: within 0.2π of a random direction.
+    blind: float = 0.2
 
 
 def _one(timeline: tuple[Period, ...], turn: float, is_reaction: bool = False) -> _Rule:
@@ -82,6 +84,7 @@ def _match(draw: Callable, solve: Callable, on_match: bool) -> _Rule:
         _TWO,
         functools.partial(draw, periods=_IN_TURN, on_match=on_match),
         functools.partial(solve, on_match=on_match),
+        blind=0.5,
     )
 
 
@@ -176,8 +179,7 @@ class RingTask(AbstractCognitiveTask):
     @property
     def chance(self) -> float:
         """Fixation held, and a response in a random direction, or, in the match tasks, withheld."""
-        blind = 0.5 if self._rule.draw.func in _MATCHES else _WITHIN / np.pi
-        return 1 - self._response_weight * (1 - blind)
+        return 1 - self._response_weight * (1 - self._rule.blind)
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws one trial; `info` holds the `direction` to answer and whether it `responds`."""
@@ -254,9 +256,6 @@ class RingTask(AbstractCognitiveTask):
         """The targets in every period."""
         is_last = jnp.arange(len(self.timeline)) == len(self.timeline) - 1
         return _answers(is_last & draw.responds, draw.answer)
-
-
-_MATCHES = (match_of_directions, match_of_categories)
 
 
 def _answers(

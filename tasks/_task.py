@@ -10,10 +10,12 @@ from jaxtyping import Array, Float, Float32, Int32, PRNGKeyArray, Shaped
 
 from ._plot import plot_rows
 
-if TYPE_CHECKING:  # Type checkers know equinox's abstract class variables only by this name.
-    from typing import ClassVar as AbstractClassVar
+# Type checkers know equinox's abstract class variables only by this name, and have none for what
+# most tasks declare as class variables and some compute.
+if TYPE_CHECKING:
+    from typing import ClassVar as AbstractClassVar, ClassVar as AbstractVar
 else:
-    from equinox import AbstractClassVar
+    from equinox import AbstractClassVar, AbstractVar
 
 
 class Trial(NamedTuple):
@@ -60,9 +62,9 @@ class AbstractTask(eqx.Module):
     """
 
     dt: eqx.AbstractVar[float]
-    channels: eqx.AbstractVar[tuple[str, ...]]
-    outputs: eqx.AbstractVar[tuple[str, ...]]
-    reference: eqx.AbstractVar[str]
+    channels: AbstractVar[tuple[str, ...]]
+    outputs: AbstractVar[tuple[str, ...]]
+    reference: AbstractVar[str]
 
     @property
     @abc.abstractmethod

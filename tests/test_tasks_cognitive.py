@@ -5,6 +5,7 @@ Tolerances of measured shares are five standard errors.
 
 import functools
 import math
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -71,7 +72,7 @@ def test_trials_have_the_declared_shapes_types_and_periods(name):
         for x64 in (False, True):
             with jax.enable_x64(x64):
                 dtype = jnp.zeros(()).dtype
-                trial = jax.eval_shape(lambda key: task.sample(key, jitter), jax.random.key(0))
+                trial = jax.eval_shape(partial(task.sample, jitter=jitter), jax.random.key(0))
                 outputs = jax.eval_shape(task.ideal_observer, trial.inputs)
                 score = jax.eval_shape(task.score, outputs, trial)
             assert trial.inputs.shape == (*trial.mask.shape, task.input_size)
@@ -310,7 +311,7 @@ def test_an_environment_of_neurogym_is_a_task():
 
 
 def test_what_does_not_look_like_an_environment_is_refused():
-    with pytest.raises(ValueError, match="Argument `env` must be a trial-based .* no `seed`"):
+    with pytest.raises(ValueError, match=r"Argument `env` must be a trial-based .* no `seed`"):
         tasks.NeurogymTask(object(), length=12)
     with pytest.raises(ValueError, match="`length` must hold the longest trial, but it is 5"):
         tasks.NeurogymTask(Bandit(), length=5)

@@ -70,9 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     device = jax.devices()[0].device_kind
     print(f"{args.trials} trials, dt {args.dt} ms; {platform.machine()}, jax on {device}")
-    print(
-        f"{'task':13} {'seconds':>8} {'MB':>6} {'ideal':>6} {'lowest':>7} {'random':>7} {'chance':>7}"
-    )
+    print("task           seconds     MB  ideal  lowest  random  chance")
     for name in args.only:
         row = measure(build(name, args.dt), args.trials, args.repeats)
         print(
