@@ -23,9 +23,9 @@ def check_time_step(
         raise ValueError(
             f"Argument `{name}` must be a positive, finite time in ms, but it is {value!r}."
         )
-    if value > longest:
+    if float(value) > longest:
         raise ValueError(f"Argument `{name}` must be at most {longest:g} ms, but it is {value!r}.")
-    if value < shortest:
+    if float(value) < shortest:
         raise ValueError(
             f"Argument `{name}` must be at least {shortest:g} ms, but it is {value!r}."
         )

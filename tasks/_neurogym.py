@@ -46,10 +46,9 @@ class NeurogymTask(AbstractTask):
     env: Any = eqx.field(static=True)
     length: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
-    # pyright: reportIncompatibleVariableOverride=false
-    channels: tuple[str, ...] = eqx.field(static=True)
-    outputs: tuple[str, ...] = eqx.field(static=True)
-    reference: str = eqx.field(static=True)
+    channels: tuple[str, ...] = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    outputs: tuple[str, ...] = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    reference: str = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
     _names: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
 from ._checks import check_time_step
 from ._cognitive import AbstractCognitiveTask
@@ -16,14 +16,14 @@ from ._timeline import Period, as_floats, draw_steps, steps_in
 _READY = Period("fixation", 300.0, 100.0)
 _MEASURE, _PRODUCE = Period("measure", 750.0, 250.0), Period("produce", 750.0, 250.0)
 _DONE = Period("done", 300.0)
-_TOLERANCE = 0.1
+_TOLERANCE, _PULSE = 0.1, 50.0
 
 
 @final
 class ReadySetGo(AbstractCognitiveTask):
     """Two pulses, ready and set, mark an interval; answer when the same interval has passed again.
 
-    The interval lasts t_s ~ U(500, 1000) ms. Each pulse is 1 for one step on its channel. The
+    The interval lasts t_s ~ U(500, 1000) ms. Each pulse is 1 for 50 ms on its channel. The
     output is 0 until t_s after set, and 1 from there on; the answer is the first step after set at
     which it exceeds ½. The mask counts every step of the trial.
 
@@ -73,7 +73,7 @@ class ReadySetGo(AbstractCognitiveTask):
         t = jnp.arange(start + length, dtype=jnp.int32)
         (ready, set_), (go, stop) = periods["measure"], periods["done"]
         return Trial(
-            inputs=as_floats(jnp.stack([t == ready, t == set_], axis=-1)),
+            inputs=jnp.stack([self._pulse(t, start) for start in (ready, set_)], axis=-1),
             targets=as_floats(t >= go)[:, None],
             mask=as_floats(t < stop),
             info={"periods": periods, "interval": self.dt * as_floats(set_ - ready)},
@@ -91,7 +91,10 @@ class ReadySetGo(AbstractCognitiveTask):
 
     def ideal_observer(self, inputs: Float[Array, "time 2"]) -> Float[Array, "time 1"]:
         """Counts the steps from ready to set, and as many from set on."""
-        since_ready, since_set = jnp.cumsum(jnp.cumsum(inputs, axis=0), axis=0).T
+        since_ready, since_set = jnp.cumsum(jax.lax.cummax(inputs, axis=0), axis=0).T
         # At step t after both pulses the two counts differ by the interval.
         is_go = (since_set > 0) & (since_set - 1 >= since_ready - since_set)
         return jnp.where(is_go, 1, 0).astype(inputs.dtype)[:, None]
+
+    def _pulse(self, t: Int32[Array, " time"], start: Int32[Array, ""]) -> Float[Array, " time"]:
+        return as_floats((t >= start) & (t < start + steps_in(_PULSE, self.dt)))

@@ -14,7 +14,8 @@ import pytest
 import tasks
 from tasks import RING_TASKS, RingTask
 
-DT, COUNT, RING = 50.0, 1000, 32
+DT, COUNT, RING = 100.0, 1000, 32
+GRACE = 2  # 200 ms
 KEYS = jax.random.split(jax.random.key(0), COUNT)
 θ = 2 * np.pi * np.arange(RING) / RING
 
@@ -109,8 +110,7 @@ def test_targets_are_those_of_the_paper(name):
     bump = bumps(trials.info["direction"])[:, None]
     expected = (0.05 + np.where(responds[..., None], bump, 0)) * in_trial[..., None]
     np.testing.assert_allclose(ring, expected, atol=1e-7)
-    # 200 ms of grace are 4 steps.
-    counted = ((t >= 4) & (t < starts)) | ((t >= starts + 4) & (t < stops))
+    counted = ((t >= GRACE) & (t < starts)) | ((t >= starts + GRACE) & (t < stops))
     np.testing.assert_array_equal(trials.mask, counted)
 
 
@@ -302,8 +302,8 @@ def test_the_score_weighs_fixation_and_response():
     released[:start, 0] = 0
     assert score(released) == pytest.approx(1 / 5)
     half = np.array(right)
-    half[start - 8 : start, 0] = 0  # 8 of the 36 steps that count before the response
-    assert score(half) == pytest.approx(4 / 5 * 28 / 36 + 1 / 5)
+    half[start - 6 : start, 0] = 0  # 6 of the 18 steps that count before the response
+    assert score(half) == pytest.approx(4 / 5 * 12 / 18 + 1 / 5)
     for angle, expected in ((0.19, 1), (0.21, 4 / 5)):
         turned = np.array(right)
         turned[start:, 1:] = bumps([float(trial.info["direction"]) + angle * np.pi])
@@ -318,7 +318,7 @@ def test_loss_weights_give_the_loss_of_the_source():
     trial = task.sample(KEYS[1])
     error = np.random.default_rng(0).uniform(size=len(trial.mask))
     start, stop = np.asarray(trial.info["periods"]["response"])
-    expected = error[4:start].mean() + error[start + 4 : stop].mean()
+    expected = error[GRACE:start].mean() + error[start + GRACE : stop].mean()
     assert np.asarray(task.loss_weights(trial)) @ error == pytest.approx(expected)
 
 
