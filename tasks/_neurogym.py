@@ -1,5 +1,8 @@
 """Tasks of neurogym, or of any package whose environments look like its own."""
 
+# What is a class variable of other tasks is known here only once there is an environment.
+# pyright: reportIncompatibleVariableOverride=false
+
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -46,9 +49,9 @@ class NeurogymTask(AbstractTask):
     env: Any = eqx.field(static=True)
     length: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
-    channels: tuple[str, ...] = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
-    outputs: tuple[str, ...] = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
-    reference: str = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    channels: tuple[str, ...] = eqx.field(static=True)
+    outputs: tuple[str, ...] = eqx.field(static=True)
+    reference: str = eqx.field(static=True)
     _names: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(

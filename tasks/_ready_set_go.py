@@ -73,7 +73,7 @@ class ReadySetGo(AbstractCognitiveTask):
         t = jnp.arange(start + length, dtype=jnp.int32)
         (ready, set_), (go, stop) = periods["measure"], periods["done"]
         return Trial(
-            inputs=jnp.stack([self._pulse(t, start) for start in (ready, set_)], axis=-1),
+            inputs=jnp.stack([self._pulse(t, at) for at in (ready, set_)], axis=-1),
             targets=as_floats(t >= go)[:, None],
             mask=as_floats(t < stop),
             info={"periods": periods, "interval": self.dt * as_floats(set_ - ready)},
