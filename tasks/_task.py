@@ -123,8 +123,9 @@ class AbstractTask(eqx.Module):
         targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
         rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
         rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}
-        # A trial's own periods, which jitter may have changed.
+        # A trial's own periods, which jitter may have changed; jit and vmap have sorted their names.
         steps = {k: tuple(np.asarray(v).tolist()) for k, v in trial.info["periods"].items()}
+        steps = dict(sorted(steps.items(), key=lambda period: period[1]))
         ax = plot_rows(rows, steps, self.dt, ax)
         ax.axhline(self.input_size - 0.5, color="black", linewidth=0.8)
         return ax
