@@ -123,7 +123,7 @@ class AbstractTask(eqx.Module):
         targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
         rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
         rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}
-        # A trial's own periods, which jitter may have changed; jit and vmap have sorted their names.
+        # A trial's own periods, which jitter changes; jit and vmap have sorted them by their names.
         steps = {k: tuple(np.asarray(v).tolist()) for k, v in trial.info["periods"].items()}
         steps = dict(sorted(steps.items(), key=lambda period: period[1]))
         ax = plot_rows(rows, steps, self.dt, ax)
