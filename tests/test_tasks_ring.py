@@ -93,9 +93,10 @@ def test_the_ideal_observer_scores_one_and_random_networks_below_chance(name):
     chance = RingTask(name, DT).chance
     noise = rng.normal(size=(*inputs.shape[:2], 33))
     assert scores(name, noise).mean() < chance
-    # A random linear map of the inputs through a logistic function, a new one for every trial.
-    maps = rng.normal(size=(COUNT, 85, 33))
-    assert scores(name, 1 / (1 + np.exp(-(inputs @ maps)))).mean() < chance
+    # 20 random linear maps of the inputs through a logistic function, each for 50 trials.
+    maps = rng.normal(size=(20, 1, 85, 33))
+    linear = (inputs.reshape(20, 50, -1, 85) @ maps).reshape(noise.shape)
+    assert scores(name, 1 / (1 + np.exp(-linear))).mean() < chance
 
 
 @pytest.mark.parametrize("name", RING_TASKS)
@@ -206,8 +207,9 @@ def test_a_decision_is_for_the_stronger_direction_in_its_modality(name):
     ring = rings(name, "stimulus")
     angles, found = strengths(ring[:, attended])
     answer = drawn(name).info["direction"]
-    assert (apart(angles[:, 0], answer) < 0.02).all(), "the highest bump is the stronger one"
-    # c ± δ with c in [0.8, 1.2] and δ in [0.1, 0.2]; the tails of the bumps blur them a little.
+    # Tails of the other bump, π/2 away, pull a population vector by up to 0.09.
+    assert (apart(angles[:, 0], answer) < 0.1).all(), "the highest bump is the stronger one"
+    # c ± δ with c in [0.8, 1.2] and δ in [0.1, 0.2]; the tails blur them a little.
     assert 0.58 < found.min() < 0.65 and 1.35 < found.max() < 1.42
     difference = found[:, 0] - found[:, 1]
     assert 0.17 < difference.min() < 0.23 and 0.37 < difference.max() < 0.43
@@ -291,8 +293,10 @@ def test_the_score_weighs_fixation_and_response():
     start = task.periods["response"][0]
     right = np.array(trial.targets)
 
+    compiled = jax.jit(task.score)
+
     def score(outputs):
-        return float(task.score(jnp.asarray(outputs), trial))
+        return float(compiled(jnp.asarray(outputs), trial))
 
     assert score(right) == 1
     held = np.array(right)
