@@ -1,12 +1,25 @@
 """Tasks and data sets to train recurrent circuits on; independent of `organics_ode`."""
 
 from ._adding import AddingProblem as AddingProblem
+from ._choice import AbstractChoiceTask as AbstractChoiceTask
+from ._cognitive import AbstractCognitiveTask as AbstractCognitiveTask
+from ._comparison import DelayedComparison as DelayedComparison
+from ._context import ContextDecision as ContextDecision
 from ._copy import CopyMemory as CopyMemory
 from ._digits import SequentialDigits as SequentialDigits
+from ._flip_flop import FlipFlop as FlipFlop
+from ._match import DelayedMatch as DelayedMatch
 from ._mnist import MNIST as MNIST, SequentialMNIST as SequentialMNIST
+from ._neurogym import NeurogymTask as NeurogymTask
+from ._perceptual import PerceptualDecision as PerceptualDecision
+from ._psychometric import Psychometric as Psychometric, psychometric as psychometric
+from ._ready_set_go import ReadySetGo as ReadySetGo
+from ._ring import RING_TASKS as RING_TASKS, RingTask as RingTask
+from ._rule_reversal import RuleReversal as RuleReversal
 from ._task import (
     AbstractDataSet as AbstractDataSet,
     AbstractTask as AbstractTask,
     Split as Split,
     Trial as Trial,
 )
+from ._timeline import Period as Period

@@ -14,10 +14,42 @@ def check_integer(name: str, value: Any, *, minimum: int) -> None:
         )
 
 
-def check_time_step(name: str, value: Any) -> None:
-    """Raises ValueError unless `value` is a positive and finite number of milliseconds."""
+def check_time_step(
+    name: str, value: Any, *, shortest: float = 0.0, longest: float = math.inf
+) -> None:
+    """Raises ValueError unless `value` is a positive, finite time within the bounds, in ms."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not 0 < float(value) < math.inf:
         raise ValueError(
             f"Argument `{name}` must be a positive, finite time in ms, but it is {value!r}."
+        )
+    if float(value) > longest:
+        raise ValueError(f"Argument `{name}` must be at most {longest:g} ms, but it is {value!r}.")
+    if float(value) < shortest:
+        raise ValueError(
+            f"Argument `{name}` must be at least {shortest:g} ms, but it is {value!r}."
+        )
+
+
+def check_nonnegative(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is a finite number that is not negative."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= float(value) < math.inf:
+        raise ValueError(
+            f"Argument `{name}` must be a finite number of at least 0, but it is {value!r}."
+        )
+
+
+def check_probability(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is a number in [0, 1]."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= float(value) <= 1:
+        raise ValueError(f"Argument `{name}` must be in [0, 1], but it is {value!r}.")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raises ValueError unless `value` is one of the names."""
+    if value not in choices:
+        raise ValueError(
+            f"Argument `{name}` must be one of {', '.join(choices)}, but it is {value!r}."
         )

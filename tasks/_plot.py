@@ -8,6 +8,8 @@ import numpy as np
 
 from ._optional import require
 
+_MOST_NAMES = 40
+
 
 def plot_rows(
     rows: Mapping[str, Any], periods: Mapping[str, tuple[int, int]], dt: float, ax: Any
@@ -21,13 +23,23 @@ def plot_rows(
         aspect="auto",
         interpolation="nearest",
         cmap="Greys",
-        vmin=0,
+        vmin=min(0, np.nanmin(image)),
         extent=(0, image.shape[1] * dt, len(rows) - 0.5, -0.5),
     )
-    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_yticks(*_row_names(list(rows)))
     ax.set_xlabel("time (ms)")
     _name_periods(ax, periods, dt)
     return ax
+
+
+def _row_names(names: list[str]) -> tuple[list[float], list[str]]:
+    """Where to write which name: each row's own, or of many rows one for each group of them."""
+    if len(names) <= _MOST_NAMES:
+        return list(range(len(names))), names
+    groups = [": ".join(name.split(": ")[:2]) for name in names]
+    shared = list(dict.fromkeys(groups))
+    middles = [np.mean([i for i, g in enumerate(groups) if g == group]) for group in shared]
+    return [float(middle) for middle in middles], shared
 
 
 def _name_periods(ax: Any, periods: Mapping[str, tuple[int, int]], dt: float) -> None:

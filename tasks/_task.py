@@ -10,10 +10,12 @@ from jaxtyping import Array, Float, Float32, Int32, PRNGKeyArray, Shaped
 
 from ._plot import plot_rows
 
-if TYPE_CHECKING:  # Type checkers know equinox's abstract class variables only by this name.
-    from typing import ClassVar as AbstractClassVar
+# Type checkers know equinox's abstract class variables only by this name, and have none for what
+# most tasks declare as class variables and some compute.
+if TYPE_CHECKING:
+    from typing import ClassVar as AbstractClassVar, ClassVar as AbstractVar
 else:
-    from equinox import AbstractClassVar
+    from equinox import AbstractClassVar, AbstractVar
 
 
 class Trial(NamedTuple):
@@ -60,9 +62,9 @@ class AbstractTask(eqx.Module):
     """
 
     dt: eqx.AbstractVar[float]
-    channels: AbstractClassVar[tuple[str, ...]]
-    outputs: AbstractClassVar[tuple[str, ...]]
-    reference: AbstractClassVar[str]
+    channels: AbstractVar[tuple[str, ...]]
+    outputs: AbstractVar[tuple[str, ...]]
+    reference: AbstractVar[str]
 
     @property
     @abc.abstractmethod
@@ -105,7 +107,8 @@ class AbstractTask(eqx.Module):
     def plot(self, trial: Trial, ax: Any = None) -> Any:
         """Draws one trial: a row per input channel, and below them a row per target.
 
-        Steps that the mask leaves out are blank in the rows of the targets. Host only.
+        Steps that the mask leaves out are blank in the rows of the targets. Of more than 40 rows,
+        those whose names agree before a colon share one name. Host only.
 
         Args:
             trial: one trial, without a batch axis.
@@ -120,7 +123,10 @@ class AbstractTask(eqx.Module):
         targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
         rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
         rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}
-        ax = plot_rows(rows, self.periods, self.dt, ax)
+        # A trial's own periods, which jitter changes; jit and vmap have sorted them by their names.
+        steps = {k: tuple(np.asarray(v).tolist()) for k, v in trial.info["periods"].items()}
+        steps = dict(sorted(steps.items(), key=lambda period: period[1]))
+        ax = plot_rows(rows, steps, self.dt, ax)
         ax.axhline(self.input_size - 0.5, color="black", linewidth=0.8)
         return ax
 

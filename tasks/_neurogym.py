@@ -1,0 +1,153 @@
+"""Tasks of neurogym, or of any package whose environments look like its own."""
+
+# What is a class variable of other tasks is known here only once there is an environment.
+# pyright: reportIncompatibleVariableOverride=false
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ._checks import check_integer
+from ._cognitive import held_and_right
+from ._task import AbstractTask, Trial
+
+
+@final
+class NeurogymTask(AbstractTask):
+    """A trial-based environment in the manner of neurogym, as a task of this package.
+
+    Nothing of neurogym is imported: `env` needs `seed(seed)`, `new_trial()`, `dt` in ms and, after
+    `new_trial()`, `ob` (T, m), the observations of the whole trial, and `gt` (T,), the action that
+    is right at every step, an integer. It may have `start_ind` and `end_ind`, the steps of the
+    periods by name, and names of observations and actions in `observation_space.name` and
+    `action_space.name`.
+
+    Trials are drawn on the host, one after the other; `sample` may still be compiled and mapped
+    over keys. The environment is seeded from the key, so that the same key draws the same trial if
+    all of the environment's chance comes from `seed`. Shorter trials are padded with zeros that
+    the mask leaves out; longer ones raise. Steps whose right action is 0 count as waiting.
+
+    Args:
+        env: the environment. Two tasks must not share one.
+        length: the number of steps to pad to.
+        actions: the number of actions; by default `env.action_space.n`.
+        reference: where the task was published.
+
+    Raises:
+        ValueError: `env` lacks one of those attributes, its actions are not integers, or its
+            first trial is longer than `length`.
+
+    Reference:
+        Molano-Mazón et al., "NeuroGym", PsyArXiv (2022), doi:10.31234/osf.io/aqc9n.
+    """
+
+    env: Any = eqx.field(static=True)
+    length: int = eqx.field(static=True)
+    dt: float = eqx.field(static=True)
+    channels: tuple[str, ...] = eqx.field(static=True)
+    outputs: tuple[str, ...] = eqx.field(static=True)
+    reference: str = eqx.field(static=True)
+    _names: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self, env: Any, length: int, *, actions: int | None = None, reference: str = "neurogym"
+    ):
+        check_integer("length", length, minimum=1)
+        self.env, self.length, self.reference = env, length, reference
+        ob, gt, _ = _new_trial(env, 0, length)
+        if not np.issubdtype(gt.dtype, np.integer):
+            _refuse(f"the actions in `gt` are {gt.dtype}, not integers")
+        n: Any = (
+            getattr(_find(env, "action_space", None), "n", None) if actions is None else actions
+        )
+        check_integer("actions", n, minimum=1)
+        self.dt = float(_find(env, "dt"))
+        self.channels = _names_of(env, "observation_space", "input", ob.shape[1])
+        self.outputs = _names_of(env, "action_space", "action", int(n))
+        self._names = tuple(_find(env, "start_ind", None) or ())
+
+    @property
+    def periods(self) -> dict[str, tuple[int, int]]:
+        """The whole trial; the periods of one trial are in its `info`."""
+        return {"trial": (0, self.length)}
+
+    def sample(self, key: PRNGKeyArray) -> Trial:
+        """Draws one trial from the environment; `info["periods"]` has the periods it names."""
+        seed = jax.random.bits(key, dtype=jnp.uint32) >> 1
+        dtype = jnp.zeros(()).dtype
+        shapes = (
+            jax.ShapeDtypeStruct((self.length, self.input_size), dtype),
+            jax.ShapeDtypeStruct((self.length,), jnp.int32),
+            jax.ShapeDtypeStruct((self.length,), dtype),
+            jax.ShapeDtypeStruct((len(self._names) + 1, 2), jnp.int32),
+        )
+        drawn = jax.pure_callback(self._draw, shapes, seed, vmap_method="sequential")
+        inputs, targets, mask, periods = drawn
+        return Trial(inputs, targets, mask, {"periods": dict(zip(self._all, periods, strict=True))})
+
+    def score(self, outputs: Float[Array, "time actions"], trial: Trial) -> Float[Array, ""]:
+        """(share of waiting steps, action 0, answered right) · (share of the others right)."""
+        return held_and_right(outputs, trial.targets, trial.mask)
+
+    @property
+    def _all(self) -> tuple[str, ...]:
+        return ("trial", *self._names)
+
+    def _draw(self, seed: Any) -> tuple[np.ndarray, ...]:
+        ob, gt, steps = _new_trial(self.env, int(seed), self.length)
+        dtype, T = np.dtype(jnp.zeros(()).dtype), len(gt)
+        padding = self.length - T
+        inputs = np.pad(ob.astype(dtype), ((0, padding), (0, 0)))
+        targets = np.pad(gt.astype(np.int32), (0, padding))
+        mask = np.pad(np.ones(T, dtype), (0, padding))
+        pairs = [(0, T), *(steps.get(name, (0, 0)) for name in self._names)]
+        return inputs, targets, mask, np.array(pairs, np.int32)
+
+
+def _new_trial(env: Any, seed: int, length: int) -> tuple[np.ndarray, np.ndarray, Mapping]:
+    _find(env, "seed")(seed)
+    _find(env, "new_trial")()
+    ob, gt = np.asarray(_find(env, "ob")), np.asarray(_find(env, "gt"))
+    if ob.ndim != 2 or gt.shape != ob.shape[:1]:
+        _refuse(f"`ob` and `gt` have shapes {ob.shape} and {gt.shape}, not (T, m) and (T,)")
+    if len(gt) > length:
+        raise ValueError(
+            f"Argument `length` must hold the longest trial, but it is {length} and a trial has "
+            f"{len(gt)} steps."
+        )
+    starts, ends = _find(env, "start_ind", None) or {}, _find(env, "end_ind", None) or {}
+    return ob, gt, {name: (starts[name], ends[name]) for name in starts if name in ends}
+
+
+_MISSING = object()
+
+
+def _find(env: Any, name: str, default: Any = _MISSING) -> Any:
+    """An attribute of the environment, or of the one that it wraps."""
+    for owner in (env, getattr(env, "unwrapped", None)):
+        if hasattr(owner, name):
+            return getattr(owner, name)
+    return _refuse(f"it has no `{name}`") if default is _MISSING else default
+
+
+def _names_of(env: Any, space: str, word: str, count: int) -> tuple[str, ...]:
+    """Names by index, from a dictionary of name to an index or to a list of them."""
+    names = [f"{word} {i}" for i in range(count)]
+    given = getattr(_find(env, space, None), "name", None)
+    for name, indices in given.items() if isinstance(given, Mapping) else ():
+        which = np.atleast_1d(np.asarray(indices, int))
+        for position, i in enumerate(which):
+            if 0 <= i < count:
+                names[i] = name if len(which) == 1 else f"{name} {position}"
+    return tuple(names)
+
+
+def _refuse(found: str) -> Any:
+    raise ValueError(
+        f"Argument `env` must be a trial-based environment like neurogym's, but {found}."
+    )

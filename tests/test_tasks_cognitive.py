@@ -1,0 +1,338 @@
+"""The classic cognitive tasks, rule reversal, the adapter for neurogym, the psychometric curve.
+
+Tolerances of measured shares are five standard errors.
+"""
+
+import functools
+import math
+from functools import partial
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tasks
+
+COUNT = 1000
+KEYS = jax.random.split(jax.random.key(0), COUNT)
+CHOICES = {
+    "perceptual": lambda dt: tasks.PerceptualDecision(dt=dt),
+    "context": lambda dt: tasks.ContextDecision(dt=dt),
+    "match": lambda dt: tasks.DelayedMatch(3, dt=dt),
+    "comparison": lambda dt: tasks.DelayedComparison(dt=dt),
+}
+CLASSICS = CHOICES | {
+    "flip-flop": lambda dt: tasks.FlipFlop(length=60, dt=dt),
+    "ready-set-go": lambda dt: tasks.ReadySetGo(dt=dt),
+    "reversal": lambda dt: tasks.RuleReversal(dt=dt),
+}
+DT = 50.0
+
+
+@functools.cache
+def solved(name):
+    """1 000 trials, what the ideal observer answers, and the function that scores outputs."""
+    task = CLASSICS[name](DT)
+
+    def run(key):
+        trial = task.sample(key)
+        return trial, task.ideal_observer(trial.inputs)
+
+    trials, outputs = jax.jit(jax.vmap(run))(KEYS)
+    score = jax.jit(jax.vmap(task.score))
+    return task, trials, outputs, lambda answers: np.asarray(score(jnp.asarray(answers), trials))
+
+
+def is_share(hits, expected):
+    return abs(np.mean(hits) - expected) < 5 * np.sqrt(expected * (1 - expected) / len(hits))
+
+
+# Laws of all
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_the_ideal_observer_scores_one_and_random_networks_below_chance(name):
+    task, trials, outputs, score = solved(name)
+    np.testing.assert_array_equal(score(outputs), 1)
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(COUNT, task.input_size, task.output_size))
+    for answers in (rng.normal(size=outputs.shape), np.asarray(trials.inputs) @ maps):
+        found = score(answers)
+        # Two outputs at random are the coin of the bound itself: equal up to the sampling error.
+        error = 5 * found.std() / np.sqrt(COUNT) if name == "reversal" else 0
+        assert found.mean() < task.chance + error
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_trials_have_the_declared_shapes_types_and_periods(name):
+    task = CLASSICS[name](5.0)
+    for jitter in (False, True):
+        for x64 in (False, True):
+            with jax.enable_x64(x64):
+                dtype = jnp.zeros(()).dtype
+                trial = jax.eval_shape(partial(task.sample, jitter=jitter), jax.random.key(0))
+                outputs = jax.eval_shape(task.ideal_observer, trial.inputs)
+                score = jax.eval_shape(task.score, outputs, trial)
+            assert trial.inputs.shape == (*trial.mask.shape, task.input_size)
+            assert trial.inputs.dtype == trial.mask.dtype == outputs.dtype == score.dtype == dtype
+            assert trial.targets.dtype in (dtype, "int32")
+            assert outputs.shape == (*trial.mask.shape, task.output_size)
+            assert set(trial.info["periods"]) == set(task.periods)
+    starts, stops = zip(*task.periods.values(), strict=True)
+    assert starts == (0, *stops[:-1])
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_padding_is_empty_and_not_counted(name):
+    _, trials, _, _ = solved(name)
+    last = np.max([steps[:, 1] for steps in trials.info["periods"].values()], axis=0)
+    padding = np.arange(trials.mask.shape[1]) >= last[:, None]
+    assert not np.asarray(trials.mask)[padding].any()
+    assert not np.asarray(trials.inputs)[padding].any()
+    is_jittered = name not in ("flip-flop", "reversal")
+    assert padding.any() == is_jittered
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_is_made_in_the_response_and_not_before(name):
+    task, trials, outputs, score = solved(name)
+    t = np.arange(trials.mask.shape[1])
+    starts, stops = np.asarray(trials.info["periods"]["response"]).T[..., None]
+    choice = np.asarray(trials.info["choice"])
+    responds = (t >= starts) & (t < stops)
+    np.testing.assert_array_equal(trials.targets, responds * choice[:, None])
+    counted = ((t >= 4) & (t < starts)) | ((t >= starts + 4) & (t < stops))
+    np.testing.assert_array_equal(trials.mask, counted)
+    assert is_share(choice == 1, 0.5)
+    early = np.broadcast_to(np.eye(3)[choice][:, None], outputs.shape)
+    assert score(early).max() == 0, "it did not wait"
+    never = np.broadcast_to(np.eye(3)[0], outputs.shape)
+    assert score(never).max() == 0, "it did not choose"
+    coin = np.where(responds[..., None], np.eye(3)[1], np.eye(3)[0])
+    np.testing.assert_array_equal(score(coin), choice == 1)
+    trial = jax.tree.map(lambda x: x[7], trials)
+    assert int(task.choose(outputs[7], trial)) == choice[7]
+
+
+# Perceptual decision, psychometric curve
+
+
+def test_an_ideal_observer_has_the_psychometric_curve_of_signal_detection():
+    _, trials, _, _ = solved("perceptual")
+    motion = np.ptp(np.asarray(trials.info["periods"]["motion"]), axis=1) * DT
+    c = np.asarray(trials.info["coherence"])
+    z = c * np.sqrt(motion / 2) / 2.0
+    expected = np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in z])
+    is_right = np.asarray(trials.info["choice"]) == 1
+    curve = tasks.psychometric(c, is_right)
+    assert curve.counts.sum() == COUNT and len(curve.strengths) == 11
+    for strength, rate, count in zip(curve.strengths, curve.rates, curve.counts, strict=True):
+        p = expected[c == strength]
+        assert abs(rate - p.mean()) <= 5 * np.sqrt((p * (1 - p)).mean() / count) + 1e-9
+    assert curve.rates[0] < 0.01 and curve.rates[-1] > 0.99
+
+
+def test_a_psychometric_curve_counts_choices():
+    curve = tasks.psychometric([1, -1, 1, -1, 1, 1], [True, False, True, True, True, False])
+    assert curve.strengths.tolist() == [-1, 1] and curve.counts.tolist() == [2, 4]
+    assert curve.rates.tolist() == [0.5, 0.75]
+    np.testing.assert_allclose(curve.errors, [np.sqrt(1 / 8), np.sqrt(3 / 64)])
+    with pytest.raises(ValueError, match="Argument `chosen` must have shape"):
+        tasks.psychometric([1, 2], [True])
+
+
+# Context, match, comparison
+
+
+def test_the_context_says_which_feature_counts():
+    _, trials, _, _ = solved("context")
+    context = np.asarray(trials.info["context"])
+    sums = np.asarray(trials.inputs[..., :2]).sum(axis=1)
+    choice = np.where(sums > 0, 1, 2)
+    chosen = np.asarray(trials.info["choice"])
+    np.testing.assert_array_equal(choice[np.arange(COUNT), context], chosen)
+    assert is_share(choice[np.arange(COUNT), 1 - context] == chosen, 0.5)
+    np.testing.assert_array_equal(trials.inputs[:, 0, 2:4], np.eye(2)[context])
+
+
+def test_match_and_comparison_follow_what_was_shown():
+    _, trials, _, _ = solved("match")
+    sample, test = (np.asarray(trials.info[name]) for name in ("sample", "test"))
+    for period, shown in (("sample", sample), ("test", test)):
+        at = np.asarray(trials.info["periods"][period])[:, 0]
+        inputs = np.asarray(trials.inputs)[np.arange(COUNT), at, 1:]
+        np.testing.assert_array_equal(inputs, np.eye(3)[shown])
+    np.testing.assert_array_equal(sample == test, np.asarray(trials.info["choice"]) == 1)
+    assert sorted(np.unique((test - sample) % 3)) == [0, 1, 2]
+    _, trials, _, _ = solved("comparison")
+    f1, f2 = np.asarray(trials.info["frequencies"]).T
+    np.testing.assert_array_equal(f1 > f2, np.asarray(trials.info["choice"]) == 1)
+    np.testing.assert_allclose(np.abs(f1 - f2), 8)
+    assert 10 <= min(f1.min(), f2.min()) < 10.2 and 33.8 < max(f1.max(), f2.max()) <= 34
+
+
+# Flip-flop, ready-set-go
+
+
+def test_a_flip_flop_holds_the_last_pulse():
+    task, trials, _, score = solved("flip-flop")
+    inputs = np.asarray(trials.inputs)
+    last, states = inputs[:, 0], []
+    for x in np.moveaxis(inputs, 1, 0):
+        last = np.where(x != 0, x, last)
+        states.append(last)
+    np.testing.assert_array_equal(trials.targets, np.stack(states, axis=1))
+    assert (inputs[:, 0] != 0).all()
+    assert is_share(inputs[:, 1:].ravel() != 0, task.pulse)
+    half = score(np.ones(inputs.shape))
+    # Pulses flip a channel 3 times in 60 steps: trials differ, their mean is a half.
+    assert abs(half.mean() - 0.5) < 5 * half.std() / np.sqrt(COUNT)
+    # The bound: right at the pulses, half of the time elsewhere.
+    blind = score(np.where(inputs != 0, inputs, 1.0))
+    assert abs(blind.mean() - task.chance) < 5 * blind.std() / np.sqrt(COUNT)
+
+
+def test_ready_set_go_asks_for_the_interval_between_the_pulses():
+    task, trials, _, score = solved("ready-set-go")
+    t = np.arange(trials.mask.shape[1])
+    ready, set_ = np.asarray(trials.inputs).argmax(axis=1).T
+    np.testing.assert_array_equal(np.asarray(trials.inputs).sum(axis=1), 1)
+    interval = set_ - ready
+    np.testing.assert_array_equal(trials.info["interval"], interval * DT)
+    assert sorted(np.unique(interval)) == list(range(10, 21))
+    goes = (t >= (2 * set_ - ready)[:, None]).astype(float)
+    np.testing.assert_array_equal(trials.targets[..., 0], goes)
+    rates = []
+    for produced in range(8, 24):
+        answers = (t == set_[:, None] + produced).astype(float)[..., None]
+        hits = np.abs(produced - interval) <= 0.1 * interval
+        np.testing.assert_array_equal(score(answers), hits)
+        rates.append(hits.mean())
+    assert abs(max(rates) - task.chance) < 5 * np.sqrt(0.25 / COUNT)
+    assert score(np.zeros((COUNT, len(t), 1))).max() == 0
+
+
+# Rule reversal
+
+
+def test_a_sequence_reverses_at_most_once_and_counts_what_can_be_known():
+    _, trials, _, _ = solved("reversal")
+    rules, counted = (np.asarray(trials.info[name]) for name in ("rules", "counted"))
+    flips = np.diff(rules, axis=1) != 0
+    assert flips.sum(axis=1).max() == 1 and not flips[:, -1].any()
+    assert is_share(flips.any(axis=1), 3 / 4) and is_share(rules[:, 0], 0.5)
+    np.testing.assert_array_equal(counted[:, 1:] == 1, ~flips)
+    assert not counted[:, 0].any()
+    mask = np.asarray(trials.mask).reshape(COUNT, 5, 4, 10)
+    expected = np.zeros((4, 10))
+    expected[1, 4:] = 1
+    np.testing.assert_array_equal(mask, counted[..., None, None] * expected)
+    choice = np.asarray(trials.info["stimuli"]) ^ rules
+    np.testing.assert_array_equal(trials.targets[:, ::40], choice)
+
+
+def test_feedback_in_closed_loop_is_on_the_agents_own_choices():
+    task, trials, ideal, _ = solved("reversal")
+
+    def learner(supposed, x):
+        """Supposes a rule; takes the other one when told, for the first time, it was wrong."""
+        rule, stimulus, was_told = supposed
+        stimulus = jnp.where(x[0] > 0, 0, jnp.where(x[1] > 0, 1, stimulus))
+        is_wrong = x[3] > 0
+        rule = jnp.where(is_wrong & ~was_told, 1 - rule, rule)
+        return (rule, stimulus, is_wrong), jax.nn.one_hot(rule ^ stimulus, 2, dtype=x.dtype)
+
+    def stubborn(state, x):
+        return state, jnp.array([1.0, 0.0])
+
+    zero = jnp.zeros((), jnp.int64)
+
+    @jax.jit
+    def play(trials):
+        learned = jax.vmap(lambda t: task.play(learner, (zero, zero, jnp.array(False)), t))(trials)
+        same = jax.vmap(lambda t: task.play(stubborn, 0, t))(trials)
+        return learned, same, jax.vmap(task.score)(learned[0], trials)
+
+    (outputs, inputs), (_, told), scores = play(trials)
+    np.testing.assert_array_equal(scores, 1)
+    # The observer's open-loop inputs are those of a closed loop with the same choices.
+    np.testing.assert_array_equal(inputs, trials.inputs)
+    spans = np.asarray(trials.mask) > 0
+    np.testing.assert_array_equal(np.asarray(outputs)[spans], np.asarray(ideal)[spans])
+    # Always choosing 1 is right where stimulus and rule have the same index.
+    choice = np.asarray(trials.info["stimuli"]) ^ np.asarray(trials.info["rules"])
+    feedback = np.asarray(told).reshape(COUNT, 5, 4, 10, 4)[..., 2:]
+    expected = np.stack([choice == 0, choice == 1], axis=-1)
+    np.testing.assert_array_equal(feedback[:, :, 2], np.repeat(expected[:, :, None], 10, axis=2))
+    assert not feedback[:, :, [0, 1, 3]].any()
+
+
+# The adapter
+
+
+class Bandit:
+    """Looks like an environment of neurogym: two periods, the second of random length."""
+
+    dt = 20
+    observation_space = SimpleNamespace(name={"fixation": 0, "stimulus": [1, 2]})
+    action_space = SimpleNamespace(n=3, name={"fixation": 0, "choice": [1, 2]})
+
+    def seed(self, seed=None):
+        self.rng = np.random.RandomState(seed)
+
+    def new_trial(self):
+        steps, side = self.rng.randint(3, 7), self.rng.randint(2)
+        self.start_ind, self.end_ind = {"fix": 0, "go": 4}, {"fix": 4, "go": 4 + steps}
+        self.ob = np.zeros((4 + steps, 3), np.float32)
+        self.ob[:4, 0], self.ob[:, 1 + side] = 1, self.rng.rand()
+        self.gt = np.repeat([0, 1 + side], [4, steps])
+
+
+def test_an_environment_of_neurogym_is_a_task():
+    task = tasks.NeurogymTask(Bandit(), length=12)
+    assert task.channels == ("fixation", "stimulus 0", "stimulus 1") and task.dt == 20
+    assert task.outputs == ("fixation", "choice 0", "choice 1")
+    draw = jax.jit(jax.vmap(task.sample))
+    trials, again = draw(KEYS[:50]), draw(KEYS[:50])
+    jax.tree.map(np.testing.assert_array_equal, trials, again)
+    stops = np.asarray(trials.info["periods"]["go"])[:, 1]
+    np.testing.assert_array_equal(trials.info["periods"]["trial"][:, 1], stops)
+    assert set(stops) == {7, 8, 9, 10}
+    np.testing.assert_array_equal(trials.mask, np.arange(12) < stops[:, None])
+    assert len(np.unique(trials.inputs[:, 5, 1:].max(axis=-1))) == 50
+    score = jax.vmap(task.score)
+    np.testing.assert_array_equal(score(jax.nn.one_hot(trials.targets, 3), trials), 1)
+    np.testing.assert_array_equal(score(jnp.ones((50, 12, 3)), trials), 0)
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    ax = task.plot(jax.tree.map(lambda x: x[0], trials), figure.subplots())
+    assert [text.get_text() for text in ax.texts] == ["fix", "trial", "go"]
+
+
+def test_what_does_not_look_like_an_environment_is_refused():
+    with pytest.raises(ValueError, match=r"Argument `env` must be a trial-based .* no `seed`"):
+        tasks.NeurogymTask(object(), length=12)
+    with pytest.raises(ValueError, match="`length` must hold the longest trial, but it is 5"):
+        tasks.NeurogymTask(Bandit(), length=5)
+    wrapped = SimpleNamespace(unwrapped=Bandit())
+    assert tasks.NeurogymTask(wrapped, length=12).input_size == 3
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: tasks.PerceptualDecision(-1.0), "`noise` must be a finite number of at least 0"),
+        (lambda: tasks.ContextDecision(float("nan")), "`noise` must be a finite number"),
+        (lambda: tasks.DelayedMatch(1), "`stimuli` must be an integer of at least 2, but it is 1"),
+        (lambda: tasks.DelayedMatch(delay=100.0), "`delay` must be at least 200 ms"),
+        (lambda: tasks.DelayedComparison(dt=101.0), "`dt` must be at most 100 ms"),
+        (lambda: tasks.FlipFlop(pulse=1.5), r"`pulse` must be in \[0, 1\], but it is 1.5"),
+        (lambda: tasks.FlipFlop(bits=0), "`bits` must be an integer of at least 1"),
+        (lambda: tasks.ReadySetGo(dt=60.0), "`dt` must be at most 50 ms"),
+        (lambda: tasks.RuleReversal(2), "`presentations` must be an integer of at least 3"),
+    ],
+)
+def test_bad_arguments_are_named(build, message):
+    with pytest.raises(ValueError, match=f"Argument {message}"):
+        build()
