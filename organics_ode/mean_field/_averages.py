@@ -38,7 +38,9 @@ def _half_second(f: Function) -> Function:
     return lambda x: derivative(derivative(f))(x) / 2
 
 
-def _nodes(delta: Float[Array, ""], i: Array, n: Any) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+def _nodes(
+    delta: Float[Array, ""], i: Array, n: Any
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """The nodes i of n, and their weights, in x = a sinh t, equal steps in t, a = min(1, √Δ0).
 
     Steps are short where φ bends, |x| ≲ 1, and grow with |x| up to 9 √Δ0, so that the same few

@@ -37,7 +37,7 @@ class Chaos(eqx.Module):
 def chaos(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Chaos:
     """All chaotic solutions of a feedback network, in the limit of many units.
 
-        Δ∞ = g²⟨⟨φ⟩²⟩ + S,   ∫ from Δ∞ to Δ0 of (g²⟨φφ⟩_Δ + S − Δ) dΔ = 0,   z = ⟨φ′⟩_{Δ0}(n_m z + n_I)
+        Δ∞ = g²⟨⟨φ⟩²⟩ + S,   ∫ from Δ∞ to Δ0 of (g²⟨φφ⟩_Δ + S − Δ) dΔ = 0,   z = ⟨φ′⟩(n_m z + n_I)
 
     where S = σ_m²z² + 2σ_mI z + σ_I² and ⟨φφ⟩_Δ is over two variables of variance Δ0 and covariance
     Δ. (The integral is Δ0²/2 − Δ∞²/2 = g²(⟨Φ²⟩ − ⟨⟨Φ⟩²⟩) + S(Δ0 − Δ∞) with Φ′ = φ.) The first two

@@ -9,7 +9,6 @@ from jaxtyping import Array, Bool, Complex, Float
 from ._averages import Averages, Function, averages_at
 from ._geometry import Overlaps
 
-
 _NEWTON = 60  # steps at most: halving towards a double root at g = 1
 
 
@@ -30,8 +29,8 @@ def external(o: Overlaps, z: Any) -> Any:
 def variance(phi: Function, n: int, g: Any, S: Any, sup2: Any) -> Any:
     """Δ0 = g²⟨φ²⟩ + S at rest: the largest solution, by Newton's steps down from g² sup φ² + S.
 
-    Where ⟨φ²⟩ is concave in Δ0, as it is for sigmoids, none of them overshoots. Two more steps carry
-    the derivatives, up to the third.
+    Where ⟨φ²⟩ is concave in Δ0, as it is for sigmoids, none of them overshoots. Two more steps
+    carry the derivatives, up to the third.
     """
 
     def step(delta: Any, g: Any, S: Any) -> Any:

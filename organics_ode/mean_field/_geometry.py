@@ -40,10 +40,10 @@ class Overlaps(NamedTuple):
 class Geometry(eqx.Module):
     """The directions of a feedback network with readout n, in the limit of many units.
 
-        m = σ_m (ρ ξ + √(1−ρ²) η_m),   I = σ_I (ρ ξ + √(1−ρ²) η_I),   n = c (p ξ + p_m η_m + p_I η_I)
+        m = σ_m (ρξ + √(1−ρ²) η_m),   I = σ_I (ρξ + √(1−ρ²) η_I),   n = c (pξ + p_m η_m + p_I η_I)
 
-    with ξ, η_m, η_I orthogonal and of unit variance. The fields may also be arrays of one shape, for
-    `phase_map` and `jax.vmap`; values traced by jax are not checked.
+    with ξ, η_m, η_I orthogonal and of unit variance. The fields may also be arrays of one shape,
+    for `phase_map` and `jax.vmap`; values traced by jax are not checked.
 
     Args:
         sigma_m, sigma_I: standard deviations ≥ 0 of the feedback m and the input I.
@@ -78,7 +78,7 @@ class Geometry(eqx.Module):
     def overlaps(self, c: Any) -> Overlaps:
         """n_m = ⟨nm⟩ and n_I = ⟨nI⟩ of the readout scaled by c, beside the second moments.
 
-            n_m = c σ_m (pρ + p_m√(1−ρ²)),   n_I = c σ_I (pρ + p_I√(1−ρ²))
+        n_m = c σ_m (pρ + p_m√(1−ρ²)),   n_I = c σ_I (pρ + p_I√(1−ρ²))
         """
         own = (1 - self.rho**2) ** 0.5
         n_m = c * self.sigma_m * (self.p * self.rho + self.p_m * own)
@@ -111,7 +111,9 @@ def _read(name: str, value: Any) -> Any:
         return value
     try:
         array = np.asarray(value)
-        is_real = array.dtype.kind in "fiu" or (array.dtype.kind == "V" and array.dtype.names is None)
+        is_real = array.dtype.kind in "fiu" or (
+            array.dtype.kind == "V" and array.dtype.names is None
+        )
         array = array.astype(np.float64) if is_real else None
     except (TypeError, ValueError):
         array = None

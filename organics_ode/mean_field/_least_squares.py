@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array, Float
 
 from .._checks import refuse
 from ._averages import Function, averages_at, derivative, host_nodes, read_number, read_phi
@@ -26,7 +26,7 @@ class LeastSquares(eqx.Module):
     - `rest`: the states at rest, a `Solutions`.
     - `covariance`: (k,), of x there with x* in training.
     - `delta_star`: Δ*, the variance of x*.
-    - `n_m`, `n_I`: ⟨nm⟩ and ⟨nI⟩ of the readout; `norm`: √⟨n²⟩. `output`: ⟨nφ(x*)⟩, A with no ridge.
+    - `n_m`, `n_I`: ⟨nm⟩ and ⟨nI⟩ of the readout; `norm`: √⟨n²⟩. `output`: ⟨nφ(x*)⟩, A without ridge.
     """
 
     rest: Solutions
@@ -43,8 +43,8 @@ def least_squares(
 ) -> LeastSquares:
     """What least squares makes of a network whose output is clamped to A while it is trained.
 
-    With z = A the network rests at x*, of variance Δ*. The readout of least norm that gives A there,
-    or with α > 0 the one that minimises (⟨nφ*⟩ − A)² + α⟨n²⟩, is along the state itself:
+    With z = A the network rests at x*, of variance Δ*. The readout of least norm that gives A
+    there, or with α > 0 the one that minimises (⟨nφ*⟩ − A)² + α⟨n²⟩, is along the state itself:
 
         n = κ φ(x*),   κ = A/(q + α),   q = ⟨φ²⟩_{Δ*}
 
@@ -62,7 +62,7 @@ def least_squares(
             rest.
         target: A ≠ 0.
         ridge: α ≥ 0. The output then falls short of A.
-        phi: the nonlinearity, smooth, bounded and with derivatives of order 1, as tanh has them.
+        phi: the nonlinearity, smooth and bounded, that bends as fast as tanh and no faster.
 
     Returns:
         A `LeastSquares`.
@@ -91,7 +91,9 @@ def least_squares(
         return LeastSquares(*found, delta_star, slope * m, slope * i, norm, kappa * q)
 
 
-def _rest(phi: Any, sup: float, o: Any, g: float, A: float, kappa: float, q: float, d: float) -> Any:
+def _rest(
+    phi: Any, sup: float, o: Any, g: float, A: float, kappa: float, q: float, d: float
+) -> Any:
     """All states at rest of the closed loop, and their covariances with x*."""
     end = 1.01 * abs(kappa) * q**0.5 * sup + 1e-3
     grid = np.linspace(-end, end, _GRID)
@@ -101,7 +103,7 @@ def _rest(phi: Any, sup: float, o: Any, g: float, A: float, kappa: float, q: flo
     z = all_roots(lambda z: np.asarray(f(z)[0]), None, grid)
     delta = evaluate(lambda z: np.asarray(f(z)[1]), z)
     C = evaluate(lambda z: np.asarray(f(z)[2]), z)
-    is_possible = C * C <= d * delta * (1 + 1e-9)
+    is_possible = np.abs(C) <= (d * delta) ** 0.5 * (1 + 1e-9)
     z, delta, C = z[is_possible], delta[is_possible], C[is_possible]
     linear = _spectra(phi, n, n2, o, g, A, kappa, d, z, delta, C)
     radius, roots, outlier, is_stable = (np.asarray(v) for v in linear)

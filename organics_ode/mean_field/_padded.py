@@ -220,9 +220,7 @@ class PhaseMap(NamedTuple):
         return self.target_is_stable & (self.counts == 1)
 
 
-def phase_map(
-    geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp.tanh
-) -> PhaseMap:
+def phase_map(geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp.tanh) -> PhaseMap:
     """The number of states at rest and the stability of the target, over geometries and targets.
 
     Each readout is calibrated to its target. A host function, in 64 bits, around

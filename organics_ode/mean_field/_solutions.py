@@ -33,8 +33,8 @@ class Solutions(eqx.Module):
 
     - `z`: (k,), readouts. `delta0`: (k,), variances of x.
     - `radius`: (k,), of the bulk of the spectrum of gχφ′ + m nᵀφ′/N; stable where below 1.
-    - `outliers`: (k, 2), both roots of the outlier equation, by falling real part. A root inside the
-      bulk, |λ| ≤ radius, is no eigenvalue.
+    - `outliers`: (k, 2), both roots of the outlier equation, by falling real part. A root inside
+      the bulk, |λ| ≤ radius, is no eigenvalue.
     - `outlier`: (k,), complex: the one outside of the bulk of largest real part; NaN where none is.
     - `is_stable`: (k,), radius < 1 and Re λ < 1.
     - `kinds`: k names: "stable", "saddle" (a real outlier ≥ 1), "oscillating" (a complex pair with
@@ -129,8 +129,8 @@ def solutions(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -
         Δ0 = g²⟨φ²⟩ + σ_m²z² + 2σ_mI z + σ_I²,   z = ⟨φ′⟩(n_m z + n_I)
 
     The second equation, with Δ0(z) from the first, is scanned over every z that the readout can
-    give, |z| ≤ √⟨n²⟩ sup|φ|; its extrema join the scan, so that two roots between the same two nodes
-    are found too. A host function; `padded_solutions` is the one for jit, vmap and grad.
+    give, |z| ≤ √⟨n²⟩ sup|φ|; its extrema join the scan, so that two roots between the same two
+    nodes are found too. A host function; `padded_solutions` is the one for jit, vmap and grad.
 
     Args:
         geometry: a `Geometry` of scalars.
