@@ -33,7 +33,7 @@ def curves(geometry, target):
 def draw(name, readout, upper, lower):
     geometry = mean_field.Geometry(sigma_m, sigma_I, rho, *readout)
     found = curves(*jax.tree.map(np.asarray, (broadcast(geometry, targets.size), targets)))
-    z, outlier = np.asarray(found.z), np.asarray(found.outliers[..., 0].real)
+    z, outlier = np.asarray(found.z), np.asarray(found.outlier.real)
     stable, A = np.asarray(found.is_stable), np.repeat(targets[:, None], z.shape[1], axis=1)
     is_target = np.abs(z - A) < 1e-6
     for ax, values in ((upper, z), (lower, outlier)):

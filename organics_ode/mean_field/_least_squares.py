@@ -26,7 +26,7 @@ class LeastSquares(eqx.Module):
     - `rest`: the states at rest, a `Solutions`.
     - `covariance`: (k,), of x there with x* in training.
     - `delta_star`: Δ*, the variance of x*.
-    - `n_m`, `n_I`: ⟨nm⟩ and ⟨nI⟩ of the readout; `norm`: √⟨n²⟩. `output`: ⟨nφ(x*)⟩, A without ridge.
+    - `n_m`, `n_I`: ⟨nm⟩ and ⟨nI⟩ of the readout; `norm`: √⟨n²⟩. `output`: ⟨nφ(x*)⟩.
     """
 
     rest: Solutions

@@ -17,7 +17,7 @@ from ._solutions import calibrate, sup_of, z_range
 _NODES = 96  # of the averages at the roots
 _ROWS = 1024  # values of Δ0 in the table
 _TOP = 1e9  # the largest of them
-_STEPS = 3  # of Newton's method before the two that carry the derivatives
+_STEPS = 8  # of Newton's method before the two that carry the derivatives
 
 
 class PaddedSolutions(NamedTuple):
@@ -60,7 +60,8 @@ def padded_solutions(
     The averages are tabulated over Δ0, in steps of 2.5 %. Every row gives two values of z, on which
     sign changes of ⟨φ′⟩(n_m z + n_I) − z are looked for, and the extremum nearest to zero, which
     hides two roots. Newton's method on averages of 96 nodes does the rest, and its last two steps
-    carry derivatives up to the third. Nothing is checked; bad numbers give NaN.
+    carry derivatives up to the third. Where three states all but meet, a pair of them can be
+    missed: there `solutions` knows better. Nothing is checked; bad numbers give NaN.
 
     Args:
         geometry: a `Geometry` of scalars.
@@ -197,7 +198,8 @@ def _polish(phi: Function, o: Overlaps, g: Any, low: Any, high: Any, z: Any, del
 
     point = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, step, (z, delta)))
     for _ in range(2):
-        point = newton(o, g, *point, averages_at(phi, point[1], _NODES))
+        z, delta = newton(o, g, *point, averages_at(phi, point[1], _NODES))
+        point = jnp.clip(z, low, high), jnp.maximum(delta, 0)
     z, delta = point
     return z, delta, linearise(o, g, z, averages_at(phi, delta, _NODES))
 
