@@ -79,7 +79,7 @@ def linearise(o: Overlaps, g: Any, z: Any, a: Averages) -> Linearised:
 
 def spectrum_of(radius: Any, total: Any, product: Any) -> Linearised:
     """From the sum and the product of the two roots; only roots outside of the bulk are real."""
-    dtype = jnp.result_type(radius, jnp.complex64)
+    dtype = (radius * 1j).dtype
     root = jnp.sqrt((total * total - 4 * product).astype(dtype))
     roots = jnp.stack([(total.astype(dtype) + root) / 2, (total.astype(dtype) - root) / 2])
     is_outside = jnp.abs(roots) > radius
