@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from ._averages import Averages, Function, averages_at
@@ -79,7 +80,7 @@ def linearise(o: Overlaps, g: Any, z: Any, a: Averages) -> Linearised:
 
 def spectrum_of(radius: Any, total: Any, product: Any) -> Linearised:
     """From the sum and the product of the two roots; only roots outside of the bulk are real."""
-    dtype = (radius * 1j).dtype
+    dtype = np.result_type(radius.dtype, np.complex64)
     root = jnp.sqrt((total * total - 4 * product).astype(dtype))
     roots = jnp.stack([(total.astype(dtype) + root) / 2, (total.astype(dtype) - root) / 2])
     is_outside = jnp.abs(roots) > radius
