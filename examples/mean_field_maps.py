@@ -1,0 +1,92 @@
+"""A network that holds an output by feedback: all its states at rest, and which readouts do it."""
+
+import time
+
+import jax
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import ListedColormap
+
+from organics_ode import mean_field
+
+jax.config.update("jax_enable_x64", True)
+g, sigma_m, sigma_I, rho = 0.3, 1.2, 0.5, 0.5
+READOUTS = {
+    "mixture (1, 1, 0.3)": (1.0, 1.0, 0.3),
+    "input only (0, 0, 1)": (0.0, 0.0, 1.0),
+    "feedback only (0, 1, 0)": (0.0, 1.0, 0.0),
+    "overlap only (1, 0, 0)": (1.0, 0.0, 0.0),
+}
+LABELS = ("1 state, stable", "3 states, target stable", "3 states, target unstable")
+COLOURS = ("#F0E442", "#56B4E9", "#D55E00")
+targets = np.linspace(-2, 2, 401) + 1e-3  # not on an A*
+
+
+@jax.jit
+@jax.vmap
+def curves(geometry, target):
+    """All states at rest of one readout, calibrated to one target."""
+    c = mean_field.calibrate(geometry, g, target)
+    return mean_field.padded_solutions(geometry, g, c)
+
+
+def draw(name, readout, upper, lower):
+    geometry = mean_field.Geometry(sigma_m, sigma_I, rho, *readout)
+    found = curves(*jax.tree.map(np.asarray, (broadcast(geometry, targets.size), targets)))
+    z, outlier = np.asarray(found.z), np.asarray(found.outlier.real)
+    stable, A = np.asarray(found.is_stable), np.repeat(targets[:, None], z.shape[1], axis=1)
+    is_target = np.abs(z - A) < 1e-6
+    for ax, values in ((upper, z), (lower, outlier)):
+        ax.plot(A[stable], values[stable], ".", ms=2, color="#0072B2", label="stable")
+        ax.plot(A[~stable], values[~stable], ".", ms=2, color="#D55E00", label="unstable")
+    lower.plot(A[is_target], outlier[is_target], lw=0.8, color="black", label="target")
+    lower.axhline(1, lw=0.6, color="grey")
+    for ax in (upper, lower):
+        singular = float(geometry.singular_target)
+        ax.axvline(singular if abs(singular) < 2 else np.nan, ls=":", lw=0.8, color="grey")
+    upper.set(title=f"readout: {name}", ylim=(-4, 4))
+    lower.set(xlabel="target A", ylim=(-2, 3))
+    counts = np.asarray(found.count)
+    print(f"{name:24} A* = {singular:.4g}; states at rest: {np.unique(counts).tolist()}")
+
+
+def broadcast(geometry, size):
+    return mean_field.Geometry(*(np.full(size, v) for v in jax.tree.leaves(geometry)))
+
+
+def draw_map(ax, geometries, ratios, label):
+    start = time.perf_counter()
+    found = mean_field.phase_map(geometries, g, targets[::2])
+    print(f"{found.counts.size} networks in {time.perf_counter() - start:.0f} s with compiling")
+    kinds = np.where(found.globally_stable, 0, np.where(found.target_is_stable, 1, 2))
+    colours = ListedColormap(COLOURS)
+    ax.pcolormesh(targets[::2], ratios, kinds, cmap=colours, vmin=-0.5, vmax=2.5, rasterized=True)
+    own = geometries.singular_target
+    ax.plot(np.where(np.abs(own) < 2, own, np.nan), ratios, ":", lw=1, color="black")
+    ax.set(xlabel="target A", ylabel=label, xlim=(targets[0], targets[-1]))
+    for kind in np.unique(kinds):
+        print(f"  {LABELS[kind]}: {np.mean(kinds == kind):.3f}")
+
+
+figure = plt.figure(figsize=(15, 11), layout="constrained")
+above, below = figure.subfigures(2, 1, height_ratios=(1.3, 1))
+axes = above.subplots(2, 4, sharex=True, sharey="row")
+for (name, readout), pair in zip(READOUTS.items(), axes.T, strict=True):
+    draw(name, readout, *pair)
+axes[0, 0].set(ylabel="readout z")
+axes[1, 0].set(ylabel="outlier Re λ")
+axes[0, 0].legend(frameon=False, markerscale=5)
+axes[1, 0].legend(frameon=False, markerscale=5)
+
+ratios = np.linspace(0, 1, 200)
+left, right = below.subplots(1, 2)
+feedback = mean_field.Geometry(sigma_m, sigma_I, rho, 0.0, 1 - ratios, ratios)
+draw_map(left, feedback, ratios, "$p_I$, with $p_m = 1 - p_I$ and p = 0")
+overlap = mean_field.Geometry(sigma_m, sigma_I, rho, ratios, 0.0, 1 - ratios)
+draw_map(right, overlap, ratios, "p, with $p_I$ = 1 − p and $p_m$ = 0")
+for colour, label in zip(COLOURS, LABELS, strict=True):
+    left.plot([], [], "s", color=colour, label=label)
+left.plot([], [], ":", color="black", label="A*")
+below.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+figure.savefig("mean_field_maps.png", dpi=100)
+print("wrote mean_field_maps.png")

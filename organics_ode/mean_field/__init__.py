@@ -1,0 +1,18 @@
+"""Feedback networks of many units: `from organics_ode import mean_field`.
+
+A network ẋ = −x + gχφ(x) + m z + I with readout z = n·φ(x)/N, random χ and fixed directions m, I, n
+is described, as N grows, by a few numbers: its states at rest, their spectra, its chaos, and what
+least squares makes of it.
+"""
+
+from ._averages import average as average
+from ._chaos import Chaos as Chaos, chaos as chaos
+from ._geometry import Geometry as Geometry, ReadoutClass as ReadoutClass
+from ._least_squares import LeastSquares as LeastSquares, least_squares as least_squares
+from ._padded import (
+    PaddedSolutions as PaddedSolutions,
+    PhaseMap as PhaseMap,
+    padded_solutions as padded_solutions,
+    phase_map as phase_map,
+)
+from ._solutions import Solutions as Solutions, calibrate as calibrate, solutions as solutions

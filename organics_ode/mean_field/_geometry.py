@@ -1,0 +1,139 @@
+"""How feedback, input and readout of a network lie to each other."""
+
+import enum
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import is_traced, refuse
+
+
+class ReadoutClass(enum.Enum):
+    """Along which of its three directions a readout lies.
+
+    - INPUT, η_I alone: one fixed point, globally stable.
+    - FEEDBACK, η_m alone: always {A, 0, −A − 2σ_mI/σ_m²}, never globally stable.
+    - OVERLAP, ξ alone: one fixed point for small targets, bistable for large ones.
+    - MIXTURE: between them.
+    """
+
+    INPUT = "input"
+    FEEDBACK = "feedback"
+    OVERLAP = "overlap"
+    MIXTURE = "mixture"
+
+
+class Overlaps(NamedTuple):
+    """The five numbers through which a geometry and a readout enter the theory, and ⟨n²⟩."""
+
+    sigma_m2: Any
+    sigma_I2: Any
+    sigma_mI: Any
+    n_m: Any
+    n_I: Any
+    n2: Any
+
+
+class Geometry(eqx.Module):
+    """The directions of a feedback network with readout n, in the limit of many units.
+
+        m = σ_m (ρξ + √(1−ρ²) η_m),   I = σ_I (ρξ + √(1−ρ²) η_I),   n = c (pξ + p_m η_m + p_I η_I)
+
+    with ξ, η_m, η_I orthogonal and of unit variance. The fields may also be arrays of one shape,
+    for `phase_map` and `jax.vmap`; values traced by jax are not checked.
+
+    Args:
+        sigma_m, sigma_I: standard deviations ≥ 0 of the feedback m and the input I.
+        rho: 0 ≤ ρ ≤ 1, how much of their common direction ξ they hold; ⟨mI⟩ = ρ² σ_m σ_I.
+        p, p_m, p_I: the readout along ξ, η_m, η_I, before it is scaled by c.
+
+    Raises:
+        ValueError: an argument is bad, or p = p_m = p_I = 0.
+    """
+
+    sigma_m: Float[Array | np.ndarray, "*batch"]
+    sigma_I: Float[Array | np.ndarray, "*batch"]
+    rho: Float[Array | np.ndarray, "*batch"]
+    p: Float[Array | np.ndarray, "*batch"]
+    p_m: Float[Array | np.ndarray, "*batch"]
+    p_I: Float[Array | np.ndarray, "*batch"]
+
+    def __init__(self, sigma_m: Any, sigma_I: Any, rho: Any, p: Any, p_m: Any, p_I: Any):
+        given = {"sigma_m": sigma_m, "sigma_I": sigma_I, "rho": rho, "p": p, "p_m": p_m, "p_I": p_I}
+        read = {name: _read(name, value) for name, value in given.items()}
+        _check(read)
+        np_or_jnp = jnp if any(map(is_traced, read.values())) else np
+        fields = np_or_jnp.broadcast_arrays(*read.values())
+        for name, value in zip(read, fields, strict=True):
+            setattr(self, name, value)
+
+    @property
+    def sigma_mI(self) -> Any:
+        """⟨mI⟩ = ρ² σ_m σ_I."""
+        return self.rho**2 * self.sigma_m * self.sigma_I
+
+    def overlaps(self, c: Any) -> Overlaps:
+        """n_m = ⟨nm⟩ and n_I = ⟨nI⟩ of the readout scaled by c, beside the second moments.
+
+        n_m = c σ_m (pρ + p_m√(1−ρ²)),   n_I = c σ_I (pρ + p_I√(1−ρ²))
+        """
+        own = (1 - self.rho**2) ** 0.5
+        n_m = c * self.sigma_m * (self.p * self.rho + self.p_m * own)
+        n_I = c * self.sigma_I * (self.p * self.rho + self.p_I * own)
+        n2 = c * c * (self.p**2 + self.p_m**2 + self.p_I**2)
+        return Overlaps(self.sigma_m**2, self.sigma_I**2, self.sigma_mI, n_m, n_I, n2)
+
+    @property
+    def singular_target(self) -> Any:
+        """A* = −n_I/n_m, where no finite readout holds the target; infinite where n_m = 0."""
+        o = self.overlaps(1.0)
+        xp = jnp if is_traced(o.n_m) else np
+        return xp.where(o.n_m == 0, xp.inf, -o.n_I / xp.where(o.n_m == 0, 1.0, o.n_m))
+
+    @property
+    def readout_class(self) -> ReadoutClass:
+        """Along which direction the readout lies (host, for one geometry)."""
+        used = tuple(float(v) != 0 for v in (self.p, self.p_m, self.p_I))
+        names = {
+            (True, False, False): ReadoutClass.OVERLAP,
+            (False, True, False): ReadoutClass.FEEDBACK,
+            (False, False, True): ReadoutClass.INPUT,
+        }
+        return names.get(used, ReadoutClass.MIXTURE)
+
+
+def _read(name: str, value: Any) -> Any:
+    """As 64-bit numbers, whatever jax is set to: the host functions compute in 64 bits."""
+    if is_traced(value):
+        return value
+    try:
+        array = np.asarray(value)
+        is_real = array.dtype.kind in "fiu" or (
+            array.dtype.kind == "V" and array.dtype.names is None
+        )
+        array = array.astype(np.float64) if is_real else None
+    except (TypeError, ValueError):
+        array = None
+    if array is None:
+        refuse(name, "be a real number or an array of them", f"it is {value!r}")
+    if not np.all(np.isfinite(array)):
+        refuse(name, "be finite", "it holds NaN or infinite values")
+    return array
+
+
+def _check(read: dict[str, Any]) -> None:
+    shapes = {np.shape(value) for value in read.values()} - {()}
+    if len(shapes) > 1:
+        refuse("sigma_m", "have the shape of the other arguments, or none", f"shapes are {shapes}")
+    for name in ("sigma_m", "sigma_I"):
+        if not is_traced(read[name]) and np.any(read[name] < 0):
+            refuse(name, "not be negative", f"its smallest value is {np.min(read[name])}")
+    rho = read["rho"]
+    if not is_traced(rho) and np.any((rho < 0) | (rho > 1)):
+        refuse("rho", "lie between 0 and 1", f"it runs from {np.min(rho)} to {np.max(rho)}")
+    readout = [read[name] for name in ("p", "p_m", "p_I")]
+    if not any(map(is_traced, readout)) and np.any(sum(v * v for v in readout) == 0):
+        refuse("p", "not be 0 together with p_m and p_I", "the readout has no direction")

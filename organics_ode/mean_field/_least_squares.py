@@ -1,0 +1,143 @@
+"""The exact theory of a readout trained by least squares with its output clamped to the target."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import refuse
+from ._averages import Function, averages_at, derivative, host_nodes, read_number, read_phi
+from ._equations import external, spectrum_of, variance
+from ._geometry import Geometry, Overlaps
+from ._pairs import pair_averages, pair_nodes
+from ._roots import all_roots, evaluate
+from ._solutions import Solutions, read_one, sup_of
+
+_GRID = 128  # values of z
+
+
+class LeastSquares(eqx.Module):
+    """The trained readout and all states at rest of the closed loop; numpy arrays of 64 bits.
+
+    - `rest`: the states at rest, a `Solutions`.
+    - `covariance`: (k,), of x there with x* in training.
+    - `delta_star`: Δ*, the variance of x*.
+    - `n_m`, `n_I`: ⟨nm⟩ and ⟨nI⟩ of the readout; `norm`: √⟨n²⟩. `output`: ⟨nφ(x*)⟩.
+    """
+
+    rest: Solutions
+    covariance: Float[np.ndarray, " k"]
+    delta_star: float
+    n_m: float
+    n_I: float
+    norm: float
+    output: float
+
+
+def least_squares(
+    geometry: Geometry, g: Any, target: Any, *, ridge: Any = 0.0, phi: Function = jnp.tanh
+) -> LeastSquares:
+    """What least squares makes of a network whose output is clamped to A while it is trained.
+
+    With z = A the network rests at x*, of variance Δ*. The readout of least norm that gives A
+    there, or with α > 0 the one that minimises (⟨nφ*⟩ − A)² + α⟨n²⟩, is along the state itself:
+
+        n = κ φ(x*),   κ = A/(q + α),   q = ⟨φ²⟩_{Δ*}
+
+    so it is correlated with χ. States at rest x of the closed loop, with C = ⟨x* x⟩:
+
+        z = κ⟨φ(x*)φ(x)⟩_C,   C = g²⟨φ(x*)φ(x)⟩_C + Aσ_m² z + (A + z)σ_mI + σ_I²
+
+    and outliers λ² − (G + a + b)λ + Ga = 0, with G = g²⟨φ′² + φφ″⟩,
+    a = ⟨φ′(x*)φ′(x)⟩(g² + κ(σ_m²A + σ_mI)), b = κ⟨φ(x*)φ″(x)⟩(σ_m² z + σ_mI). At the target the
+    roots are r² and λ = ⟨φ′² + φφ″⟩(Δ* − σ_mI A − σ_I²)/q.
+
+    Args:
+        geometry: a `Geometry`, of which only σ_m, σ_I and ρ count.
+        g: strength ≥ 0 of the random connections; below 1 or so, where training finds a state at
+            rest.
+        target: A ≠ 0.
+        ridge: α ≥ 0. The output then falls short of A.
+        phi: the nonlinearity, smooth and bounded, that bends as fast as tanh and no faster.
+
+    Returns:
+        A `LeastSquares`.
+
+    Raises:
+        ValueError: an argument is bad, or the state at rest is none: r ≥ 1 at Δ*.
+    """
+    one, g = read_one(geometry), read_number("g", g, 0.0)
+    A, alpha = read_number("target", target), read_number("ridge", ridge, 0.0)
+    if A == 0:
+        refuse("target", "not be 0", "the readout would be 0")
+    o = Overlaps(*map(float, one.overlaps(0.0)))
+    with jax.enable_x64(True):
+        sup = sup_of(read_phi(phi))
+        n = host_nodes(phi, float(external(o, abs(A))) + g * g * sup**2)
+        delta_star = float(_variances(phi, n, sup**2, o, g, jnp.full(8, A))[0])
+        star = averages_at(phi, jnp.asarray(delta_star), n)
+        if g * g * star.slope2 >= 1:
+            refuse("g", "leave a state at rest to train on", f"it is {g}, and there r ≥ 1")
+        q = float(star.phi2)
+        kappa = A / (q + alpha)
+        found = _rest(phi, sup, o, g, A, kappa, q, delta_star)
+        m, i = float(o.sigma_m2 * A + o.sigma_mI), float(o.sigma_mI * A + o.sigma_I2)
+        slope = kappa * float(star.slope)
+        norm = abs(kappa) * q**0.5
+        return LeastSquares(*found, delta_star, slope * m, slope * i, norm, kappa * q)
+
+
+def _rest(
+    phi: Any, sup: float, o: Any, g: float, A: float, kappa: float, q: float, d: float
+) -> Any:
+    """All states at rest of the closed loop, and their covariances with x*."""
+    end = 1.01 * abs(kappa) * q**0.5 * sup + 1e-3
+    grid = np.linspace(-end, end, _GRID)
+    top = float(max(external(o, end), external(o, -end))) + g * g * sup**2
+    n, n2 = host_nodes(phi, top), pair_nodes(top)
+    f = functools.partial(_loop, phi, n, n2, sup**2, o, g, A, kappa, d)
+    z = all_roots(lambda z: np.asarray(f(z)[0]), None, grid)
+    delta = evaluate(lambda z: np.asarray(f(z)[1]), z)
+    C = evaluate(lambda z: np.asarray(f(z)[2]), z)
+    is_possible = np.abs(C) <= (d * delta) ** 0.5 * (1 + 1e-9)
+    z, delta, C = z[is_possible], delta[is_possible], C[is_possible]
+    linear = _spectra(phi, n, n2, o, g, A, kappa, d, z, delta, C)
+    radius, roots, outlier, is_stable = (np.asarray(v) for v in linear)
+    return Solutions(z, delta, radius, outlier, roots, is_stable), C
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _variances(phi: Any, n: int, sup2: Any, o: Any, g: Any, z: Array) -> Array:
+    return jax.vmap(lambda z: variance(phi, n, g, external(o, z), sup2))(z)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _loop(
+    phi: Any, n: int, n2: int, sup2: Any, o: Any, g: Any, A: Any, kappa: Any, d: Any, z: Array
+) -> tuple[Array, Array, Array]:
+    """κ⟨φ*φ⟩ − z, Δ0 and C. On a solution ⟨φ*φ⟩ = z/κ, which makes C explicit in z."""
+    delta = _variances(phi, n, sup2, o, g, z)
+    C = g * g * z / kappa + A * o.sigma_m2 * z + (A + z) * o.sigma_mI + o.sigma_I2
+    most = jnp.sqrt(d * delta)
+    inside = jnp.clip(C, -most, most)
+    overlap = pair_averages(((phi, phi),), jnp.full_like(z, d), delta, inside, n2)[:, 0]
+    # Outside of |C| ≤ √(Δ*Δ0), where no state is, the gap goes on continuously.
+    return kappa * overlap - z, delta, C
+
+
+def _spectra(
+    phi: Any, n: int, n2: int, o: Any, g: Any, A: Any, kappa: Any, d: Any, *states: np.ndarray
+) -> Any:
+    z, delta, C = map(jnp.asarray, states)
+    d1 = derivative(phi)
+    pairs = ((d1, d1), (phi, derivative(d1)))
+    both = pair_averages(pairs, jnp.full_like(z, d), delta, C, n2)
+    own = jax.vmap(lambda v: averages_at(phi, v, n))(delta)
+    G = g * g * own.bend
+    a = both[:, 0] * (g * g + kappa * (o.sigma_m2 * A + o.sigma_mI))
+    b = kappa * both[:, 1] * (o.sigma_m2 * z + o.sigma_mI)
+    return jax.vmap(spectrum_of)(g * jnp.sqrt(own.slope2), G + a + b, G * a)

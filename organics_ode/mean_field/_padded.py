@@ -1,0 +1,267 @@
+"""States at rest in arrays of one shape: for jit, vmap and grad, and maps over parameters."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from .._checks import check_positive_integer, is_traced, refuse
+from ._averages import Function, averages_at, integrands, read_number, read_phi, settled
+from ._equations import external, gap, linearise, newton
+from ._geometry import Geometry, Overlaps
+from ._solutions import calibrate, sup_of, z_range
+
+_NODES = 96  # of the averages at the roots
+_ROWS = 1024  # values of Δ0 in the table
+_TOP = 1e9  # the largest of them
+_STEPS = 8  # of Newton's method before the two that carry the derivatives
+
+
+class PaddedSolutions(NamedTuple):
+    """States at rest sorted by z, in arrays of length `most`: NaN (or False) after the last.
+
+    `count` is their number, also where it is above `most`; the fields are those of `Solutions`.
+    """
+
+    count: Int[Array, ""]
+    z: Float[Array, " most"]
+    delta0: Float[Array, " most"]
+    radius: Float[Array, " most"]
+    outlier: Complex[Array, " most"]
+    outliers: Complex[Array, "most 2"]
+    is_stable: Bool[Array, " most"]
+
+
+class _Table(NamedTuple):
+    """Over values of Δ0: ⟨φ²⟩ and ⟨φ′⟩√(1 + Δ0), which tends to a constant."""
+
+    delta: Float[np.ndarray, " rows"]
+    phi2: Float[np.ndarray, " rows"]
+    slope: Float[np.ndarray, " rows"]
+
+
+@functools.lru_cache(16)
+def _table(phi: Function) -> _Table:
+    """Values of Δ0 in steps of 2.5 % above .01 and in equal steps below."""
+    delta = 0.01 * np.expm1(np.linspace(0, np.log1p(100 * _TOP), _ROWS))
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+        rows, _ = settled(integrands(phi)[:2], jnp.asarray(delta), 1e-6)
+    return _Table(delta, rows[:, 0], rows[:, 1] * np.sqrt(1 + delta))
+
+
+def padded_solutions(
+    geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh, most: int = 3
+) -> PaddedSolutions:
+    """All states at rest in arrays of a fixed length: `solutions` for jit, vmap and grad.
+
+    The averages are tabulated over Δ0, in steps of 2.5 %. Every row gives two values of z, on which
+    sign changes of ⟨φ′⟩(n_m z + n_I) − z are looked for, and the extremum nearest to zero, which
+    hides two roots. Newton's method on averages of 96 nodes does the rest, and its last two steps
+    carry derivatives up to the third. Where three states all but meet, a pair of them can be
+    missed: there `solutions` knows better. Nothing is checked; bad numbers give NaN.
+
+    Args:
+        geometry: a `Geometry` of scalars.
+        g: strength ≥ 0 of the random connections.
+        c: scale of the readout.
+        phi: the nonlinearity, smooth and bounded, written in `jax.numpy`; never traced itself.
+        most: how many states to hold.
+
+    Returns:
+        A `PaddedSolutions`.
+    """
+    check_positive_integer("most", most)
+    o = geometry.overlaps(c)
+    dtype = jnp.zeros(()).dtype
+    o = Overlaps(*(jnp.asarray(v, dtype) for v in o))
+    return _padded(read_phi(phi), most, o, jnp.asarray(g, dtype))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _padded(phi: Function, most: int, o: Overlaps, g: Any) -> PaddedSolutions:
+    count, low, high, z, delta = _bracketed(phi, most, *jax.lax.stop_gradient((o, g)))
+    polish = functools.partial(_polish, phi, o, g)
+    z, delta, spectra = jax.vmap(polish)(low, high, z, delta)
+    is_there = jnp.arange(most) < count
+
+    def keep(v: Array) -> Array:
+        there = is_there.reshape(is_there.shape + (1,) * (v.ndim - 1))
+        return v & there if v.dtype == bool else jnp.where(there, v, jnp.nan)
+
+    found = (z, delta, spectra.radius, spectra.outlier, spectra.roots, spectra.is_stable)
+    return PaddedSolutions(count, *map(keep, found))
+
+
+class _Curve(NamedTuple):
+    """Points (z, Δ0) of the first equation, by rising z, and ⟨φ′⟩(n_m z + n_I) − z there."""
+
+    z: Array
+    delta: Array
+    gap: Array
+
+
+def _bracketed(phi: Function, most: int, o: Overlaps, g: Any) -> tuple:
+    """How many roots, and for the first ones the two values of z around each, z and Δ0 near it."""
+    curve = _with_dip(phi, o, g, _curve(phi, o, g))
+    is_up = curve.gap > 0
+    changes = is_up[1:] != is_up[:-1]
+    count, at, found = jnp.sum(changes), jnp.argmax(changes), []
+    for _ in range(most):
+        found.append(at)
+        changes = changes.at[at].set(False)
+        # Past the last one the first is repeated: its numbers are finite, and so are derivatives.
+        at = jnp.where(jnp.any(changes), jnp.argmax(changes), found[0])
+    at = jnp.stack(found)
+    share = curve.gap[at] / (curve.gap[at] - curve.gap[at + 1])
+    low, high = curve.z[at], curve.z[at + 1]
+    delta = curve.delta[at] + share * (curve.delta[at + 1] - curve.delta[at])
+    return count, low, high, low + share * (high - low), delta
+
+
+def _curve(phi: Function, o: Overlaps, g: Any) -> _Curve:
+    """Each row Δ0 of the table gives S = Δ0 − g²⟨φ²⟩, and S gives two values of z.
+
+        z = z₀ ± √(S − S(z₀))/σ_m,   z₀ = −σ_mI/σ_m²
+
+    Rows out of the range of z are moved to its ends, or to z₀.
+    """
+    table = _Table(*(jnp.asarray(v, g.dtype) for v in _table(phi)))
+    rest = table.delta - g * g * table.phi2
+    low, bottom, high, sigma = z_range(o, sup_of(phi), jnp)
+    ends = jnp.stack([low, bottom, high])
+    deltas, slopes = jax.vmap(lambda z: _between(table, rest, external(o, z)))(ends)
+    vertex = -o.sigma_mI / sigma**2
+    least = o.sigma_I2 - o.sigma_mI**2 / sigma**2
+    away = jnp.sqrt(jnp.maximum(rest - least, 0)) / sigma
+    parts = []
+    for sign, end in ((-1, 0), (1, 2)):
+        z = vertex + sign * away
+        is_near = (table.delta <= deltas[1]) | (sign * (z - bottom) <= 0)
+        is_far = sign * (z - ends[end]) >= 0
+        rows = (z, table.delta, table.slope)
+        for_ends = ((ends[1], ends[end]), (deltas[1], deltas[end]), (slopes[1], slopes[end]))
+        part = [
+            jnp.append(jnp.where(is_near, near, jnp.where(is_far, far, row)), far)
+            for row, (near, far) in zip(rows, for_ends, strict=True)
+        ]
+        parts.append([v[::sign] for v in part])
+    z, delta, slope = (jnp.concatenate(pair) for pair in zip(*parts, strict=True))
+    return _Curve(z, delta, gap(o, z, slope / jnp.sqrt(1 + delta)))
+
+
+def _between(table: _Table, rest: Array, S: Any) -> tuple[Any, Any]:
+    """The largest Δ0 with Δ0 − g²⟨φ²⟩ = S and its column `slope`, on a chord of the table."""
+    last = jnp.max(jnp.where(rest <= S, jnp.arange(rest.size), 0))
+    i = jnp.minimum(last, rest.size - 2)
+    share = (S - rest[i]) / (rest[i + 1] - rest[i])
+    delta = table.delta[i] + share * (table.delta[i + 1] - table.delta[i])
+    inside = jnp.clip(share, 0, 1)
+    return delta, table.slope[i] + inside * (table.slope[i + 1] - table.slope[i])
+
+
+def _with_dip(phi: Function, o: Overlaps, g: Any, curve: _Curve) -> _Curve:
+    """Where the gap comes nearest to zero without a change of sign, its extremum for the node.
+
+    Two roots between the same two nodes hide there.
+    """
+    (z, delta, values), size = curve, jnp.abs(curve.gap)
+    is_up = values > 0
+    is_dip = (is_up[:-2] == is_up[1:-1]) & (is_up[1:-1] == is_up[2:])
+    is_dip &= (size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:])
+    is_dip &= (z[:-2] < z[1:-1]) & (z[1:-1] < z[2:])
+    i = 1 + jnp.argmin(jnp.where(is_dip, size[1:-1], jnp.inf))
+    left, right = z[i] - z[i - 1], z[i + 1] - z[i]
+    rise, fall = (values[i] - values[i - 1]) / left, (values[i + 1] - values[i]) / right
+    # The parabola through the three points.
+    bend = (fall - rise) / (left + right)
+    new_z = jnp.clip(z[i] - (rise + bend * left) / (2 * bend), z[i - 1], z[i + 1])
+    S, new_delta = external(o, new_z), delta[i]
+    for _ in range(2):
+        a = averages_at(phi, new_delta, _NODES)
+        new_delta -= (new_delta - g * g * a.phi2 - S) / (1 - g * g * a.bend)
+        new_delta = jnp.maximum(new_delta, S)
+    new = gap(o, new_z, averages_at(phi, new_delta, _NODES).slope)
+    is_hidden = jnp.any(is_dip) & ((new > 0) != is_up[i]) & jnp.isfinite(new)
+    triple = ((z, new_z), (delta, new_delta), (values, new))
+    return _Curve(*(v.at[i].set(jnp.where(is_hidden, n, v[i])) for v, n in triple))
+
+
+def _polish(phi: Function, o: Overlaps, g: Any, low: Any, high: Any, z: Any, delta: Any) -> tuple:
+    fixed = jax.lax.stop_gradient((o, g))
+
+    def step(_: int, point: tuple) -> tuple:
+        z, delta = newton(*fixed, *point, averages_at(phi, point[1], _NODES))
+        return jnp.clip(z, low, high), jnp.maximum(delta, 0)
+
+    point = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, step, (z, delta)))
+    for _ in range(2):
+        z, delta = newton(o, g, *point, averages_at(phi, point[1], _NODES))
+        point = jnp.clip(z, low, high), jnp.maximum(delta, 0)
+    z, delta = point
+    return z, delta, linearise(o, g, z, averages_at(phi, delta, _NODES))
+
+
+class PhaseMap(NamedTuple):
+    """The states at rest over geometries (rows) and targets (columns); numpy arrays.
+
+    - `counts`: how many there are; 0 where the target is A* and nothing can hold it.
+    - `target_is_stable`: whether the state with z = A is stable.
+    - `target_outlier`: its outlier; NaN where none is outside of the bulk.
+    - `globally_stable`: whether it is stable and the only one.
+    """
+
+    counts: Int[np.ndarray, "rows columns"]
+    target_is_stable: Bool[np.ndarray, "rows columns"]
+    target_outlier: Complex[np.ndarray, "rows columns"]
+
+    @property
+    def globally_stable(self) -> Bool[np.ndarray, "rows columns"]:
+        return self.target_is_stable & (self.counts == 1)
+
+
+def phase_map(geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp.tanh) -> PhaseMap:
+    """The number of states at rest and the stability of the target, over geometries and targets.
+
+    Each readout is calibrated to its target. A host function, in 64 bits, around
+    `padded_solutions`.
+
+    Args:
+        geometries: a `Geometry` whose fields have shape (rows,).
+        g: strength ≥ 0 of the random connections.
+        targets: (columns,), values of A.
+        phi: the nonlinearity, smooth and bounded, written in `jax.numpy`.
+
+    Returns:
+        A `PhaseMap`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    if not isinstance(geometries, Geometry) or np.ndim(geometries.rho) != 1:
+        refuse("geometries", "be a Geometry with fields (rows,)", f"it is {geometries!r}")
+    if any(map(is_traced, jax.tree.leaves(geometries))):
+        refuse("geometries", "be known: this is a host function", "it is traced by jax")
+    g, targets = read_number("g", g, 0.0), np.asarray(targets, float)
+    if targets.ndim != 1 or not np.all(np.isfinite(targets)):
+        refuse("targets", "be finite numbers (columns,)", f"they are {targets}")
+    sup_of(read_phi(phi))
+    with jax.enable_x64(True):
+        fields = jax.tree.map(jnp.asarray, geometries)
+        found = _map(phi, fields, jnp.asarray(g), jnp.asarray(targets))
+        return PhaseMap(*map(np.asarray, found))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _map(phi: Function, geometries: Geometry, g: Array, targets: Array) -> tuple:
+    def at(geometry: Geometry, target: Array) -> tuple:
+        c = calibrate(geometry, g, target, phi=phi)
+        found = padded_solutions(geometry, g, c, phi=phi)
+        nearest = jnp.nanargmin(jnp.abs(found.z - target))
+        count = jnp.where(jnp.isfinite(c), found.count, 0)
+        return count, found.is_stable[nearest], found.outlier[nearest]
+
+    row = jax.vmap(at, (None, 0))
+    return jax.lax.map(lambda geometry: row(geometry, targets), geometries)

@@ -1,0 +1,248 @@
+"""All states at rest of a network of many units, with their spectra."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float
+
+from .._checks import is_traced, refuse
+from ._averages import (
+    Function,
+    average_at,
+    averages_at,
+    derivative,
+    host_nodes,
+    read_number,
+    read_phi,
+)
+from ._equations import external, gap, linearise, newton, variance
+from ._geometry import Geometry, Overlaps
+from ._roots import all_roots, evaluate
+
+_GRID = 256  # values of z
+_TOLERANCE = 1e-9  # of the residuals, relative to their largest term
+_NEAR = 1e-9  # of n_m A + n_I, relative to its terms: where the target is A*
+
+
+class Solutions(eqx.Module):
+    """All states at rest, sorted by the readout z; numpy arrays of 64 bits.
+
+    - `z`: (k,), readouts. `delta0`: (k,), variances of x.
+    - `radius`: (k,), of the bulk of the spectrum of gχφ′ + m nᵀφ′/N; stable where below 1.
+    - `outliers`: (k, 2), both roots of the outlier equation, by falling real part. A root inside
+      the bulk, |λ| ≤ radius, is no eigenvalue.
+    - `outlier`: (k,), complex: the one outside of the bulk of largest real part; NaN where none is.
+    - `is_stable`: (k,), radius < 1 and Re λ < 1.
+    - `kinds`: k names: "stable", "saddle" (a real outlier ≥ 1), "oscillating" (a complex pair with
+      Re λ ≥ 1), or "chaotic" (radius ≥ 1; see `chaos`).
+    """
+
+    z: Float[np.ndarray, " k"]
+    delta0: Float[np.ndarray, " k"]
+    radius: Float[np.ndarray, " k"]
+    outlier: Complex[np.ndarray, " k"]
+    outliers: Complex[np.ndarray, "k 2"]
+    is_stable: Bool[np.ndarray, " k"]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        rows = zip(self.is_stable, self.radius, self.outliers[:, 0], strict=True)
+        return tuple(_kind(*row) for row in rows)
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __repr__(self) -> str:
+        columns = (self.z, self.delta0, self.radius, self.outlier, self.kinds)
+        rows = [
+            f"  {z:12.6g} {d:12.6g} {r:10.5g} {o:20.5g}  {kind}"
+            for z, d, r, o, kind in zip(*columns, strict=True)
+        ]
+        head = f"  {'z':>12} {'Δ0':>12} {'radius':>10} {'outlier':>20}  kind"
+        return "\n".join([f"{type(self).__name__}: {len(self)}", head, *rows])
+
+
+def _kind(is_stable: Any, radius: Any, leading: Any) -> str:
+    if is_stable:
+        return "stable"
+    if radius >= 1:
+        return "chaotic"
+    return "oscillating" if leading.imag != 0 else "saddle"
+
+
+def calibrate(geometry: Geometry, g: Any, target: Any, *, phi: Function = jnp.tanh) -> Any:
+    """The scale c of the readout for which z = A is a state at rest.
+
+        c = A / (⟨φ′⟩_{Δ0(A)} (n_m A + n_I)),   n_m and n_I those of c = 1
+
+    Args:
+        geometry: a `Geometry`.
+        g: strength ≥ 0 of the random connections.
+        target: A.
+        phi: the nonlinearity, smooth and bounded, written in `jax.numpy`.
+
+    Returns:
+        c: a float in 64 bits. Under a jax transformation (any argument traced) an array of the
+        ambient precision on 128 nodes, infinite or NaN for bad arguments.
+
+    Raises:
+        ValueError: an argument is bad, A is A* = −n_I/n_m, or the readout has no overlap at all.
+    """
+    read_phi(phi)
+    if any(map(is_traced, jax.tree.leaves((geometry, g, target)))):
+        return calibrate_at(phi, 128, sup_of(phi) ** 2, geometry.overlaps(1.0), g, target)
+    one, g, target = read_one(geometry), read_number("g", g, 0.0), read_number("target", target)
+    o = one.overlaps(1.0)
+    check_target(one, target)
+    if target == 0:
+        return 0.0
+    with jax.enable_x64(True):
+        sup2 = sup_of(phi) ** 2
+        n = host_nodes(phi, float(external(o, target)) + g * g * sup2)
+        return float(calibrate_at(phi, n, sup2, o, g, target))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def calibrate_at(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, target: Any) -> Any:
+    delta = variance(phi, n, g, external(o, target), sup2)
+    return target / (average_at(derivative(phi), delta, n) * (o.n_m * target + o.n_I))
+
+
+def check_target(geometry: Geometry, target: float) -> None:
+    o = geometry.overlaps(1.0)
+    if o.n_m == 0 and o.n_I == 0:
+        refuse("geometry", "let the readout overlap with m or I", "n_m = n_I = 0")
+    size = abs(o.n_m * target) + abs(o.n_I)
+    if abs(o.n_m * target + o.n_I) <= _NEAR * size:
+        singular = float(geometry.singular_target)
+        must = "differ from A* = −n_I/n_m, where no finite readout holds it"
+        refuse("target", must, f"A* = {singular:.10g} and it is {target:.10g}")
+
+
+def solutions(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Solutions:
+    """All states at rest of a feedback network, and their stability, in the limit of many units.
+
+        Δ0 = g²⟨φ²⟩ + σ_m²z² + 2σ_mI z + σ_I²,   z = ⟨φ′⟩(n_m z + n_I)
+
+    The second equation, with Δ0(z) from the first, is scanned over every z that the readout can
+    give, |z| ≤ √⟨n²⟩ sup|φ|; its extrema join the scan, so that two roots between the same two
+    nodes are found too. A host function; `padded_solutions` is the one for jit, vmap and grad.
+
+    Args:
+        geometry: a `Geometry` of scalars.
+        g: strength ≥ 0 of the random connections.
+        c: scale of the readout, as from `calibrate`.
+        phi: the nonlinearity, smooth and bounded, written in `jax.numpy`.
+
+    Returns:
+        A `Solutions`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: an equation is not solved to a relative residual of 1e-9.
+
+    Reference:
+        Mastrogiuseppe, Ostojic, Neural Computation 31:1139 (2019).
+    """
+    one, g, c = read_one(geometry), read_number("g", g, 0.0), read_number("c", c)
+    o = Overlaps(*map(float, one.overlaps(c)))
+    with jax.enable_x64(True):
+        sup = sup_of(read_phi(phi))
+        grid = _z_grid(o, sup, _GRID)
+        top = float(max(external(o, grid[0]), external(o, grid[-1]))) + g * g * sup**2
+        n = host_nodes(phi, top)
+        parts = functools.partial(_scan, phi, n, sup**2, o, g)
+        z = all_roots(lambda z: np.asarray(parts(z)[0]), lambda z: np.asarray(parts(z)[1]), grid)
+        delta = evaluate(lambda z: np.asarray(parts(z)[2]), z)
+        return _described(phi, n, o, g, z, delta)
+
+
+def read_one(geometry: Any) -> Geometry:
+    if not isinstance(geometry, Geometry):
+        refuse("geometry", "be a Geometry", f"it is {type(geometry).__name__}")
+    if any(map(is_traced, jax.tree.leaves(geometry))):
+        refuse("geometry", "be known: this is a host function", "it is traced by jax")
+    if np.shape(geometry.rho):
+        refuse("geometry", "be one geometry", f"its fields have shape {np.shape(geometry.rho)}")
+    return geometry
+
+
+@functools.lru_cache(64)
+def sup_of(phi: Function) -> float:
+    """sup|φ|, from values up to |x| = 1e8."""
+    with jax.ensure_compile_time_eval():
+        far = np.geomspace(1e-3, 1e8, 400)
+        values = np.asarray(phi(jnp.asarray(np.concatenate([-far[::-1], far]))), float)
+    size = np.abs(values)
+    if not np.all(np.isfinite(values)) or size.max() > 1.01 * size[20:-20].max():
+        refuse("phi", "be bounded", f"|φ| reaches {size.max():.3g} at |x| = 1e8")
+    return float(size.max())
+
+
+def z_range(o: Overlaps, sup: float, xp: Any) -> tuple[Any, Any, Any, Any]:
+    """The ends of |z| ≤ √⟨n²⟩ sup|φ|, all that a bounded φ allows; between them where S is least.
+
+    Also σ_m, kept from 0 so far that S does not see it.
+    """
+    end = 1.01 * sup * xp.sqrt(o.n2) + 1e-3
+    sigma = xp.maximum(xp.sqrt(o.sigma_m2), 1e-6 / end)
+    return -end, xp.clip(-o.sigma_mI / sigma**2, -end, end), end, sigma
+
+
+def _z_grid(o: Overlaps, sup: float, size: int) -> Float[np.ndarray, " size"]:
+    low, bottom, high, sigma = z_range(o, sup, np)
+    ends = np.arcsinh(sigma * (low - bottom)), np.arcsinh(sigma * (high - bottom))
+    return bottom + np.sinh(np.linspace(*ends, size)) / sigma
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _scan(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, z: Array) -> tuple:
+    """The gap, its total derivative in z, and Δ0."""
+
+    def at(z: Array) -> tuple:
+        delta = variance(phi, n, g, external(o, z), sup2)
+        a = averages_at(phi, delta, n)
+        F = 2 * (o.sigma_m2 * z + o.sigma_mI)
+        through = (o.n_m * z + o.n_I) * a.third / 2 * F / (1 - g * g * a.bend)
+        return gap(o, z, a.slope), o.n_m * a.slope - 1 + through, delta
+
+    return jax.vmap(at)(z)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _polished(phi: Function, n: int, o: Overlaps, g: Any, z: Any, delta: Any) -> tuple:
+    """Newton's step where it lowers the residual: not at a double root, where it is wild."""
+    a = averages_at(phi, delta, n)
+    new_z, new_delta = newton(o, g, z, delta, a)
+    new = averages_at(phi, new_delta, n)
+    before, after = _residual(o, g, z, delta, a), _residual(o, g, new_z, new_delta, new)
+    is_better = after < before
+    a = jax.tree.map(lambda new, old: jnp.where(is_better, new, old), new, a)
+    z, delta = jnp.where(is_better, new_z, z), jnp.where(is_better, new_delta, delta)
+    return z, delta, jnp.minimum(before, after), linearise(o, g, z, a)
+
+
+def _residual(o: Overlaps, g: Any, z: Any, delta: Any, a: Any) -> Any:
+    first = jnp.abs(delta - g * g * a.phi2 - external(o, z)) / (1e-300 + delta)
+    scale = jnp.abs(z) + jnp.abs(a.slope * o.n_m * z) + jnp.abs(a.slope * o.n_I)
+    return jnp.maximum(first, jnp.abs(gap(o, z, a.slope)) / (1e-300 + scale))
+
+
+def _described(phi: Any, n: int, o: Any, g: float, z: np.ndarray, delta: np.ndarray) -> Solutions:
+    rows = [_polished(phi, n, o, g, *pair) for pair in zip(z, delta, strict=True)]
+    residuals = [float(row[2]) for row in rows]
+    # A readout of exactly 0 has no scale of its own.
+    if not all(r < _TOLERANCE or abs(v) < _TOLERANCE for r, v in zip(residuals, z, strict=True)):
+        raise RuntimeError(
+            f"The equations at rest are not solved near z = {z}: relative residuals {residuals}. "
+            "A φ whose ⟨φ²⟩ is not concave in the variance can cause this."
+        )
+    columns = zip(*[(row[0], row[1], *row[3]) for row in rows], strict=True)
+    z, delta, radius, roots, outlier, is_stable = (np.asarray(jnp.stack(c)) for c in columns)
+    order = np.argsort(z, kind="stable")
+    found = (z, delta, radius, outlier, roots, is_stable)
+    return Solutions(*(v[order] for v in found))
