@@ -24,7 +24,7 @@ from .circuits import (
 def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"]:
     """The Jacobian of a circuit's vector field in its state, J_ij = ∂ẋ_i/∂x_j.
 
-    Written out for the circuits of this library (`ORGaNICs`: math: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
+    Written out for the circuits of this library (`ORGaNICs`: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
     forward-mode autodiff for any other circuit. Pure (jit, vmap, grad); no batch axis.
 
     Args:

@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -121,16 +122,9 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         check_positive_integer("size", size)
         if size < _DIRECTIONS:
             refuse("size", "be at least 3, for three orthogonal directions", f"it is {size}")
-        sigma_m, sigma_I, rho, p, p_m, p_I = _read_geometry(geometry)
-        c, (key_chi, key_directions) = as_float_array("c", c), jax.random.split(key)
+        numbers, c = _read_geometry(geometry), as_float_array("c", c)
         check_shape("c", c, (), "()")
-        xi, eta_m, eta_I = orthogonal_directions(size, _DIRECTIONS, key=key_directions)
-        chi = jax.random.normal(key_chi, (size, size)) / size**0.5
-        rest = (1 - rho**2) ** 0.5
-        m = sigma_m * (rho * xi + rest * eta_m)
-        I = sigma_I * (rho * xi + rest * eta_I)
-        n = c.astype(xi.dtype) * (p * xi + p_m * eta_m + p_I * eta_I)
-        return cls(chi, m, n, I, g, phi=phi)
+        return cls(*_draw(key, size, numbers, c), g, phi=phi)
 
     @property
     def input_size(self) -> int:
@@ -188,6 +182,22 @@ def orthogonal_directions(
     Q, R = jnp.linalg.qr(jax.random.normal(key, (size, count)))
     # The factorisation fixes the signs of R and with them some of Q's: undone, Q is uniform.
     return size**0.5 * (Q * jnp.sign(jnp.diagonal(R))[None, :]).T
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _draw(
+    key: PRNGKeyArray, size: int, numbers: tuple[Any, ...], c: Array
+) -> tuple[Array, Array, Array, Array]:
+    """χ, m, n and I."""
+    key_chi, key_directions = jax.random.split(key)
+    chi = jax.random.normal(key_chi, (size, size)) / size**0.5
+    xi, eta_m, eta_I = orthogonal_directions(size, _DIRECTIONS, key=key_directions)
+    sigma_m, sigma_I, rho, p, p_m, p_I = numbers
+    rest = (1 - rho**2) ** 0.5
+    m = sigma_m * (rho * xi + rest * eta_m)
+    I = sigma_I * (rho * xi + rest * eta_I)
+    n = c.astype(xi.dtype) * (p * xi + p_m * eta_m + p_I * eta_I)
+    return chi, m, n, I
 
 
 def _read(parameters: dict[str, Any], size: int) -> dict[str, Any]:

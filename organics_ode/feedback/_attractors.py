@@ -14,9 +14,9 @@ from .._checks import (
     refuse,
 )
 from .._linearise import read_point
-from ..cells import Euler
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ._overlaps import read_network
+from ._settle import settle
 
 
 class Attractors(eqx.Module):
@@ -44,8 +44,8 @@ def attractors(
     x: Any = None,
     *,
     z0: Any,
-    dt: float = 0.2,
-    steps: int = 2000,
+    dt: float = 0.1,
+    steps: int = 5000,
 ) -> Attractors:
     """The stable fixed points that the network runs to from x = m z₀ + I + W_x u, for many z₀.
 
@@ -73,29 +73,15 @@ def attractors(
     if z0.ndim != c.n.ndim or z0.shape[1:] != c.n.shape[1:] or not len(z0):
         must = "have shape (starts,)" if c.n.ndim == 1 else f"have shape (starts, {c.rank})"
         refuse("z0", must, f"it has shape {z0.shape}")
-    v, speed = _run(circuit, x, z0.reshape(len(z0), -1), float(dt), steps)
-    settled = np.asarray(speed) < _still(v.dtype)
+    v, settled = _run(circuit, x, z0.reshape(len(z0), -1), float(dt), steps)
+    settled = np.asarray(settled)
     return _gathered(circuit, v[settled], int(np.sum(~settled)))
 
 
 @eqx.filter_jit
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
-    cell = Euler(c, dt)
-    start = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
-
-    def step(v: Array) -> Array:
-        return jax.vmap(lambda v: cell.step(FeedbackNetworkState(v), x).x)(v)
-
-    def body(carry: Any) -> Any:
-        v, _, i = carry
-        new = step(v)
-        return new, jnp.max(jnp.abs(new - v), axis=1) / dt, i + 1
-
-    def moving(carry: Any) -> Any:
-        return jnp.any(carry[1] >= _still(start.dtype)) & (carry[2] < steps)
-
-    v, speed, _ = jax.lax.while_loop(moving, body, (start, start[:, 0] * 0 + jnp.inf, 0))
-    return v, speed
+    starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
+    return jax.vmap(lambda v: settle(c, x, v, dt, steps, _still(v.dtype)))(starts)
 
 
 def _gathered(c: Any, v: Array, unsettled: int) -> Attractors:

@@ -8,10 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse
-from .._fixed_points import fixed_point
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ._overlaps import read_network
+from ._settle import rounding, settle
 from ._trained import Trained
+
+# Steps of the open loop: slower than 1 in 500 is not told from chaos.
+_MOST = 20_000
 
 
 class Conditions(eqx.Module):
@@ -50,7 +53,9 @@ def read_conditions(network: Any, target: Any, x: Any) -> Conditions:
     target = as_float_array("target", target, dtype)
     shape = (() if is_single else (len(x),)) + c.n.shape[1:]
     check_shape("target", target, shape, "that of the readout, one per condition,")
-    x, target = (v if is_traced(v) else check_finite(n, v) for n, v in (("x", x), ("target", target)))
+    x, target = (
+        v if is_traced(v) else check_finite(n, v) for n, v in (("x", x), ("target", target))
+    )
     return Conditions(c, x, target.reshape(len(x), -1), is_single)
 
 
@@ -94,11 +99,13 @@ def open_loop(conditions: Conditions) -> Float[Array, "K N"]:
 
 @eqx.filter_jit
 def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
+    """By the network's own flow: a teacher can only hold it in a state that attracts."""
+
     def one(x: Array, target: Array) -> tuple[Array, Array]:
         c = conditions.network
         circuit = c.clamped(target.reshape(c.m.shape[1:]))
-        # Eigenvalues are not asked for, and so not computed.
-        found = fixed_point(circuit, x, throw=False)
-        return found.state.x, jnp.asarray(found.succeeded)
+        drive = circuit.I + circuit.W_x @ x
+        # Half a time constant: stable for all eigenvalues in the unit disk, where stable ones lie.
+        return settle(circuit, x, drive, 0.5, _MOST, rounding(drive.dtype))
 
     return jax.vmap(one)(conditions.x, conditions.target)

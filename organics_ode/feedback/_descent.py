@@ -9,11 +9,12 @@ import optax
 from jaxtyping import Array
 
 from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
-from .._fixed_points import fixed_point
+from .._linearise import jacobian_matrix
 from .._unroll import unroll
 from ..cells import Euler
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ._conditions import Conditions, read_conditions
+from ._settle import rounding, settle
 from ._trained import Trained
 
 
@@ -26,10 +27,26 @@ class AbstractRun(eqx.Module):
 
 
 class AtFixedPoint(AbstractRun):
-    """The fixed point that the search finds from the last one; implicit derivatives."""
+    """The fixed point that the flow comes to from the last one, with implicit derivatives.
+
+    Args:
+        steps, dt: the most Euler steps, and their length.
+    """
+
+    steps: int
+    dt: float
+
+    def __init__(self, steps: int = 5000, dt: float = 0.1):
+        self.steps, self.dt = _read_steps(steps, dt)
 
     def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
-        return fixed_point(network, x, state0=FeedbackNetworkState(last)).state.x
+        still = _stopped(network), _stopped(x), _stopped(last)
+        v, rests = settle(*still, self.dt, self.steps, 1e3 * rounding(last.dtype))
+        state = FeedbackNetworkState(v)
+        J = _stopped(jacobian_matrix(network, state, x))
+        # A Newton step with J held: to rounding it moves nothing, and its derivative is −J⁻¹ ∂f/∂θ.
+        v = v - jnp.linalg.solve(J, network.vector_field(None, state, x).x)
+        return jnp.where(rests, v, jnp.nan)
 
 
 class FromRest(AbstractRun):
@@ -39,13 +56,21 @@ class FromRest(AbstractRun):
     dt: float
 
     def __init__(self, steps: int, dt: float):
-        check_positive_integer("steps", steps)
-        check_positive_number("dt", dt)
-        self.steps, self.dt = steps, float(dt)
+        self.steps, self.dt = _read_steps(steps, dt)
 
     def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
         xs = jnp.broadcast_to(x, (self.steps, x.size))
         return unroll(Euler(network, self.dt), xs, last_only=True).x
+
+
+def _read_steps(steps: int, dt: float) -> tuple[int, float]:
+    check_positive_integer("steps", steps)
+    check_positive_number("dt", dt)
+    return steps, float(dt)
+
+
+def _stopped(tree: Any) -> Any:
+    return jax.tree.map(jax.lax.stop_gradient, tree)
 
 
 def readout_weights(network: FeedbackNetwork) -> tuple[Array, ...]:
@@ -73,8 +98,8 @@ def descend(
         L = ½ mean (z − A)²   over conditions and readouts
 
     in the state that `run` finds. From n = 0 the readout stays in the span of the activities it
-    passed. All steps are one compiled scan. Weights start at the network's own; the result has plain
-    arrays in the place of nodes.
+    passed. All steps are one compiled scan. Weights start at the network's own; the result has
+    plain arrays in the place of nodes.
 
     Args:
         network: a `FeedbackNetwork`.
@@ -100,10 +125,12 @@ def descend(
     if not callable(weights):
         refuse("weights", "be a function of the network", f"it is {weights!r}")
     conditions = read_conditions(network, target, x)
-    network, states, history = _descend(conditions, run, weights, optimizer, steps)
-    trained = conditions.trained(network, states, history)
-    if not is_traced(history) and not jnp.all(jnp.isfinite(trained.error)):
-        raise RuntimeError("The training diverged. Take a smaller learning rate.")
+    trained = _descend(conditions, run, weights, optimizer, steps)
+    if not is_traced(trained.error) and not jnp.all(jnp.isfinite(trained.error)):
+        raise RuntimeError(
+            "The training diverged, or the network came to no fixed point any more. Take a smaller "
+            "learning rate."
+        )
     return trained
 
 
@@ -114,7 +141,7 @@ def _descend(
     weights: Callable[[FeedbackNetwork], Any],
     optimizer: optax.GradientTransformation,
     steps: int,
-) -> tuple[FeedbackNetwork, Array, Array]:
+) -> Trained:
     start = conditions.network
 
     def network_of(trained: Any) -> FeedbackNetwork:
@@ -140,4 +167,4 @@ def _descend(
     carry = (first, optimizer.init(first), last)
     (trained, _, last), history = jax.lax.scan(step, carry, length=steps)
     network = network_of(trained)
-    return network, find(network, last), history
+    return conditions.trained(network, find(network, last), history)

@@ -1,5 +1,6 @@
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -36,9 +37,7 @@ def least_squares(network: FeedbackNetwork, target: Any, x: Any = None) -> Train
     """
     conditions = read_conditions(network, target, x)
     states = open_loop(conditions)
-    Phi = _activities(conditions, states)
-    w = jnp.linalg.pinv(Phi) @ conditions.target
-    return conditions.trained(conditions.with_readout(w), states)
+    return _refuse_silence(_least_squares(conditions, states))
 
 
 def ridge(network: FeedbackNetwork, target: Any, x: Any = None, *, alpha: Any) -> Trained:
@@ -63,16 +62,26 @@ def ridge(network: FeedbackNetwork, target: Any, x: Any = None, *, alpha: Any) -
     check_positive_number("alpha", alpha)
     conditions = read_conditions(network, target, x)
     states = open_loop(conditions)
-    Phi = _activities(conditions, states)
-    gram = Phi @ Phi.T + jnp.asarray(alpha, Phi.dtype) * jnp.eye(len(Phi), dtype=Phi.dtype)
+    alpha = jnp.asarray(alpha, states.dtype)
+    return _refuse_silence(_ridge(conditions, states, alpha))
+
+
+@eqx.filter_jit
+def _least_squares(conditions: Conditions, states: Array) -> Trained:
+    w = jnp.linalg.pinv(conditions.network.phi(states)) @ conditions.target
+    return conditions.trained(conditions.with_readout(w), states)
+
+
+@eqx.filter_jit
+def _ridge(conditions: Conditions, states: Array, alpha: Array) -> Trained:
+    Phi = conditions.network.phi(states)  # (conditions, N)
+    gram = Phi @ Phi.T + alpha * jnp.eye(len(Phi), dtype=Phi.dtype)
     w = Phi.T @ jnp.linalg.solve(gram, conditions.target)
     return conditions.trained(conditions.with_readout(w), states)
 
 
-def _activities(conditions: Conditions, states: Array) -> Array:
-    """φ(x_A), (conditions, N)."""
-    Phi = conditions.network.phi(states)
-    if not is_traced(Phi) and not jnp.any(Phi):
+def _refuse_silence(trained: Trained) -> Trained:
+    if not is_traced(trained.states) and not jnp.any(trained.network.phi(trained.states)):
         must = "be driven by its input or by the target fed back"
         refuse("network", must, "φ(x) = 0 for all units, and no readout can tell its states")
-    return Phi
+    return trained

@@ -1,5 +1,6 @@
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -41,8 +42,8 @@ def overlaps(network: FeedbackNetwork) -> Overlaps:
         n_m = n·m/N,   n_I = n·I/N,   n = a m + b I + n⊥
 
     These are the numbers of `mean_field`'s theory as they are in one network; the directions of a
-    random network are orthogonal exactly, so there n_m = c σ_m(pρ + p_m√(1−ρ²)) to rounding. Where m
-    and I are parallel, or one of them vanishes, a and b are the smallest ones. Pure.
+    random network are orthogonal exactly, so there n_m = c σ_m(pρ + p_m√(1−ρ²)) to rounding. Where
+    m and I are parallel, or one of them vanishes, a and b are the smallest ones. Pure.
 
     Args:
         network: a `FeedbackNetwork`.
@@ -50,7 +51,11 @@ def overlaps(network: FeedbackNetwork) -> Overlaps:
     Raises:
         ValueError: not a `FeedbackNetwork`.
     """
-    c = read_network(network)
+    return _overlaps(read_network(network))
+
+
+@eqx.filter_jit
+def _overlaps(c: Any) -> Overlaps:
     m, n, N = c.m.reshape(c.size, -1), c.n.reshape(c.size, -1), c.size
     plane = jnp.concatenate([m, c.I[:, None]], axis=1)
     parts = jnp.linalg.pinv(plane) @ n  # (R + 1, R)

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from .._checks import check_positive_integer, check_positive_number, check_state, is_traced, refuse
 from ..cells import Euler
-from ..circuits import FeedbackNetwork, FeedbackNetworkState
+from ..circuits import FeedbackNetwork
 from ._conditions import Conditions, read_conditions
 from ._trained import Trained
 
@@ -63,15 +63,14 @@ def force(
     if updates < 1:
         refuse("duration", "hold at least one update, dt·every", f"it is {duration}")
     start = check_state("state0", state0, conditions.network.initial_state())
-    w, state, history = _force(conditions, start, float(dt), (every, updates), jnp.asarray(alpha))
-    trained = conditions.trained(conditions.with_readout(w), state.x[None], history)
+    trained = _force(conditions, start, float(dt), (every, updates), jnp.asarray(alpha))
     return _raise_divergence(trained)
 
 
 @eqx.filter_jit
 def _force(
     conditions: Conditions, start: Any, dt: float, counts: tuple[int, int], alpha: Array
-) -> tuple[Array, FeedbackNetworkState, Array]:
+) -> Trained:
     c, x, A = conditions.network, conditions.x[0], conditions.target[0]
     every, updates = counts
     P = jnp.eye(c.size, dtype=c.n.dtype) / alpha.astype(c.n.dtype)
@@ -89,7 +88,7 @@ def _force(
         return (w - gain[:, None] * e[None, :], P, state), jnp.sqrt(jnp.mean(e**2))
 
     (w, _, state), history = jax.lax.scan(update, (w, P, start), length=updates)
-    return w, state, history
+    return conditions.trained(conditions.with_readout(w), state.x[None], history)
 
 
 def _raise_divergence(trained: Trained) -> Trained:
