@@ -145,14 +145,15 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         self, t: Any, state: FeedbackNetworkState, x: Float[Array, " m"]
     ) -> FeedbackNetworkState:
         """(ẋ,) at the state for the input x (k,); t is not used."""
-        c, u, z = resolve(self), x, self.readout(state)
-        x = state.x
+        c: Any = resolve(self)
+        u, x, z = x, state.x, self.readout(state)
         feedback = c.m * z if c.m.ndim == 1 else c.m @ z
         return FeedbackNetworkState(-x + c.g * (c.chi @ c.phi(x)) + feedback + c.I + c.W_x @ u)
 
     def readout(self, state: FeedbackNetworkState) -> Float[Array, "..."]:
         """z = (1/N) nᵀ φ(x): scalar for n (N,), (R,) for n (N, R); the state's other axes lead."""
-        return self.phi(state.x) @ resolve(self.n) / self.size
+        n: Any = resolve(self.n)
+        return self.phi(state.x) @ n / self.size
 
     def clamped(self, z: Any) -> "FeedbackNetwork":
         """The network in open loop: its readout set to 0 and the feedback m z made part of I.
@@ -160,7 +161,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         Args:
             z: scalar or (R,), the value that replaces the readout.
         """
-        c = resolve(self)
+        c: Any = resolve(self)
         z = as_float_array("z", z, c.m.dtype)
         check_shape("z", z, c.m.shape[1:], "() or (R,)")
         drive = c.I + (c.m * z if c.m.ndim == 1 else c.m @ z)

@@ -92,7 +92,7 @@ def _force(
 
 
 def _raise_divergence(trained: Trained) -> Trained:
-    bad = ~jnp.all(jnp.isfinite(trained.error)) | ~jnp.all(jnp.isfinite(trained.network.n))
+    bad = ~jnp.all(jnp.isfinite(trained.error))
     text = "The training diverged: the readout is no longer finite. Take a shorter step `dt`."
     if is_traced(bad):
         return eqx.error_if(trained, bad, text)
