@@ -12,10 +12,9 @@ from test_feedback_network import (
     FIGURE_1E,
     OUTLIERS,
     READOUTS,
+    TARGET,
     C,
     G,
-    N,
-    TARGET,
     arrays,
     eigenvalues,
     small,
@@ -25,6 +24,7 @@ from test_feedback_network import (
 import organics_ode as oo
 from organics_ode import feedback
 
+N = 300
 Z0 = np.linspace(-3, 3, 7)
 
 
@@ -174,7 +174,10 @@ def test_two_independent_halves_have_the_four_attractors_of_their_product():
     network = oo.FeedbackNetwork(np.zeros((20, 20)), m, 6 * m, np.zeros(20), 0.0)
     z0 = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
     found = feedback.attractors(network, z0=z0)
-    alone = lambda v: lambda z: np.sum(6 * v * np.tanh(v * z)) / 20 - z
+
+    def alone(v):
+        return lambda z: np.sum(6 * v * np.tanh(v * z)) / 20 - z
+
     first, second = (scipy.optimize.brentq(alone(v), 0.1, 10) for v in (u[:10], u[10:]))
     got = sorted(map(tuple, np.round(np.asarray(found.z), 7)))
     expected = sorted((a * first, b * second) for a in (-1, 1) for b in (-1, 1))
@@ -273,7 +276,7 @@ def test_a_network_without_any_drive_has_no_state_to_train_in():
         lambda: feedback.least_squares(silent, 0.0),
         lambda: feedback.ridge(silent, 0.0, alpha=1.0),
     ):
-        with pytest.raises(ValueError, match="^Argument `network` must be driven"):
+        with pytest.raises(ValueError, match=r"^Argument `network` must be driven"):
             train()
 
 

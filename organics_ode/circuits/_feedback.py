@@ -87,7 +87,8 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         given = {"chi": chi, "m": m, "n": n, "I": I, "g": g, "W_x": W_x}
         for name, parameter in _read(given, shape[0]).items():
             setattr(self, name, parameter)
-        self.phi = _check_phi(phi, resolve(self.chi).dtype)
+        values: Any = resolve(self.chi)
+        self.phi = _check_phi(phi, values.dtype)
 
     @classmethod
     def random(
@@ -124,7 +125,8 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
             refuse("size", "be at least 3, for three orthogonal directions", f"it is {size}")
         numbers, c = _read_geometry(geometry), as_float_array("c", c)
         check_shape("c", c, (), "()")
-        return cls(*_draw(key, size, numbers, c), g, phi=phi)
+        chi, m, n, I = _draw(key, size, numbers, c)
+        return cls(chi, m, n, I, g, phi=phi)
 
     @property
     def input_size(self) -> int:
@@ -226,11 +228,11 @@ def _as_given(parameter: Any, name: str, array: Array) -> Any:
     return jax.tree.map(lambda x: as_float_array(name, x, array.dtype), parameter)
 
 
-def _check_phi(phi: Any, dtype: Any) -> Callable[[Array], Array]:
+def _check_phi(phi: Any, dtype: Any) -> Any:
     if not callable(phi):
         refuse("phi", "be a function", f"it is {phi!r}")
     probe = jax.ShapeDtypeStruct((2,), dtype)
-    found = jax.eval_shape(phi, probe)
+    found: Any = jax.eval_shape(phi, probe)
     if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
         refuse("phi", f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
     return phi

@@ -12,7 +12,7 @@ from .._checks import check_positive_integer, check_positive_number, is_traced, 
 from .._linearise import jacobian_matrix
 from .._unroll import unroll
 from ..cells import Euler
-from ..circuits import FeedbackNetwork, FeedbackNetworkState
+from ..circuits import FeedbackNetwork, FeedbackNetworkState, Parameter
 from ._conditions import Conditions, read_conditions
 from ._settle import rounding, settle
 from ._trained import Trained
@@ -73,12 +73,12 @@ def _stopped(tree: Any) -> Any:
     return jax.tree.map(jax.lax.stop_gradient, tree)
 
 
-def readout_weights(network: FeedbackNetwork) -> tuple[Array, ...]:
+def readout_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
     """n alone."""
     return (network.n,)
 
 
-def all_weights(network: FeedbackNetwork) -> tuple[Array, ...]:
+def all_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
     """χ, m, n, I and W_x; g only scales χ."""
     return (network.chi, network.m, network.n, network.I, network.W_x)
 
