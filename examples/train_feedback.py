@@ -47,9 +47,8 @@ for row, g in zip(axes, gains, strict=True):
         found = measure(train, g)
         print(f"g = {g}, {name}: A, n_m, n_I, norm, attractors, error (means of {networks})")
         for A, mean in zip(targets, found.mean(1), strict=True):
-            print(
-                f"  {A:5.1f} {mean[0]:8.3f} {mean[1]:8.3f} {mean[2]:8.2f} {mean[3]:5.2f} {mean[4]:9.1e}"
-            )
+            n_m, n_I, norm, count, error = mean
+            print(f"  {A:5.1f} {n_m:8.3f} {n_I:8.3f} {norm:8.2f} {count:5.2f} {error:9.1e}")
         for ax, column in zip(row, (0, 1, 3), strict=True):
             shift = 0.04 if name == "FORCE" else -0.04
             ax.plot(targets + shift, found[..., column], "o", color=colors[name], ms=4, alpha=0.6)
