@@ -72,6 +72,8 @@ from .checkpoint import load as load, save as save
 from .circuits import (
     AbstractCircuit as AbstractCircuit,
     AbstractInitializer as AbstractInitializer,
+    FeedbackNetwork as FeedbackNetwork,
+    FeedbackNetworkState as FeedbackNetworkState,
     GatedORGaNICs as GatedORGaNICs,
     GatedORGaNICsState as GatedORGaNICsState,
     LogitNormal as LogitNormal,

@@ -17,6 +17,8 @@ from ._closed_form import gains
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
+    FeedbackNetwork,
+    FeedbackNetworkState,
     GatedORGaNICs,
     GatedORGaNICsState,
     ORGaNICs,
@@ -76,9 +78,29 @@ def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     return GatedORGaNICsState(*_terms(c, y, a, b0, b1, x), *terms_b)
 
 
+@relaxation_times.register(FeedbackNetwork)
+def _(circuit: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+    return FeedbackNetworkState(jnp.ones_like(state.x))
+
+
+@largest_terms.register(FeedbackNetwork)
+def _(circuit: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+    c, z = circuit, jnp.atleast_1d(circuit.readout(state))
+    recurrent = c.g * jnp.abs(c.chi @ c.phi(state.x))
+    feedback = jnp.abs(c.m.reshape(c.size, -1)) @ jnp.abs(z)
+    terms = jnp.abs(state.x) + recurrent + feedback + jnp.abs(c.I + c.W_x @ x)
+    # Where all terms of one unit vanish, the rounding of its sum over the others does not.
+    return FeedbackNetworkState(jnp.maximum(terms, jnp.mean(terms)))
+
+
 @substitute.register(ORGaNICs)
 def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
     return ORGaNICsState(*_substituted(circuit, state.y, state.a, circuit.b0, circuit.b1, x))
+
+
+@substitute.register(FeedbackNetwork)
+def _(circuit: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+    return FeedbackNetworkState(state.x + circuit.vector_field(None, state, x).x)
 
 
 @substitute.register(GatedORGaNICs)

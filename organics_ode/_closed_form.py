@@ -13,6 +13,8 @@ from jaxtyping import Array, Bool
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
+    FeedbackNetwork,
+    FeedbackNetworkState,
     GatedORGaNICs,
     GatedORGaNICsState,
     ORGaNICs,
@@ -46,6 +48,11 @@ def _(circuit: Any, x: Array) -> GatedORGaNICsState:
         b0, b1 = gains(circuit, y, a, x)
         y, a = _normalize(circuit, x, b0, b1)
     return GatedORGaNICsState(y, a, *gains(circuit, y, a, x))
+
+
+@closed_form.register(FeedbackNetwork)
+def _(circuit: Any, x: Array) -> FeedbackNetworkState:
+    return FeedbackNetworkState(circuit.I + circuit.W_x @ x)  # No feedback: only a start.
 
 
 @functools.singledispatch

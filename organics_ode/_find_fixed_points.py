@@ -1,5 +1,6 @@
 """`find_fixed_points`: a search from many starts, and the container of what it found."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -13,8 +14,10 @@ from ._closed_form import closed_form
 from ._linearise import read_point
 from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted, tolerance
 from ._spectrum import Spectrum, spectrum_of
-from .circuits import AbstractCircuit
+from .circuits import AbstractCircuit, FeedbackNetwork
 
+# Matrix entries that are factored together: for a large circuit the starts go in turns.
+_ENTRIES = 2**25
 _METHODS = (accelerate, settle, substituted, descend)
 
 
@@ -150,10 +153,15 @@ def _search(circuit: AbstractCircuit, x: Array, key: Array, starts: int) -> tupl
         point = polish(e, point)
         return point.v, point.residual
 
-    return jax.vmap(one)(_starts(e, key, starts), jnp.arange(starts) % len(_METHODS))
+    arguments = _starts(circuit, e, key, starts), jnp.arange(starts) % len(_METHODS)
+    together = max(1, _ENTRIES // ravel(e.like).size ** 2)
+    if together >= starts:
+        return jax.vmap(one)(*arguments)
+    return jax.lax.map(lambda pair: one(*pair), arguments, batch_size=together)
 
 
-def _starts(e: Equations, key: Array, starts: int) -> Array:
+@functools.singledispatch
+def _starts(circuit: AbstractCircuit, e: Equations, key: Array, starts: int) -> Array:
     """The rest state and the normalized state, and states around them: each variable with its own
     factor, each start with its own scale; variables that may be negative with both signs."""
     rest, normal = ravel(e.like), ravel(closed_form(e.circuit, e.x))
@@ -168,6 +176,20 @@ def _starts(e: Equations, key: Array, starts: int) -> Array:
     drawn = scale * typical * jnp.where((rest > 0)[None, :], spread, mixed)
     known = jnp.repeat(jnp.stack([rest, normal]), len(_METHODS), 0)
     return jnp.concatenate([known, drawn])[:starts]
+
+
+@_starts.register(FeedbackNetwork)
+def _(circuit: Any, e: Equations, key: Array, starts: int) -> Array:
+    """The states that the feedback m z puts the network in, z of all sizes and signs, and noise."""
+    c, rest, driven = circuit, ravel(e.like), ravel(closed_form(circuit, e.x))
+    keys = jax.random.split(key, 3)
+    m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
+    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), rest.dtype, -2.5, 1.5)
+    size = jnp.sqrt(jnp.mean(n**2, axis=0))[None, :]
+    z = scale * size * jax.random.normal(keys[1], (starts, n.shape[1]), rest.dtype)
+    noise = scale * jax.random.normal(keys[2], (starts, c.size), rest.dtype)
+    known = jnp.repeat(jnp.stack([rest, driven]), len(_METHODS), 0)
+    return jnp.concatenate([known, driven[None, :] + z @ m.T + 0.1 * noise])[:starts]
 
 
 @eqx.filter_jit

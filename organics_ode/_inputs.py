@@ -146,9 +146,10 @@ def _flat(name: str, value: Any) -> Array:
 
 def _read_values(name: str, value: Any, ndim: int) -> Array:
     array = check_finite(name, as_float_array(name, value))
-    if array.ndim != ndim or array.size == 0:
-        shape = "(m,)" if ndim == 1 else "(time, m)"
-        refuse(name, f"have shape {shape} and not be empty", f"it has shape {array.shape}")
+    # A circuit without inputs, m = 0, is driven by the empty array.
+    if array.ndim != ndim or (ndim == 2 and array.size == 0):
+        shape = "(m,)" if ndim == 1 else "(time, m) and not be empty"
+        refuse(name, f"have shape {shape}", f"it has shape {array.shape}")
     return array
 
 

@@ -12,6 +12,8 @@ from ._constraints import resolve
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
+    FeedbackNetwork,
+    FeedbackNetworkState,
     GatedORGaNICs,
     GatedORGaNICsState,
     ORGaNICs,
@@ -22,7 +24,7 @@ from .circuits import (
 def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"]:
     """The Jacobian of a circuit's vector field in its state, J_ij = ∂ẋ_i/∂x_j.
 
-    Written out for `ORGaNICs` and `GatedORGaNICs` (math: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
+    Written out for the circuits of this library (`ORGaNICs`: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
     forward-mode autodiff for any other circuit. Pure (jit, vmap, grad); no batch axis.
 
     Args:
@@ -101,6 +103,16 @@ def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
         (g1[:, None] * c.W_by1, g1[:, None] * c.W_ba1, zero, decay1),
     )
     return _nested(GatedORGaNICsState, rows)
+
+
+@_blocks.register(FeedbackNetwork)
+def _(circuit: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+    """−1 + (g χ + m nᵀ/N) diag(φ')."""
+    c = circuit
+    m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
+    coupling = c.g * c.chi + m @ n.T / c.size
+    eye = jnp.eye(c.size, dtype=coupling.dtype)
+    return _nested(FeedbackNetworkState, ((coupling * _slope(c.phi, state.x)[None, :] - eye,),))
 
 
 def _nested(kind: Any, rows: tuple) -> Any:

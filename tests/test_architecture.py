@@ -33,7 +33,7 @@ LAYERS = (
     {"_fixed_points"},
     {"_certificate", "_lyapunov_equation", "_find_fixed_points"},
     {"_energy", "_noise"},
-    {"_sample_paths", "planar", "robustness"},
+    {"_sample_paths", "planar", "robustness", "feedback"},
     {"losses", "models", "_batches", "_encoding", "_history", "_signals", "_fixed_point_layer"},
     {"_devices"},
     {"_shard"},
@@ -123,7 +123,7 @@ def test_the_scan_sees_the_imports_there_are():
 
 
 def test_modules_of_one_folder_do_not_import_each_other_in_a_circle():
-    for folder in ("circuits", "cells", "mean_field", "planar", "robustness", "plot"):
+    for folder in ("circuits", "cells", "mean_field", "planar", "robustness", "feedback", "plot"):
         graph = {
             m.split(".")[1]: {
                 name.split(".")[2]

@@ -5,6 +5,11 @@ from ._circuit import (
     Parameter as Parameter,
     read_parameters as read_parameters,
 )
+from ._feedback import (
+    FeedbackNetwork as FeedbackNetwork,
+    FeedbackNetworkState as FeedbackNetworkState,
+    orthogonal_directions as orthogonal_directions,
+)
 from ._gated import GatedORGaNICs as GatedORGaNICs, GatedORGaNICsState as GatedORGaNICsState
 from ._initial import (
     AbstractInitializer as AbstractInitializer,

@@ -1,0 +1,17 @@
+"""Feedback networks: training of the readout, its geometry, and the attractors it makes."""
+
+from ..circuits import orthogonal_directions as orthogonal_directions
+from ._attractors import Attractors as Attractors, attractors as attractors
+from ._conditions import teacher_states as teacher_states
+from ._descent import (
+    AbstractRun as AbstractRun,
+    AtFixedPoint as AtFixedPoint,
+    FromRest as FromRest,
+    all_weights as all_weights,
+    descend as descend,
+    readout_weights as readout_weights,
+)
+from ._least_squares import least_squares as least_squares, ridge as ridge
+from ._overlaps import Overlaps as Overlaps, overlaps as overlaps
+from ._rls import force as force
+from ._trained import Trained as Trained

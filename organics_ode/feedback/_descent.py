@@ -1,0 +1,170 @@
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
+from .._linearise import jacobian_matrix
+from .._unroll import unroll
+from ..cells import Euler
+from ..circuits import FeedbackNetwork, FeedbackNetworkState, Parameter
+from ._conditions import Conditions, read_conditions
+from ._settle import rounding, settle
+from ._trained import Trained
+
+
+class AbstractRun(eqx.Module):
+    """How the state is found in which the readout is compared with its target."""
+
+    @abstractmethod
+    def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
+        """The state (N,) for the input x (k,); `last` is the one of the step before."""
+
+
+class AtFixedPoint(AbstractRun):
+    """The fixed point that the flow comes to from the last one, with implicit derivatives.
+
+    Args:
+        steps, dt: the most Euler steps, and their length.
+    """
+
+    steps: int
+    dt: float
+
+    def __init__(self, steps: int = 5000, dt: float = 0.1):
+        self.steps, self.dt = _read_steps(steps, dt)
+
+    def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
+        still = _stopped(network), _stopped(x), _stopped(last)
+        v, rests = settle(*still, self.dt, self.steps, 1e3 * rounding(last.dtype))
+        state = FeedbackNetworkState(v)
+        J = _stopped(jacobian_matrix(network, state, x))
+        # A Newton step with J held: to rounding it moves nothing, and its derivative is −J⁻¹ ∂f/∂θ.
+        v = v - jnp.linalg.solve(J, network.vector_field(None, state, x).x)
+        return jnp.where(rests, v, jnp.nan)
+
+
+class FromRest(AbstractRun):
+    """The state after `steps` Euler steps of length `dt` from x = 0; derivatives through them."""
+
+    steps: int
+    dt: float
+
+    def __init__(self, steps: int, dt: float):
+        self.steps, self.dt = _read_steps(steps, dt)
+
+    def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
+        xs = jnp.broadcast_to(x, (self.steps, x.size))
+        return unroll(Euler(network, self.dt), xs, last_only=True).x
+
+
+def _read_steps(steps: int, dt: float) -> tuple[int, float]:
+    check_positive_integer("steps", steps)
+    check_positive_number("dt", dt)
+    return steps, float(dt)
+
+
+def _stopped(tree: Any) -> Any:
+    return jax.tree.map(jax.lax.stop_gradient, tree)
+
+
+def readout_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
+    """n alone."""
+    return (network.n,)
+
+
+def all_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
+    """χ, m, n, I and W_x; g only scales χ."""
+    return (network.chi, network.m, network.n, network.I, network.W_x)
+
+
+def descend(
+    network: FeedbackNetwork,
+    target: Any,
+    x: Any = None,
+    *,
+    optimizer: optax.GradientTransformation,
+    steps: int,
+    weights: Callable[[FeedbackNetwork], Any] = readout_weights,
+    run: AbstractRun | None = None,
+) -> Trained:
+    """Gradient descent of the squared error in closed loop, on the readout or on all weights.
+
+        L = ½ mean (z − A)²   over conditions and readouts
+
+    in the state that `run` finds. From n = 0 the readout stays in the span of the activities it
+    passed. All steps are one compiled scan. Weights start at the network's own; the result has
+    plain arrays in the place of nodes.
+
+    Args:
+        network: a `FeedbackNetwork`.
+        target: A, scalar or (R,) as the readout is; with a first axis for many inputs.
+        x: u, (k,) or (conditions, k); nothing for a network without inputs.
+        optimizer: from optax. A weight n_i acts as n_i/N: plain descent wants a rate of about N.
+        steps: updates.
+        weights: which weights are trained, a function of the network: `readout_weights`,
+            `all_weights`, or your own, such as `lambda network: (network.n, network.m)`.
+        run: `AtFixedPoint()` (the default) or `FromRest(steps, dt)`.
+
+    Returns:
+        A `Trained`, with the last states and their error; `history` is √(2L) before each update.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the training diverged, or no fixed point was found.
+    """
+    check_positive_integer("steps", steps)
+    run = AtFixedPoint() if run is None else run
+    if not isinstance(run, AbstractRun):
+        refuse("run", "be AtFixedPoint() or FromRest(steps, dt)", f"it is {run!r}")
+    if not callable(weights):
+        refuse("weights", "be a function of the network", f"it is {weights!r}")
+    conditions = read_conditions(network, target, x)
+    trained = _descend(conditions, run, weights, optimizer, steps)
+    if not is_traced(trained.error) and not jnp.all(jnp.isfinite(trained.error)):
+        raise RuntimeError(
+            "The training diverged, or the network came to no fixed point any more. Take a smaller "
+            "learning rate."
+        )
+    return trained
+
+
+@eqx.filter_jit
+def _descend(
+    conditions: Conditions,
+    run: AbstractRun,
+    weights: Callable[[FeedbackNetwork], Any],
+    optimizer: optax.GradientTransformation,
+    steps: int,
+) -> Trained:
+    start = conditions.network
+
+    def network_of(trained: Any) -> FeedbackNetwork:
+        return eqx.tree_at(weights, start, trained)
+
+    def find(network: FeedbackNetwork, last: Array) -> Array:
+        return jax.vmap(lambda x, last: run(network, x, last))(conditions.x, last)
+
+    def loss(trained: Any, last: Array) -> tuple[Array, Array]:
+        network = network_of(trained)
+        states = find(network, last)
+        z = network.readout(FeedbackNetworkState(states))
+        return jnp.mean((z - conditions.target.reshape(z.shape)) ** 2) / 2, states
+
+    def step(carry: Any, _: None) -> Any:
+        trained, memory, last = carry
+        (value, states), slope = jax.value_and_grad(loss, has_aux=True)(trained, last)
+        updates, memory = optimizer.update(slope, memory, trained)
+        return (optax.apply_updates(trained, updates), memory, states), jnp.sqrt(2 * value)
+
+    first = weights(start)
+    last = jnp.broadcast_to(start.initial_state().x, (len(conditions.x), start.size))
+    carry = (first, optimizer.init(first), last)
+    (trained, _, last), history = jax.lax.scan(step, carry, length=steps)
+    network = network_of(trained)
+    return conditions.trained(network, find(network, last), history)

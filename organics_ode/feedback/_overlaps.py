@@ -1,0 +1,84 @@
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import refuse
+from .._constraints import resolve
+from ..circuits import FeedbackNetwork
+
+
+class Overlaps(NamedTuple):
+    """How a network's feedback, input and readout lie to each other; v·w/N for vectors (N,).
+
+    For rank one every field is a scalar; for rank R those of m or n have one axis (R,), n_m and
+    along_m the axes (readout, feedback).
+    """
+
+    sigma_m: Float[Array, "..."]
+    """|m|/√N."""
+    sigma_I: Float[Array, "..."]
+    """|I|/√N."""
+    sigma_mI: Float[Array, "..."]
+    """m·I/N; ρ²σ_mσ_I in `mean_field.Geometry`."""
+    n_m: Float[Array, "..."]
+    """n·m/N."""
+    n_I: Float[Array, "..."]
+    """n·I/N."""
+    norm: Float[Array, "..."]
+    """|n|/√N."""
+    along_m: Float[Array, "..."]
+    """a in n = a m + b I + n⊥, with n⊥ orthogonal to m and I."""
+    along_I: Float[Array, "..."]
+    """b in the same."""
+    outside: Float[Array, "..."]
+    """|n⊥|/√N."""
+
+
+def overlaps(network: FeedbackNetwork) -> Overlaps:
+    """The geometry of a network, trained or not: its overlaps and n's projections onto m and I.
+
+        n_m = n·m/N,   n_I = n·I/N,   n = a m + b I + n⊥
+
+    These are the numbers of `mean_field`'s theory as they are in one network; the directions of a
+    random network are orthogonal exactly, so there n_m = c σ_m(pρ + p_m√(1−ρ²)) to rounding. Where
+    m and I are parallel, or one of them vanishes, a and b are the smallest ones. Pure.
+
+    Args:
+        network: a `FeedbackNetwork`.
+
+    Raises:
+        ValueError: not a `FeedbackNetwork`.
+    """
+    return _overlaps(read_network(network))
+
+
+@eqx.filter_jit
+def _overlaps(c: Any) -> Overlaps:
+    m, n, N = c.m.reshape(c.size, -1), c.n.reshape(c.size, -1), c.size
+    plane = jnp.concatenate([m, c.I[:, None]], axis=1)
+    parts = jnp.linalg.pinv(plane) @ n  # (R + 1, R)
+    found = Overlaps(
+        sigma_m=_rms(m),
+        sigma_I=_rms(c.I),
+        sigma_mI=c.I @ m / N,
+        n_m=n.T @ m / N,
+        n_I=c.I @ n / N,
+        norm=_rms(n),
+        along_m=parts[:-1].T,
+        along_I=parts[-1],
+        outside=_rms(n - plane @ parts),
+    )
+    return found if c.n.ndim == 2 else Overlaps(*(v.reshape(()) for v in found))
+
+
+def read_network(network: Any) -> Any:
+    """The network with plain arrays."""
+    if not isinstance(network, FeedbackNetwork):
+        refuse("network", "be a FeedbackNetwork", f"it is {type(network).__name__}")
+    return resolve(network)
+
+
+def _rms(v: Array) -> Array:
+    return jnp.sqrt(jnp.mean(v**2, axis=0))

@@ -1,0 +1,35 @@
+"""The flow followed until it comes to rest: light to compile, and it finds only what attracts."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from ..cells import Euler
+from ..circuits import FeedbackNetworkState
+
+
+def settle(
+    c: Any, x: Float[Array, " k"], v: Float[Array, " N"], dt: float, steps: int, still: float
+) -> tuple[Float[Array, " N"], Bool[Array, ""]]:
+    """Euler's method from v until |ẋ| < still everywhere: the state, and whether it got there."""
+    cell = Euler(c, dt)
+
+    def body(carry: Any) -> Any:
+        v, _, i = carry
+        new = cell.step(FeedbackNetworkState(v), x).x
+        return new, jnp.max(jnp.abs(new - v)) / dt, i + 1
+
+    def moving(carry: Any) -> Any:
+        _, speed, i = carry
+        return (speed >= still) & (i < steps)
+
+    v, speed, _ = jax.lax.while_loop(moving, body, (v, jnp.full_like(v[0], np.inf), 0))
+    return v, speed < still
+
+
+def rounding(dtype: Any) -> float:
+    """The speed below which nothing but rounding moves a network of large sums."""
+    return 1e-12 if jnp.finfo(dtype).bits == 64 else 2e-5

@@ -1,0 +1,27 @@
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ..circuits import FeedbackNetwork
+from ._overlaps import Overlaps, overlaps
+
+
+class Trained(eqx.Module):
+    """A trained network, and how well it does at the states it was trained in.
+
+    - `network`: the `FeedbackNetwork`, with its new weights.
+    - `states`: (N,) or (conditions, N), x where it was trained: the teacher's states for
+      `least_squares` and `ridge`, the last ones of the network itself otherwise.
+    - `error`: readout minus target in those states, of the target's shape.
+    - `history`: (steps,), the root of the mean squared error before each update; empty for what is
+      solved at once.
+    - `overlaps`: n_m, n_I, the norm of n, … as `feedback.overlaps` gives them.
+    """
+
+    network: FeedbackNetwork
+    states: Float[Array, "*conditions N"]
+    error: Float[Array, "..."]
+    history: Float[Array, " steps"]
+
+    @property
+    def overlaps(self) -> Overlaps:
+        return overlaps(self.network)
