@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -105,7 +105,7 @@ def settled(
     n, old = _FEWEST, np.asarray(_block(functions, deltas, 0, _FEWEST))
     while n < _MOST:
         blocks = range(0, 2 * n, _FEWEST)
-        new = sum(np.asarray(_block(functions, deltas, i, 2 * n)) for i in blocks)
+        new = np.sum([_block(functions, deltas, i, 2 * n) for i in blocks], axis=0)
         if np.all(np.abs(new - old) <= tolerance * np.maximum(1, np.abs(new))):
             return new, n
         n, old = 2 * n, new
@@ -154,14 +154,14 @@ def average(f: Function, variance: Any, *, tolerance: float = 1e-10) -> float:
 def read_phi(phi: Any, name: str = "phi") -> Function:
     if not callable(phi):
         refuse(name, "be an elementwise function of arrays", f"it is {phi!r}")
-    return phi
+    return cast(Function, phi)
 
 
 def read_number(name: str, value: Any, low: float = -float("inf")) -> float:
     """A finite number, not below `low`, as a float."""
     is_number = jnp.ndim(value) == 0 and not isinstance(value, bool | str | None)
     try:
-        number = float(value) if is_number else None
+        number = float(cast(Any, value)) if is_number else None
     except (TypeError, ValueError):
         number = None
     if number is None:

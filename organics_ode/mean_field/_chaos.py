@@ -160,6 +160,7 @@ def hermite(phi: Function, delta0: float) -> Float[np.ndarray, " k"]:
 
     As many as leave 1e-12 of ⟨φ²⟩, at most 2048.
     """
+    a = np.zeros(0)
     for size in _SIZES:
         u, functions = _hermite_functions(size)
         values = np.asarray(phi(jnp.asarray(delta0**0.5 * u)), float)

@@ -96,7 +96,7 @@ class Geometry(eqx.Module):
     @property
     def readout_class(self) -> ReadoutClass:
         """Along which direction the readout lies (host, for one geometry)."""
-        used = tuple(float(v) != 0 for v in (self.p, self.p_m, self.p_I))
+        used = (float(self.p) != 0, float(self.p_m) != 0, float(self.p_I) != 0)
         names = {
             (True, False, False): ReadoutClass.OVERLAP,
             (False, True, False): ReadoutClass.FEEDBACK,

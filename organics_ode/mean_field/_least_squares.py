@@ -84,11 +84,12 @@ def least_squares(
             refuse("g", "leave a state at rest to train on", f"it is {g}, and there r ≥ 1")
         q = float(star.phi2)
         kappa = A / (q + alpha)
-        found = _rest(phi, sup, o, g, A, kappa, q, delta_star)
+        states, covariance = _rest(phi, sup, o, g, A, kappa, q, delta_star)
         m, i = float(o.sigma_m2 * A + o.sigma_mI), float(o.sigma_mI * A + o.sigma_I2)
         slope = kappa * float(star.slope)
         norm = abs(kappa) * q**0.5
-        return LeastSquares(*found, delta_star, slope * m, slope * i, norm, kappa * q)
+        overlaps = slope * m, slope * i
+        return LeastSquares(states, covariance, delta_star, *overlaps, norm, kappa * q)
 
 
 def _rest(

@@ -26,7 +26,7 @@ class PaddedSolutions(NamedTuple):
     `count` is their number, also where it is above `most`; the fields are those of `Solutions`.
     """
 
-    count: Int[Array, ""]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
     z: Float[Array, " most"]
     delta0: Float[Array, " most"]
     radius: Float[Array, " most"]
@@ -38,9 +38,9 @@ class PaddedSolutions(NamedTuple):
 class _Table(NamedTuple):
     """Over values of Δ0: ⟨φ²⟩ and ⟨φ′⟩√(1 + Δ0), which tends to a constant."""
 
-    delta: Float[np.ndarray, " rows"]
-    phi2: Float[np.ndarray, " rows"]
-    slope: Float[np.ndarray, " rows"]
+    delta: Float[Array | np.ndarray, " rows"]
+    phi2: Float[Array | np.ndarray, " rows"]
+    slope: Float[Array | np.ndarray, " rows"]
 
 
 @functools.lru_cache(16)
@@ -190,17 +190,17 @@ def _with_dip(phi: Function, o: Overlaps, g: Any, curve: _Curve) -> _Curve:
 
 
 def _polish(phi: Function, o: Overlaps, g: Any, low: Any, high: Any, z: Any, delta: Any) -> tuple:
-    fixed = jax.lax.stop_gradient((o, g))
+    fixed_o, fixed_g = jax.lax.stop_gradient((o, g))
 
     def step(_: int, point: tuple) -> tuple:
-        z, delta = newton(*fixed, *point, averages_at(phi, point[1], _NODES))
+        z, delta = point
+        z, delta = newton(fixed_o, fixed_g, z, delta, averages_at(phi, delta, _NODES))
         return jnp.clip(z, low, high), jnp.maximum(delta, 0)
 
-    point = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, step, (z, delta)))
+    z, delta = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, step, (z, delta)))
     for _ in range(2):
-        z, delta = newton(o, g, *point, averages_at(phi, point[1], _NODES))
-        point = jnp.clip(z, low, high), jnp.maximum(delta, 0)
-    z, delta = point
+        z, delta = newton(o, g, z, delta, averages_at(phi, delta, _NODES))
+        z, delta = jnp.clip(z, low, high), jnp.maximum(delta, 0)
     return z, delta, linearise(o, g, z, averages_at(phi, delta, _NODES))
 
 
