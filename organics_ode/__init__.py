@@ -80,6 +80,7 @@ from .circuits import (
     LogUniform as LogUniform,
     ORGaNICs as ORGaNICs,
     ORGaNICsState as ORGaNICsState,
+    orthogonal_directions as orthogonal_directions,
 )
 from .losses import (
     accuracy as accuracy,

@@ -88,7 +88,7 @@ def small(rank=None, inputs=None, seed=0, size=6, **options):
 
 
 def test_directions_are_orthogonal_and_of_norm_root_n_exactly_and_of_any_sign():
-    draw = jax.vmap(lambda key: feedback.orthogonal_directions(7, 3, key=key))
+    draw = jax.vmap(lambda key: oo.orthogonal_directions(7, 3, key=key))
     drawn = np.asarray(draw(jax.random.split(jax.random.key(1), 200)))
     gram = np.einsum("kin,kjn->kij", drawn, drawn)
     np.testing.assert_allclose(gram, np.broadcast_to(7 * np.eye(3), gram.shape), atol=1e-13)
@@ -302,4 +302,4 @@ def test_inputs_that_the_network_does_not_have_are_refused():
     with pytest.raises(ValueError, match=r"^Argument `z` must have shape"):
         small(2).clamped(1.0)
     with pytest.raises(ValueError, match=r"^Argument `count` must be at most"):
-        feedback.orthogonal_directions(3, 4, key=jax.random.key(0))
+        oo.orthogonal_directions(3, 4, key=jax.random.key(0))

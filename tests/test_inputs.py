@@ -179,11 +179,17 @@ def test_a_linear_input_needs_two_times_and_a_hold_needs_one(unchecked):
 
 
 @pytest.mark.parametrize(
-    "value", [np.ones((2, 2)), np.ones(0), 1.0, [np.nan], ["a"]], ids=lambda v: np.shape(v)
+    "value", [np.ones((2, 2)), 1.0, [np.nan], ["a"]], ids=lambda v: np.shape(v)
 )
 def test_a_bad_constant_is_refused_by_name(unchecked, value):
     with pytest.raises(ValueError, match=r"Argument `value` must .*, but "):
         oo.Constant(value)
+
+
+def test_the_empty_input_is_for_circuits_without_inputs(unchecked):
+    assert oo.Constant([])(1.0).shape == (0,)
+    with pytest.raises(ValueError, match=r"Argument `inputs` must .*, but "):
+        oo.simulate(zoo.organics(), [], [0.0, 1.0])
 
 
 BAD_INPUTS = {

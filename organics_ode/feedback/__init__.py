@@ -1,6 +1,5 @@
 """Feedback networks: training of the readout, its geometry, and the attractors it makes."""
 
-from ..circuits import orthogonal_directions as orthogonal_directions
 from ._attractors import Attractors as Attractors, attractors as attractors
 from ._conditions import teacher_states as teacher_states
 from ._descent import (
