@@ -4,6 +4,7 @@ A test that calls a library which promotes ranks by itself relaxes the last one 
 `jax.numpy_rank_promotion("allow")`.
 """
 
+import itertools
 import os
 import sys
 
@@ -40,3 +41,18 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+# A process may hold 65 530 memory maps (Linux's default), and every program that XLA compiles takes
+# a few: thousands of tests in one process ran out of them, and LLVM then aborts.
+MAPS, CHECKED_EVERY = 25_000, 8
+finished = itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    """Forget the compiled programs once they hold many memory maps."""
+    if next(finished) % CHECKED_EVERY == 0 and sys.platform == "linux":
+        with open("/proc/self/maps", "rb") as maps:
+            held = sum(1 for _ in maps)
+        if held > MAPS:
+            jax.clear_caches()
