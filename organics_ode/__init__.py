@@ -4,6 +4,7 @@ from ._batches import Batch as Batch, minibatches as minibatches, trials as tria
 from ._certificate import Certificate as Certificate, certify as certify
 from ._constraints import (
     Bounded as Bounded,
+    Connectivity as Connectivity,
     Frozen as Frozen,
     NonNegative as NonNegative,
     Positive as Positive,
@@ -47,6 +48,7 @@ from ._noise import (
     power_spectrum as power_spectrum,
 )
 from ._nonlinearities import Rectification as Rectification
+from ._ornstein_uhlenbeck import ornstein_uhlenbeck as ornstein_uhlenbeck
 from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
 from ._pretrained import (
     model_card as model_card,
@@ -62,11 +64,16 @@ from .cells import (
     GRU as GRU,
     LSTM as LSTM,
     AbstractCell as AbstractCell,
+    AbstractSkip as AbstractSkip,
+    CoarseStep as CoarseStep,
+    DerivativeSkip as DerivativeSkip,
     Euler as Euler,
     GRUState as GRUState,
     LSTMState as LSTMState,
     RungeKutta as RungeKutta,
     ShuOsher as ShuOsher,
+    StateSkip as StateSkip,
+    TemporalSkip as TemporalSkip,
 )
 from .checkpoint import load as load, save as save
 from .circuits import (
@@ -78,8 +85,11 @@ from .circuits import (
     GatedORGaNICsState as GatedORGaNICsState,
     LogitNormal as LogitNormal,
     LogUniform as LogUniform,
+    Noisy as Noisy,
     ORGaNICs as ORGaNICs,
     ORGaNICsState as ORGaNICsState,
+    RateNetwork as RateNetwork,
+    RateNetworkState as RateNetworkState,
     orthogonal_directions as orthogonal_directions,
 )
 from .losses import (
@@ -102,5 +112,11 @@ from .plot import (
     plot_power_spectrum as plot_power_spectrum,
     plot_spectrum as plot_spectrum,
     plot_trajectory as plot_trajectory,
+)
+from .readouts import Readout as Readout
+from .skips import (
+    SkipResult as SkipResult,
+    SkipSchedule as SkipSchedule,
+    fit_with_skips as fit_with_skips,
 )
 from .train import evaluate as evaluate, fit as fit

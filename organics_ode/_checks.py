@@ -100,7 +100,8 @@ def check_state(name: str, state: Any, like: Any) -> Any:
     if jax.tree.structure(state) != jax.tree.structure(like):
         refuse(name, f"be a {type(like).__name__} like `initial_state()`", f"it is {state!r}")
     leaves, fields = jax.tree.leaves(state), getattr(like, "_fields", None)
-    names = [f"{name}.{f}" for f in fields] if fields else [name] * len(leaves)
+    names = [f"{name}.{f}" for f in fields or ()]
+    names = names if len(names) == len(leaves) else [name] * len(leaves)
     arrays = []
     for leaf_name, leaf, target in zip(names, leaves, jax.tree.leaves(like), strict=True):
         array = as_float_array(leaf_name, leaf, target.dtype)

@@ -1,9 +1,10 @@
 """Parameters as nodes of the parameter tree: how each may be trained, and what it is worth.
 
 Three kinds. Reparametrised nodes (`Positive`, `Bounded`) store an unconstrained number, so any
-optimizer step keeps the constraint. Projected nodes (`NonNegative`, `SpectralBound`) store the
-value itself and are put back by `project` after an update: zeros stay legal, which a logarithm
-forbids. `Frozen` is left alone. `resolve` replaces every node by its value.
+optimizer step keeps the constraint. Projected nodes (`NonNegative`, `Connectivity`,
+`SpectralBound`) store the value itself and are put back by `project` after an update: zeros stay
+legal, which a logarithm forbids. `Frozen` is left alone. `resolve` replaces every node by its
+value.
 """
 
 from abc import abstractmethod
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import paramax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, Int8, PyTree
 
 from ._checks import (
     as_float_array,
@@ -118,6 +119,49 @@ class NonNegative(AbstractProjected):
 
     def project(self) -> "NonNegative":
         return eqx.tree_at(lambda p: p.value, self, jnp.maximum(self.value, 0))
+
+
+class Connectivity(AbstractProjected):
+    """A weight matrix with absent connections and, by Dale's law, signs of its presynaptic units.
+
+    W_ij = 0 where mask_ij is False, and W_ij·signs_j ≥ 0. Absent connections get no gradient, and
+    weights of the wrong sign are set to 0 after each update.
+
+    Args:
+        value: (n, m), a legal matrix: from unit j to unit i.
+        mask: (n, m) of bool, which connections there are; all unless given.
+        signs: (m,), +1 where unit j excites, -1 where it inhibits, 0 where it may do both; 0 unless
+            given.
+    """
+
+    value: Float[Array, "n m"]
+    mask: Bool[Array, "n m"]
+    signs: Int8[Array, " m"]
+
+    def __init__(self, value: Any, *, mask: Any = None, signs: Any = None):
+        array = check_finite("value", as_float_array("value", value))
+        if array.ndim != 2:
+            refuse("value", "be a matrix", f"it has shape {array.shape}")
+        mask = np.ones(array.shape, bool) if mask is None else np.asarray(mask)
+        signs = np.zeros(array.shape[1], np.int8) if signs is None else np.asarray(signs)
+        if mask.shape != array.shape or mask.dtype != bool:
+            found = f"it has shape {mask.shape} and dtype {mask.dtype}"
+            refuse("mask", f"be a boolean array of shape {array.shape}", found)
+        if signs.shape != array.shape[1:] or not np.isin(signs, (-1, 0, 1)).all():
+            must = f"hold -1, 0 or 1 for each of the {array.shape[1]} presynaptic units"
+            refuse("signs", must, f"it has shape {signs.shape} and values {np.unique(signs)}")
+        self.mask, self.signs = jnp.asarray(mask), jnp.asarray(signs, jnp.int8)
+        self.value = array
+        if not is_traced(array) and bool(jnp.any(self.project().value != array)):
+            refuse("value", "be 0 where `mask` is False and have the `signs`", "it does not")
+
+    def unwrap(self) -> Float[Array, "n m"]:
+        return jnp.where(self.mask, self.value, 0)
+
+    def project(self) -> "Connectivity":
+        signs = self.signs[None, :]
+        is_legal = self.mask & (jnp.sign(self.value) * signs.astype(self.value.dtype) >= 0)
+        return eqx.tree_at(lambda p: p.value, self, jnp.where(is_legal, self.value, 0))
 
 
 class SpectralBound(AbstractProjected):

@@ -124,7 +124,7 @@ class TrainingDiverged(RuntimeError):
 class TrainingInterrupted(KeyboardInterrupt):
     """Training was interrupted; `result` holds the model or models and history up to then."""
 
-    def __init__(self, result: FitResult | EnsembleResult, remedy: str = ""):
+    def __init__(self, result: Any, remedy: str = ""):
         super().__init__(f"Training was interrupted after {len(result.history)} records.{remedy}")
         self.result = result
 
@@ -132,7 +132,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 class TrainingNotSaved(RuntimeError):
     """A checkpoint or the log could not be written; `result` holds all up to then."""
 
-    def __init__(self, message: str, result: FitResult | EnsembleResult):
+    def __init__(self, message: str, result: Any):
         super().__init__(message)
         self.result = result
 

@@ -19,7 +19,14 @@ class Recorder:
     """Keeps the history, writes it to the log, and shows it on the progress bar."""
 
     def __init__(
-        self, metric: Any, batches: Any, total: int, log: Any, progress: bool, now: Progress
+        self,
+        metric: Any,
+        batches: Any,
+        total: int,
+        log: Any,
+        progress: bool,
+        now: Progress,
+        unit: str = "step",
     ):
         from tqdm import tqdm
 
@@ -32,7 +39,7 @@ class Recorder:
             self._log = Log(log, now.log_start, history, now.step)
             self.log_start = self._log.start
         resumed = f"resumed after step {now.step}" if now.step else None
-        options = {"unit": "step", "dynamic_ncols": True, "disable": not progress}
+        options = {"unit": unit, "dynamic_ncols": True, "disable": not progress}
         self._bar = tqdm(total=total, initial=now.step, desc=resumed, **options)
         seconds = next((r["seconds"] for r in reversed(history.records) if "seconds" in r), 0.0)
         self._start, self._shown = time.perf_counter() - seconds, {}

@@ -26,6 +26,7 @@ def unroll(
     xs: Any,
     *,
     state0: Any = None,
+    restarts: Any = None,
     last_only: bool = False,
     keep_every: int = 1,
 ) -> PyTree:
@@ -38,6 +39,8 @@ def unroll(
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
         xs: (time, m), the inputs, one per step.
         state0: the state before the first step; `cell.initial_state()` unless given.
+        restarts: (time,) of bool, for a `TemporalSkip`: the steps before which a new block of
+            skips begins, such as the first ones of the periods of a trial.
         last_only: return only the last state, without a time axis.
         keep_every: keep every k-th state for the gradient and compute those between again; memory
             falls from T to T/k + k states, time grows by about a third. For very long sequences, k
@@ -53,7 +56,8 @@ def unroll(
     """
     check_positive_integer("keep_every", keep_every)
     cell, state0, xs = _read(cell, state0, xs, ("time",))
-    states = _scan(cell, state0, xs, last_only, keep_every)
+    restarts = _read_restarts(cell, restarts, len(xs))
+    states = _scan(cell, state0, (xs, restarts), last_only, keep_every)
     return _raise_divergence(states, last_only)
 
 
@@ -65,7 +69,7 @@ def unroll_batch(cell: AbstractCell, xs: Any, *, state0: Any = None, last_only: 
     """
     cell, state0, xs = _read(cell, state0, xs, ("batch", "time"))
     if not _kernel.applies(cell):
-        return jax.vmap(lambda x: _scan(cell, state0, x, last_only, 1)[0])(xs)
+        return jax.vmap(lambda x: _scan(cell, state0, (x, None), last_only, 1)[0])(xs)
     batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(xs), *leaf.shape)), state0)
     last, ys = _kernel.run(cell, batch, xs, last_only)
     return last.y if ys is None else ys
@@ -89,23 +93,45 @@ def _read(cell: Any, state0: Any, xs: Any, axes: tuple[str, ...]) -> tuple[Abstr
     return cell, state0, xs
 
 
-@eqx.filter_jit
-def _scan(cell: AbstractCell, state0: Any, xs: Array, last_only: bool, keep_every: int) -> Any:
-    # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
-    step = jax.checkpoint(lambda state, x: cell.step(state, x), prevent_cse=False)
+def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
+    if restarts is None:
+        return None
+    if not hasattr(cell, "restart"):
+        refuse("restarts", "be given to a `TemporalSkip` only", f"it is {type(cell).__name__}")
+    array = jnp.asarray(restarts)
+    if array.shape != (steps,) or array.dtype != bool:
+        found = f"it has shape {array.shape} and dtype {array.dtype}"
+        refuse("restarts", f"be of bool and have shape (time,) = ({steps},)", found)
+    return array
 
-    def one(state: Any, x: Any) -> tuple[Any, Any]:
-        state = step(state, x)
+
+@eqx.filter_jit
+def _scan(cell: Any, state0: Any, over_time: Any, last_only: bool, keep_every: int) -> Any:
+    def advance(state: Any, now: Any) -> Any:
+        x, restart = now
+        if restart is not None:
+            restarted = cell.restart(state)
+            state = jax.tree.map(lambda a, b: jnp.where(restart, a, b), restarted, state)
+        return cell.step(state, x)
+
+    # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
+    step = jax.checkpoint(advance, prevent_cse=False)
+
+    def one(state: Any, now: Any) -> tuple[Any, Any]:
+        state = step(state, now)
         return state, None if last_only else state
 
     if keep_every == 1:
-        last, states = jax.lax.scan(one, state0, xs)
+        last, states = jax.lax.scan(one, state0, over_time)
         return last if last_only else states
-    whole = xs.shape[0] // keep_every * keep_every
-    blocks = xs[:whole].reshape(-1, keep_every, xs.shape[1])
+    whole = len(over_time[0]) // keep_every * keep_every
+
+    def cut(x: Array) -> Array:
+        return x[:whole].reshape(-1, keep_every, *x.shape[1:])
+
     block = jax.checkpoint(lambda s, x: jax.lax.scan(one, s, x), prevent_cse=False)
-    last, states = jax.lax.scan(block, state0, blocks)
-    last, rest = jax.lax.scan(one, last, xs[whole:])
+    last, states = jax.lax.scan(block, state0, jax.tree.map(cut, over_time))
+    last, rest = jax.lax.scan(one, last, jax.tree.map(lambda x: x[whole:], over_time))
     if last_only:
         return last
     return jax.tree.map(

@@ -23,6 +23,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 LAYERS = (
     {"_checks", "_order", "_steps"},
     {"_nonlinearities", "mean_field"},
+    {"_ornstein_uhlenbeck"},
     {"_constraints"},
     {"circuits"},
     {"cells", "_inputs", "_linearise", "_closed_form"},
@@ -34,13 +35,22 @@ LAYERS = (
     {"_certificate", "_lyapunov_equation", "_find_fixed_points"},
     {"_energy", "_noise"},
     {"_sample_paths", "planar", "robustness", "feedback"},
-    {"losses", "models", "_batches", "_encoding", "_history", "_signals", "_fixed_point_layer"},
+    {
+        "losses",
+        "models",
+        "readouts",
+        "_batches",
+        "_encoding",
+        "_history",
+        "_signals",
+        "_fixed_point_layer",
+    },
     {"_devices"},
     {"_shard"},
     {"_objective", "checkpoint", "_fingerprint", "_log", "_members"},
     {"_resume", "_pretrained"},
     {"_recorder"},
-    {"train", "_ensemble"},
+    {"train", "_ensemble", "skips"},
     {"plot"},
 )
 

@@ -20,3 +20,9 @@ from ._initial import (
     uniform_fan_in as uniform_fan_in,
 )
 from ._organics import ORGaNICs as ORGaNICs, ORGaNICsState as ORGaNICsState
+from ._rate import (
+    Noisy as Noisy,
+    RateNetwork as RateNetwork,
+    RateNetworkState as RateNetworkState,
+    check_units as check_units,
+)

@@ -1,0 +1,54 @@
+"""Coloured noise as an input."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ._checks import check_positive_integer, check_positive_number, refuse
+from ._nonlinearities import root
+
+
+def ornstein_uhlenbeck(
+    steps: int, size: int | tuple[int, ...], *, dt: Any, tau: Any, key: PRNGKeyArray
+) -> Float[Array, "steps ..."]:
+    """Stationary Ornstein-Uhlenbeck noise of variance 1, exact at every step.
+
+        τ dη = −η dt + √(2τ) dB,      η_{t+1} = ρ η_t + √(1−ρ²) ξ_t,   ρ = exp(−dt/τ)
+
+    The first row is drawn from the stationary distribution N(0, 1). As `η` it drives a `Noisy` rate
+    network; times σ and added to the values of an input, any circuit.
+
+    Args:
+        steps: the number of rows.
+        size: of a row, or its shape.
+        dt: ms between rows, > 0.
+        tau: correlation time in ms, > 0.
+        key: a PRNG key.
+
+    Returns:
+        (steps, *size).
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Gillespie, "Exact numerical simulation of the Ornstein-Uhlenbeck process and its integral",
+        Physical Review E 54 (1996).
+    """
+    check_positive_integer("steps", steps)
+    check_positive_number("dt", dt)
+    check_positive_number("tau", tau)
+    shape = size if isinstance(size, tuple) else (size,)
+    if not all(isinstance(n, int) and n > 0 for n in shape):
+        refuse("size", "be a positive integer or a tuple of them", f"it is {size!r}")
+    xi = jax.random.normal(key, (steps, *shape))
+    rho = jnp.exp(-jnp.asarray(dt, xi.dtype) / jnp.asarray(tau, xi.dtype))
+    kick = root(1 - rho**2, 2)
+
+    def step(eta: Array, xi: Array) -> tuple[Array, Array]:
+        eta = rho * eta + kick * xi
+        return eta, eta
+
+    return jnp.concatenate([xi[:1], jax.lax.scan(step, xi[0], xi[1:])[1]])

@@ -1,0 +1,231 @@
+import collections
+import functools
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._checks import as_float_array, is_traced, refuse
+from .._constraints import Frozen, resolve
+from ._cell import AbstractCell
+
+
+class AbstractSkip(eqx.Module):
+    """How a skip through time mixes what a block of steps began with into its states.
+
+    `step` gives the state after a step of a block: `s` is the state before it and `base` after it
+    by the cell alone; `anchor` is the state the block began with, `slope` the increment of the
+    cell's first step in it, and `is_last` says whether this step completes the block.
+    """
+
+    @abstractmethod
+    def step(
+        self,
+        s: Array,
+        base: Array,
+        anchor: Array,
+        slope: Array,
+        is_last: Any,
+        length: Any,
+        beta: Any,
+    ) -> Array:
+        """The state after the step, of one leaf of the state."""
+
+
+class CoarseStep(AbstractSkip):
+    """Steps θ times as long: the increment is mixed with that of the block's first step.
+
+        s_{t+k+1} = s_{t+k} + (1−β) ds_t + β ds_{t+k},      k < θ
+
+    For β = 0 and an `Euler` cell this is Euler with dt' = θ·dt, interpolated between its steps.
+    """
+
+    def step(
+        self,
+        s: Array,
+        base: Array,
+        anchor: Array,
+        slope: Array,
+        is_last: Any,
+        length: Any,
+        beta: Any,
+    ) -> Array:
+        return s + (1 - beta) * slope + beta * (base - s)
+
+
+class StateSkip(AbstractSkip):
+    """Skip connections through time (SCTT): the state is carried over a block of θ steps.
+
+    s_{t+θ} ← (1−β) s_t + β s_{t+θ}
+    """
+
+    def step(
+        self,
+        s: Array,
+        base: Array,
+        anchor: Array,
+        slope: Array,
+        is_last: Any,
+        length: Any,
+        beta: Any,
+    ) -> Array:
+        return jnp.where(is_last, (1 - beta) * anchor + beta * base, base)
+
+
+class DerivativeSkip(AbstractSkip):
+    """Skips by the derivative (DASC): a block of θ steps is mixed with one step of its length.
+
+    s_{t+θ} ← (1−β) (s_t + θ·ds_t) + β s_{t+θ}
+    """
+
+    def step(
+        self,
+        s: Array,
+        base: Array,
+        anchor: Array,
+        slope: Array,
+        is_last: Any,
+        length: Any,
+        beta: Any,
+    ) -> Array:
+        return jnp.where(is_last, (1 - beta) * (anchor + length * slope) + beta * base, base)
+
+
+class TemporalSkip(AbstractCell[Any]):
+    """A cell with skips through time, to learn what is far apart; for β = 1 the cell alone.
+
+    Steps are taken in blocks of θ, which do not overlap; `scheme` says how the state a block began
+    with enters, with the weight 1−β. A block that is cut short is not mixed. Blocks begin at the
+    start of the sequence and wherever it is restarted: at each period of a trial, by
+    `unroll(…, restarts=…)`. Annealed to β = 1 while training, skips leave the original network.
+
+    The state has the entries of the cell's state, and after them `anchor` and `slope` (as that
+    state: what the block began with, and its first increment) and `since`, the number of steps in
+    the block so far.
+
+    Args:
+        cell: an `AbstractCell` whose state is a NamedTuple of floating arrays.
+        scheme: `CoarseStep()`, `StateSkip()` or `DerivativeSkip()`.
+        length: θ ≥ 1, in steps.
+        beta: β, from 0 to 1.
+
+    `length` and `beta` are data and never trained: other values compile nothing anew.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
+        tasks with long-term dependencies", NeurIPS 36 (2023).
+    """
+
+    cell: AbstractCell
+    scheme: AbstractSkip
+    length: Int[Array, ""]
+    beta: Frozen | Float[Array, ""]
+
+    def __init__(self, cell: AbstractCell, scheme: AbstractSkip, length: Any, beta: Any):
+        if not isinstance(cell, AbstractCell):
+            must = "be a cell such as `oo.Euler(circuit, dt)`"
+            refuse("cell", must, f"it is {type(cell).__name__}")
+        if not isinstance(scheme, AbstractSkip):
+            must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
+            refuse("scheme", must, f"it is {scheme!r}")
+        self.cell, self.scheme = cell, scheme
+        self.length, self.beta = read_length(length), Frozen(read_beta(beta))
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return self.cell.input_size
+
+    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+        """The state after one step with the input x (m,)."""
+        s, anchor, slope, since = unpack(state)
+        base = self.cell.step(s, x)
+        is_first, is_last = since == 0, since == self.length - 1
+        anchor = choose(is_first, s, anchor)
+        slope = choose(is_first, jax.tree.map(jnp.subtract, base, s), slope)
+        new = skip_step(
+            self.scheme, s, base, anchor, slope, is_last, self.length, resolve(self.beta)
+        )
+        return pack(new, anchor, slope, jnp.where(is_last, 0, since + 1))
+
+    def restart(self, state: Any) -> Any:
+        """The state at the start of a new block."""
+        return state._replace(since=jnp.zeros_like(state.since))
+
+    def initial_state(self) -> Any:
+        """The cell's own initial state, at the start of a block."""
+        return self.at_rest(self.cell.initial_state())
+
+    def at_rest(self, s: Any) -> Any:
+        """A state of the cell, at the start of a block."""
+        zeros = jax.tree.map(jnp.zeros_like, s)
+        return pack(s, zeros, zeros, jnp.zeros((), jnp.int32))
+
+
+def skip_step(
+    scheme: AbstractSkip,
+    s: Any,
+    base: Any,
+    anchor: Any,
+    slope: Any,
+    is_last: Bool[Array, "..."],
+    length: Any,
+    beta: Any,
+) -> Any:
+    """The scheme for every leaf of a state; for β = 1 the cell's own state, to the bit."""
+
+    def leaf(s: Array, base: Array, anchor: Array, slope: Array) -> Array:
+        mix, theta = jnp.asarray(beta, s.dtype), jnp.asarray(length, s.dtype)
+        mixed = scheme.step(s, base, anchor, slope, is_last, theta, mix)
+        return jnp.where(mix < 1, mixed, base)
+
+    return jax.tree.map(leaf, s, base, anchor, slope)
+
+
+def choose(condition: Array, yes: Any, no: Any) -> Any:
+    """`yes` where the condition holds, leaf by leaf."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def read_length(length: Any) -> Int[Array, ""]:
+    """θ, checked."""
+    if is_traced(length):
+        return jnp.asarray(length, jnp.int32)
+    is_whole = np.shape(length) == () and np.issubdtype(np.asarray(length).dtype, np.integer)
+    if not is_whole or int(length) < 1:
+        refuse("length", "be a whole number of steps, at least 1", f"it is {length!r}")
+    return jnp.asarray(int(length), jnp.int32)
+
+
+def read_beta(beta: Any) -> Float[Array, ""]:
+    """β, checked."""
+    array = as_float_array("beta", beta)
+    if array.shape != ():
+        refuse("beta", "be a number", f"it has shape {array.shape}")
+    if not is_traced(array) and not 0 <= float(array) <= 1:
+        refuse("beta", "lie between 0 and 1", f"it is {float(array)}")
+    return array
+
+
+@functools.cache
+def _state_type(fields: tuple[str, ...]) -> Any:
+    return collections.namedtuple("TemporalSkipState", (*fields, "anchor", "slope", "since"))
+
+
+def pack(s: Any, anchor: Any, slope: Any, since: Array) -> Any:
+    """The state of the wrapped cell."""
+    # The response stays the first entry, and every other one keeps its name.
+    return _state_type(s._fields)(*s, anchor, slope, since)
+
+
+def unpack(state: Any) -> tuple[Any, Any, Any, Array]:
+    """The cell's own state, the anchor, the slope and the number of steps in the block."""
+    *s, anchor, slope, since = state
+    return type(anchor)(*s), anchor, slope, since

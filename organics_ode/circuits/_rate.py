@@ -1,0 +1,289 @@
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import paramax
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from .._checks import (
+    as_float_array,
+    check_finite,
+    check_nonnegative,
+    check_positive,
+    check_positive_integer,
+    check_shape,
+    common_dtype,
+    refuse,
+)
+from .._constraints import Connectivity, Frozen, resolve
+from ._circuit import AbstractCircuit, Parameter
+
+
+class RateNetworkState(NamedTuple):
+    """The firing rates r, (n,)."""
+
+    r: Float[Array, "*batch n"]
+
+
+class RateNetwork(AbstractCircuit[RateNetworkState]):
+    """A plain rate network, the model of a cortical area that is trained on cognitive tasks.
+
+        T ṙ = −r + f(W r + b + W_in x + σ η)
+
+    T is diagonal; the input x reaches the units `input_units` only. η is noise inside the
+    nonlinearity, for each unit an Ornstein-Uhlenbeck process of variance 1 and time constant
+    `tau_noise`. Without it (`simulate`, `fixed_point`) the network is an ordinary circuit;
+    `Noisy(network)` is the circuit of m + n inputs [x, η] that is driven by it. The units a readout
+    sees are for it to choose: `Readout(…, units=(20, 40))`.
+
+    Args:
+        W: (n, n), recurrent weights. A `Connectivity` node holds absent connections and, by Dale's
+            law, the sign of each presynaptic unit.
+        W_in: (k, m), input weights of the k units that receive input.
+        b: (n,), biases.
+        tau: scalar or (n,), time constants in ms, > 0; not trained unless given as a node, such as
+            `Positive(tau)`.
+        f: the nonlinearity, elementwise and compiled in: `jax.nn.relu`, `jnp.tanh`,
+            `jax.nn.softplus`.
+        noise: σ ≥ 0, scalar or (n,); not trained unless given as a node.
+        tau_noise: ms, > 0; likewise.
+        input_units: (start, stop) of the units that receive input; all n unless given.
+
+    Raises:
+        ValueError: a wrong shape or sign, NaN or infinite values, an `f` that is not elementwise.
+
+    Reference:
+        Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
+        tasks with long-term dependencies", NeurIPS 36 (2023).
+    """
+
+    W: Parameter
+    W_in: Parameter
+    b: Parameter
+    tau: Parameter
+    noise: Parameter
+    tau_noise: Parameter
+    f: Callable[[Array], Array] = eqx.field(static=True)
+    input_units: tuple[int, int] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        W: Any,
+        W_in: Any,
+        b: Any,
+        tau: Any,
+        *,
+        f: Callable[[Array], Array] = jax.nn.relu,
+        noise: Any = 0.1,
+        tau_noise: Any = 100.0,
+        input_units: tuple[int, int] | None = None,
+    ):
+        shape = np.shape(resolve(W))
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+            refuse("W", "be a square matrix (n, n)", f"it has shape {shape}")
+        self.input_units = check_units("input_units", input_units, shape[0])
+        given = {"W": W, "W_in": W_in, "b": b}
+        given |= {"tau": tau, "noise": noise, "tau_noise": tau_noise}
+        for name, parameter in _read(given, shape[0], self.input_units).items():
+            setattr(self, name, parameter)
+        self.f = _check_elementwise(f, resolve(self.b).dtype)
+
+    @classmethod
+    def random(
+        cls,
+        input_size: int,
+        size: int,
+        *,
+        key: PRNGKeyArray,
+        tau: Any = None,
+        f: Callable[[Array], Array] = jax.nn.relu,
+        noise: Any = 0.1,
+        tau_noise: Any = 100.0,
+        input_units: tuple[int, int] | None = None,
+        mask: Bool[Any, "n n"] | None = None,
+        excitatory: float | None = None,
+        self_connections: bool = True,
+    ) -> "RateNetwork":
+        """A random network as in the reference: W ~ N(0, 1)/n, b and W_in ~ N(0, 1).
+
+        Args:
+            input_size: m.
+            size: n.
+            key: a PRNG key.
+            tau: ms; unless given, 100 for the first 80 % of the units and 50 for the others.
+            f, noise, tau_noise, input_units: as above.
+            mask: (n, n), which connections there are; all unless given.
+            excitatory: by Dale's law, the share of the units, the first ones, that excite; the
+                others inhibit. Without it weights are of either sign.
+            self_connections: whether a unit may be connected with itself.
+
+        Raises:
+            ValueError: an argument is bad.
+        """
+        check_positive_integer("input_size", input_size)
+        check_positive_integer("size", size)
+        units = check_units("input_units", input_units, size)
+        first = np.arange(size) < round(0.8 * size)
+        tau = np.where(first, 100.0, 50.0) if tau is None else tau
+        keys = jax.random.split(key, 3)
+        W = jax.random.normal(keys[0], (size, size)) / size
+        W_in = jax.random.normal(keys[1], (units[1] - units[0], input_size))
+        return cls(
+            _connect(W, mask, excitatory, self_connections),
+            W_in,
+            jax.random.normal(keys[2], (size,)),
+            tau,
+            f=f,
+            noise=noise,
+            tau_noise=tau_noise,
+            input_units=units,
+        )
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return resolve(self.W_in).shape[1]
+
+    @property
+    def size(self) -> int:
+        """n, the number of units."""
+        return resolve(self.b).shape[0]
+
+    def drive(self, x: Float[Array, "... m"], eta: Any = 0.0) -> Float[Array, "... n"]:
+        """What a unit gets from outside, b + W_in x + σ η, for inputs x (…, m) and noise (…, n)."""
+        c: Any = resolve(self)
+        start, stop = self.input_units
+        sides = [(0, 0)] * (x.ndim - 1) + [(start, self.size - stop)]
+        shape = (1,) * (x.ndim - 1)
+        return jnp.pad(x @ c.W_in.T, sides) + c.b.reshape(*shape, -1) + noise_of(c, eta, shape)
+
+    def vector_field(
+        self, t: Any, state: RateNetworkState, x: Float[Array, " m"]
+    ) -> RateNetworkState:
+        """(ṙ,) without noise at the state for the input x (m,); t is not used."""
+        return self.velocity(state, self.drive(x))
+
+    def velocity(self, state: RateNetworkState, drive: Float[Array, " n"]) -> RateNetworkState:
+        """(ṙ,) for the `drive` from outside (n,)."""
+        c: Any = resolve(self)
+        (r,) = state
+        return RateNetworkState((-r + c.f(c.W @ r + drive)) / c.tau)
+
+    def initial_state(self) -> RateNetworkState:
+        """r = 0."""
+        return RateNetworkState(jnp.zeros(self.size, resolve(self.b).dtype))
+
+
+class Noisy(AbstractCircuit[RateNetworkState]):
+    """A rate network driven by noise: its m + n inputs are [x, η].
+
+    Held or interpolated over time, a path of `ornstein_uhlenbeck` makes this an ordinary
+    differential equation, for fixed and for adaptive solvers alike.
+
+    Args:
+        network: a `RateNetwork`.
+
+    Raises:
+        ValueError: `network` is something else.
+    """
+
+    network: RateNetwork
+
+    def __init__(self, network: RateNetwork):
+        if not isinstance(network, RateNetwork):
+            refuse("network", "be a `RateNetwork`", f"it is {type(network).__name__}")
+        self.network = network
+
+    @property
+    def input_size(self) -> int:
+        """m + n, the number of inputs and of noise channels."""
+        return self.network.input_size + self.network.size
+
+    def vector_field(
+        self, t: Any, state: RateNetworkState, x: Float[Array, " m"]
+    ) -> RateNetworkState:
+        """(ṙ,) at the state for [x, η], (m + n,); t is not used."""
+        m = self.network.input_size
+        return self.network.velocity(state, self.network.drive(x[:m], x[m:]))
+
+    def initial_state(self) -> RateNetworkState:
+        """r = 0."""
+        return self.network.initial_state()
+
+
+def check_units(name: str, units: Any, size: int) -> tuple[int, int]:
+    """(start, stop) of a group of units, all of them unless given."""
+    units = (0, size) if units is None else units
+    is_pair = isinstance(units, tuple | list) and len(units) == 2
+    if not is_pair or not all(isinstance(u, int | np.integer) for u in units):
+        refuse(name, "be a pair (start, stop) of whole numbers", f"it is {units!r}")
+    start, stop = map(int, units)
+    if not 0 <= start < stop <= size:
+        refuse(name, f"have 0 ≤ start < stop ≤ n = {size}", f"it is ({start}, {stop})")
+    return start, stop
+
+
+def noise_of(network: Any, eta: Any, shape: tuple[int, ...]) -> Array:
+    """σ η; `shape` aligns σ with the leading axes of η."""
+    sigma = network.noise
+    return sigma.reshape(*shape, -1) * eta
+
+
+def _connect(W: Array, mask: Any, excitatory: float | None, self_connections: bool) -> Any:
+    n = len(W)
+    mask = np.ones((n, n), bool) if mask is None else np.asarray(mask)
+    if mask.shape != (n, n) or mask.dtype != bool:
+        found = f"it has shape {mask.shape} and dtype {mask.dtype}"
+        refuse("mask", f"be a boolean array (n, n) = ({n}, {n})", found)
+    mask = mask & (self_connections | ~np.eye(n, dtype=bool))
+    signs = None
+    if excitatory is not None:
+        if not 0 <= excitatory <= 1:
+            refuse("excitatory", "lie between 0 and 1", f"it is {excitatory}")
+        signs = np.where(np.arange(n) < round(excitatory * n), 1, -1)
+        W = jnp.abs(W) * jnp.asarray(signs, W.dtype)[None, :]
+    if mask.all() and signs is None:
+        return W
+    return Connectivity(jnp.where(mask, W, 0), mask=mask, signs=signs)
+
+
+def _read(given: dict[str, Any], n: int, units: tuple[int, int]) -> dict[str, Any]:
+    """Check every parameter and cast all of them to one floating dtype; nodes stay nodes."""
+    values = {name: resolve(p) for name, p in given.items()}
+    dtype = common_dtype(values["W"], values["W_in"], values["b"])
+    arrays = {name: as_float_array(name, v, dtype) for name, v in values.items()}
+    k = units[1] - units[0]
+    if arrays["W_in"].ndim != 2 or arrays["W_in"].shape[0] != k or arrays["W_in"].shape[1] == 0:
+        refuse("W_in", f"have shape (k, m) = ({k}, m)", f"it has shape {arrays['W_in'].shape}")
+    check_shape("b", arrays["b"], (n,), "(n,)")
+    check_shape("tau_noise", arrays["tau_noise"], (), "()")
+    for name in ("tau", "noise"):
+        if arrays[name].shape not in ((), (n,)):
+            refuse(name, f"be a scalar or have shape ({n},)", f"it has shape {arrays[name].shape}")
+    arrays = {name: check_finite(name, array) for name, array in arrays.items()}
+    for name in ("tau", "tau_noise"):
+        arrays[name] = check_positive(name, arrays[name])
+    arrays["noise"] = check_nonnegative("noise", arrays["noise"])
+    return {name: _as_given(given[name], name, array) for name, array in arrays.items()}
+
+
+def _as_given(parameter: Any, name: str, array: Array) -> Any:
+    if isinstance(parameter, paramax.AbstractUnwrappable):
+        return jax.tree.map(
+            lambda x: as_float_array(name, x, array.dtype) if eqx.is_inexact_array(x) else x,
+            parameter,
+        )
+    return array if name in ("W", "W_in", "b") else Frozen(array)
+
+
+def _check_elementwise(f: Any, dtype: Any) -> Any:
+    if not callable(f):
+        refuse("f", "be a function", f"it is {f!r}")
+    probe = jax.ShapeDtypeStruct((2,), dtype)
+    found: Any = jax.eval_shape(f, probe)
+    if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
+        refuse("f", f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
+    return f

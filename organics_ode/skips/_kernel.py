@@ -1,0 +1,153 @@
+"""The training kernel of rate networks: a block of steps of many trials with its own gradient.
+
+A step is one product, W r, and elementwise work. The gradient of the elementwise part is jax's
+own; those of the products are gathered: ∂W is one large product over all steps and trials of the
+block instead of one small product a step. Blocks are short and computed again for the gradient
+(`jax.checkpoint` around them), so what they keep stays in the processor's cache. Units come first
+in every array, so that with `jax.vmap` over networks no product needs a copy in another order.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._constraints import Frozen, resolve
+from ..cells import AbstractCell, AbstractSkip, Euler, skip_step
+from ..circuits import RateNetwork
+
+
+class Carry(NamedTuple):
+    """The rates, what the current block of skips began with, its first increment; (n, batch)."""
+
+    r: Float[Array, "n batch"]
+    anchor: Float[Array, "n batch"]
+    slope: Float[Array, "n batch"]
+
+
+class Marks(NamedTuple):
+    """Which steps begin and which complete a block of skips; (time, batch)."""
+
+    is_first: Bool[Array, "time batch"]
+    is_last: Bool[Array, "time batch"]
+
+
+class Mixing(NamedTuple):
+    """θ and β as floats."""
+
+    length: Array
+    beta: Array
+
+
+def applies(cell: AbstractCell) -> bool:
+    """Whether the kernel takes this cell, whose nodes must not be resolved yet."""
+    if not isinstance(cell, Euler) or not isinstance(cell.circuit, RateNetwork):
+        return False
+    # The kernel has no gradient for time constants; where they are trained the scan has.
+    return isinstance(cell.circuit.tau, Frozen)
+
+
+def start(r: Float[Array, "n batch"]) -> Carry:
+    """The carry at the start of a trial."""
+    return Carry(r, r, jnp.zeros_like(r))
+
+
+def rates_per_step(cell: Euler) -> Float[Array, "n 1"]:
+    """dt/τ as a column."""
+    network: Any = resolve(cell.circuit)
+    rate = jnp.asarray(cell.dt, network.tau.dtype) / network.tau
+    return jnp.broadcast_to(rate, (network.size,))[:, None]
+
+
+def block(
+    cell: Euler,
+    scheme: AbstractSkip,
+    carry: Carry,
+    drive: Float[Array, "n time batch"],
+    marks: Marks,
+    mixing: Mixing,
+) -> tuple[Carry, Float[Array, "n time batch"]]:
+    """The carry after a block, and the rates after each of its steps."""
+    network: Any = resolve(cell.circuit)
+    move = _Move(network.f, scheme)
+    return _block(move, network.W, rates_per_step(cell), carry, drive, marks, mixing)
+
+
+class _Move(eqx.Module):
+    """The elementwise part of a step."""
+
+    f: Callable[[Array], Array] = eqx.field(static=True)
+    scheme: AbstractSkip
+
+    def __call__(
+        self, carry: Carry, current: Array, rate: Array, marks: Marks, mixing: Mixing
+    ) -> Carry:
+        r, anchor, slope = carry
+        is_first, is_last = marks.is_first[None], marks.is_last[None]
+        base = r + rate * (-r + self.f(current))
+        anchor = jnp.where(is_first, r, anchor)
+        slope = jnp.where(is_first, base - r, slope)
+        new = skip_step(self.scheme, r, base, anchor, slope, is_last, *mixing)
+        return Carry(new, anchor, slope)
+
+
+@jax.custom_vjp
+def _block(
+    move: _Move,
+    W: Array,
+    rate: Array,
+    carry: Carry,
+    drive: Array,
+    marks: Marks,
+    mixing: Mixing,
+) -> tuple[Carry, Array]:
+    def step(carry: Carry, now: Any) -> tuple[Carry, Array]:
+        drive, marks = now
+        carry = move(carry, W @ carry.r + drive, rate, marks, mixing)
+        return carry, carry.r
+
+    last, rates = jax.lax.scan(step, carry, (jnp.moveaxis(drive, 1, 0), marks))
+    return last, jnp.moveaxis(rates, 0, 1)
+
+
+def _forward(
+    move: _Move,
+    W: Array,
+    rate: Array,
+    carry: Carry,
+    drive: Array,
+    marks: Marks,
+    mixing: Mixing,
+) -> tuple[Any, Any]:
+    def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
+        drive, marks = now
+
+        def local(carry: Carry, current: Array) -> Carry:
+            return move(carry, current, rate, marks, mixing)
+
+        carry, pull = jax.vjp(local, carry, W @ carry.r + drive)
+        return carry, (carry.r, pull)
+
+    last, (rates, pulls) = jax.lax.scan(step, carry, (jnp.moveaxis(drive, 1, 0), marks))
+    return (last, jnp.moveaxis(rates, 0, 1)), (W, carry.r, rates, pulls)
+
+
+def _backward(kept: Any, slopes: tuple[Carry, Array]) -> tuple[Any, ...]:
+    W, first, rates, pulls = kept
+
+    def step(slope: Carry, now: Any) -> tuple[Carry, Array]:
+        of_rates, pull = now
+        slope, of_current = pull(slope._replace(r=slope.r + of_rates))
+        return slope._replace(r=slope.r + W.T @ of_current), of_current
+
+    of_rates = jnp.moveaxis(slopes[1], 1, 0)
+    of_carry, of_drive = jax.lax.scan(step, slopes[0], (of_rates, pulls), reverse=True)
+    before = jnp.concatenate([first[None], rates[:-1]])
+    of_W = jnp.einsum("tib,tjb->ij", of_drive, before)
+    return None, of_W, None, of_carry, jnp.moveaxis(of_drive, 0, 1), None, None
+
+
+_block.defvjp(_forward, _backward)

@@ -1,0 +1,223 @@
+"""Models with skips along many trials: their losses and their outputs."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._constraints import resolve
+from .._objective import Loss
+from ..cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
+from ..circuits import Noisy, RateNetwork
+from ..models import SequenceToSequence
+from . import _kernel
+from ._trials import TrialBatch
+
+# Steps between kept states: the rates of 20 networks of 50 units in 20 trials stay in the cache.
+_STEPS = 20
+
+
+class Skips(NamedTuple):
+    """A scheme, its θ in steps and β."""
+
+    scheme: AbstractSkip
+    length: Int[Array, ""]
+    beta: Float[Array, ""]
+
+
+def mean_loss(
+    model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: float
+) -> Array:
+    """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response|."""
+    readout = resolve(model.readout)
+    steps, trials = batch.weights.shape
+
+    def of_trials(o: Float[Array, "k batch"], y: Any) -> Float[Array, " batch"]:
+        return jax.vmap(lambda o, y: loss(o, y, None), in_axes=(-1, 0))(o, y)
+
+    def values(responses: Array, targets: Any, weights: Array, is_step: Array) -> Array:
+        losses = jax.vmap(of_trials, in_axes=(1, 0))(_read_out(readout, responses), targets)
+        rates = jnp.mean(jnp.abs(responses), axis=(0, 2))
+        return jnp.sum(weights * losses) / trials + activity * jnp.sum(is_step * rates) / steps
+
+    is_step = jnp.ones(steps, batch.weights.dtype)
+    per_block = (batch.targets, batch.weights, is_step)
+    return jnp.sum(_along(model, batch, skips, values, per_block))
+
+
+def outputs(
+    model: SequenceToSequence, batch: TrialBatch, skips: Skips
+) -> Float[Array, "batch time k"]:
+    """The outputs after each step."""
+    readout = resolve(model.readout)
+    blocks = _along(model, batch, skips, lambda responses: _read_out(readout, responses), ())
+    by_trial = jnp.transpose(blocks, (3, 0, 2, 1))
+    return by_trial.reshape(len(by_trial), -1, by_trial.shape[-1])[:, : len(batch.weights)]
+
+
+def _read_out(
+    readout: Any, responses: Float[Array, "n time batch"]
+) -> Float[Array, "k time batch"]:
+    """A readout of every response."""
+    n, time, batch = responses.shape
+    columns = jax.vmap(readout, in_axes=-1, out_axes=-1)(responses.reshape(n, time * batch))
+    return columns.reshape(-1, time, batch)
+
+
+def _along(
+    model: SequenceToSequence,
+    batch: TrialBatch,
+    skips: Skips,
+    values: Callable[..., Array],
+    per_block: tuple[Any, ...],
+) -> Array:
+    """What `values` makes of the responses (n, time, batch) in each block of steps, which are
+    computed again for the gradient; the burn-in has none."""
+    run = _runner(model, skips)
+    state = jax.lax.stop_gradient(run.rest(batch))
+
+    def block(state: Any, now: Any) -> tuple[Any, Array]:
+        over_time, rest = now
+        state, responses = run.block(state, over_time)
+        return state, values(responses, *rest)
+
+    over_time = _cut((run.over_time(batch), per_block), len(batch.weights))
+    return jax.lax.scan(jax.checkpoint(block, prevent_cse=False), state, over_time)[1]
+
+
+def _cut(tree: Any, steps: int) -> Any:
+    """Arrays over time in blocks of equal length, filled up with zeros."""
+    missing = -steps % _STEPS
+
+    def cut(x: Array) -> Array:
+        x = jnp.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1))
+        return x.reshape(-1, _STEPS, *x.shape[1:])
+
+    return jax.tree.map(cut, tree)
+
+
+class _AbstractRunner(eqx.Module):
+    """How a block of steps of many trials is computed."""
+
+    @abstractmethod
+    def rest(self, batch: TrialBatch) -> Any:
+        """The states at the start of the trials, after the burn-in."""
+
+    @abstractmethod
+    def over_time(self, batch: TrialBatch) -> Any:
+        """What each step needs of the trials, time first."""
+
+    @abstractmethod
+    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+        """The states after some steps, and the response after each of them."""
+
+
+def _runner(model: SequenceToSequence, skips: Skips) -> _AbstractRunner:
+    state0 = resolve(model.state0)
+    if _kernel.applies(model.cell):
+        return _Kernel(model.cell, skips, state0)
+    return _Scan(noisy(model.cell), skips, state0)
+
+
+def noisy(cell: AbstractCell) -> AbstractCell:
+    """The cell whose inputs are followed by those of its noise, where it has any."""
+    if isinstance(cell, Euler) and isinstance(cell.circuit, RateNetwork):
+        return Euler(Noisy(cell.circuit), cell.dt)
+    return cell
+
+
+class _Kernel(_AbstractRunner):
+    """A rate network by its training kernel."""
+
+    cell: Any
+    skips: Skips
+    state0: Any
+
+    def rest(self, batch: TrialBatch) -> Any:
+        network: Any = resolve(self.cell.circuit)
+        (r,) = network.initial_state() if self.state0 is None else self.state0
+        r = jnp.broadcast_to(r[:, None], (network.size, batch.weights.shape[1]))
+        drive, rate = network.drive(batch.inputs[0]).T, _kernel.rates_per_step(self.cell)
+
+        def step(r: Array, eta: Any) -> tuple[Array, None]:
+            noise = 0.0 if eta is None else network.noise.reshape(-1, 1) * eta.T
+            return r + rate * (-r + network.f(network.W @ r + drive + noise)), None
+
+        before = batch.noise_before
+        return _kernel.start(jax.lax.scan(step, r, before, length=batch.burn_in)[0])
+
+    def over_time(self, batch: TrialBatch) -> Any:
+        return batch.inputs, batch.noise, _marks(batch.starts, self.skips.length)
+
+    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+        inputs, noise, marks = over_time
+        scheme, length, beta = self.skips
+        drive = self._drive(inputs, noise)
+        mixing = _kernel.Mixing(length.astype(drive.dtype), beta.astype(drive.dtype))
+        return _kernel.block(self.cell, scheme, state, drive, marks, mixing)
+
+    def _drive(self, inputs: Array, noise: Array | None) -> Float[Array, "n time batch"]:
+        """b + W_in x + σ η, units first."""
+        network: Any = resolve(self.cell.circuit)
+        start, stop = network.input_units
+        sides = ((start, network.size - stop), (0, 0), (0, 0))
+        columns = inputs.reshape(-1, inputs.shape[-1]).T
+        driven = (network.W_in @ columns).reshape(stop - start, *inputs.shape[:2])
+        drive = jnp.pad(driven, sides) + network.b[:, None, None]
+        if noise is None:
+            return drive
+        return drive + network.noise.reshape(-1, 1, 1) * jnp.moveaxis(noise, -1, 0)
+
+
+class _Scan(_AbstractRunner):
+    """Any cell, step by step."""
+
+    cell: AbstractCell
+    skips: Skips
+    state0: Any
+
+    def rest(self, batch: TrialBatch) -> Any:
+        cell = resolve(self.cell)
+        state = cell.initial_state() if self.state0 is None else self.state0
+        size = batch.weights.shape[1]
+        states = jax.tree.map(lambda s: jnp.broadcast_to(s, (size, *s.shape)), state)
+
+        def step(states: Any, eta: Any) -> tuple[Any, None]:
+            return jax.vmap(cell.step)(states, _joined(batch.inputs[0], eta)), None
+
+        states = jax.lax.scan(step, states, batch.noise_before, length=batch.burn_in)[0]
+        return jax.vmap(self._wrapped().at_rest)(states)
+
+    def over_time(self, batch: TrialBatch) -> Any:
+        return batch.inputs, batch.noise, batch.starts
+
+    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+        cell = self._wrapped()
+
+        def step(states: Any, now: Any) -> tuple[Any, Array]:
+            inputs, noise, starts = now
+            states = states._replace(since=jnp.where(starts, 0, states.since))
+            states = jax.vmap(cell.step)(states, _joined(inputs, noise))
+            return states, states[0]
+
+        state, responses = jax.lax.scan(step, state, over_time)
+        return state, jnp.moveaxis(responses, -1, 0)
+
+    def _wrapped(self) -> TemporalSkip:
+        return TemporalSkip(resolve(self.cell), *self.skips)
+
+
+def _joined(inputs: Array, noise: Array | None) -> Array:
+    return inputs if noise is None else jnp.concatenate([inputs, noise], axis=-1)
+
+
+def _marks(starts: Bool[Array, "time batch"], length: Int[Array, ""]) -> _kernel.Marks:
+    """Which steps begin and which complete blocks of θ steps, which begin anew at every start."""
+    t = jnp.arange(len(starts), dtype=jnp.int32)[:, None]
+    begun = jax.lax.cummax(jnp.where(starts, t, 0), axis=0)
+    k = (t - begun) % length
+    return _kernel.Marks(k == 0, k == length - 1)

@@ -1,0 +1,88 @@
+from typing import Any, NamedTuple
+
+import equinox as eqx
+
+from .._checks import check_positive_integer, refuse
+from ..cells import AbstractSkip, CoarseStep
+
+
+class Stage(NamedTuple):
+    """What skips a round trains with: the number of the stage from 0, θ and β."""
+
+    stage: int
+    length: int
+    beta: float
+
+
+class SkipSchedule(eqx.Module):
+    """How skips are annealed away while training.
+
+    `stages` stages of equal length share the first `rounds` rounds. In stage k of n
+
+        β_k = β₀ + (1−β₀) k/(n−1)        (β₀ where n = 1),
+
+    at a fixed θ; `CoarseStep` keeps β₀ and shortens θ evenly down to 1 instead. After the stages,
+    training goes on with the base network, β = 1.
+
+    Args:
+        scheme: `StateSkip()`, `DerivativeSkip()` or `CoarseStep()`.
+        length: θ, in steps; in the reference 10, 20 or 40 (10 for `CoarseStep`).
+        stages: n; in the reference 1, 2, 6 or 11.
+        beta: β₀, at least 0 and below 1; in the reference 0, .2, .5 or .8 (0 for `CoarseStep`).
+        rounds: of all stages together; in the reference 2 000.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
+        tasks with long-term dependencies", NeurIPS 36 (2023).
+    """
+
+    scheme: AbstractSkip
+    length: int
+    stages: int
+    beta: float
+    rounds: int
+
+    def __init__(
+        self,
+        scheme: AbstractSkip,
+        *,
+        length: int = 20,
+        stages: int = 6,
+        beta: float = 0.5,
+        rounds: int = 2000,
+    ):
+        if not isinstance(scheme, AbstractSkip):
+            must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
+            refuse("scheme", must, f"it is {scheme!r}")
+        for name, value in (("length", length), ("stages", stages), ("rounds", rounds)):
+            check_positive_integer(name, value)
+        if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 <= beta < 1:
+            refuse("beta", "be a number, at least 0 and below 1", f"it is {beta!r}")
+        if rounds < stages:
+            refuse("rounds", "be at least the number of `stages`", f"{rounds} < {stages}")
+        self.scheme, self.length, self.stages = scheme, int(length), int(stages)
+        self.beta, self.rounds = float(beta), int(rounds)
+
+    def at(self, round: int) -> Stage:
+        """The stage of a round, counted from 0."""
+        check_round(round)
+        if round >= self.rounds:
+            return Stage(self.stages, 1, 1.0)
+        k = round * self.stages // self.rounds
+        part = k / (self.stages - 1) if self.stages > 1 else 0.0
+        if isinstance(self.scheme, CoarseStep):
+            return Stage(k, round_half_up(self.length + (1 - self.length) * part), self.beta)
+        return Stage(k, self.length, self.beta + (1 - self.beta) * part)
+
+
+def check_round(round: Any) -> None:
+    if isinstance(round, bool) or not isinstance(round, int) or round < 0:
+        refuse("round", "be a whole number from 0", f"it is {round!r}")
+
+
+def round_half_up(x: float) -> int:
+    """The nearest whole number."""
+    return int(x + 0.5)

@@ -1,0 +1,89 @@
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from .._ornstein_uhlenbeck import ornstein_uhlenbeck
+
+
+class TrialBatch(NamedTuple):
+    """Trials side by side, time first, and what to show before them.
+
+    For `burn_in` steps before the trial its first inputs are held. `starts` are the first steps of
+    periods. `noise` and `noise_before`, that of the burn-in, are None where there is none.
+    """
+
+    inputs: Float[Array, "time batch m"]
+    targets: Any
+    weights: Float[Array, "time batch"]
+    starts: Bool[Array, "time batch"]
+    noise: Float[Array, "time batch n"] | None
+    noise_before: Float[Array, "before batch n"] | None
+    burn_in: int
+
+
+class Source(eqx.Module):
+    """Where trials come from: all a resumed training must have in common with what it goes on.
+
+    Attributes:
+        task: has `sample(key)`.
+        noise: the size and the time constant of the noise of each trial, or None.
+        dt: ms per step.
+        burn_in: steps before a trial.
+        key: a PRNG key.
+        batch_size: trials per iteration.
+    """
+
+    task: Any
+    noise: tuple[int, Any] | None
+    dt: Any
+    burn_in: int
+    key: PRNGKeyArray
+    batch_size: int
+
+    def draw(self, key: PRNGKeyArray, size: int, **jitter: bool) -> tuple[Any, TrialBatch]:
+        """Trials (with a leading axis), and the same as a batch, in one dtype."""
+        key_trials, key_noise = jax.random.split(key)
+        keys = jax.random.split(key_trials, size)
+        trials = jax.vmap(lambda k: self.task.sample(k, **jitter))(keys)
+        inputs, targets = jax.tree.map(_time_first, (trials.inputs, trials.targets))
+        steps = len(inputs)
+        weights = jax.vmap(self._weights)(trials).T
+        noise = before = None
+        if self.noise is not None:
+            n, tau = self.noise
+            total = self.burn_in + steps
+            eta = ornstein_uhlenbeck(total, (size, n), dt=self.dt, tau=tau, key=key_noise)
+            before, noise = eta[: self.burn_in], eta[self.burn_in :]
+        return trials, TrialBatch(
+            inputs, targets, weights, starts(trials, steps), noise, before, self.burn_in
+        )
+
+    def _weights(self, trial: Any) -> Float[Array, " time"]:
+        """The weight of each step in the loss."""
+        if hasattr(self.task, "loss_weights"):
+            return self.task.loss_weights(trial)
+        total = jnp.sum(trial.mask)
+        return trial.mask / jnp.where(total > 0, total, 1)
+
+
+def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
+    """The first steps of the periods of trials with a leading axis."""
+    t = jnp.arange(steps, dtype=jnp.int32)
+    begin = jnp.zeros((steps, len(trials.mask)), bool)
+    for span in trials.info.get("periods", {}).values():
+        begin = begin | (t[:, None] == span[None, :, 0])
+    return begin.at[0].set(True)
+
+
+def has_jitter(task: Any) -> bool:
+    """Whether the durations of its periods can be fixed for evaluation."""
+    import inspect
+
+    return "jitter" in inspect.signature(task.sample).parameters
+
+
+def _time_first(x: Array) -> Array:
+    return jnp.swapaxes(x, 0, 1)
