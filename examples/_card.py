@@ -33,9 +33,9 @@ def card(args: argparse.Namespace, data: Any, model: Any, history: oo.History, s
         "accuracy": accuracy,
         "trained_numbers": sum(leaf.size for leaf in numbers),
         "largest_gradient_norm": round(float(history["gradient_norm"].max()), 3),
-        "machine": _machine(),
+        "machine": machine(),
         "seconds": round(float(history["seconds"][-1])),
-        "commit": _commit(),
+        "commit": commit(),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
     }
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
@@ -51,11 +51,11 @@ def _flag(name: str, value: Any) -> str:
     return flag if value is True else " ".join([flag, *map(str, words)])
 
 
-def _machine() -> str:
+def machine() -> str:
     devices = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, jax on {devices}"
 
 
-def _commit() -> str:
+def commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"

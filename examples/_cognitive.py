@@ -1,0 +1,52 @@
+"""What the scripts of the cognitive tasks share: circuits, and skips by their names."""
+
+import jax
+
+import organics_ode as oo
+import tasks
+
+SIZE, DT = 50, 5.0  # units, ms
+# The groups of the reference: 20 units get the input, the next 20 are read out, 10 are neither.
+INPUT_UNITS, READOUT_UNITS = (0, 20), (20, 40)
+BURN_IN = 1000.0  # ms
+
+SCHEMES = ("base", "cd", "sctt", "dasc")
+CIRCUITS = ("rate", "dale", "organics", "lstm")
+
+
+def schedule(scheme: str, *, length: int, stages: int, beta: float, rounds: int):
+    """The schedule of a scheme; CD shortens its steps from 10 to 1 in ten stages."""
+    if scheme == "base":
+        return None
+    if scheme == "cd":
+        return oo.SkipSchedule(oo.CoarseStep(), length=10, stages=10, beta=0.0, rounds=rounds)
+    kind = oo.StateSkip() if scheme == "sctt" else oo.DerivativeSkip()
+    return oo.SkipSchedule(kind, length=length, stages=stages, beta=beta, rounds=rounds)
+
+
+def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.SequenceToSequence:
+    """A random network of 50 units with its readout, for a task of the ring family."""
+    keys = jax.random.split(key)
+    m, k = task.input_size, task.output_size
+    if circuit == "lstm":
+        cell = oo.LSTM.random(m, SIZE, key=keys[0])
+        return oo.SequenceToSequence(cell, oo.Readout.random(SIZE, k, key=keys[1]))
+    if circuit == "organics":
+        times = oo.LogUniform(60.0, 1000.0, bound=50.0)  # Euler steps stay below a tenth of them
+        network = oo.GatedORGaNICs.random(
+            m, SIZE, key=keys[0], sigma=0.1, tau_y=times, tau_a=times, tau_b0=times, tau_b1=times
+        )
+        readout = oo.Readout.random(SIZE, k, key=keys[1])
+        return oo.SequenceToSequence(oo.Euler(network, DT), readout)
+    excitatory = 0.8 if circuit == "dale" else None
+    network = oo.RateNetwork.random(
+        m, SIZE, key=keys[0], input_units=INPUT_UNITS, excitatory=excitatory
+    )
+    readout = oo.Readout.random(SIZE, k, key=keys[1], units=READOUT_UNITS)
+    return oo.SequenceToSequence(oo.Euler(network, DT), readout)
+
+
+def make_models(circuit: str, task: tasks.RingTask, count: int, seed: int):
+    """As many of them; the same seed gives the same networks to every scheme."""
+    keys = jax.random.split(jax.random.key(seed), count)
+    return [make_model(circuit, task, key) for key in keys]
