@@ -17,10 +17,7 @@ from ._devices import device_mesh as device_mesh
 from ._energy import Energy as Energy, energy as energy
 from ._ensemble import ensemble as ensemble
 from ._exponents import lyapunov as lyapunov
-from ._find_fixed_points import (
-    FixedPoints as FixedPoints,
-    find_fixed_points as find_fixed_points,
-)
+from ._find_fixed_points import find_fixed_points as find_fixed_points
 from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
 from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
 from ._fourier_memory import fourier_memory as fourier_memory
@@ -50,6 +47,7 @@ from ._noise import (
 from ._nonlinearities import Rectification as Rectification
 from ._ornstein_uhlenbeck import ornstein_uhlenbeck as ornstein_uhlenbeck
 from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
+from ._points import FixedPoints as FixedPoints
 from ._pretrained import (
     model_card as model_card,
     pretrained as pretrained,
@@ -57,6 +55,7 @@ from ._pretrained import (
 )
 from ._sample_paths import Paths as Paths, sample_paths as sample_paths
 from ._simulate import simulate as simulate
+from ._slow_points import SlowPoints as SlowPoints, slow_points as slow_points
 from ._spectrum import Spectrum as Spectrum, spectrum as spectrum
 from ._trajectory import Trajectory as Trajectory
 from ._unroll import unroll as unroll
@@ -104,14 +103,22 @@ from .models import (
 from .plot import (
     plot_abscissae as plot_abscissae,
     plot_bifurcation as plot_bifurcation,
+    plot_chronometric as plot_chronometric,
     plot_eigenvalues as plot_eigenvalues,
     plot_energy as plot_energy,
+    plot_explained_variance as plot_explained_variance,
     plot_history as plot_history,
+    plot_leading_eigenvalues as plot_leading_eigenvalues,
     plot_phase_diagram as plot_phase_diagram,
     plot_phase_portrait as plot_phase_portrait,
     plot_power_spectrum as plot_power_spectrum,
+    plot_psychometric as plot_psychometric,
+    plot_selectivity as plot_selectivity,
+    plot_slow_points as plot_slow_points,
     plot_spectrum as plot_spectrum,
+    plot_state_space as plot_state_space,
     plot_trajectory as plot_trajectory,
+    plot_tuning as plot_tuning,
 )
 from .readouts import Readout as Readout
 from .skips import (

@@ -48,10 +48,23 @@ def largest_terms(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
 
 
 @functools.singledispatch
+def is_positive(circuit: AbstractCircuit, state: Any) -> Any:
+    """Which variables are positive on every trajectory that starts so."""
+    return jax.tree.map(lambda leaf: jnp.full(leaf.shape, False), state)
+
+
+@functools.singledispatch
 def substitute(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """One round of solving each equation for its own variable; the state itself where a circuit
     has no such form."""
     return state
+
+
+@is_positive.register(ORGaNICs)
+@is_positive.register(GatedORGaNICs)
+def _(circuit: Any, state: Any) -> Any:
+    """All but the response."""
+    return type(state)(*(jnp.full(leaf.shape, i > 0) for i, leaf in enumerate(state)))
 
 
 @relaxation_times.register(ORGaNICs)

@@ -14,7 +14,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ._balance import largest_terms, relaxation_times, substitute
+from ._balance import is_positive, largest_terms, relaxation_times, substitute
 from ._linearise import jacobian_matrix
 from .circuits import AbstractCircuit
 
@@ -49,9 +49,17 @@ class Equations(eqx.Module):
     def times(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
         return ravel(relaxation_times(self.circuit, self.unravel(v), self.x))
 
-    def residual(self, v: Float[Array, " d"]) -> Float[Array, ""]:
-        """max_i |f_i| / (the largest term of equation i); infinite where not finite."""
-        terms = ravel(largest_terms(self.circuit, self.unravel(v), self.x))
+    def is_positive(self, v: Float[Array, " d"]) -> Bool[Array, " d"]:
+        marks = is_positive(self.circuit, self.unravel(v))
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(marks)])
+
+    def terms(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
+        return ravel(largest_terms(self.circuit, self.unravel(v), self.x))
+
+    def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
+        """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
+        infinite where not finite."""
+        terms = jnp.maximum(self.terms(v), terms)
         # Where all terms vanish at the fixed point, none is left to compare with.
         ratio = jnp.abs(self.velocity(v)) / jnp.maximum(terms, jnp.finfo(v.dtype).tiny ** 0.5)
         return jnp.where(jnp.all(jnp.isfinite(v)), jnp.max(ratio), jnp.inf)
@@ -169,22 +177,38 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
 
 
 def descend(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
-    """Levenberg–Marquardt on τ⊙f(v): goes downhill in |τ⊙f|, to points of any stability."""
-    tau, eye = e.times(start.v), jnp.eye(start.v.size, dtype=start.v.dtype)
+    """Goes downhill in |τ⊙f(v)|, to points of any stability."""
+    anywhere = jnp.full(start.v.shape, False)
+    return downhill(e, start, needed, e.times(start.v), anywhere, _MOST["descend"])
+
+
+def downhill(
+    e: Equations,
+    start: Point,
+    needed: Bool[Array, ""],
+    tau: Float[Array, " d"],
+    positive: Bool[Array, " d"],
+    most: int,
+) -> Point:
+    """Levenberg–Marquardt on τ⊙f(v), until v is solved or no step is lower: a minimum of |τ⊙f|.
+
+    No step is taken on which a variable marked `positive` would not stay so.
+    """
+    eye = jnp.eye(start.v.size, dtype=start.v.dtype)
 
     def body(carry: Any) -> Any:
         point, damping = carry
         J, f = tau[:, None] * e.jacobian(point.v), tau * e.velocity(point.v)
         new = e.point(point.v - jnp.linalg.solve(J.T @ J + damping * eye, J.T @ f), point.steps + 1)
         force = tau * e.velocity(new.v)
-        lower = force @ force < f @ f
+        lower = (force @ force < f @ f) & jnp.all((new.v > 0) | ~positive)
         factor = jnp.where(lower, 0.2, 4.0).astype(f.dtype)
         point = jax.tree.map(lambda a, b: jnp.where(lower, a, b), new, point)
         return eqx.tree_at(lambda p: p.steps, point, new.steps), damping * factor
 
     def unfinished(carry: Any) -> Any:
         point, damping = carry
-        more = (point.residual > 1e-6) & (point.steps < _MOST["descend"])
+        more = (point.residual > 1e-6) & (point.steps < most)
         return needed & more & (damping < 1e8)
 
     return jax.lax.while_loop(unfinished, body, (start, jnp.asarray(1e-2, start.v.dtype)))[0]

@@ -13,6 +13,12 @@ from ._mnist import MNIST as MNIST, SequentialMNIST as SequentialMNIST
 from ._neurogym import NeurogymTask as NeurogymTask
 from ._perceptual import PerceptualDecision as PerceptualDecision
 from ._psychometric import Psychometric as Psychometric, psychometric as psychometric
+from ._reaction import (
+    Chronometric as Chronometric,
+    Reaction as Reaction,
+    chronometric as chronometric,
+    reaction as reaction,
+)
 from ._ready_set_go import ReadySetGo as ReadySetGo
 from ._ring import RING_TASKS as RING_TASKS, RingTask as RingTask
 from ._rule_reversal import RuleReversal as RuleReversal

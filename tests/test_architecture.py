@@ -22,7 +22,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 # Each layer may import the layers above it in this list, and nothing else of the library.
 LAYERS = (
     {"_checks", "_order", "_steps"},
-    {"_nonlinearities", "mean_field"},
+    {"_nonlinearities", "mean_field", "population"},
     {"_ornstein_uhlenbeck"},
     {"_constraints"},
     {"circuits"},
@@ -31,8 +31,8 @@ LAYERS = (
     {"_simulate", "_kernel", "_oscillator", "_routes", "_fourier_memory"},
     {"_unroll"},
     {"_search", "_hypotheses"},
-    {"_fixed_points"},
-    {"_certificate", "_lyapunov_equation", "_find_fixed_points"},
+    {"_fixed_points", "_points"},
+    {"_certificate", "_lyapunov_equation", "_find_fixed_points", "_slow_points"},
     {"_energy", "_noise"},
     {"_sample_paths", "planar", "robustness", "feedback"},
     {
@@ -133,7 +133,16 @@ def test_the_scan_sees_the_imports_there_are():
 
 
 def test_modules_of_one_folder_do_not_import_each_other_in_a_circle():
-    for folder in ("circuits", "cells", "mean_field", "planar", "robustness", "feedback", "plot"):
+    for folder in (
+        "circuits",
+        "cells",
+        "mean_field",
+        "planar",
+        "robustness",
+        "feedback",
+        "plot",
+        "population",
+    ):
         graph = {
             m.split(".")[1]: {
                 name.split(".")[2]

@@ -11,7 +11,7 @@ import zoo
 from matplotlib import pyplot
 
 import organics_ode as oo
-from organics_ode import planar, robustness
+from organics_ode import planar, population, robustness
 
 RECORDS = [
     {"step": 1, "loss": 2.0, "gradient_norm": 3.0, "seconds": 0.1},
@@ -290,3 +290,106 @@ def test_a_phase_diagram_shows_the_most_frequent_class_paler_where_trials_disagr
     np.testing.assert_allclose(faces[0], colors[0])
     np.testing.assert_allclose(faces[1], 0.75 * colors[2] + 0.25)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Δ", "‖z‖")
+
+
+# Trained networks
+
+
+def spectra_over(real):
+    values = np.asarray(real).astype(complex)
+    return oo.Spectrum(jnp.asarray(values), None, jnp.zeros(len(values)))
+
+
+def test_leading_eigenvalues_are_lines_over_a_trial_with_its_periods():
+    ts, real = np.arange(4) * 5.0, np.random.default_rng(0).normal(size=(4, 6))
+    periods = {"stimulus": (0, 1), "delay": np.array([1, 4])}
+    ax = oo.plot_leading_eigenvalues(ts, spectra_over(real), count=3, periods=periods)
+    expected = -np.sort(-real, axis=1)[:, :3]
+    by_color = {line.get_color(): line.get_xydata() for line in ax.get_lines()}
+    np.testing.assert_array_equal(by_color["black"], np.stack([ts, expected[:, 0]], axis=1))
+    drawn = [line[:, 1] for line in lines(ax) if len(line) == 4]
+    np.testing.assert_array_equal(np.stack(drawn, axis=1), expected[:, [1, 2, 0]])
+    starts = [line.get_xdata()[0] for line in ax.get_lines() if line.get_linestyle() == ":"]
+    assert starts == [0, 5]
+    names = {text.get_text(): text.get_position()[0] for text in ax.texts}
+    assert names == {"stimulus": 2.5, "delay": 10}
+    with pytest.raises(ValueError, match=r"Argument `spectra` must have eigenvalues \(3, d\)"):
+        oo.plot_leading_eigenvalues(ts[:3], spectra_over(real))
+
+
+def test_a_state_space_shows_trajectories_their_ends_and_where_periods_begin():
+    paths = np.random.default_rng(0).normal(size=(2, 6, 3))
+    ax = oo.plot_state_space(paths, periods={"fixation": (0, 2), "delay": (2, 6)}, labels="ab")
+    drawn = lines(ax)
+    for path, line in zip(paths, [line for line in drawn if len(line) == 6], strict=True):
+        np.testing.assert_array_equal(line, path[:, :2])
+    dots = [line for line in drawn if len(line) == 1]
+    np.testing.assert_array_equal(np.concatenate(dots), paths[:, 0, :2])
+    np.testing.assert_array_equal(drawn[-1], paths[:, 2, :2])
+    assert [tuple(text.xy) for text in ax.texts] == [tuple(path[-1, :2]) for path in paths]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "delay begins"]
+    still = oo.plot_state_space(np.ones((4, 2)))
+    assert len(still.texts) == 0 and still.get_legend() is None
+    with pytest.raises(ValueError, match="Argument `projections` must have shape"):
+        oo.plot_state_space(np.ones((4, 1)))
+
+
+def test_behaviour_is_drawn_over_the_strength_with_errors():
+    x, y, errors = np.array([1.0, 2.0]), np.array([0.5, 0.75]), np.array([0.1, 0.2])
+    curve = SimpleNamespace(strengths=x, rates=y, times=100 * y, errors=errors)
+    for plot, values in ((oo.plot_psychometric, y), (oo.plot_chronometric, 100 * y)):
+        ax = plot(curve)
+        np.testing.assert_array_equal(lines(ax)[0], np.stack([x, values], axis=1))
+        (bars,) = ax.collections
+        low, high = np.array([segment[:, 1] for segment in bars.get_segments()]).T
+        np.testing.assert_allclose(np.stack([low, high]), [values - errors, values + errors])
+    assert ax.get_ylabel() == "reaction time (ms)"
+
+
+def test_tuning_curves_are_lines_over_directions_in_degrees():
+    means = np.random.default_rng(0).uniform(size=(4, 3))
+    directions = jnp.asarray(np.pi / 2 * np.arange(4))
+    curves = population.Tuning(
+        directions, jnp.asarray(means), jnp.zeros((4, 3)), jnp.ones(4, jnp.int32)
+    )
+    ax = oo.plot_tuning(curves, units=[2, 0])
+    for unit, line in zip((2, 0), lines(ax), strict=True):
+        np.testing.assert_allclose(line, np.stack([[0, 90, 180, 270], means[:, unit]], axis=1))
+    assert len(lines(oo.plot_tuning(curves))) == 3
+
+
+def test_selectivity_is_stacked_with_the_most_selective_unit_first():
+    parts = jnp.asarray([[0.1, 0.5], [0.2, 0.3], [0.1, 0.2], [0.6, 0.0]])
+    ax = oo.plot_selectivity(population.MixedSelectivity(*parts), names=("cue", "choice"))
+    heights = np.array([bar.get_height() for bar in ax.patches]).reshape(3, 2)
+    np.testing.assert_allclose(heights, np.asarray(parts)[:3, ::-1])
+    tops = [bar.get_y() + bar.get_height() for bar in ax.patches[-2:]]
+    np.testing.assert_allclose(tops, [1.0, 0.4])
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["cue", "choice", "interaction"]
+
+
+@pytest.fixture
+def plane():
+    return population.PrincipalComponents(jnp.ones(2), jnp.eye(2)[::-1], jnp.asarray([0.75, 0.25]))
+
+
+def test_explained_variance_adds_up(plane):
+    (line,) = lines(oo.plot_explained_variance(plane))
+    np.testing.assert_array_equal(line, [[1, 0.75], [2, 1]])
+
+
+def test_slow_points_are_marked_by_kind_in_the_plane_of_components(plane):
+    y = jnp.asarray([[0.0, 1], [2, 3], [4, 5]])
+    state = oo.ORGaNICsState(y, y)
+    spectra = spectra_over([[-1.0], [1.0], [-1.0]])
+    residuals, hits = jnp.asarray([0, 0, 1.0]), jnp.ones(3, jnp.int32)
+    points = oo.SlowPoints(state, residuals, spectra, hits, residuals)
+    ax = oo.plot_slow_points(points, plane)
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+    assert drawn == {"stable": [[0, -1]], "not stable": [[2, 1]], "slow": [[4, 3]]}
+    fixed = oo.plot_slow_points(oo.FixedPoints(state, residuals, spectra, hits), plane)
+    assert [len(line) for line in lines(fixed)] == [2, 1]  # two stable ones
+    one = population.PrincipalComponents(jnp.ones(2), jnp.eye(2)[:1], jnp.ones(1))
+    with pytest.raises(ValueError, match="Argument `components` must hold two components"):
+        oo.plot_slow_points(points, one)

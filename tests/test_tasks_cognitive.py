@@ -1,4 +1,4 @@
-"""The classic cognitive tasks, rule reversal, the adapter for neurogym, the psychometric curve.
+"""The classic cognitive tasks, rule reversal, the adapter for neurogym, curves of behaviour.
 
 Tolerances of measured shares are five standard errors.
 """
@@ -141,6 +141,48 @@ def test_a_psychometric_curve_counts_choices():
     np.testing.assert_allclose(curve.errors, [np.sqrt(1 / 8), np.sqrt(3 / 64)])
     with pytest.raises(ValueError, match="Argument `chosen` must have shape"):
         tasks.psychometric([1, 2], [True])
+
+
+# Reaction times
+
+
+def test_a_reaction_is_the_first_crossing_after_the_onset():
+    outputs = np.zeros((6, 2))
+    outputs[1] = 3.0, 1.0  # before the onset
+    outputs[4] = 0.2, 0.9
+    outputs[5] = 2.0, 1.0
+    react = jax.jit(partial(tasks.reaction, dt=20.0), static_argnames="threshold")
+    time, choice = react(jnp.asarray(outputs), 2, threshold=0.5)
+    assert (float(time), int(choice)) == (40.0, 1)
+    assert float(react(jnp.asarray(outputs), 4, threshold=0.5).time) == 0
+    none = react(jnp.asarray(outputs), 2, threshold=5.0)
+    assert np.isnan(none.time) and int(none.choice) == -1
+
+
+def test_a_race_to_a_bound_is_faster_for_stronger_evidence():
+    # A noiseless race x' = c reaches 1 after ⌈1/c⌉ steps, at the right bound.
+    c = np.repeat([-0.5, 0.1, 0.25], 4)
+    outputs = np.arange(1.0, 30.0)[:, None] * np.stack([c, -c], axis=-1)[:, None]
+    react = jax.vmap(partial(tasks.reaction, threshold=0.99, dt=10.0), in_axes=(0, None))
+    found = react(jnp.asarray(outputs), 0)
+    np.testing.assert_array_equal(found.choice, np.repeat([1, 0, 0], 4))
+    curve = tasks.chronometric(np.abs(c), found.time, np.asarray(found.choice) == (c < 0))
+    assert curve.strengths.tolist() == [0.1, 0.25, 0.5]
+    assert curve.times.tolist() == [90, 30, 10]  # the first step has time 0
+    assert curve.errors.tolist() == [0, 0, 0] and curve.counts.tolist() == [4, 4, 4]
+
+
+def test_a_chronometric_curve_counts_answers():
+    times = [10.0, 30.0, np.nan, 50.0, 20.0, np.nan]
+    curve = tasks.chronometric([1, 1, 1, 2, 2, 3], times, [1, 1, 1, 0, 1, 1])
+    np.testing.assert_array_equal(curve.times, [20, 20, np.nan])
+    np.testing.assert_array_equal(curve.errors, [10, np.nan, np.nan])
+    assert curve.counts.tolist() == [2, 1, 0]
+    assert tasks.chronometric([1, 2], [5.0, 6.0]).times.tolist() == [5, 6]
+    with pytest.raises(ValueError, match="Argument `times` must have shape"):
+        tasks.chronometric([1, 2], [5.0])
+    with pytest.raises(ValueError, match="Argument `chosen` must have shape"):
+        tasks.chronometric([1, 2], [5.0, 6.0], [True])
 
 
 # Context, match, comparison

@@ -24,8 +24,8 @@ import organics_ode as oo
 import tasks
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from _card import commit, machine  # noqa: E402
-from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule  # noqa: E402
+from _card import commit, machine
+from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 RESULTS = Path(__file__).parents[1] / "results" / "skips.jsonl"
 OPTIONS = ("circuit", "models", "rounds", "stage_rounds", "length", "stages", "beta", "rate")

@@ -6,10 +6,22 @@ from ._planar import (
     plot_bifurcation as plot_bifurcation,
     plot_phase_portrait as plot_phase_portrait,
 )
+from ._population import (
+    plot_explained_variance as plot_explained_variance,
+    plot_selectivity as plot_selectivity,
+    plot_slow_points as plot_slow_points,
+    plot_tuning as plot_tuning,
+)
 from ._robustness import plot_phase_diagram as plot_phase_diagram
 from ._stability import (
     plot_abscissae as plot_abscissae,
     plot_eigenvalues as plot_eigenvalues,
     plot_energy as plot_energy,
     plot_spectrum as plot_spectrum,
+)
+from ._trials import (
+    plot_chronometric as plot_chronometric,
+    plot_leading_eigenvalues as plot_leading_eigenvalues,
+    plot_psychometric as plot_psychometric,
+    plot_state_space as plot_state_space,
 )

@@ -1,0 +1,117 @@
+"""Tuning, selectivity, principal components, and the slow points among them."""
+
+from typing import Any
+
+import numpy as np
+
+from .._checks import refuse
+from .._points import AbstractPoints
+from ..population import MixedSelectivity, PrincipalComponents, Tuning
+from ._axes import BLUE, GREEN, ORANGE, axes_of
+
+
+def plot_tuning(tuning: Tuning, ax: Any = None, units: Any = None, **kw: Any) -> Any:
+    """Tuning curves with standard errors, a line per unit.
+
+    Args:
+        tuning: a `population.Tuning`.
+        ax: matplotlib axes.
+        units: which units, all unless given.
+        kw: passed to `ax.errorbar`.
+
+    Returns:
+        The axes.
+    """
+    means, errors = np.asarray(tuning.means), np.asarray(tuning.errors)
+    degrees = np.degrees(np.asarray(tuning.directions))
+    ax = axes_of(ax)
+    for unit in range(means.shape[1]) if units is None else units:
+        ax.errorbar(degrees, means[:, unit], errors[:, unit], **{"fmt": "o-", "ms": 3} | kw)
+    ax.set(xlabel="direction (°)", ylabel="response", xticks=range(0, 361, 90))
+    return ax
+
+
+def plot_selectivity(
+    shares: MixedSelectivity, ax: Any = None, *, names: tuple[str, str] = ("first", "second")
+) -> Any:
+    """What explains each unit's variance, stacked; the most selective units first.
+
+    Args:
+        shares: a `population.MixedSelectivity`.
+        ax: matplotlib axes.
+        names: of the two variables, for the legend.
+
+    Returns:
+        The axes.
+    """
+    order = np.argsort(np.asarray(shares.within), kind="stable")
+    parts = (shares.first, shares.second, shares.interaction)
+    labels, bottom = (*names, "interaction"), np.zeros(len(order))
+    ax = axes_of(ax)
+    for part, label, color in zip(parts, labels, (BLUE, ORANGE, GREEN), strict=True):
+        values = np.asarray(part)[order]
+        ax.bar(np.arange(len(order)), values, 1.0, bottom, color=color, label=label)
+        bottom = bottom + values
+    ax.set(xlabel="unit, by selectivity", ylabel="share of variance", ylim=(0, 1))
+    ax.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+    return ax
+
+
+def plot_explained_variance(components: PrincipalComponents, ax: Any = None, **kw: Any) -> Any:
+    """The share of variance that the first components explain together.
+
+    Args:
+        components: a `population.PrincipalComponents`.
+        ax: matplotlib axes.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+    """
+    explained = np.cumsum(np.asarray(components.explained))
+    ax = axes_of(ax)
+    ax.plot(np.arange(1, len(explained) + 1), explained, **{"marker": "o", "ms": 3} | kw)
+    ax.set(xlabel="components", ylabel="explained variance", ylim=(0, 1.05))
+    return ax
+
+
+def plot_slow_points(
+    points: AbstractPoints, components: PrincipalComponents, ax: Any = None, **kw: Any
+) -> Any:
+    """Fixed and slow points in the plane of the first two components of the response.
+
+    Stable fixed points are full circles, the others open; slow points are crosses.
+
+    Args:
+        points: a `SlowPoints` or `FixedPoints`.
+        components: `population.PrincipalComponents` of the response, the first entry of the state.
+        ax: matplotlib axes, such as those of `plot_state_space`.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: there are fewer than two components.
+    """
+    if len(components.components) < 2:
+        refuse(
+            "components", "hold two components or more", f"it holds {len(components.components)}"
+        )
+    where = np.asarray(components.project(points.states[0]))
+    fixed = np.asarray(getattr(points, "is_fixed", np.full(len(points), True)))
+    stable = np.asarray(points.is_stable)
+    kinds = (
+        ("stable", fixed & stable, {"marker": "o", "mfc": "black"}),
+        ("not stable", fixed & ~stable, {"marker": "o", "mfc": "white"}),
+        ("slow", ~fixed, {"marker": "x"}),
+    )
+    ax = axes_of(ax)
+    for name, chosen, style in kinds:
+        if chosen.any():
+            style |= {"color": "black", "ms": 6, "ls": "", "zorder": 5, "label": name}
+            ax.plot(where[chosen, 0], where[chosen, 1], **style | kw)
+    if len(points):
+        ax.legend(frameon=False, fontsize="small")
+    ax.set(xlabel="component 1", ylabel="component 2")
+    return ax

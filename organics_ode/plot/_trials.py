@@ -1,0 +1,147 @@
+"""What happens along trials: eigenvalues over time, trajectories in a plane, behaviour."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .._checks import refuse
+from ._axes import BLUE, axes_of
+
+_DOTTED = {"color": "0.6", "lw": 0.8, "ls": ":", "zorder": 0}
+
+
+def plot_leading_eigenvalues(
+    ts: Any,
+    spectra: Any,
+    ax: Any = None,
+    *,
+    count: int = 5,
+    periods: Mapping[str, Any] | None = None,
+    **kw: Any,
+) -> Any:
+    """The real parts of the leading eigenvalues over a trial, the abscissa in black.
+
+    Args:
+        ts: (time,), ms.
+        spectra: a `Spectrum` over time, from `jax.vmap(oo.spectrum, (None, 0, 0))`.
+        ax: matplotlib axes.
+        count: how many eigenvalues to draw, by real part.
+        periods: name → (start, stop) steps, as in `trial.info["periods"]`, to mark.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: the spectra are not over these times.
+    """
+    ts, real = np.asarray(ts), np.asarray(spectra.eigenvalues.real)
+    if real.ndim != 2 or len(real) != len(ts):
+        refuse("spectra", f"have eigenvalues ({len(ts)}, d)", f"their shape is {real.shape}")
+    leading = np.sort(real, axis=1)[:, ::-1][:, :count]
+    ax = axes_of(ax)
+    ax.plot(ts, leading[:, 1:], **{"color": BLUE, "lw": 0.8, "alpha": 0.6} | kw)
+    ax.plot(ts, leading[:, 0], **{"color": "black", "lw": 1.5} | kw)
+    ax.axhline(0, color="0.3", lw=1, ls="--", zorder=0)
+    ax.set(xlabel="time (ms)", ylabel="Re λ (1/ms)")
+    _mark_periods(ax, ts, periods or {})
+    return ax
+
+
+def plot_state_space(
+    projections: Any,
+    ax: Any = None,
+    *,
+    periods: Mapping[str, Any] | None = None,
+    labels: Any = None,
+    **kw: Any,
+) -> Any:
+    """Trajectories in the plane of the first two components, from a dot to an arrow head.
+
+    Args:
+        projections: (time, k) or (trajectories, time, k), k ≥ 2, as from
+            `PrincipalComponents.project`.
+        ax: matplotlib axes.
+        periods: name → (start, stop) steps, the same in all trajectories; a mark at every start.
+        labels: (trajectories,), names for a legend.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: the projections have fewer than two components, or another number of axes.
+    """
+    paths = np.asarray(projections)
+    paths = paths[None] if paths.ndim == 2 else paths
+    if paths.ndim != 3 or paths.shape[-1] < 2:
+        must = "have shape (time, k) or (trajectories, time, k) with k ≥ 2"
+        refuse("projections", must, f"it has shape {np.shape(projections)}")
+    ax = axes_of(ax)
+    for i, path in enumerate(paths):
+        name = {} if labels is None else {"label": str(labels[i])}
+        (line,) = ax.plot(path[:, 0], path[:, 1], **{"lw": 1.2} | name | kw)
+        color = line.get_color()
+        ax.plot(*path[0, :2], marker="o", ms=4, color=color, ls="")
+        _draw_head(ax, path[:, :2], color)
+    for marker, (name, steps) in zip("sD^vPX*", list((periods or {}).items())[1:], strict=False):
+        starts = paths[:, int(steps[0])]
+        style = {"mfc": "white", "mec": "0.3", "ms": 4, "ls": "", "zorder": 3}
+        ax.plot(starts[:, 0], starts[:, 1], marker=marker, label=f"{name} begins", **style)
+    if labels is not None or periods:
+        ax.legend(frameon=False, fontsize="small")
+    ax.set(xlabel="component 1", ylabel="component 2")
+    return ax
+
+
+def plot_psychometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
+    """How often an alternative is chosen at each strength, with standard errors.
+
+    Args:
+        curve: a `tasks.Psychometric`, or anything with `strengths`, `rates` and `errors`.
+        ax: matplotlib axes.
+        kw: passed to `ax.errorbar`.
+
+    Returns:
+        The axes.
+    """
+    ax = axes_of(ax)
+    ax.errorbar(curve.strengths, curve.rates, curve.errors, **{"fmt": "o-", "ms": 4} | kw)
+    ax.set(xlabel="strength of the stimulus", ylabel="share of choices", ylim=(-0.05, 1.05))
+    return ax
+
+
+def plot_chronometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
+    """The mean reaction time at each strength, with standard errors.
+
+    Args:
+        curve: a `tasks.Chronometric`, or anything with `strengths`, `times` and `errors`.
+        ax: matplotlib axes.
+        kw: passed to `ax.errorbar`.
+
+    Returns:
+        The axes.
+    """
+    ax = axes_of(ax)
+    ax.errorbar(curve.strengths, curve.times, curve.errors, **{"fmt": "o-", "ms": 4} | kw)
+    ax.set(xlabel="strength of the stimulus", ylabel="reaction time (ms)")
+    return ax
+
+
+def _draw_head(ax: Any, path: np.ndarray, color: Any) -> None:
+    """An arrow head at the end, along the last stretch of a path; none if it never moves."""
+    away = np.linalg.norm(path - path[-1], axis=1)
+    (before,) = np.nonzero(away > 0.03 * max(away.max(), 1e-300))
+    if len(before):
+        arrow = {"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", path[-1], path[before[-1]], arrowprops=arrow)
+
+
+def _mark_periods(ax: Any, ts: np.ndarray, periods: Mapping[str, Any]) -> None:
+    """A dotted line where each period begins, and its name above."""
+    for name, (start, stop) in periods.items():
+        first, last = ts[int(start)], ts[min(int(stop), len(ts) - 1)]
+        ax.axvline(first, **_DOTTED)
+        style = {"ha": "center", "va": "bottom", "fontsize": "small", "color": "0.3"}
+        ax.text((first + last) / 2, 1.01, name, transform=ax.get_xaxis_transform(), **style)

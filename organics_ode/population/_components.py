@@ -1,0 +1,89 @@
+"""Principal components of responses."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
+
+
+class PrincipalComponents(eqx.Module):
+    """The directions in which the responses of n units vary most.
+
+    - `mean`: (n,), what is subtracted.
+    - `components`: (k, n), orthonormal rows; in each the entry of largest magnitude is positive.
+    - `explained`: (k,), the share of the total variance along each, falling.
+
+    `project`, `reconstruct` and `captured` take any other responses of the same units, such as
+    those of the same network with its skips, or of another task.
+    """
+
+    mean: Float[Array, " n"]
+    components: Float[Array, "k n"]
+    explained: Float[Array, " k"]
+
+    def project(self, responses: Any) -> Float[Array, "*batch k"]:
+        """(r − mean) · components, (…, k): the coordinates of responses (…, n) in these axes."""
+        responses = as_float_array("responses", responses, self.mean.dtype)
+        return (responses - self._centre(responses.ndim)) @ self.components.T
+
+    def reconstruct(self, projections: Any) -> Float[Array, "*batch n"]:
+        """mean + p · components, (…, n): the responses in the space of the components that have
+        these coordinates (…, k)."""
+        projections = as_float_array("projections", projections, self.mean.dtype)
+        return self._centre(projections.ndim) + projections @ self.components
+
+    def captured(self, responses: Any) -> Float[Array, ""]:
+        """The share of the variance of responses (…, n), about their own mean, that lies in the
+        space of the components."""
+        rows = as_float_array("responses", responses, self.mean.dtype).reshape(-1, self.mean.size)
+        deviations = rows - jnp.mean(rows, axis=0, keepdims=True)
+        return jnp.sum((deviations @ self.components.T) ** 2) / jnp.sum(deviations**2)
+
+    def _centre(self, axes: int) -> Array:
+        return self.mean.reshape((1,) * (axes - 1) + (-1,))
+
+
+def principal_components(responses: Any, count: int | None = None) -> PrincipalComponents:
+    """The principal components of responses over all trials and times.
+
+    The right singular vectors of the responses less their mean. Pure (jit, vmap; grad where the
+    variances differ).
+
+    Args:
+        responses: (…, n), such as (trials, time, n) or the `condition_means` of these.
+        count: k, how many to keep; as many as there are unless given.
+
+    Returns:
+        A `PrincipalComponents`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    responses = as_float_array("responses", responses)
+    if responses.ndim < 2 or responses.size < 2 * responses.shape[-1]:
+        must = "have axes (…, n) with at least two samples"
+        refuse("responses", must, f"its shape is {responses.shape}")
+    if not is_traced(responses):
+        check_finite("responses", responses)
+    rows = responses.reshape(-1, responses.shape[-1])
+    k = min(rows.shape) if count is None else count
+    check_positive_integer("count", k)
+    if k > min(rows.shape):
+        refuse("count", f"be at most {min(rows.shape)}", f"it is {count}")
+    return _decompose(rows, k)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _decompose(rows: Float[Array, "samples n"], k: int) -> PrincipalComponents:
+    mean = jnp.mean(rows, axis=0)
+    _, s, V = jnp.linalg.svd(rows - mean[None, :], full_matrices=False)
+    largest = jnp.take_along_axis(V, jnp.argmax(jnp.abs(V), axis=1)[:, None], axis=1)
+    components = V * jnp.where(largest < 0, -1, 1).astype(V.dtype)
+    total = jnp.sum(s**2)
+    explained = s**2 / jnp.where(total > 0, total, 1)
+    return PrincipalComponents(mean, components[:k], explained[:k])

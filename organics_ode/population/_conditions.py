@@ -1,0 +1,130 @@
+"""Means over a period of every trial, and over the trials of every condition."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
+
+
+class ConditionMeans(NamedTuple):
+    """Responses by condition.
+
+    Attributes:
+        means: (k, …), the mean over the trials of each condition; NaN where there is none.
+        errors: (k, …), the standard error of each mean, s/√n; NaN for fewer than two trials.
+        counts: (k,), the trials of each condition.
+    """
+
+    means: Float[Array, "k *rest"]
+    errors: Float[Array, "k *rest"]
+    counts: Int[Array, " k"]
+
+
+def condition_means(responses: Any, labels: Any, conditions: int) -> ConditionMeans:
+    """The mean response to every condition, with its standard error.
+
+    Pure (jit, vmap over further axes, grad in the responses).
+
+    Args:
+        responses: (trials, …), such as (trials, n) or (trials, time, n).
+        labels: (trials,), the condition of every trial, 0 … k − 1; −1 leaves a trial out.
+        conditions: k, their number.
+
+    Returns:
+        A `ConditionMeans`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    responses, labels = read_trials(responses, labels, conditions)
+    return _condition_means(responses, labels, conditions)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _condition_means(responses: Array, labels: Array, conditions: int) -> ConditionMeans:
+    rows = responses.reshape(len(responses), -1)
+    means, squares, counts = moments(rows, labels, conditions)
+    n = jnp.maximum(counts, 1).astype(rows.dtype)[:, None]
+    errors = jnp.sqrt(variances_of(squares, counts) / n)
+    shape = (conditions, *responses.shape[1:])
+    return ConditionMeans(means.reshape(shape), errors.reshape(shape), counts)
+
+
+def period_mean(responses: Any, period: Any) -> Float[Array, "*batch n"]:
+    """The mean response in one period of a trial.
+
+    Pure (jit, vmap, grad in the responses). With jittered periods every trial has its own.
+
+    Args:
+        responses: (…, time, n).
+        period: (2,) or (…, 2), the first step and the one after the last, as in
+            `trial.info["periods"]["delay"]`.
+
+    Returns:
+        (…, n); NaN for a period without a step.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    responses = as_float_array("responses", responses)
+    steps = jnp.asarray(period)
+    if responses.ndim < 2:
+        refuse("responses", "have axes (…, time, n)", f"its shape is {responses.shape}")
+    if steps.shape not in ((2,), (*responses.shape[:-2], 2)):
+        must = "have shape (2,), or (…, 2) with the leading axes of `responses`"
+        refuse("period", must, f"its shape is {steps.shape}")
+    return _period_mean(responses, steps)
+
+
+@jax.jit
+def _period_mean(responses: Array, steps: Array) -> Array:
+    t = jnp.arange(responses.shape[-2]).reshape((1,) * (steps.ndim - 1) + (-1,))
+    inside = (t >= steps[..., :1]) & (t < steps[..., 1:])
+    weights = jnp.broadcast_to(inside, responses.shape[:-1]).astype(responses.dtype)
+    total = jnp.sum(weights, axis=-1)[..., None]
+    summed = jnp.einsum("...t,...tn->...n", weights, responses)
+    return jnp.where(total > 0, summed / jnp.where(total > 0, total, 1), jnp.nan)
+
+
+def read_trials(
+    responses: Any, labels: Any, conditions: int, name: str = "labels"
+) -> tuple[Array, Array]:
+    """Responses as floats and labels as integers, checked."""
+    check_positive_integer("conditions", conditions)
+    responses = as_float_array("responses", responses)
+    labels = labels if is_traced(labels) else np.asarray(labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer) and labels.dtype != bool:
+        refuse(name, "hold integers", f"its dtype is {labels.dtype}")
+    if responses.ndim < 1 or labels.shape != responses.shape[:1]:
+        shapes = f"the shapes are {labels.shape} and {responses.shape}"
+        refuse(name, "have shape (trials,), the first axis of `responses`", shapes)
+    if not is_traced(responses):
+        check_finite("responses", responses)
+    if not is_traced(labels) and labels.size:
+        low, high = int(labels.min()), int(labels.max())
+        if low < -1 or high >= conditions:
+            must = f"be between 0 and {conditions - 1}, or −1"
+            refuse(name, must, f"it holds {low} to {high}")
+    return responses, jnp.asarray(labels.astype(np.int32))
+
+
+def moments(rows: Float[Array, "trials n"], labels: Int[Array, " trials"], k: int) -> tuple:
+    """Means (NaN without a trial), sums of squared deviations from them, and counts."""
+    of = (labels[None, :] == jnp.arange(k, dtype=labels.dtype)[:, None]).astype(rows.dtype)
+    n = jnp.sum(of, axis=1)[:, None]
+    means = of @ rows / jnp.maximum(n, 1)
+    # The deviation of each trial from the mean of its own condition; none if it is left out.
+    deviations = rows - of.T @ means
+    counts = jnp.sum(of, axis=1).astype(jnp.int32)
+    return jnp.where(n > 0, means, jnp.nan), of @ deviations**2, counts
+
+
+def variances_of(squares: Float[Array, "k n"], counts: Int[Array, " k"]) -> Float[Array, "k n"]:
+    """Unbiased variances from sums of squared deviations; NaN for fewer than two trials."""
+    n = counts.astype(squares.dtype)[:, None]
+    return jnp.where(n > 1, squares / jnp.maximum(n - 1, 1), jnp.nan)

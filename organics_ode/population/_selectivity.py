@@ -1,0 +1,150 @@
+"""How much of a unit's variance a variable explains, and how far apart two conditions are."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import refuse
+from ._conditions import moments, read_trials, variances_of
+
+
+class MixedSelectivity(NamedTuple):
+    """Shares of a unit's variance, which sum to 1 (to 0 for a unit that never varies).
+
+    Attributes:
+        first: (n,), explained by the first variable alone.
+        second: (n,), by the second alone.
+        interaction: (n,), by their combination: nonlinear mixed selectivity.
+        within: (n,), left within the conditions.
+    """
+
+    first: Float[Array, " n"]
+    second: Float[Array, " n"]
+    interaction: Float[Array, " n"]
+    within: Float[Array, " n"]
+
+
+def selectivity(responses: Any, labels: Any, conditions: int) -> Float[Array, " n"]:
+    """The share of every unit's variance over trials that the condition explains,
+
+        η² = Σ_j n_j (m_j − m)² / Σ_trials (r − m)².
+
+    Unrelated labels of k conditions give (k − 1)/(N − 1) in the mean over N trials, not 0. Pure
+    (jit, vmap, grad in the responses).
+
+    Args:
+        responses: (trials, n).
+        labels: (trials,), the condition of every trial, 0 … k − 1; −1 leaves a trial out.
+        conditions: k, their number.
+
+    Returns:
+        (n,), between 0 and 1; 0 for a unit that never varies.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    return _selectivity(*_read(responses, labels, conditions), conditions)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _selectivity(rows: Array, labels: Array, conditions: int) -> Array:
+    _, within, _ = moments(rows, labels, conditions)
+    _, total, _ = moments(rows, jnp.minimum(labels, 0), 1)
+    return _share(total[0] - jnp.sum(within, axis=0), total[0], jnp.sum(rows**2, axis=0))
+
+
+def mixed_selectivity(
+    responses: Any, first: Any, second: Any, conditions: tuple[int, int]
+) -> MixedSelectivity:
+    """The shares of every unit's variance that two variables and their combination explain.
+
+    The two-way analysis of variance with every cell of equal weight: with m_ij the mean of cell
+    (i, j), its row means m_i·, column means m_·j and grand mean m,
+
+        ⟨(m_i· − m)²⟩ + ⟨(m_·j − m)²⟩ + ⟨(m_ij − m_i· − m_·j + m)²⟩ + ⟨variance in cell (i, j)⟩
+
+    is the total. So the shares do not depend on how many trials each cell has; like η² they are
+    biased upwards where that is few. Pure (jit, vmap, grad in the responses).
+
+    Args:
+        responses: (trials, n).
+        first: (trials,), the first variable, 0 … k₁ − 1; −1 leaves a trial out.
+        second: (trials,), the second variable, 0 … k₂ − 1; −1 leaves a trial out.
+        conditions: (k₁, k₂).
+
+    Returns:
+        A `MixedSelectivity`; NaN if a cell has no trial.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Rigotti et al., "The importance of mixed selectivity in complex cognitive tasks", Nature 497
+        (2013).
+    """
+    rows, first = _read(responses, first, conditions[0], "first")
+    _, second = _read(responses, second, conditions[1], "second")
+    return _mixed_selectivity(rows, first, second, *conditions)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _mixed_selectivity(rows: Array, first: Array, second: Array, k: int, l: int) -> Any:
+    cell = jnp.where((first < 0) | (second < 0), -1, first * l + second)
+    means, squares, counts = moments(rows, cell, k * l)
+    m = means.reshape(k, l, -1)
+    centre = jnp.mean(m, axis=(0, 1), keepdims=True)
+    row, column = jnp.mean(m, axis=1, keepdims=True), jnp.mean(m, axis=0, keepdims=True)
+    parts = (row - centre, column - centre, m - row - column + centre)
+    variances = [jnp.mean(part**2, axis=(0, 1)) for part in parts]
+    n = counts.astype(rows.dtype)[:, None]
+    variances.append(jnp.mean(squares / jnp.maximum(n, 1), axis=0))
+    total = jnp.sum(jnp.stack(variances), axis=0)
+    return MixedSelectivity(*(_share(v, total, jnp.mean(rows**2, axis=0)) for v in variances))
+
+
+def d_prime(responses: Any, labels: Any) -> Float[Array, " n"]:
+    """The distance between two conditions in standard deviations,
+
+        d' = (m₁ − m₀) / √(½ (s₀² + s₁²)),
+
+    with the unbiased variances s² over trials. Pure (jit, vmap, grad in the responses).
+
+    Args:
+        responses: (trials, n).
+        labels: (trials,), 0 or 1; −1 leaves a trial out.
+
+    Returns:
+        (n,), positive where condition 1 has the larger response; infinite where the conditions
+        differ and neither varies, 0 where nothing varies, NaN where a condition has fewer than two
+        trials.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    return _d_prime(*_read(responses, labels, 2))
+
+
+@jax.jit
+def _d_prime(rows: Array, labels: Array) -> Array:
+    means, squares, counts = moments(rows, labels, 2)
+    deviation = jnp.sqrt(jnp.mean(variances_of(squares, counts), axis=0))
+    difference = means[1] - means[0]
+    return jnp.where((difference == 0) & (deviation == 0), 0, difference / deviation)
+
+
+def _read(
+    responses: Any, labels: Any, conditions: int, name: str = "labels"
+) -> tuple[Array, Array]:
+    rows, labels = read_trials(responses, labels, conditions, name)
+    if rows.ndim != 2:
+        refuse("responses", "have shape (trials, n)", f"its shape is {rows.shape}")
+    return rows, labels
+
+
+def _share(part: Array, total: Array, square: Array) -> Array:
+    """part / total; 0 where the total is what rounding makes of a unit that does not vary."""
+    varies = total > (64 * jnp.finfo(total.dtype).eps) ** 2 * square
+    return jnp.where(varies, part / jnp.where(varies, total, 1), 0)

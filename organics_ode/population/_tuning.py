@@ -1,0 +1,82 @@
+"""Tuning to a direction."""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .._checks import as_float_array, check_positive_integer, refuse
+from ._conditions import condition_means
+
+
+class Tuning(NamedTuple):
+    """Tuning curves of n units to a direction.
+
+    Attributes:
+        directions: (k,), radians, the centres 2πj/k of the bins.
+        means: (k, n), the mean response; NaN for a bin without a trial.
+        errors: (k, n), its standard error; NaN for fewer than two trials.
+        counts: (k,), the trials of each bin.
+    """
+
+    directions: Float[Array, " k"]
+    means: Float[Array, "k n"]
+    errors: Float[Array, "k n"]
+    counts: Int[Array, " k"]
+
+    @property
+    def preferred(self) -> Float[Array, " n"]:
+        """θ* = arg Σ_j m_j e^{iθ_j}, radians in [0, 2π); NaN where a bin is empty."""
+        x, y = self._resultant
+        angle = jnp.arctan2(y, x) % (2 * math.pi)
+        # A negative angle of rounding is a whole turn to the same rounding.
+        return jnp.where(angle >= 2 * math.pi, 0, angle)
+
+    @property
+    def vector_strength(self) -> Float[Array, " n"]:
+        """|Σ_j m_j e^{iθ_j}| / Σ_j |m_j|: 1 for a response in one bin, 0 for a flat curve."""
+        total = jnp.sum(jnp.abs(self.means), axis=0)
+        length = jnp.hypot(*self._resultant)
+        return jnp.where(total == 0, 0, length / jnp.where(total == 0, 1, total))
+
+    @property
+    def _resultant(self) -> tuple[Array, Array]:
+        return jnp.cos(self.directions) @ self.means, jnp.sin(self.directions) @ self.means
+
+
+def tuning(responses: Any, directions: Any, bins: int = 8) -> Tuning:
+    """Tuning curves: the mean response of every unit to every direction, in bins.
+
+    Pure (jit, vmap, grad in the responses).
+
+    Args:
+        responses: (trials, n), such as the `period_mean` of a delay.
+        directions: (trials,), radians, any range.
+        bins: k, how many bins divide the circle; the first is centred on 0.
+
+    Returns:
+        A `Tuning`, with each unit's preferred direction and vector strength.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Mardia, Jupp, "Directional statistics", Wiley (2000), for the resultant.
+    """
+    check_positive_integer("bins", bins)
+    responses = as_float_array("responses", responses)
+    directions = as_float_array("directions", directions, responses.dtype)
+    if responses.ndim != 2:
+        refuse("responses", "have shape (trials, n)", f"its shape is {responses.shape}")
+    labels, centres = _bin(directions, bins)
+    return Tuning(centres, *condition_means(responses, labels, bins))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _bin(directions: Array, bins: int) -> tuple[Array, Array]:
+    width = 2 * math.pi / bins
+    labels = jnp.round(directions / width).astype(jnp.int32) % bins
+    return labels, width * jnp.arange(bins, dtype=directions.dtype)
