@@ -5,7 +5,7 @@ import jax
 import organics_ode as oo
 import tasks
 
-SIZE, DT = 50, 5.0  # units, ms
+SIZE = 50  # units
 # The groups of the reference: 20 units get the input, the next 20 are read out, 10 are neither.
 INPUT_UNITS, READOUT_UNITS = (0, 20), (20, 40)
 BURN_IN = 1000.0  # ms
@@ -15,11 +15,13 @@ CIRCUITS = ("rate", "dale", "organics", "lstm")
 
 
 def schedule(scheme: str, *, length: int, stages: int, beta: float, rounds: int):
-    """The schedule of a scheme; CD shortens its steps from 10 to 1 in ten stages."""
+    """The schedule of a scheme; CD shortens its steps one by one from θ to 1."""
     if scheme == "base":
         return None
     if scheme == "cd":
-        return oo.SkipSchedule(oo.CoarseStep(), length=10, stages=10, beta=0.0, rounds=rounds)
+        return oo.SkipSchedule(
+            oo.CoarseStep(), length=length, stages=length, beta=0.0, rounds=rounds
+        )
     kind = oo.StateSkip() if scheme == "sctt" else oo.DerivativeSkip()
     return oo.SkipSchedule(kind, length=length, stages=stages, beta=beta, rounds=rounds)
 
@@ -37,13 +39,13 @@ def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.Sequenc
             m, SIZE, key=keys[0], sigma=0.1, tau_y=times, tau_a=times, tau_b0=times, tau_b1=times
         )
         readout = oo.Readout.random(SIZE, k, key=keys[1])
-        return oo.SequenceToSequence(oo.Euler(network, DT), readout)
+        return oo.SequenceToSequence(oo.Euler(network, task.dt), readout)
     excitatory = 0.8 if circuit == "dale" else None
     network = oo.RateNetwork.random(
         m, SIZE, key=keys[0], input_units=INPUT_UNITS, excitatory=excitatory
     )
     readout = oo.Readout.random(SIZE, k, key=keys[1], units=READOUT_UNITS)
-    return oo.SequenceToSequence(oo.Euler(network, DT), readout)
+    return oo.SequenceToSequence(oo.Euler(network, task.dt), readout)
 
 
 def make_models(circuit: str, task: tasks.RingTask, count: int, seed: int):

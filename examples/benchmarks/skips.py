@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
@@ -28,13 +29,13 @@ from _card import commit, machine
 from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 RESULTS = Path(__file__).parents[1] / "results" / "skips.jsonl"
-OPTIONS = ("circuit", "models", "rounds", "stage_rounds", "length", "stages", "beta", "rate")
+OPTIONS = ("circuit", "dt", "models", "rounds", "stage_rounds", "length", "stages", "beta", "rate")
 COLOURS = dict(zip(SCHEMES, ("0.4", "C0", "C1", "C2"), strict=True))
 
 
 def run(args: argparse.Namespace, name: str, scheme: str) -> dict:
     """One training, as a line of the results."""
-    task = tasks.RingTask(name)
+    task = tasks.RingTask(name, args.dt)
     checkpoint = args.results.with_suffix(f".{args.circuit}-{name}-{scheme}.checkpoint")
     start = time.perf_counter()
     result = oo.fit_with_skips(
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace, name: str, scheme: str) -> dict:
             rounds=args.stage_rounds,
         ),
         optimizer=optax.adam(args.rate),
-        key=oo_key(args.seed),
+        key=jax.random.fold_in(jax.random.key(args.seed), 1),
         rounds=args.rounds,
         evaluate_every=args.evaluate_every,
         criterion=args.criterion,
@@ -78,13 +79,6 @@ def run(args: argparse.Namespace, name: str, scheme: str) -> dict:
     }
 
 
-def oo_key(seed: int):
-    """The key of the trials, which all schemes have in common."""
-    import jax
-
-    return jax.random.fold_in(jax.random.key(seed), 1)
-
-
 def identity(line: dict) -> tuple:
     return tuple(line[k] for k in ("task", "scheme", "seed", *OPTIONS))
 
@@ -103,6 +97,25 @@ def table(lines: list[dict]) -> None:
         last = np.median(line["performance"][-1])
         names = f"{line['task']:13}{line['circuit']:10}{line['scheme']:7}"
         print(f"{names}{share:>9}{shown:>8}{last:8.3f}{line['seconds']:7d}")
+
+
+def compare(lines: list[dict]) -> None:
+    """Rounds with skips against rounds without, network by network from the same seed."""
+    plain = {(k["task"], k["circuit"]): k for k in lines if k["scheme"] == "base"}
+    for line in lines:
+        base = plain.get((line["task"], line["circuit"]))
+        if base is None or line is base:
+            continue
+        cap = min(line["rounds"], base["rounds"])
+        ratios = [(r or cap) / (b or cap) for r, b in zip(line["reached"], base["reached"])]
+        low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+        name = f"{line['task']} {line['circuit']} {line['scheme']}"
+        more = sum(r is not None for r in line["reached"])
+        less = sum(b is not None for b in base["reached"])
+        print(
+            f"{name:28} reached {more} against {less}; rounds against base, those that did not "
+            f"counted as {cap}: median ratio {middle:.2f} (quartiles {low:.2f} to {high:.2f})"
+        )
 
 
 def draw(lines: list[dict], path: Path) -> None:
@@ -150,6 +163,7 @@ def main(args: argparse.Namespace) -> None:
     lines = read(args.results)
     lines.sort(key=lambda line: (CIRCUITS.index(line["circuit"]), order(line["task"], args.tasks)))
     table(lines)
+    compare(lines)
     if lines:
         draw(lines, args.out)
 
@@ -165,10 +179,11 @@ if __name__ == "__main__":
     parser.add_argument("--tasks", nargs="+", choices=tasks.RING_TASKS, default=["dlygo"])
     parser.add_argument("--schemes", nargs="+", choices=SCHEMES, default=list(SCHEMES))
     parser.add_argument("--circuit", choices=CIRCUITS, default="rate")
+    parser.add_argument("--dt", type=float, default=5.0, help="ms per step")
     parser.add_argument("--models", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=150, help="at most, of 10 iterations each")
     parser.add_argument("--stage-rounds", type=int, default=75, help="of all stages together")
-    parser.add_argument("--length", type=int, default=20, help="θ of sctt and dasc, in steps")
+    parser.add_argument("--length", type=int, default=20, help="θ, in steps; the first of cd")
     parser.add_argument("--stages", type=int, default=6, help="of sctt and dasc")
     parser.add_argument("--beta", type=float, default=0.5, help="β₀ of sctt and dasc")
     parser.add_argument("--rate", type=float, default=0.005, help="of Adam")

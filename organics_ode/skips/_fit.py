@@ -20,7 +20,7 @@ from ..cells import Euler, StateSkip
 from ..circuits import RateNetwork
 from ..losses import squared_error
 from ..models import SequenceToSequence
-from ._run import Skips, mean_loss, outputs
+from ._run import Skips, loss_and_gradient, outputs
 from ._schedule import SkipSchedule, Stage
 from ._trials import Source, has_jitter
 
@@ -210,13 +210,10 @@ def _round(
 def _step(run: _Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
     """One update of one model, which keeps its parameters where the gradient is not finite."""
     params, rest = eqx.partition(state.model, trainable(state.model))
-
-    def objective(params: PyTree) -> Array:
-        model = eqx.combine(params, rest)
-        value = mean_loss(model, batch, skips, run.loss, run.activity)
-        return value + run.weights * _mean_weight(model)
-
-    value, gradient = eqx.filter_value_and_grad(objective)(params)
+    value, gradient = loss_and_gradient(state.model, batch, skips, run.loss, run.activity)
+    penalty, slope = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))(params)
+    value = value + run.weights * penalty
+    gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, slope)
     norm = optax.global_norm(gradient)
     with jax.numpy_dtype_promotion("standard"):
         updates, optimizer_state = run.optimizer.update(gradient, state.optimizer, params)

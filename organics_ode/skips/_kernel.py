@@ -137,11 +137,12 @@ def _forward(
 
 def _backward(kept: Any, slopes: tuple[Carry, Array]) -> tuple[Any, ...]:
     W, first, rates, pulls = kept
+    W_T = W.T  # once for all steps: XLA has no fast product with a transposed matrix
 
     def step(slope: Carry, now: Any) -> tuple[Carry, Array]:
         of_rates, pull = now
         slope, of_current = pull(slope._replace(r=slope.r + of_rates))
-        return slope._replace(r=slope.r + W.T @ of_current), of_current
+        return slope._replace(r=slope.r + W_T @ of_current), of_current
 
     of_rates = jnp.moveaxis(slopes[1], 1, 0)
     of_carry, of_drive = jax.lax.scan(step, slopes[0], (of_rates, pulls), reverse=True)

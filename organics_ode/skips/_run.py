@@ -1,15 +1,14 @@
 """Models with skips along many trials: their losses and their outputs."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._constraints import resolve
+from .._constraints import resolve, trainable
 from .._objective import Loss
 from ..cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
 from ..circuits import Noisy, RateNetwork
@@ -29,24 +28,53 @@ class Skips(NamedTuple):
     beta: Float[Array, ""]
 
 
-def mean_loss(
+def loss_and_gradient(
     model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: float
-) -> Array:
-    """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response|."""
-    readout = resolve(model.readout)
+) -> tuple[Array, PyTree]:
+    """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response|.
+
+    And its gradient: blocks of steps forth, of which only the first states are kept, then block by
+    block back, each computed again together with its part of the loss.
+    """
+    params, fixed = eqx.partition(model, trainable(model))
     steps, trials = batch.weights.shape
 
     def of_trials(o: Float[Array, "k batch"], y: Any) -> Float[Array, " batch"]:
         return jax.vmap(lambda o, y: loss(o, y, None), in_axes=(-1, 0))(o, y)
 
-    def values(responses: Array, targets: Any, weights: Array, is_step: Array) -> Array:
-        losses = jax.vmap(of_trials, in_axes=(1, 0))(_read_out(readout, responses), targets)
+    def block(params: PyTree, state: Any, now: Any) -> tuple[Any, Array]:
+        over_time, targets, weights, is_step = now
+        model = eqx.combine(params, fixed)
+        state, responses = _runner(model, skips).block(state, over_time)
+        outputs = _read_out(resolve(model.readout), responses)
+        losses = jax.vmap(of_trials, in_axes=(1, 0))(outputs, targets)
         rates = jnp.mean(jnp.abs(responses), axis=(0, 2))
-        return jnp.sum(weights * losses) / trials + activity * jnp.sum(is_step * rates) / steps
+        return state, jnp.sum(weights * losses) / trials + activity * jnp.sum(
+            is_step * rates
+        ) / steps
 
+    def back(later: Any, now: Any) -> tuple[Any, Array]:
+        (state, counts), rest = now
+        of_end, gradient = later
+
+        def here(params: PyTree, state: Any) -> tuple[Any, Array]:
+            end, value = block(params, eqx.combine(state, counts), rest)
+            return eqx.filter(end, eqx.is_inexact_array), value
+
+        (_, value), pull = jax.vjp(here, params, state)
+        of_params, of_state = pull((of_end, jnp.ones_like(value)))
+        return (of_state, jax.tree.map(jnp.add, gradient, of_params)), value
+
+    run = _runner(model, skips)
     is_step = jnp.ones(steps, batch.weights.dtype)
-    per_block = (batch.targets, batch.weights, is_step)
-    return jnp.sum(_along(model, batch, skips, values, per_block))
+    cut = _cut((run.over_time(batch), batch.targets, batch.weights, is_step), steps)
+    first = run.rest(batch)
+    last, states = jax.lax.scan(lambda s, now: (run.block(s, now[0])[0], s), first, cut)
+    zeros = jax.tree.map(jnp.zeros_like, (eqx.filter(last, eqx.is_inexact_array), params))
+    # Numbers of steps in a state have no gradient.
+    parts = eqx.partition(states, eqx.is_inexact_array)
+    (_, gradient), values = jax.lax.scan(back, zeros, (parts, cut), reverse=True)
+    return jnp.sum(values), gradient
 
 
 def outputs(
@@ -54,7 +82,14 @@ def outputs(
 ) -> Float[Array, "batch time k"]:
     """The outputs after each step."""
     readout = resolve(model.readout)
-    blocks = _along(model, batch, skips, lambda responses: _read_out(readout, responses), ())
+    run = _runner(model, skips)
+
+    def block(state: Any, over_time: Any) -> tuple[Any, Array]:
+        state, responses = run.block(state, over_time)
+        return state, _read_out(readout, responses)
+
+    over_time = _cut(run.over_time(batch), len(batch.weights))
+    blocks = jax.lax.scan(block, run.rest(batch), over_time)[1]
     by_trial = jnp.transpose(blocks, (3, 0, 2, 1))
     return by_trial.reshape(len(by_trial), -1, by_trial.shape[-1])[:, : len(batch.weights)]
 
@@ -66,27 +101,6 @@ def _read_out(
     n, time, batch = responses.shape
     columns = jax.vmap(readout, in_axes=-1, out_axes=-1)(responses.reshape(n, time * batch))
     return columns.reshape(-1, time, batch)
-
-
-def _along(
-    model: SequenceToSequence,
-    batch: TrialBatch,
-    skips: Skips,
-    values: Callable[..., Array],
-    per_block: tuple[Any, ...],
-) -> Array:
-    """What `values` makes of the responses (n, time, batch) in each block of steps, which are
-    computed again for the gradient; the burn-in has none."""
-    run = _runner(model, skips)
-    state = jax.lax.stop_gradient(run.rest(batch))
-
-    def block(state: Any, now: Any) -> tuple[Any, Array]:
-        over_time, rest = now
-        state, responses = run.block(state, over_time)
-        return state, values(responses, *rest)
-
-    over_time = _cut((run.over_time(batch), per_block), len(batch.weights))
-    return jax.lax.scan(jax.checkpoint(block, prevent_cse=False), state, over_time)[1]
 
 
 def _cut(tree: Any, steps: int) -> Any:
