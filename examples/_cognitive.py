@@ -1,6 +1,8 @@
 """What the scripts of the cognitive tasks share: circuits, and skips by their names."""
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 import organics_ode as oo
 import tasks
@@ -34,10 +36,20 @@ def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.Sequenc
         cell = oo.LSTM.random(m, SIZE, key=keys[0])
         return oo.SequenceToSequence(cell, oo.Readout.random(SIZE, k, key=keys[1]))
     if circuit == "organics":
-        times = oo.LogUniform(60.0, 1000.0, bound=50.0)  # Euler steps stay below a tenth of them
+        # W_r = I and weak normalization: the principal cells start as a memory.
+        fast, slow = oo.LogUniform(60.0, 240.0, bound=50.0), oo.LogUniform(100.0, 400.0, bound=50.0)
         network = oo.GatedORGaNICs.random(
-            m, SIZE, key=keys[0], sigma=0.1, tau_y=times, tau_a=times, tau_b0=times, tau_b1=times
+            m,
+            SIZE,
+            key=keys[0],
+            sigma=0.1,
+            tau_y=slow,
+            tau_a=slow,
+            tau_b0=fast,
+            tau_b1=fast,
+            rectification=oo.Rectification.NONE,
         )
+        network = eqx.tree_at(lambda c: c.W_r, network, jnp.eye(SIZE))
         readout = oo.Readout.random(SIZE, k, key=keys[1])
         return oo.SequenceToSequence(oo.Euler(network, task.dt), readout)
     excitatory = 0.8 if circuit == "dale" else None

@@ -107,7 +107,9 @@ def compare(lines: list[dict]) -> None:
         if base is None or line is base:
             continue
         cap = min(line["rounds"], base["rounds"])
-        ratios = [(r or cap) / (b or cap) for r, b in zip(line["reached"], base["reached"])]
+        ratios = [
+            (r or cap) / (b or cap) for r, b in zip(line["reached"], base["reached"], strict=True)
+        ]
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
         name = f"{line['task']} {line['circuit']} {line['scheme']}"
         more = sum(r is not None for r in line["reached"])

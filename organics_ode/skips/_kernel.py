@@ -104,13 +104,13 @@ def _block(
     marks: Marks,
     mixing: Mixing,
 ) -> tuple[Carry, Array]:
-    def step(carry: Carry, now: Any) -> tuple[Carry, Array]:
-        drive, marks = now
-        carry = move(carry, W @ carry.r + drive, rate, marks, mixing)
-        return carry, carry.r
+    def step(now: tuple[Carry, Array], at: Any) -> tuple[Any, None]:
+        (carry, rates), (t, marks) = now, at
+        carry = move(carry, W @ carry.r + _column(drive, t), rate, marks, mixing)
+        return (carry, _put(rates, carry.r, t)), None
 
-    last, rates = jax.lax.scan(step, carry, (jnp.moveaxis(drive, 1, 0), marks))
-    return last, jnp.moveaxis(rates, 0, 1)
+    start = carry, jnp.zeros_like(drive)
+    return jax.lax.scan(step, start, (_steps(drive), marks))[0]
 
 
 def _forward(
@@ -122,33 +122,51 @@ def _forward(
     marks: Marks,
     mixing: Mixing,
 ) -> tuple[Any, Any]:
-    def step(carry: Carry, now: Any) -> tuple[Carry, Any]:
-        drive, marks = now
+    def step(now: tuple[Carry, Array, Array], at: Any) -> tuple[Any, Any]:
+        (carry, before, rates), (t, marks) = now, at
 
         def local(carry: Carry, current: Array) -> Carry:
             return move(carry, current, rate, marks, mixing)
 
-        carry, pull = jax.vjp(local, carry, W @ carry.r + drive)
-        return carry, (carry.r, pull)
+        new, pull = jax.vjp(local, carry, W @ carry.r + _column(drive, t))
+        return (new, _put(before, carry.r, t), _put(rates, new.r, t)), pull
 
-    last, (rates, pulls) = jax.lax.scan(step, carry, (jnp.moveaxis(drive, 1, 0), marks))
-    return (last, jnp.moveaxis(rates, 0, 1)), (W, carry.r, rates, pulls)
+    start = carry, jnp.zeros_like(drive), jnp.zeros_like(drive)
+    (last, before, rates), pulls = jax.lax.scan(step, start, (_steps(drive), marks))
+    return (last, rates), (W, before, pulls)
 
 
 def _backward(kept: Any, slopes: tuple[Carry, Array]) -> tuple[Any, ...]:
-    W, first, rates, pulls = kept
+    W, before, pulls = kept
+    of_last, of_rates = slopes
     W_T = W.T  # once for all steps: XLA has no fast product with a transposed matrix
 
-    def step(slope: Carry, now: Any) -> tuple[Carry, Array]:
-        of_rates, pull = now
-        slope, of_current = pull(slope._replace(r=slope.r + of_rates))
-        return slope._replace(r=slope.r + W_T @ of_current), of_current
+    def step(now: tuple[Carry, Array], at: Any) -> tuple[Any, None]:
+        (slope, of_drive), (t, pull) = now, at
+        slope, of_current = pull(slope._replace(r=slope.r + _column(of_rates, t)))
+        slope = slope._replace(r=slope.r + W_T @ of_current)
+        return (slope, _put(of_drive, of_current, t)), None
 
-    of_rates = jnp.moveaxis(slopes[1], 1, 0)
-    of_carry, of_drive = jax.lax.scan(step, slopes[0], (of_rates, pulls), reverse=True)
-    before = jnp.concatenate([first[None], rates[:-1]])
-    of_W = jnp.einsum("tib,tjb->ij", of_drive, before)
-    return None, of_W, None, of_carry, jnp.moveaxis(of_drive, 0, 1), None, None
+    start = of_last, jnp.zeros_like(before)
+    (slope, of_drive), _ = jax.lax.scan(step, start, (_steps(before), pulls), reverse=True)
+    of_W = jnp.einsum("itb,jtb->ij", of_drive, before)
+    return None, of_W, None, slope, of_drive, None, None
 
 
 _block.defvjp(_forward, _backward)
+
+
+# Time is the second axis of every array, and a step reads and writes its column in place: a scan
+# over the first axis would copy them all into that order and back.
+def _steps(x: Float[Array, "n time batch"]) -> Array:
+    return jnp.arange(x.shape[1], dtype=jnp.int32)
+
+
+def _column(x: Float[Array, "n time batch"], t: Any) -> Float[Array, "n batch"]:
+    return jax.lax.dynamic_index_in_dim(x, t, axis=1, keepdims=False)
+
+
+def _put(
+    x: Float[Array, "n time batch"], column: Float[Array, "n batch"], t: Any
+) -> Float[Array, "n time batch"]:
+    return jax.lax.dynamic_update_index_in_dim(x, column, t, axis=1)
