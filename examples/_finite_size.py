@@ -18,18 +18,24 @@ def at_rest(network: oo.FeedbackNetwork, readouts: Iterable[float]) -> np.ndarra
     c: Any = oo.resolve(network)
     chi, m, n, I = (np.asarray(v) for v in (c.g * c.chi, c.m, c.n, c.I))
 
-    def open_loop(z: float) -> np.ndarray:
-        x, move = I + m * z, np.inf
+    def open_loop(z: float, x: np.ndarray) -> np.ndarray:
+        move = np.inf
         while move > 1e-12:
             new = chi @ np.tanh(x) + m * z + I
             x, move = new, np.max(np.abs(new - x))
         return x
 
-    def excess(z: float) -> float:
-        return n @ np.tanh(open_loop(z)) / len(m) - z
+    def near(z: float) -> np.ndarray:
+        x = open_loop(z, I + m * z)
 
-    roots = [scipy.optimize.root_scalar(excess, x0=z, x1=z + 0.01).root for z in readouts]
-    return np.array([open_loop(z) for z in roots])
+        def excess(z: float) -> float:
+            x[:] = open_loop(z, x)
+            return n @ np.tanh(x) / len(m) - z
+
+        z = scipy.optimize.root_scalar(excess, x0=z, x1=z + 0.01).root
+        return open_loop(z, x)
+
+    return np.array([near(z) for z in readouts])
 
 
 def spectrum(network: oo.FeedbackNetwork, x: np.ndarray) -> np.ndarray:
