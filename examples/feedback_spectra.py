@@ -82,7 +82,7 @@ def draw_spectrum(ax, network, theory, i):
     ax.plot(theory.outlier[i].real, 0, "x", ms=9, mew=2, color=COLOURS[i])
     ax.axvline(1, ls=":", color="black", lw=0.8)
     ax.set(title=f"{STATES[i]}: z = {theory.z[i]:.3f}", aspect="equal", xlabel="Re λ")
-    ax.set(xlim=(-0.75, 2.35), ylim=(-0.75, 0.75))
+    ax.set(xlim=(-0.75, 2.35), ylim=(-0.75, 0.75), ylabel="Im λ")
 
 
 def draw_values(ax, rows, theory, column):

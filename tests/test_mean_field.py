@@ -361,6 +361,12 @@ BAD = {
     "phi` must be an elementwise": lambda: mean_field.chaos(FIG1E, 0.3, 1.0, phi="tanh"),
     "target` must not be 0": lambda: mean_field.least_squares(FIG1E, 0.3, 0.0),
     "g` must leave a state at rest": lambda: mean_field.least_squares(FIG1E, 3.0, 0.1),
+    "geometry` must let m A": lambda: mean_field.least_squares(
+        mean_field.Geometry(0, 0, 0.5, 1, 1, 0.3), 0.3, 1.0
+    ),
+    "it is 0, and all activities": lambda: mean_field.least_squares(
+        mean_field.Geometry(1, 1, 1, 1, 1, 0.3), 0.3, -1.0
+    ),
     "targets` must be finite": lambda: mean_field.phase_map(
         mean_field.Geometry(*SHAPE, np.ones(2), 0, 1), 0.3, [math.nan]
     ),
