@@ -92,7 +92,14 @@ def draw_values(ax, rows, theory, column):
         y, e = (np.array([row[name][i][j] for row in rows], float) for name in ("mean", "sd"))
         ax.errorbar([row["N"] for row in rows], y, e, fmt="o", ms=4, capsize=3, color=colour)
         ax.axhline(theory[i, j], color=colour, lw=1)
-    ax.set(xscale="log", xlabel="N", title=f"{column}: mean ± sd, theory as a line")
+    ax.set(xscale="log", title=f"{column}: mean ± sd, theory as a line")
+    label_sizes(ax, [row["N"] for row in rows])
+
+
+def label_sizes(ax, sizes):
+    ax.set_xticks(sizes, sizes)
+    ax.minorticks_off()
+    ax.set_xlabel("N")
 
 
 def draw_errors(ax, rows, theory, g):
@@ -105,8 +112,9 @@ def draw_errors(ax, rows, theory, g):
             label = column if j == 1 else None
             ax.loglog(N, rms[:, i, j], mark + "-", ms=4, lw=0.8, color=COLOURS[j], label=label)
     ax.loglog(N, 3 / np.sqrt(N), "--", color="black", label="1/√N")
-    ax.set(xlabel="N", title="root mean squared distance to the theory")
-    ax.legend(frameon=False, fontsize=8, ncols=2)
+    ax.set(title="root mean squared distance to the theory", xlim=(None, 3.2 * N[-1]))
+    label_sizes(ax, N)
+    ax.legend(frameon=False, fontsize=8, loc="right")
 
 
 def draw(table):
