@@ -55,3 +55,10 @@ def slope(N: np.ndarray, rms: np.ndarray, k: np.ndarray) -> tuple[float, float]:
     """d log rms / d log N and its standard error: log rms of k networks varies by 1/√(2k)."""
     t = np.log(N) - np.sum(k * np.log(N)) / np.sum(k)
     return np.sum(k * t * np.log(rms)) / np.sum(k * t * t), np.sum(2 * k * t * t) ** -0.5
+
+
+def label_sizes(ax: Any, sizes: Any) -> None:
+    """N itself along a logarithmic axis."""
+    ax.set_xticks(sizes, sizes)
+    ax.minorticks_off()
+    ax.set_xlabel("N")

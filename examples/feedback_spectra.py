@@ -18,7 +18,7 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 from _card import command_of, origin
-from _finite_size import at_rest, errors, slope, spectrum
+from _finite_size import at_rest, errors, label_sizes, slope, spectrum
 
 import organics_ode as oo
 from organics_ode import mean_field
@@ -94,12 +94,6 @@ def draw_values(ax, rows, theory, column):
         ax.axhline(theory[i, j], color=colour, lw=1)
     ax.set(xscale="log", title=f"{column}: mean ± sd, theory as a line")
     label_sizes(ax, [row["N"] for row in rows])
-
-
-def label_sizes(ax, sizes):
-    ax.set_xticks(sizes, sizes)
-    ax.minorticks_off()
-    ax.set_xlabel("N")
 
 
 def draw_errors(ax, rows, theory, g):
