@@ -1,6 +1,10 @@
-"""Two ways to train the same readout: least squares against FORCE, over targets A and g."""
+"""Two ways to train the same readout: least squares against FORCE, over targets A and g.
 
-from typing import NamedTuple
+For every target, network and way: the overlaps n_m and n_I of the trained readout and how many
+attractors it makes, on the theory of least squares for many units. Draws train_feedback.png.
+"""
+
+import argparse
 
 import jax
 import jax.numpy as jnp
@@ -8,57 +12,75 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import organics_ode as oo
-from organics_ode import feedback
+from organics_ode import feedback, mean_field
 
 jax.config.update("jax_enable_x64", True)
-N, networks = 300, 3
-targets, gains = np.array([-2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2]), (0.3, 0.8)
-starts = np.linspace(-3, 3, 7)
+GEOMETRY = mean_field.Geometry(sigma_m=1.2, sigma_I=0.5, rho=0.5, p=1.0, p_m=1.0, p_I=0.3)
+TARGETS = np.array([-2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2])
+STARTS = np.linspace(-3, 3, 7)
+WAYS = {"least squares": feedback.least_squares, "FORCE": feedback.force}
+COLOURS = {"least squares": "#0072B2", "FORCE": "#D55E00"}
+COLUMNS = ("$n_m$, overlap with the feedback", "$n_I$, overlap with the input", "attractors")
 
 
-class Geometry(NamedTuple):
-    sigma_m: float = 1.2
-    sigma_I: float = 0.5
-    rho: float = 0.5
-    p: float = 1.0
-    p_m: float = 1.0
-    p_I: float = 0.3
-
-
-def measure(train, g):
-    """For every target and network: n_m, n_I, |n|/√N, the attractors, the error."""
+def measure(train, g, args):
+    """For every target and network: n_m, n_I, the attractors, |n|/√N, the error."""
     rows = []
-    for A in targets:
-        for seed in range(networks):
-            network = oo.FeedbackNetwork.random(N, Geometry(), 0.0, g=g, key=jax.random.key(seed))
+    for A in TARGETS:
+        for seed in range(args.networks):
+            key = jax.random.key(seed)
+            network = oo.FeedbackNetwork.random(args.size, GEOMETRY, 0.0, g=g, key=key)
             trained = train(network, A)
-            found = feedback.attractors(trained.network, z0=starts)
-            o = trained.overlaps
-            rows.append((o.n_m, o.n_I, o.norm, len(found), jnp.min(jnp.abs(found.z - A))))
-    return np.array(rows, float).reshape(len(targets), networks, 5)
+            found, o = feedback.attractors(trained.network, z0=STARTS), trained.overlaps
+            rows.append((o.n_m, o.n_I, len(found), o.norm, jnp.min(jnp.abs(found.z - A))))
+    return np.array(rows, float).reshape(len(TARGETS), args.networks, 5)
 
 
-ways = {"least squares": feedback.least_squares, "FORCE": feedback.force}
-colors = {"least squares": "#0072B2", "FORCE": "#D55E00"}
-titles = ("$n_m$, overlap with the feedback", "$n_I$, overlap with the input", "Attractors")
-figure, axes = plt.subplots(2, 3, figsize=(12, 6.4), layout="constrained", sharex=True)
-for row, g in zip(axes, gains, strict=True):
-    for name, train in ways.items():
-        found = measure(train, g)
-        print(f"g = {g}, {name}: A, n_m, n_I, norm, attractors, error (means of {networks})")
-        for A, mean in zip(targets, found.mean(1), strict=True):
-            n_m, n_I, norm, count, error = mean
-            print(f"  {A:5.1f} {n_m:8.3f} {n_I:8.3f} {norm:8.2f} {count:5.2f} {error:9.1e}")
-        for ax, column in zip(row, (0, 1, 3), strict=True):
-            shift = 0.04 if name == "FORCE" else -0.04
-            ax.plot(targets + shift, found[..., column], "o", color=colors[name], ms=4, alpha=0.6)
-            ax.plot(targets + shift, found[..., column].mean(1), color=colors[name], label=name)
-    for ax, title in zip(row, titles, strict=True):
+def theory(g):
+    """A; and n_m, n_I and the number of stable states that least squares makes of many units."""
+    targets = np.concatenate([np.linspace(-2.2, -0.1, 22), np.linspace(0.1, 2.2, 22)])
+    found = [mean_field.least_squares(GEOMETRY, g, A) for A in targets]
+    return targets, np.array([(f.n_m, f.n_I, f.rest.is_stable.sum()) for f in found])
+
+
+def draw(axes, g, args):
+    targets, predicted = theory(g)
+    for ax, values in zip(axes, predicted.T, strict=True):
+        for half in (targets < 0, targets > 0):
+            label = "least squares, theory" if targets[half][0] > 0 else None
+            ax.plot(targets[half], values[half], color="black", lw=1, label=label)
+    for name, train in WAYS.items():
+        found = measure(train, g, args)
+        print(f"g = {g}, {name}: A, n_m, n_I, attractors, norm, error (means of {args.networks})")
+        for A, (n_m, n_I, count, norm, error) in zip(TARGETS, found.mean(1), strict=True):
+            print(f"  {A:5.1f} {n_m:8.3f} {n_I:8.3f} {count:5.2f} {norm:8.2f} {error:9.1e}")
+        for ax, column in zip(axes, range(3), strict=True):
+            at = TARGETS + (0.04 if name == "FORCE" else -0.04)
+            ax.plot(at, found[..., column], "o", color=COLOURS[name], ms=4, alpha=0.6)
+            ax.plot([], [], "o", color=COLOURS[name], label=name)
+    for ax, title in zip(axes, COLUMNS, strict=True):
         ax.set_title(f"{title}, g = {g}", fontsize=10)
         ax.spines[["top", "right"]].set_visible(False)
-    row[2].set_yticks([1, 2])
-for ax in axes[1]:
-    ax.set_xlabel("target A")
-axes[0, 0].legend(frameon=False)
-figure.savefig("train_feedback.png", dpi=120)
-print("wrote train_feedback.png")
+    axes[2].set_yticks([1, 2])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=300, help="N")
+    parser.add_argument("--networks", type=int, default=3, help="networks for each setting")
+    parser.add_argument("--gains", type=float, nargs="+", default=[0.3, 0.8], help="g")
+    args = parser.parse_args()
+    rows = len(args.gains)
+    figure, axes = plt.subplots(rows, 3, figsize=(12, 3.2 * rows), layout="constrained",
+                                sharex=True, squeeze=False)  # fmt: skip
+    for row, g in zip(axes, args.gains, strict=True):
+        draw(row, g, args)
+    for ax in axes[-1]:
+        ax.set_xlabel("target A")
+    axes[0, 1].legend(frameon=False)
+    figure.savefig("train_feedback.png", dpi=100)
+    print("wrote train_feedback.png")
+
+
+if __name__ == "__main__":
+    main()

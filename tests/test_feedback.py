@@ -11,6 +11,7 @@ import zoo
 from test_feedback_network import (
     FIGURE_1E,
     OUTLIERS,
+    RADII,
     READOUTS,
     TARGET,
     C,
@@ -20,6 +21,7 @@ from test_feedback_network import (
     outlier,
     small,
     solutions,
+    to_state,
 )
 
 import organics_ode as oo
@@ -353,6 +355,57 @@ def test_figure_1e_over_networks_of_2000_units(target, expected):
     # Three standard errors of the mean; and the spread is that of a few 1/√N.
     assert np.all(np.abs(mean[known] - expected) < 3 * spread[known] / np.sqrt(MANY))
     assert np.all(spread < 5 / np.sqrt(2000))
+
+
+@pytest.mark.slow
+def test_errors_of_outliers_and_radii_fall_as_one_over_root_n():
+    sizes, k, errors = np.array([250, 500, 1000, 2000]), 16, []
+    for size in sizes:
+        found = []
+        for seed in range(k):
+            key = jax.random.key(seed)
+            network = oo.FeedbackNetwork.random(int(size), FIGURE_1E, C, g=G, key=key)
+            x = [v for _, v in solutions(network)]
+            radii = [G * np.sqrt(np.mean((1 - np.tanh(v) ** 2) ** 2)) for v in x]
+            found.append([*radii, *(outlier(network, v) for v in x[:2])])
+        errors.append(np.sqrt(np.mean((np.array(found) - (*RADII, *OUTLIERS)) ** 2, axis=0)))
+    t = np.log(sizes) - np.mean(np.log(sizes))
+    slopes = t @ np.log(errors) / (t @ t)
+    print(errors, slopes)
+    # The logarithm of a root mean square of k normal numbers varies by 1/√(2k).
+    assert np.all(np.abs(slopes + 0.5) < 3 / np.sqrt(2 * k * (t @ t)))
+
+
+@pytest.mark.slow
+def test_the_bulk_of_2000_units_fills_the_disk_of_the_theory():
+    network = oo.FeedbackNetwork.random(2000, FIGURE_1E, C, g=G, key=jax.random.key(0))
+    x = [v for _, v in solutions(network)]
+    for v, radius, expected in zip(x, RADII, (*OUTLIERS, None), strict=True):
+        values = 1 + np.linalg.eigvals(np.asarray(oo.jacobian(network, to_state(v), [])))
+        if expected is not None:
+            at = np.argmin(np.abs(values - expected))
+            assert abs(values[at] - expected) < 5 / np.sqrt(2000)
+            values = np.delete(values, at)
+        assert 0.95 * radius < np.max(np.abs(values)) < 1.1 * radius
+        assert np.mean(np.abs(values) > radius) < 0.02
+
+
+@pytest.mark.slow
+def test_the_outlier_of_the_target_holds_the_correlations_with_chi():
+    # Each readout scaled so that its own network holds the target: with the theory's c the target
+    # and the saddle next to it were both gone in three of eight networks.
+    found, geometry = [], Geometry(rho=0.9)
+    for seed in range(MANY):
+        key = jax.random.key(seed)
+        network = oo.FeedbackNetwork.random(1500, geometry, 1.0, g=0.95, key=key)
+        x = numpy_teacher(network, -1.0)
+        scale = -1500 / (np.asarray(network.n) @ np.tanh(x))
+        network = eqx.tree_at(lambda c: c.n, network, scale * network.n)
+        found.append(outlier(network, x))
+    mean, error = np.mean(found), np.std(found, ddof=1) / np.sqrt(MANY)
+    print(mean, error)
+    # The theory without those correlations has 0.932.
+    assert abs(mean - 0.806) < 3 * error < 0.932 - mean
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ class Geometry(NamedTuple):
 # three fixed points, and the outliers of the first two.
 FIGURE_1E, C, G, TARGET = Geometry(), 1.8728547547553114, 0.3, 2.0
 READOUTS, OUTLIERS = (-1.627, -0.403, 2.000), (0.3415, 2.1786)
+RADII = (0.15521, 0.24031, 0.13454)  # of the bulks, g√⟨φ'²⟩
 N, LARGE = 100, 600
 
 
@@ -172,6 +173,17 @@ def test_fixed_points_and_outliers_are_those_of_the_theory_within_finite_size():
     # Over such networks the readouts differ by 0.05 and the outliers by 0.05 (standard deviation).
     np.testing.assert_allclose(z, READOUTS, atol=3 * 0.05)
     np.testing.assert_allclose(outliers, OUTLIERS, atol=3 * 0.05)
+    # All other eigenvalues lie in the theory's disk or at its edge; the target has no outlier.
+    for v, radius, expected in zip(x, RADII, (*OUTLIERS, None), strict=True):
+        values = 1 + np.linalg.eigvals(np.asarray(oo.jacobian(network, to_state(v), [])))
+        if expected is not None:
+            values = np.delete(values, np.argmin(np.abs(values - expected)))
+        assert 0.9 * radius < np.max(np.abs(values)) < 1.2 * radius
+        assert np.mean(np.abs(values) > radius) < 0.05
+
+
+def to_state(x):
+    return oo.FeedbackNetworkState(jnp.asarray(x))
 
 
 def test_a_fixed_point_from_several_starts_is_where_long_solves_end(network, solved):

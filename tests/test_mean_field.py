@@ -54,6 +54,11 @@ def test_the_outlier_holds_the_correlations_with_the_random_connections():
     found = at_target(geometry, 0.95, -1.0)
     (i,) = np.flatnonzero(np.abs(found.z + 1) < 1e-9)
     assert digits(found.outlier[i], 3) == 0.806
+    # Without them k does not feed back on itself, and G is gone from its equation.
+    o = geometry.overlaps(mean_field.calibrate(geometry, 0.95, -1.0))
+    a = averages_at(jnp.tanh, jnp.asarray(found.delta0[i]), 128)
+    F = 2 * (o.sigma_mI - o.sigma_m2)
+    assert digits(o.n_m * a.slope + (o.n_I - o.n_m) * a.third / 2 * F, 3) == 0.932
 
 
 def test_least_squares():
@@ -246,25 +251,29 @@ def _erf(x):
 
 
 @jax.jit
-def padded(sigma_m, c):
-    geometry = mean_field.Geometry(sigma_m, 0.5, 0.5, 1.0, 1.0, 0.3)
+def padded(geometry, c):
     return mean_field.padded_solutions(geometry, 0.3, c)
+
+
+def shaped(sigma_m):
+    return mean_field.Geometry(sigma_m, *SHAPE[1:], 1.0, 1.0, 0.3)
 
 
 def test_the_padded_form_agrees_and_is_differentiable():
     for target in (2.0, -1.15, 0.5):
         c = mean_field.calibrate(FIG1E, 0.3, target)
-        host, ours = mean_field.solutions(FIG1E, 0.3, c), padded(1.2, c)
+        host, ours = mean_field.solutions(FIG1E, 0.3, c), padded(FIG1E, c)
         k = int(ours.count)
         assert k == len(host) and np.all(np.isnan(ours.z[k:])) and not np.any(ours.is_stable[k:])
         for name in ("z", "delta0", "radius", "outlier", "outliers", "is_stable"):
             got = np.asarray(getattr(ours, name)[:k])
             assert np.allclose(got, getattr(host, name), atol=1e-9, equal_nan=True), name
     # c of the last target has one state: the padding must not spoil its derivatives.
-    derivative = jax.jit(jax.jacrev(lambda s, c: padded(s, c).z[0], (0, 1)))(1.2, c)
+    derivative = jax.jit(jax.jacrev(lambda s, c: padded(shaped(s), c).z[0], (0, 1)))(1.2, c)
     for i, value in enumerate(derivative):
         step = 1e-5 * np.eye(2)[i]
-        high, low = (padded(*(np.array([1.2, c]) + sign * step)).z[0] for sign in (1, -1))
+        steps = (np.array([1.2, c]) + sign * step for sign in (1, -1))
+        high, low = (padded(shaped(s), c).z[0] for s, c in steps)
         assert abs(value - (high - low) / 2e-5) < 1e-7
 
 
@@ -281,6 +290,48 @@ def test_a_phase_map_agrees_with_the_host():
             assert found.counts[i, j] == len(host)
             assert found.target_is_stable[i, j] == host.is_stable[nearest]
     assert np.array_equal(found.globally_stable, found.target_is_stable & (found.counts == 1))
+
+
+# Readouts (p, p_m, p_I) and targets of maps of 200 x 200 whose target is closer than 5e-4 to the
+# saddle: two roots between the same two nodes of the table.
+CLOSE = [
+    ((0, 0.98995, 0.01005), -0.179),
+    ((0, 0.65327, 0.34673), -0.719),
+    ((0.59799, 0, 0.40201), -1.939),
+    ((0.92965, 0, 0.07035), -1.159),
+]
+
+
+@pytest.mark.parametrize(("readout", "target"), CLOSE)
+def test_a_close_pair_between_two_nodes_is_counted(readout, target):
+    geometry = mean_field.Geometry(*SHAPE, *readout)
+    c = mean_field.calibrate(geometry, 0.3, target)
+    host, ours = mean_field.solutions(geometry, 0.3, c), padded(geometry, c)
+    assert np.min(np.diff(host.z)) < 5e-4
+    assert int(ours.count) == len(host) == 3
+    assert np.allclose(ours.z, host.z, atol=1e-9)
+    assert np.array_equal(ours.is_stable, host.is_stable)
+
+
+def _edge(low, high, is_low):
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_low(middle) else (low, middle)
+    return low
+
+
+def test_both_bifurcations_of_figure_1e_are_seen_from_a_millionth_away():
+    # A saddle-node, where two other states appear, and where the target meets the saddle.
+    fold = _edge(1.3, 1.6, lambda A: len(at_target(FIG1E, 0.3, A)) == 1)
+    meets = _edge(-0.8, -0.6, lambda A: at_target(FIG1E, 0.3, A).is_stable[0])
+    for edge in (fold, meets):
+        for step in 10.0 ** -np.arange(2, 7):
+            for target in (edge - step, edge + step):
+                c = mean_field.calibrate(FIG1E, 0.3, target)
+                host, ours = mean_field.solutions(FIG1E, 0.3, c), padded(FIG1E, c)
+                k = len(host)
+                assert k == (1 if target < fold and edge == fold else 3) == int(ours.count)
+                assert np.allclose(ours.z[:k], host.z, atol=1e-8)
 
 
 # What is refused.
@@ -310,6 +361,12 @@ BAD = {
     "phi` must be an elementwise": lambda: mean_field.chaos(FIG1E, 0.3, 1.0, phi="tanh"),
     "target` must not be 0": lambda: mean_field.least_squares(FIG1E, 0.3, 0.0),
     "g` must leave a state at rest": lambda: mean_field.least_squares(FIG1E, 3.0, 0.1),
+    "geometry` must let m A": lambda: mean_field.least_squares(
+        mean_field.Geometry(0, 0, 0.5, 1, 1, 0.3), 0.3, 1.0
+    ),
+    "it is 0, and all activities": lambda: mean_field.least_squares(
+        mean_field.Geometry(1, 1, 1, 1, 1, 0.3), 0.3, -1.0
+    ),
     "targets` must be finite": lambda: mean_field.phase_map(
         mean_field.Geometry(*SHAPE, np.ones(2), 0, 1), 0.3, [math.nan]
     ),

@@ -13,7 +13,6 @@ left out, and one that was interrupted goes on from its checkpoint. The picture 
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -25,7 +24,7 @@ import organics_ode as oo
 import tasks
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from _card import commit, machine
+from _card import origin
 from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 RESULTS = Path(__file__).parents[1] / "results" / "skips.jsonl"
@@ -37,7 +36,6 @@ def run(args: argparse.Namespace, name: str, scheme: str) -> dict:
     """One training, as a line of the results."""
     task = tasks.RingTask(name, args.dt)
     checkpoint = args.results.with_suffix(f".{args.circuit}-{name}-{scheme}.checkpoint")
-    start = time.perf_counter()
     result = oo.fit_with_skips(
         make_models(args.circuit, task, args.models, args.seed),
         task,
@@ -71,11 +69,8 @@ def run(args: argparse.Namespace, name: str, scheme: str) -> dict:
         "steps": result.history.steps("validation_performance").tolist(),
         "performance": np.round(result.history["validation_performance"], 4).tolist(),
         "largest_gradient_norm": float(np.nanmax(result.history["gradient_norm"])),
-        "seconds": round(float(result.history["seconds"][-1])),
         "resumed": list(result.history.resumed),
-        "commit": commit(),
-        "machine": machine(),
-        "wall_s": round(time.perf_counter() - start),
+        **origin(float(result.history["seconds"][-1])),
     }
 
 

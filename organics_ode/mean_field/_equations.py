@@ -59,6 +59,13 @@ def gap(o: Overlaps, z: Any, slope: Any) -> Any:
     return slope * (o.n_m * z + o.n_I) - z
 
 
+def gap_slope(o: Overlaps, g: Any, z: Any, a: Averages) -> Any:
+    """The derivative of the gap in z, with Δ0(z) from the first equation."""
+    F = 2 * (o.sigma_m2 * z + o.sigma_mI)
+    through = (o.n_m * z + o.n_I) * a.third / 2 * F / (1 - g * g * a.bend)
+    return o.n_m * a.slope - 1 + through
+
+
 def newton(o: Overlaps, g: Any, z: Any, delta: Any, a: Averages) -> tuple[Any, Any]:
     """One step of Newton's method for (z, Δ0) on both equations."""
     G, F = g * g * a.bend, 2 * (o.sigma_m2 * z + o.sigma_mI)

@@ -18,6 +18,7 @@ from ._roots import all_roots, evaluate
 from ._solutions import Solutions, read_one, sup_of
 
 _GRID = 128  # values of z
+_SILENT = 1e-20  # ⟨φ²⟩ of what is only rounding
 
 
 class LeastSquares(eqx.Module):
@@ -68,7 +69,8 @@ def least_squares(
         A `LeastSquares`.
 
     Raises:
-        ValueError: an argument is bad, or the state at rest is none: r ≥ 1 at Δ*.
+        ValueError: an argument is bad, nothing drives the network, or the state at rest is none:
+            r ≥ 1 at Δ*.
     """
     one, g = read_one(geometry), read_number("g", g, 0.0)
     A, alpha = read_number("target", target), read_number("ridge", ridge, 0.0)
@@ -83,6 +85,10 @@ def least_squares(
         if g * g * star.slope2 >= 1:
             refuse("g", "leave a state at rest to train on", f"it is {g}, and there r ≥ 1")
         q = float(star.phi2)
+        if q < _SILENT:
+            refuse(
+                "geometry", "let m A + I drive the network", "it is 0, and all activities vanish"
+            )
         kappa = A / (q + alpha)
         states, covariance = _rest(phi, sup, o, g, A, kappa, q, delta_star)
         m, i = float(o.sigma_m2 * A + o.sigma_mI), float(o.sigma_mI * A + o.sigma_I2)

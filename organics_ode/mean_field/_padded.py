@@ -10,13 +10,14 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import check_positive_integer, is_traced, refuse
 from ._averages import Function, averages_at, integrands, read_number, read_phi, settled
-from ._equations import external, gap, linearise, newton
+from ._equations import external, gap, gap_slope, linearise, newton
 from ._geometry import Geometry, Overlaps
 from ._solutions import calibrate, sup_of, z_range
 
 _NODES = 96  # of the averages at the roots
 _ROWS = 1024  # values of Δ0 in the table
 _TOP = 1e9  # the largest of them
+_EXTREMUM = 5  # steps to the extremum of the gap
 _STEPS = 8  # of Newton's method before the two that carry the derivatives
 
 
@@ -58,10 +59,11 @@ def padded_solutions(
     """All states at rest in arrays of a fixed length: `solutions` for jit, vmap and grad.
 
     The averages are tabulated over Δ0, in steps of 2.5 %. Every row gives two values of z, on which
-    sign changes of ⟨φ′⟩(n_m z + n_I) − z are looked for, and the extremum nearest to zero, which
-    hides two roots. Newton's method on averages of 96 nodes does the rest, and its last two steps
-    carry derivatives up to the third. Where three states all but meet, a pair of them can be
-    missed: there `solutions` knows better. Nothing is checked; bad numbers give NaN.
+    sign changes of ⟨φ′⟩(n_m z + n_I) − z are looked for. The extremum nearest to zero is followed
+    to where it is, since two roots may hide there. Newton's method on averages of 96 nodes does the
+    rest, and its last two steps carry derivatives up to the third. In 64 bits pairs 1e-6 apart were
+    told apart in tests; where three states all but meet, a pair can be missed, and `solutions`
+    knows better. Nothing is checked; bad numbers give NaN.
 
     Args:
         geometry: a `Geometry` of scalars.
@@ -105,7 +107,7 @@ class _Curve(NamedTuple):
 
 def _bracketed(phi: Function, most: int, o: Overlaps, g: Any) -> tuple:
     """How many roots, and for the first ones the two values of z around each, z and Δ0 near it."""
-    curve = _with_dip(phi, o, g, _curve(phi, o, g))
+    curve, dip = _with_dip(phi, o, g, _curve(phi, o, g))
     is_up = curve.gap > 0
     changes = is_up[1:] != is_up[:-1]
     count, at, found = jnp.sum(changes), jnp.argmax(changes), []
@@ -118,7 +120,13 @@ def _bracketed(phi: Function, most: int, o: Overlaps, g: Any) -> tuple:
     share = curve.gap[at] / (curve.gap[at] - curve.gap[at + 1])
     low, high = curve.z[at], curve.z[at + 1]
     delta = curve.delta[at] + share * (curve.delta[at + 1] - curve.delta[at])
-    return count, low, high, low + share * (high - low), delta
+    z = low + share * (high - low)
+    # On both sides of an extremum just across zero the chords are poor, and the parabola is good.
+    for side, extremum in ((at == dip.node - 1, high), (at == dip.node, low)):
+        away = jnp.where(at == dip.node, dip.half, -dip.half)
+        z = jnp.where(side, jnp.clip(extremum + away, low, high), z)
+        delta = jnp.where(side, curve.delta[dip.node], delta)
+    return count, low, high, z, delta
 
 
 def _curve(phi: Function, o: Overlaps, g: Any) -> _Curve:
@@ -162,31 +170,66 @@ def _between(table: _Table, rest: Array, S: Any) -> tuple[Any, Any]:
     return delta, table.slope[i] + inside * (table.slope[i + 1] - table.slope[i])
 
 
-def _with_dip(phi: Function, o: Overlaps, g: Any, curve: _Curve) -> _Curve:
-    """Where the gap comes nearest to zero without a change of sign, its extremum for the node.
+class _Dip(NamedTuple):
+    """The node of an extremum between two roots, and how far they are from it by a parabola."""
 
-    Two roots between the same two nodes hide there.
+    node: Array
+    half: Array
+
+
+def _with_dip(phi: Function, o: Overlaps, g: Any, curve: _Curve) -> tuple[_Curve, _Dip]:
+    """The extremum of the gap nearest to zero, in place of its node if the sign changes there.
+
+    Two roots between the same two nodes hide there; and where they are close, Newton's method is
+    slow from anywhere but the parabola through the extremum.
     """
-    (z, delta, values), size = curve, jnp.abs(curve.gap)
-    is_up = values > 0
-    is_dip = (is_up[:-2] == is_up[1:-1]) & (is_up[1:-1] == is_up[2:])
-    is_dip &= (size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:])
-    is_dip &= (z[:-2] < z[1:-1]) & (z[1:-1] < z[2:])
-    i = 1 + jnp.argmin(jnp.where(is_dip, size[1:-1], jnp.inf))
-    left, right = z[i] - z[i - 1], z[i + 1] - z[i]
-    rise, fall = (values[i] - values[i - 1]) / left, (values[i + 1] - values[i]) / right
-    # The parabola through the three points.
-    bend = (fall - rise) / (left + right)
-    new_z = jnp.clip(z[i] - (rise + bend * left) / (2 * bend), z[i - 1], z[i + 1])
-    S, new_delta = external(o, new_z), delta[i]
-    for _ in range(2):
-        a = averages_at(phi, new_delta, _NODES)
-        new_delta -= (new_delta - g * g * a.phi2 - S) / (1 - g * g * a.bend)
-        new_delta = jnp.maximum(new_delta, S)
-    new = gap(o, new_z, averages_at(phi, new_delta, _NODES).slope)
-    is_hidden = jnp.any(is_dip) & ((new > 0) != is_up[i]) & jnp.isfinite(new)
+    z, delta, values = curve
+    first, last = _runs(z)
+    before, after = jnp.maximum(first - 1, 0), jnp.minimum(last + 1, z.size - 1)
+    side = jnp.where(values[before] > 0, 1.0, -1.0)
+    height = side * values
+    is_dip = (values[before] > 0) == (values[after] > 0)
+    is_dip &= (height <= side * values[before]) & (height <= side * values[after])
+    is_dip &= (z[before] < z) & (z < z[after])
+    i = jnp.argmin(jnp.where(is_dip, jnp.abs(values), jnp.inf))
+    points = jnp.stack([before[i], i, after[i]])
+    new_z, new_delta, new, bend = _extremum(phi, o, g, z[points], delta[i], values[points])
+    is_there = jnp.any(is_dip) & (side[i] * new < 0)
+    node = jnp.where(new_z < z[i], first[i], last[i])  # of nodes that were moved to one place
     triple = ((z, new_z), (delta, new_delta), (values, new))
-    return _Curve(*(v.at[i].set(jnp.where(is_hidden, n, v[i])) for v, n in triple))
+    changed = _Curve(*(v.at[node].set(jnp.where(is_there, n, v[node])) for v, n in triple))
+    return changed, _Dip(jnp.where(is_there, node, -9), jnp.sqrt(jnp.abs(new / bend)))
+
+
+def _runs(z: Array) -> tuple[Array, Array]:
+    """For each node the first and the last one at the same place."""
+    i, rises = jnp.arange(z.size), z[1:] > z[:-1]
+    first = jax.lax.cummax(jnp.where(jnp.append(True, rises), i, 0))
+    last = jax.lax.cummin(jnp.where(jnp.append(rises, True), i, z.size), reverse=True)
+    return first, last
+
+
+def _extremum(phi: Any, o: Any, g: Any, points: Array, delta: Any, values: Array) -> tuple:
+    """z, Δ0 and gap of the extremum between three points, and half of the second derivative."""
+    low, middle, high = points
+    rise = (values[1] - values[0]) / (middle - low)
+    fall = (values[2] - values[1]) / (high - middle)
+    bend = (fall - rise) / (high - low)
+    z = jnp.clip(middle - (rise + bend * (middle - low)) / (2 * bend), low, high)
+
+    def step(_: int, point: tuple) -> tuple:
+        z, delta = point
+        a = averages_at(phi, delta, _NODES)
+        new_z = jnp.clip(z - gap_slope(o, g, z, a) / (2 * bend), low, high)
+        # Newton's step for Δ0 at the new z, from both equations' values at the old one.
+        F = 2 * (o.sigma_m2 * z + o.sigma_mI)
+        rest = delta - g * g * a.phi2 - external(o, z) - F * (new_z - z)
+        return new_z, jnp.maximum(delta - rest / (1 - g * g * a.bend), 0)
+
+    z, delta = jax.lax.fori_loop(0, _EXTREMUM, step, (z, delta))
+    a = averages_at(phi, delta, _NODES)
+    delta = delta - (delta - g * g * a.phi2 - external(o, z)) / (1 - g * g * a.bend)
+    return z, delta, gap(o, z, averages_at(phi, delta, _NODES).slope), bend
 
 
 def _polish(phi: Function, o: Overlaps, g: Any, low: Any, high: Any, z: Any, delta: Any) -> tuple:

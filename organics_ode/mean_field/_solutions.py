@@ -19,7 +19,7 @@ from ._averages import (
     read_number,
     read_phi,
 )
-from ._equations import external, gap, linearise, newton, variance
+from ._equations import external, gap, gap_slope, linearise, newton, variance
 from ._geometry import Geometry, Overlaps
 from ._roots import all_roots, evaluate
 
@@ -206,9 +206,7 @@ def _scan(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, z: Array) -> tu
     def at(z: Array) -> tuple:
         delta = variance(phi, n, g, external(o, z), sup2)
         a = averages_at(phi, delta, n)
-        F = 2 * (o.sigma_m2 * z + o.sigma_mI)
-        through = (o.n_m * z + o.n_I) * a.third / 2 * F / (1 - g * g * a.bend)
-        return gap(o, z, a.slope), o.n_m * a.slope - 1 + through, delta
+        return gap(o, z, a.slope), gap_slope(o, g, z, a), delta
 
     return jax.vmap(at)(z)
 
