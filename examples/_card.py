@@ -62,7 +62,7 @@ def _flag(name: str, value: Any) -> str:
 
 def _machine() -> str:
     devices = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
-    return f"{platform.system()} {platform._machine()}, {os.cpu_count()} cores, jax on {devices}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, jax on {devices}"
 
 
 def _commit() -> str:
