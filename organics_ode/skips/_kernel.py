@@ -149,7 +149,8 @@ def _backward(kept: Any, slopes: tuple[Carry, Array]) -> tuple[Any, ...]:
 
     start = of_last, jnp.zeros_like(before)
     (slope, of_drive), _ = jax.lax.scan(step, start, (_steps(before), pulls), reverse=True)
-    of_W = jnp.einsum("itb,jtb->ij", of_drive, before)
+    n = len(W)
+    of_W = of_drive.reshape(n, -1) @ before.reshape(n, -1).T
     return None, of_W, None, slope, of_drive, None, None
 
 
