@@ -71,6 +71,7 @@ from .cells import (
     LSTMState as LSTMState,
     RungeKutta as RungeKutta,
     ShuOsher as ShuOsher,
+    SkipBlock as SkipBlock,
     StateSkip as StateSkip,
     TemporalSkip as TemporalSkip,
 )

@@ -159,9 +159,10 @@ class Connectivity(AbstractProjected):
         return jnp.where(self.mask, self.value, 0)
 
     def project(self) -> "Connectivity":
-        signs = self.signs[None, :]
-        is_legal = self.mask & (jnp.sign(self.value) * signs.astype(self.value.dtype) >= 0)
-        return eqx.tree_at(lambda p: p.value, self, jnp.where(is_legal, self.value, 0))
+        signs = self.signs[None, :].astype(self.value.dtype)
+        # NaN is no wrong sign: it stays, for the training to see.
+        is_illegal = ~self.mask | (signs * self.value < 0)
+        return eqx.tree_at(lambda p: p.value, self, jnp.where(is_illegal, 0, self.value))
 
 
 class SpectralBound(AbstractProjected):

@@ -69,8 +69,11 @@ class Checkpoints:
             refuse("checkpoint", "name a file", f"{path} is a folder or a device")
         self._of = _describe(**of)
 
-    def resume(self, first: Progress, total: int) -> Progress:
-        """The training where the file left it, or the `first` where there is none."""
+    def resume(self, first: Progress, total: int, argument: str = "steps") -> Progress:
+        """The training where the file left it, or the `first` where there is none.
+
+        The `argument` is the one that said `total`.
+        """
         if self.path is None or not Path(self.path).exists():
             return first
         with reading("checkpoint", self.path):
@@ -89,7 +92,7 @@ class Checkpoints:
             self._refuse(found)
         if rest["step"] > total:
             what = f"be at least the {rest['step']} done in {self.path}"
-            refuse("steps", what, f"{total} were asked for")
+            refuse(argument, what, f"{total} were asked for")
         with reading("checkpoint", self.path):
             state = (unflatten(facts, arrays, lambda k, _: named.named[k], f".{k}") for k in _STATE)
             return self._progress(*state, **rest, total=total)

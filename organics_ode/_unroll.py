@@ -18,7 +18,7 @@ from ._checks import (
     refuse,
 )
 from ._constraints import resolve
-from .cells import AbstractCell
+from .cells import AbstractCell, TemporalSkip
 
 
 def unroll(
@@ -96,7 +96,7 @@ def _read(cell: Any, state0: Any, xs: Any, axes: tuple[str, ...]) -> tuple[Abstr
 def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
     if restarts is None:
         return None
-    if not hasattr(cell, "restart"):
+    if not isinstance(cell, TemporalSkip):
         refuse("restarts", "be given to a `TemporalSkip` only", f"it is {type(cell).__name__}")
     array = jnp.asarray(restarts)
     if array.shape != (steps,) or array.dtype != bool:

@@ -6,11 +6,19 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+import paramax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import as_float_array, check_finite, check_positive_integer, check_shape, refuse
+from ._checks import (
+    as_float_array,
+    check_finite,
+    check_positive_integer,
+    check_shape,
+    common_dtype,
+    refuse,
+)
 from ._constraints import resolve
-from .circuits import Parameter, check_units
+from .circuits import Parameter, cast, check_elementwise, check_units
 
 
 class Readout(eqx.Module):
@@ -25,7 +33,7 @@ class Readout(eqx.Module):
         activation: a, elementwise: `jax.nn.sigmoid` for targets between 0 and 1, `None` for scores.
 
     Raises:
-        ValueError: a wrong shape, NaN or infinite values.
+        ValueError: a wrong shape, NaN or infinite values, an activation that is not elementwise.
     """
 
     W_out: Parameter
@@ -44,13 +52,15 @@ class Readout(eqx.Module):
         shape = np.shape(resolve(W_out))
         if len(shape) != 2 or 0 in shape:
             refuse("W_out", "be a matrix (k, units)", f"it has shape {shape}")
-        stop = shape[1] if units is None else units[1]
-        self.units = check_units("units", units, stop)
+        self.units = check_units("units", units, shape[1] if units is None else None)
         if self.units[1] - self.units[0] != shape[1]:
             found = f"it has {shape[1]} columns for units {self.units}"
             refuse("W_out", "have a column for each of the units", found)
-        self.W_out = _checked("W_out", W_out, shape)
-        self.b_out = None if b_out is None else _checked("b_out", b_out, shape[:1])
+        dtype = common_dtype(resolve(W_out), resolve(b_out))
+        self.W_out = _checked("W_out", W_out, shape, dtype)
+        self.b_out = None if b_out is None else _checked("b_out", b_out, shape[:1], dtype)
+        if activation is not None:
+            check_elementwise("activation", activation, dtype)
         self.activation = activation
 
     @classmethod
@@ -87,8 +97,9 @@ class Readout(eqx.Module):
         return o if self.activation is None else self.activation(o)
 
 
-def _checked(name: str, parameter: Any, shape: tuple[int, ...]) -> Any:
-    array = as_float_array(name, resolve(parameter))
+def _checked(name: str, parameter: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    array = as_float_array(name, resolve(parameter), dtype)
     check_shape(name, array, shape, "(k,)")
     array = check_finite(name, array)
-    return array if eqx.is_array_like(parameter) else parameter
+    is_node = isinstance(parameter, paramax.AbstractUnwrappable)
+    return cast(name, parameter, dtype) if is_node else array

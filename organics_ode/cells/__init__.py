@@ -10,10 +10,8 @@ from ._temporal_skip import (
     AbstractSkip as AbstractSkip,
     CoarseStep as CoarseStep,
     DerivativeSkip as DerivativeSkip,
+    SkipBlock as SkipBlock,
     StateSkip as StateSkip,
     TemporalSkip as TemporalSkip,
-    choose as choose,
-    read_beta as read_beta,
-    read_length as read_length,
     skip_step as skip_step,
 )

@@ -1,7 +1,7 @@
 import collections
 import functools
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,26 +14,33 @@ from .._constraints import Frozen, resolve
 from ._cell import AbstractCell
 
 
-class AbstractSkip(eqx.Module):
-    """How a skip through time mixes what a block of steps began with into its states.
+class SkipBlock(NamedTuple):
+    """A block of θ steps, as one of its steps sees it.
 
-    `step` gives the state after a step of a block: `s` is the state before it and `base` after it
-    by the cell alone; `anchor` is the state the block began with, `slope` the increment of the
-    cell's first step in it, and `is_last` says whether this step completes the block.
+    Attributes:
+        anchor: the state the block began with.
+        slope: the increment of the cell's first step in it.
+        is_last: whether this step completes it.
+        length: θ.
+        beta: β.
     """
 
+    anchor: Any
+    slope: Any
+    is_last: Bool[Array, "..."]
+    length: Any
+    beta: Any
+
+
+class AbstractSkip(eqx.Module):
+    """How a skip through time mixes what a block of steps began with into its states."""
+
     @abstractmethod
-    def step(
-        self,
-        s: Array,
-        base: Array,
-        anchor: Array,
-        slope: Array,
-        is_last: Any,
-        length: Any,
-        beta: Any,
-    ) -> Array:
-        """The state after the step, of one leaf of the state."""
+    def step(self, s: Array, base: Array, block: SkipBlock) -> Array:
+        """The state after a step that began in s and that the cell alone ends in `base`.
+
+        Each is one leaf of the state, as are the anchor and the slope of the block.
+        """
 
 
 class CoarseStep(AbstractSkip):
@@ -44,17 +51,8 @@ class CoarseStep(AbstractSkip):
     For β = 0 and an `Euler` cell this is Euler with dt' = θ·dt, interpolated between its steps.
     """
 
-    def step(
-        self,
-        s: Array,
-        base: Array,
-        anchor: Array,
-        slope: Array,
-        is_last: Any,
-        length: Any,
-        beta: Any,
-    ) -> Array:
-        return s + (1 - beta) * slope + beta * (base - s)
+    def step(self, s: Array, base: Array, block: SkipBlock) -> Array:
+        return s + (1 - block.beta) * block.slope + block.beta * (base - s)
 
 
 class StateSkip(AbstractSkip):
@@ -63,17 +61,9 @@ class StateSkip(AbstractSkip):
     s_{t+θ} ← (1−β) s_t + β s_{t+θ}
     """
 
-    def step(
-        self,
-        s: Array,
-        base: Array,
-        anchor: Array,
-        slope: Array,
-        is_last: Any,
-        length: Any,
-        beta: Any,
-    ) -> Array:
-        return jnp.where(is_last, (1 - beta) * anchor + beta * base, base)
+    def step(self, s: Array, base: Array, block: SkipBlock) -> Array:
+        mixed = (1 - block.beta) * block.anchor + block.beta * base
+        return jnp.where(block.is_last, mixed, base)
 
 
 class DerivativeSkip(AbstractSkip):
@@ -82,17 +72,10 @@ class DerivativeSkip(AbstractSkip):
     s_{t+θ} ← (1−β) (s_t + θ·ds_t) + β s_{t+θ}
     """
 
-    def step(
-        self,
-        s: Array,
-        base: Array,
-        anchor: Array,
-        slope: Array,
-        is_last: Any,
-        length: Any,
-        beta: Any,
-    ) -> Array:
-        return jnp.where(is_last, (1 - beta) * (anchor + length * slope) + beta * base, base)
+    def step(self, s: Array, base: Array, block: SkipBlock) -> Array:
+        ahead = block.anchor + block.length * block.slope
+        mixed = (1 - block.beta) * ahead + block.beta * base
+        return jnp.where(block.is_last, mixed, base)
 
 
 class TemporalSkip(AbstractCell[Any]):
@@ -108,7 +91,8 @@ class TemporalSkip(AbstractCell[Any]):
     the block so far.
 
     Args:
-        cell: an `AbstractCell` whose state is a NamedTuple of floating arrays.
+        cell: an `AbstractCell` whose state is a NamedTuple of floating arrays. To start elsewhere
+            than in its initial state: `state0=skipping.at_rest(state)`.
         scheme: `CoarseStep()`, `StateSkip()` or `DerivativeSkip()`.
         length: θ ≥ 1, in steps.
         beta: β, from 0 to 1.
@@ -135,8 +119,8 @@ class TemporalSkip(AbstractCell[Any]):
         if not isinstance(scheme, AbstractSkip):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
             refuse("scheme", must, f"it is {scheme!r}")
-        self.cell, self.scheme = cell, scheme
-        self.length, self.beta = read_length(length), Frozen(read_beta(beta))
+        self.cell, self.scheme = _check_state(cell), scheme
+        self.length, self.beta = _read_length(length), Frozen(_read_beta(beta))
 
     @property
     def input_size(self) -> int:
@@ -145,15 +129,14 @@ class TemporalSkip(AbstractCell[Any]):
 
     def step(self, state: Any, x: Float[Array, " m"]) -> Any:
         """The state after one step with the input x (m,)."""
-        s, anchor, slope, since = unpack(state)
+        s, anchor, slope, since = _unpack(state)
         base = self.cell.step(s, x)
         is_first, is_last = since == 0, since == self.length - 1
-        anchor = choose(is_first, s, anchor)
-        slope = choose(is_first, jax.tree.map(jnp.subtract, base, s), slope)
-        new = skip_step(
-            self.scheme, s, base, anchor, slope, is_last, self.length, resolve(self.beta)
-        )
-        return pack(new, anchor, slope, jnp.where(is_last, 0, since + 1))
+        anchor = _choose(is_first, s, anchor)
+        slope = _choose(is_first, jax.tree.map(jnp.subtract, base, s), slope)
+        block = SkipBlock(anchor, slope, is_last, self.length, resolve(self.beta))
+        new = skip_step(self.scheme, s, base, block)
+        return _pack(new, anchor, slope, jnp.where(is_last, 0, since + 1))
 
     def restart(self, state: Any) -> Any:
         """The state at the start of a new block."""
@@ -166,35 +149,36 @@ class TemporalSkip(AbstractCell[Any]):
     def at_rest(self, s: Any) -> Any:
         """A state of the cell, at the start of a block."""
         zeros = jax.tree.map(jnp.zeros_like, s)
-        return pack(s, zeros, zeros, jnp.zeros((), jnp.int32))
+        return _pack(s, zeros, zeros, jnp.zeros((), jnp.int32))
 
 
-def skip_step(
-    scheme: AbstractSkip,
-    s: Any,
-    base: Any,
-    anchor: Any,
-    slope: Any,
-    is_last: Bool[Array, "..."],
-    length: Any,
-    beta: Any,
-) -> Any:
+def skip_step(scheme: AbstractSkip, s: Any, base: Any, block: SkipBlock) -> Any:
     """The scheme for every leaf of a state; for β = 1 the cell's own state, to the bit."""
 
     def leaf(s: Array, base: Array, anchor: Array, slope: Array) -> Array:
-        mix, theta = jnp.asarray(beta, s.dtype), jnp.asarray(length, s.dtype)
-        mixed = scheme.step(s, base, anchor, slope, is_last, theta, mix)
-        return jnp.where(mix < 1, mixed, base)
+        length, beta = jnp.asarray(block.length, s.dtype), jnp.asarray(block.beta, s.dtype)
+        here = SkipBlock(anchor, slope, block.is_last, length, beta)
+        return jnp.where(beta < 1, scheme.step(s, base, here), base)
 
-    return jax.tree.map(leaf, s, base, anchor, slope)
+    return jax.tree.map(leaf, s, base, block.anchor, block.slope)
 
 
-def choose(condition: Array, yes: Any, no: Any) -> Any:
+def _choose(condition: Array, yes: Any, no: Any) -> Any:
     """`yes` where the condition holds, leaf by leaf."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
-def read_length(length: Any) -> Int[Array, ""]:
+def _check_state(cell: AbstractCell) -> AbstractCell:
+    like: Any = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), cell)
+    if isinstance(cell, TemporalSkip):
+        refuse("cell", "be a cell without skips", "it is a `TemporalSkip`")
+    is_floating = all(jnp.issubdtype(x.dtype, jnp.floating) for x in jax.tree.leaves(like))
+    if not hasattr(like, "_fields") or not is_floating:
+        refuse("cell", "have a NamedTuple of floating arrays as its state", f"it has {like}")
+    return cell
+
+
+def _read_length(length: Any) -> Int[Array, ""]:
     """θ, checked."""
     if is_traced(length):
         return jnp.asarray(length, jnp.int32)
@@ -204,7 +188,7 @@ def read_length(length: Any) -> Int[Array, ""]:
     return jnp.asarray(int(length), jnp.int32)
 
 
-def read_beta(beta: Any) -> Float[Array, ""]:
+def _read_beta(beta: Any) -> Float[Array, ""]:
     """β, checked."""
     array = as_float_array("beta", beta)
     if array.shape != ():
@@ -219,13 +203,13 @@ def _state_type(fields: tuple[str, ...]) -> Any:
     return collections.namedtuple("TemporalSkipState", (*fields, "anchor", "slope", "since"))
 
 
-def pack(s: Any, anchor: Any, slope: Any, since: Array) -> Any:
+def _pack(s: Any, anchor: Any, slope: Any, since: Array) -> Any:
     """The state of the wrapped cell."""
     # The response stays the first entry, and every other one keeps its name.
     return _state_type(s._fields)(*s, anchor, slope, since)
 
 
-def unpack(state: Any) -> tuple[Any, Any, Any, Array]:
+def _unpack(state: Any) -> tuple[Any, Any, Any, Array]:
     """The cell's own state, the anchor, the slope and the number of steps in the block."""
     *s, anchor, slope, since = state
     return type(anchor)(*s), anchor, slope, since

@@ -3,6 +3,8 @@
 from ._circuit import (
     AbstractCircuit as AbstractCircuit,
     Parameter as Parameter,
+    cast as cast,
+    check_elementwise as check_elementwise,
     read_parameters as read_parameters,
 )
 from ._feedback import (

@@ -86,7 +86,7 @@ def _checked(name: str, array: Array, shape: tuple[str, ...] | None, sizes: dict
 
 def _node(parameter: Any, name: str, array: Array) -> Any:
     if isinstance(parameter, paramax.AbstractUnwrappable):
-        return jax.tree.map(lambda x: as_float_array(name, x, array.dtype), parameter)
+        return cast(name, parameter, array.dtype)
     if name == "W":
         return NonNegative(array)
     return array if array.ndim == 2 else Positive(array)
@@ -102,3 +102,21 @@ def _sizes(W_zx: Any, W_r: Any) -> dict[str, int]:
         hint = " (is it transposed?)" if shape_z[-1:] == (n,) else ""
         refuse("W_zx", f"have shape (n, m) = ({n}, m)", f"it has shape {shape_z}{hint}")
     return {"n": n, "m": shape_z[1]}
+
+
+def cast(name: str, node: Any, dtype: Any) -> Any:
+    """A node with its floating arrays in one dtype; masks and signs stay what they are."""
+    return jax.tree.map(
+        lambda x: as_float_array(name, x, dtype) if eqx.is_inexact_array(x) else x, node
+    )
+
+
+def check_elementwise(name: str, f: Any, dtype: Any) -> Any:
+    """A function that keeps the shape and the dtype of an array."""
+    if not callable(f):
+        refuse(name, "be a function", f"it is {f!r}")
+    probe = jax.ShapeDtypeStruct((2,), dtype)
+    found: Any = jax.eval_shape(f, probe)
+    if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
+        refuse(name, f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
+    return f

@@ -20,7 +20,7 @@ from .._checks import (
     refuse,
 )
 from .._constraints import resolve
-from ._circuit import AbstractCircuit, Parameter
+from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
 
 # ξ, η_m and η_I.
 _DIRECTIONS = 3
@@ -88,7 +88,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         for name, parameter in _read(given, shape[0]).items():
             setattr(self, name, parameter)
         values: Any = resolve(self.chi)
-        self.phi = _check_phi(phi, values.dtype)
+        self.phi = check_elementwise("phi", phi, values.dtype)
 
     @classmethod
     def random(
@@ -225,17 +225,7 @@ def _read(parameters: dict[str, Any], size: int) -> dict[str, Any]:
 def _as_given(parameter: Any, name: str, array: Array) -> Any:
     if not isinstance(parameter, paramax.AbstractUnwrappable):
         return array
-    return jax.tree.map(lambda x: as_float_array(name, x, array.dtype), parameter)
-
-
-def _check_phi(phi: Any, dtype: Any) -> Any:
-    if not callable(phi):
-        refuse("phi", "be a function", f"it is {phi!r}")
-    probe = jax.ShapeDtypeStruct((2,), dtype)
-    found: Any = jax.eval_shape(phi, probe)
-    if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
-        refuse("phi", f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
-    return phi
+    return cast(name, parameter, array.dtype)
 
 
 def _read_geometry(geometry: Any) -> tuple[float, ...]:

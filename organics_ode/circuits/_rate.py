@@ -19,7 +19,7 @@ from .._checks import (
     refuse,
 )
 from .._constraints import Connectivity, Frozen, resolve
-from ._circuit import AbstractCircuit, Parameter
+from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
 
 
 class RateNetworkState(NamedTuple):
@@ -89,7 +89,7 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         given |= {"tau": tau, "noise": noise, "tau_noise": tau_noise}
         for name, parameter in _read(given, shape[0], self.input_units).items():
             setattr(self, name, parameter)
-        self.f = _check_elementwise(f, resolve(self.b).dtype)
+        self.f = check_elementwise("f", f, resolve(self.b).dtype)
 
     @classmethod
     def random(
@@ -152,13 +152,11 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         """n, the number of units."""
         return resolve(self.b).shape[0]
 
-    def drive(self, x: Float[Array, "... m"], eta: Any = 0.0) -> Float[Array, "... n"]:
-        """What a unit gets from outside, b + W_in x + σ η, for inputs x (…, m) and noise (…, n)."""
+    def drive(self, x: Float[Array, " m"], eta: Any = 0.0) -> Float[Array, " n"]:
+        """What the units get from outside, W_in x + b + σ η, for x (m,) and η (n,)."""
         c: Any = resolve(self)
         start, stop = self.input_units
-        sides = [(0, 0)] * (x.ndim - 1) + [(start, self.size - stop)]
-        shape = (1,) * (x.ndim - 1)
-        return jnp.pad(x @ c.W_in.T, sides) + c.b.reshape(*shape, -1) + noise_of(c, eta, shape)
+        return jnp.pad(c.W_in @ x, (start, self.size - stop)) + c.b + c.noise * eta
 
     def vector_field(
         self, t: Any, state: RateNetworkState, x: Float[Array, " m"]
@@ -214,22 +212,18 @@ class Noisy(AbstractCircuit[RateNetworkState]):
         return self.network.initial_state()
 
 
-def check_units(name: str, units: Any, size: int) -> tuple[int, int]:
-    """(start, stop) of a group of units, all of them unless given."""
+def check_units(name: str, units: Any, size: int | None) -> tuple[int, int]:
+    """(start, stop) of a group of the `size` units (None: any number), all unless given."""
     units = (0, size) if units is None else units
     is_pair = isinstance(units, tuple | list) and len(units) == 2
     if not is_pair or not all(isinstance(u, int | np.integer) for u in units):
         refuse(name, "be a pair (start, stop) of whole numbers", f"it is {units!r}")
     start, stop = map(int, units)
-    if not 0 <= start < stop <= size:
-        refuse(name, f"have 0 ≤ start < stop ≤ n = {size}", f"it is ({start}, {stop})")
+    if not 0 <= start < stop:
+        refuse(name, "have 0 ≤ start < stop", f"it is ({start}, {stop})")
+    if size is not None and stop > size:
+        refuse(name, f"end at n = {size} at most", f"it is ({start}, {stop})")
     return start, stop
-
-
-def noise_of(network: Any, eta: Any, shape: tuple[int, ...]) -> Array:
-    """σ η; `shape` aligns σ with the leading axes of η."""
-    sigma = network.noise
-    return sigma.reshape(*shape, -1) * eta
 
 
 def _connect(W: Array, mask: Any, excitatory: float | None, self_connections: bool) -> Any:
@@ -272,18 +266,5 @@ def _read(given: dict[str, Any], n: int, units: tuple[int, int]) -> dict[str, An
 
 def _as_given(parameter: Any, name: str, array: Array) -> Any:
     if isinstance(parameter, paramax.AbstractUnwrappable):
-        return jax.tree.map(
-            lambda x: as_float_array(name, x, array.dtype) if eqx.is_inexact_array(x) else x,
-            parameter,
-        )
+        return cast(name, parameter, array.dtype)
     return array if name in ("W", "W_in", "b") else Frozen(array)
-
-
-def _check_elementwise(f: Any, dtype: Any) -> Any:
-    if not callable(f):
-        refuse("f", "be a function", f"it is {f!r}")
-    probe = jax.ShapeDtypeStruct((2,), dtype)
-    found: Any = jax.eval_shape(f, probe)
-    if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
-        refuse("f", f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
-    return f

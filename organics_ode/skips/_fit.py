@@ -6,25 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Float, PRNGKeyArray, PyTree
 
-from .._checks import check_positive_integer, refuse
-from .._constraints import project, resolve, trainable
 from .._history import CannotWrite, History, TrainingInterrupted, TrainingNotSaved
-from .._members import as_members, unstack
-from .._objective import Loss, State
+from .._members import unstack
+from .._objective import Loss
 from .._recorder import Recorder
 from .._resume import Checkpoints, Progress
 from .._signals import Interruption
-from ..cells import Euler, StateSkip
-from ..circuits import RateNetwork
+from ..cells import StateSkip
 from ..losses import squared_error
 from ..models import SequenceToSequence
-from ._run import Skips, loss_and_gradient, outputs
+from ._arguments import check_options, read_models, read_source
+from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
-from ._trials import Source, has_jitter
-
-_TOGETHER = 100  # trials of an evaluation at a time
 
 
 class SkipResult(NamedTuple):
@@ -118,14 +113,11 @@ def fit_with_skips(
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
         tasks with long-term dependencies", NeurIPS 36 (2023).
     """
-    members = _read_models(models)
-    _check_counts(locals())
-    if schedule is not None and not isinstance(schedule, SkipSchedule):
-        refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
-    source = _source(models[0], task, burn_in, key, batch_size)
-    run = _Run(optimizer, loss, activity, weights, steps_per_round, trials)
-    optimizer_state = eqx.filter_vmap(lambda m: optimizer.init(eqx.filter(m, trainable(m))))
-    state = State(members, optimizer_state(members))
+    check_options(locals())
+    members = read_models(models)
+    source = read_source(models, task, burn_in, key, batch_size)
+    run = Run(optimizer, loss, activity, weights, steps_per_round, trials)
+    state = start(optimizer, members)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every,
@@ -134,9 +126,14 @@ def fit_with_skips(
         schedule=schedule,
         optimizer=optimizer,
         loss=loss,
-        numbers=(steps_per_round, trials, evaluate_every, criterion, activity, weights),
+        steps_per_round=steps_per_round,
+        trials=trials,
+        evaluate_every=evaluate_every,
+        criterion=criterion,
+        activity=activity,
+        weights=weights,
     )
-    now = checkpoints.resume(Progress(0, state, members, History([])), rounds)
+    now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
     scheme = StateSkip() if schedule is None else schedule.scheme
     with (
         Recorder(None, source, rounds, log, progress, now, unit="round") as recorder,
@@ -154,11 +151,11 @@ def fit_with_skips(
             for step in range(now.step + 1, rounds + 1):
                 stage = Stage(0, 1, 1.0) if schedule is None else schedule.at(step - 1)
                 number = jnp.asarray(step, jnp.uint32)
-                new, values = _round(run, source, now.state, _skips(scheme, stage), number)
+                new, values = train_round(run, source, now.state, skips_of(scheme, stage), number)
                 now = now._replace(step=step, state=new)
                 recorder.step(step, values | stage._asdict())
                 if step % evaluate_every == 0 or step == rounds:
-                    scores = np.asarray(_scores(run, source, new.model, number)).tolist()
+                    scores = np.asarray(evaluate_round(run, source, new.model, number)).tolist()
                     recorder.validation(step, {"performance": scores})
                 is_done = _has_reached(recorder.history, criterion)
                 if is_done or interruption.requested or checkpoints.is_due(step, rounds):
@@ -177,91 +174,6 @@ def fit_with_skips(
         return ended("completed")
 
 
-class _Run(NamedTuple):
-    """What stays the same while training."""
-
-    optimizer: optax.GradientTransformation
-    loss: Loss
-    activity: float
-    weights: float
-    iterations: int
-    trials: int
-
-
-@eqx.filter_jit
-def _round(
-    run: _Run, source: Source, state: State, skips: Skips, number: Any
-) -> tuple[State, dict[str, Array]]:
-    """The iterations of a round, and the means of their losses and gradients' norms."""
-    params, rest = eqx.partition(state, eqx.is_array)
-
-    def iteration(params: PyTree, key: PRNGKeyArray) -> tuple[PyTree, dict[str, Array]]:
-        state: State = eqx.combine(params, rest)
-        _, batch = source.draw(key, source.batch_size)
-        step = eqx.filter_vmap(lambda s: _step(run, s, batch, skips))
-        state, values = step(state)
-        return eqx.filter(state, eqx.is_array), values
-
-    keys = jax.random.split(_key(source, number, 0), run.iterations)
-    params, values = jax.lax.scan(iteration, params, keys)
-    return eqx.combine(params, rest), jax.tree.map(lambda v: jnp.mean(v, axis=0), values)
-
-
-def _step(run: _Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
-    """One update of one model, which keeps its parameters where the gradient is not finite."""
-    params, rest = eqx.partition(state.model, trainable(state.model))
-    value, gradient = loss_and_gradient(state.model, batch, skips, run.loss, run.activity)
-    penalty, slope = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))(params)
-    value = value + run.weights * penalty
-    gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, slope)
-    norm = optax.global_norm(gradient)
-    with jax.numpy_dtype_promotion("standard"):
-        updates, optimizer_state = run.optimizer.update(gradient, state.optimizer, params)
-    model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
-    is_finite = jnp.isfinite(value) & jnp.isfinite(norm)
-    new = jax.tree.map(
-        lambda a, b: jnp.where(is_finite, a, b) if eqx.is_array(a) else a,
-        State(model, optimizer_state),
-        state,
-    )
-    return new, {"loss": value, "gradient_norm": norm}
-
-
-def _mean_weight(model: SequenceToSequence) -> Array:
-    """The mean size of the recurrent weights; 0 for cells that are no circuit."""
-    circuit = resolve(getattr(model.cell, "circuit", None))
-    W = getattr(circuit, "W_r", getattr(circuit, "W", None))
-    return jnp.zeros(()) if W is None else jnp.mean(jnp.abs(W))
-
-
-@eqx.filter_jit
-def _scores(run: _Run, source: Source, models: PyTree, number: Any) -> Float[Array, " models"]:
-    """The mean score of each base network, on trials of their own and without jitter."""
-    jitter = {"jitter": False} if has_jitter(source.task) else {}
-    size = min(run.trials, _TOGETHER)
-    count = -(-run.trials // size)
-
-    def scores(key: PRNGKeyArray) -> Array:
-        trials, batch = source.draw(key, size, **jitter)
-
-        def of_model(model: SequenceToSequence) -> Array:
-            skips = _skips(StateSkip(), Stage(0, 1, 1.0))
-            return jax.vmap(source.task.score)(outputs(model, batch, skips), trials)
-
-        return eqx.filter_vmap(of_model)(models)
-
-    every = jax.lax.map(scores, jax.random.split(_key(source, number, 1), count))
-    return jnp.mean(jnp.moveaxis(every, 0, 1).reshape(every.shape[1], -1)[:, : run.trials], axis=1)
-
-
-def _key(source: Source, number: Any, purpose: int) -> PRNGKeyArray:
-    return jax.random.fold_in(jax.random.fold_in(source.key, number), purpose)
-
-
-def _skips(scheme: Any, stage: Stage) -> Skips:
-    return Skips(scheme, jnp.asarray(stage.length, jnp.int32), jnp.asarray(stage.beta))
-
-
 def _has_reached(history: History, criterion: float) -> bool:
     """Whether the 10-90 % trimmed mean of the last evaluation reaches the criterion."""
     last = history.records[-1] if history.records else {}
@@ -271,8 +183,8 @@ def _has_reached(history: History, criterion: float) -> bool:
 
 
 def trimmed_mean(values: Any) -> float:
-    """The mean without the lowest and the highest tenth."""
-    ordered = np.sort(np.asarray(values, float))
+    """The mean without the lowest and the highest tenth; NaN, of a model that diverged, is 0."""
+    ordered = np.sort(np.nan_to_num(np.asarray(values, float), nan=0.0))
     cut = len(ordered) // 10
     return float(ordered[cut : len(ordered) - cut].mean())
 
@@ -286,39 +198,3 @@ def _result(now: Progress, history: History, criterion: float, outcome: str) -> 
             is_new = np.isnan(reached) & (performance >= criterion)
             reached[is_new] = record["step"]
     return SkipResult(unstack(now.state.model), history, reached, performance, outcome)
-
-
-def _read_models(models: Any) -> PyTree:
-    members = as_members(models)
-    if not isinstance(models[0], SequenceToSequence):
-        must = "be `SequenceToSequence` models, which answer at every step"
-        refuse("models", must, f"they are {type(models[0]).__name__}")
-    return members
-
-
-def _check_counts(given: dict[str, Any]) -> None:
-    counts = ("rounds", "steps_per_round", "batch_size", "trials", "evaluate_every")
-    for name in (*counts, "checkpoint_every"):
-        check_positive_integer(name, given[name])
-    for name in ("criterion", "burn_in", "activity", "weights"):
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-            refuse(name, "be a number, at least 0", f"it is {value!r}")
-
-
-def _source(model: Any, task: Any, burn_in: float, key: PRNGKeyArray, batch_size: int) -> Source:
-    for name in ("sample", "score"):
-        if not hasattr(task, name):
-            refuse("task", "have methods `sample` and `score`", f"it has no `{name}`")
-    if task.input_size != model.cell.input_size:
-        must = f"have as many channels as the models have inputs, {model.cell.input_size}"
-        refuse("task", must, f"it has {task.input_size}")
-    dt, cell = float(task.dt), model.cell
-    if hasattr(cell, "dt") and not np.isclose(float(cell.dt), dt):
-        refuse("task", f"have the time step of the cell, {cell.dt} ms", f"its own is {dt} ms")
-    noise = None
-    if isinstance(cell, Euler) and isinstance(cell.circuit, RateNetwork):
-        network: Any = resolve(cell.circuit)
-        if np.any(np.asarray(network.noise) > 0):
-            noise = (network.size, float(network.tau_noise))
-    return Source(task, noise, dt, round(burn_in / dt), key, batch_size)

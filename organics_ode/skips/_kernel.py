@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._constraints import Frozen, resolve
-from ..cells import AbstractCell, AbstractSkip, Euler, skip_step
+from ..cells import AbstractCell, AbstractSkip, Euler, SkipBlock, skip_step
 from ..circuits import RateNetwork
 
 
@@ -90,7 +90,7 @@ class _Move(eqx.Module):
         base = r + rate * (-r + self.f(current))
         anchor = jnp.where(is_first, r, anchor)
         slope = jnp.where(is_first, base - r, slope)
-        new = skip_step(self.scheme, r, base, anchor, slope, is_last, *mixing)
+        new = skip_step(self.scheme, r, base, SkipBlock(anchor, slope, is_last, *mixing))
         return Carry(new, anchor, slope)
 
 

@@ -134,10 +134,10 @@ def _runner(model: SequenceToSequence, skips: Skips) -> _AbstractRunner:
     state0 = resolve(model.state0)
     if _kernel.applies(model.cell):
         return _Kernel(model.cell, skips, state0)
-    return _Scan(noisy(model.cell), skips, state0)
+    return _Scan(_noisy(model.cell), skips, state0)
 
 
-def noisy(cell: AbstractCell) -> AbstractCell:
+def _noisy(cell: AbstractCell) -> AbstractCell:
     """The cell whose inputs are followed by those of its noise, where it has any."""
     if isinstance(cell, Euler) and isinstance(cell.circuit, RateNetwork):
         return Euler(Noisy(cell.circuit), cell.dt)
@@ -155,7 +155,7 @@ class _Kernel(_AbstractRunner):
         network: Any = resolve(self.cell.circuit)
         (r,) = network.initial_state() if self.state0 is None else self.state0
         r = jnp.broadcast_to(r[:, None], (network.size, batch.weights.shape[1]))
-        drive, rate = network.drive(batch.inputs[0]).T, _kernel.rates_per_step(self.cell)
+        drive, rate = self._drive(batch.inputs[:1], None)[:, 0], _kernel.rates_per_step(self.cell)
 
         def step(r: Array, eta: Any) -> tuple[Array, None]:
             noise = 0.0 if eta is None else network.noise.reshape(-1, 1) * eta.T

@@ -68,21 +68,17 @@ class SkipSchedule(eqx.Module):
 
     def at(self, round: int) -> Stage:
         """The stage of a round, counted from 0."""
-        check_round(round)
+        _check_round(round)
         if round >= self.rounds:
             return Stage(self.stages, 1, 1.0)
         k = round * self.stages // self.rounds
         part = k / (self.stages - 1) if self.stages > 1 else 0.0
         if isinstance(self.scheme, CoarseStep):
-            return Stage(k, round_half_up(self.length + (1 - self.length) * part), self.beta)
+            length = self.length + (1 - self.length) * part
+            return Stage(k, int(length + 0.5), self.beta)
         return Stage(k, self.length, self.beta + (1 - self.beta) * part)
 
 
-def check_round(round: Any) -> None:
+def _check_round(round: Any) -> None:
     if isinstance(round, bool) or not isinstance(round, int) or round < 0:
         refuse("round", "be a whole number from 0", f"it is {round!r}")
-
-
-def round_half_up(x: float) -> int:
-    """The nearest whole number."""
-    return int(x + 0.5)

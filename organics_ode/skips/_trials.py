@@ -34,6 +34,7 @@ class Source(eqx.Module):
         burn_in: steps before a trial.
         key: a PRNG key.
         batch_size: trials per iteration.
+        dtype: of the models, to which trials are cast.
     """
 
     task: Any
@@ -42,9 +43,10 @@ class Source(eqx.Module):
     burn_in: int
     key: PRNGKeyArray
     batch_size: int
+    dtype: Any = eqx.field(static=True)
 
     def draw(self, key: PRNGKeyArray, size: int, **jitter: bool) -> tuple[Any, TrialBatch]:
-        """Trials (with a leading axis), and the same as a batch, in one dtype."""
+        """Trials (with a leading axis), and the same as a batch in the models' dtype."""
         key_trials, key_noise = jax.random.split(key)
         keys = jax.random.split(key_trials, size)
         trials = jax.vmap(lambda k: self.task.sample(k, **jitter))(keys)
@@ -57,9 +59,11 @@ class Source(eqx.Module):
             total = self.burn_in + steps
             eta = ornstein_uhlenbeck(total, (size, n), dt=self.dt, tau=tau, key=key_noise)
             before, noise = eta[: self.burn_in], eta[self.burn_in :]
-        return trials, TrialBatch(
-            inputs, targets, weights, starts(trials, steps), noise, before, self.burn_in
-        )
+        values = (inputs, targets, weights, starts(trials, steps), noise, before)
+        return trials, TrialBatch(*jax.tree.map(self._cast, values), self.burn_in)
+
+    def _cast(self, x: Array) -> Array:
+        return x.astype(self.dtype) if eqx.is_inexact_array(x) else x
 
     def _weights(self, trial: Any) -> Float[Array, " time"]:
         """The weight of each step in the loss."""
@@ -74,7 +78,8 @@ def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
     t = jnp.arange(steps, dtype=jnp.int32)
     begin = jnp.zeros((steps, len(trials.mask)), bool)
     for span in trials.info.get("periods", {}).values():
-        begin = begin | (t[:, None] == span[None, :, 0])
+        first = span[0] if isinstance(span, tuple) else span[:, 0]
+        begin = begin | (t[:, None] == first.astype(t.dtype)[None, :])
     return begin.at[0].set(True)
 
 

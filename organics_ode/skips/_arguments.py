@@ -1,0 +1,81 @@
+"""The arguments of `fit_with_skips`, read."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import PRNGKeyArray, PyTree
+
+from .._checks import check_positive_integer, refuse
+from .._constraints import resolve
+from .._members import as_members
+from ..cells import Euler, TemporalSkip
+from ..circuits import RateNetwork
+from ..models import SequenceToSequence
+from ._schedule import SkipSchedule
+from ._trials import Source
+
+
+def read_models(models: Any) -> PyTree:
+    """The base networks as one tree."""
+    members = as_members(models)
+    if not isinstance(models[0], SequenceToSequence):
+        must = "be `SequenceToSequence` models, which answer at every step"
+        refuse("models", must, f"they are {type(models[0]).__name__}")
+    if isinstance(models[0].cell, TemporalSkip):
+        refuse("models", "be base networks, without skips", "their cell is a `TemporalSkip`")
+    return members
+
+
+def check_options(given: dict[str, Any]) -> None:
+    """Numbers, the schedule, the optimizer, the loss and the key."""
+    counts = ("rounds", "steps_per_round", "batch_size", "trials", "evaluate_every")
+    for name in (*counts, "checkpoint_every"):
+        check_positive_integer(name, given[name])
+    for name in ("criterion", "burn_in", "activity", "weights"):
+        value = given[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
+            refuse(name, "be a number, at least 0", f"it is {value!r}")
+    schedule, optimizer, loss = given["schedule"], given["optimizer"], given["loss"]
+    if schedule is not None and not isinstance(schedule, SkipSchedule):
+        refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
+    if not isinstance(optimizer, optax.GradientTransformation):
+        refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
+    if not callable(loss):
+        refuse("loss", "be a function", f"it is {loss!r}")
+    try:
+        jax.random.fold_in(given["key"], 0)
+    except (TypeError, ValueError):
+        refuse("key", "be one PRNG key such as `jax.random.key(0)`", f"it is {given['key']!r}")
+
+
+def read_source(
+    models: Any, task: Any, burn_in: float, key: PRNGKeyArray, batch_size: int
+) -> Source:
+    for name in ("sample", "score", "dt", "input_size"):
+        if not hasattr(task, name):
+            refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{name}`")
+    cell = models[0].cell
+    if task.input_size != cell.input_size:
+        must = f"have as many channels as the models have inputs, {cell.input_size}"
+        refuse("task", must, f"it has {task.input_size}")
+    dt = float(task.dt)
+    if hasattr(cell, "dt") and not np.isclose(float(cell.dt), dt):
+        refuse("task", f"have the time step of the cell, {cell.dt} ms", f"its own is {dt} ms")
+    dtype = jax.tree.leaves(cell.initial_state())[0].dtype
+    return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
+
+
+def _noise(models: Any) -> tuple[int, float] | None:
+    """The size and the time constant of the models' noise; None where no unit has any."""
+    cells = [model.cell for model in models]
+    if not isinstance(cells[0], Euler) or not isinstance(cells[0].circuit, RateNetwork):
+        return None
+    networks: list[Any] = [resolve(cell.circuit) for cell in cells]
+    taus = {float(network.tau_noise) for network in networks}
+    if len(taus) > 1:
+        must = "have one `tau_noise`, for they share their noise"
+        refuse("models", must, f"there are {sorted(taus)} ms")
+    is_noisy = any(np.any(np.asarray(network.noise) > 0) for network in networks)
+    return (networks[0].size, taus.pop()) if is_noisy else None

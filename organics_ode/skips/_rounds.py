@@ -1,0 +1,119 @@
+"""The compiled parts of a training: a round of many models at once, and their evaluation."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from .._constraints import project, resolve, trainable
+from .._objective import Loss, State
+from ..cells import StateSkip
+from ..models import SequenceToSequence
+from ._run import Skips, loss_and_gradient, outputs
+from ._schedule import Stage
+from ._trials import Source, has_jitter
+
+_TOGETHER = 100  # trials of an evaluation at a time
+
+
+class Run(NamedTuple):
+    """What stays the same while training."""
+
+    optimizer: optax.GradientTransformation
+    loss: Loss
+    activity: float
+    weights: float
+    iterations: int
+    trials: int
+
+
+@eqx.filter_jit
+def start(optimizer: optax.GradientTransformation, members: PyTree) -> State:
+    def of_model(model: PyTree) -> State:
+        with jax.numpy_dtype_promotion("standard"):
+            return State(model, optimizer.init(eqx.filter(model, trainable(model))))
+
+    return eqx.filter_vmap(of_model)(members)
+
+
+@eqx.filter_jit
+def train_round(
+    run: Run, source: Source, state: State, skips: Skips, number: Any
+) -> tuple[State, dict[str, Array]]:
+    """The iterations of a round, and the means of their losses and gradients' norms."""
+    params, rest = eqx.partition(state, eqx.is_array)
+
+    def iteration(params: PyTree, key: PRNGKeyArray) -> tuple[PyTree, dict[str, Array]]:
+        state: State = eqx.combine(params, rest)
+        _, batch = source.draw(key, source.batch_size)
+        step = eqx.filter_vmap(lambda s: _step(run, s, batch, skips))
+        state, values = step(state)
+        return eqx.filter(state, eqx.is_array), values
+
+    keys = jax.random.split(_key(source, number, 0), run.iterations)
+    params, values = jax.lax.scan(iteration, params, keys)
+    return eqx.combine(params, rest), jax.tree.map(lambda v: jnp.mean(v, axis=0), values)
+
+
+def _step(run: Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
+    """One update of one model, which keeps its parameters where the gradient is not finite."""
+    params, rest = eqx.partition(state.model, trainable(state.model))
+    value, gradient = loss_and_gradient(state.model, batch, skips, run.loss, run.activity)
+    penalty, slope = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))(params)
+    value = value + run.weights * penalty
+    gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, slope)
+    norm = optax.global_norm(gradient)
+    with jax.numpy_dtype_promotion("standard"):
+        updates, optimizer_state = run.optimizer.update(gradient, state.optimizer, params)
+    model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
+    is_finite = jnp.isfinite(value) & jnp.isfinite(norm)
+    new = jax.tree.map(
+        lambda a, b: jnp.where(is_finite, a, b) if eqx.is_array(a) else a,
+        State(model, optimizer_state),
+        state,
+    )
+    return new, {"loss": value, "gradient_norm": norm}
+
+
+def _mean_weight(model: SequenceToSequence) -> Array:
+    """The mean size of the recurrent weights; 0 for cells that are no circuit."""
+    circuit = resolve(getattr(model.cell, "circuit", None))
+    W = getattr(circuit, "W_r", getattr(circuit, "W", None))
+    if W is None:
+        return jnp.zeros((), jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))[0].dtype)
+    return jnp.mean(jnp.abs(W))
+
+
+@eqx.filter_jit
+def evaluate_round(
+    run: Run, source: Source, models: PyTree, number: Any
+) -> Float[Array, " models"]:
+    """The mean score of each base network, on trials of their own and without jitter."""
+    jitter = {"jitter": False} if has_jitter(source.task) else {}
+    size = min(run.trials, _TOGETHER)
+    count = -(-run.trials // size)
+
+    def scores(key: PRNGKeyArray) -> Array:
+        trials, batch = source.draw(key, size, **jitter)
+
+        def of_model(model: SequenceToSequence) -> Array:
+            skips = skips_of(StateSkip(), Stage(0, 1, 1.0))
+            answers = outputs(model, batch, skips).astype(trials.inputs.dtype)
+            return jax.vmap(source.task.score)(answers, trials)
+
+        return eqx.filter_vmap(of_model)(models)
+
+    every = jax.lax.map(scores, jax.random.split(_key(source, number, 1), count))
+    return jnp.mean(jnp.moveaxis(every, 0, 1).reshape(every.shape[1], -1)[:, : run.trials], axis=1)
+
+
+def _key(source: Source, number: Any, purpose: int) -> PRNGKeyArray:
+    return jax.random.fold_in(jax.random.fold_in(source.key, number), purpose)
+
+
+def skips_of(scheme: Any, stage: Stage) -> Skips:
+    """Those of a stage, as arrays: other numbers compile nothing anew."""
+    return Skips(scheme, jnp.asarray(stage.length, jnp.int32), jnp.asarray(stage.beta))
