@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray, PyTree
 
+from .._devices import bring_home, check_divides, check_mesh, check_same, gather, is_writer, split
 from .._history import CannotWrite, History, TrainingInterrupted, TrainingNotSaved
 from .._members import unstack
 from .._objective import Loss
@@ -64,6 +66,7 @@ def fit_with_skips(
     checkpoint_every: int = 10,
     log: Any = None,
     progress: bool = True,
+    mesh: Mesh | None = None,
 ) -> SkipResult:
     """Train many models on a task by skips through time that are annealed away (host).
 
@@ -98,6 +101,7 @@ def fit_with_skips(
         loss: of one step's outputs, target and None as the mask.
         activity, weights: penalties.
         checkpoint, checkpoint_every, log, progress: as in `fit`, with rounds for its steps.
+        mesh: devices that each take an equal part of the models, such as `device_mesh()`.
 
     Returns:
         A `SkipResult(models, history, rounds, performance, outcome)`. A model whose loss or
@@ -116,7 +120,12 @@ def fit_with_skips(
     check_options(locals())
     members = read_models(models)
     source = read_source(models, task, burn_in, key, batch_size)
-    run = Run(optimizer, loss, activity, weights, steps_per_round, trials)
+    check_mesh(mesh)
+    if mesh is not None:
+        must = f"be as many as a multiple of the mesh's {mesh.size} devices"
+        check_divides("models", must, len(models), mesh)
+    check_same("models", members, mesh)
+    run = Run(optimizer, loss, activity, weights, steps_per_round, trials, mesh)
     state = start(optimizer, members)
     checkpoints = Checkpoints(
         checkpoint,
@@ -134,6 +143,8 @@ def fit_with_skips(
         weights=weights,
     )
     now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
+    now = now._replace(state=split(now.state, mesh))
+    log, progress = (log, progress) if is_writer(mesh) else (None, False)
     scheme = StateSkip() if schedule is None else schedule.scheme
     with (
         Recorder(None, source, rounds, log, progress, now, unit="round") as recorder,
@@ -141,11 +152,13 @@ def fit_with_skips(
     ):
 
         def ended(outcome: str) -> SkipResult:
-            return _result(now, recorder.history, criterion, outcome)
+            return _result(_at_home(now, mesh), recorder.history, criterion, outcome)
 
         try:
             now = now._replace(log_start=recorder.log_start)
-            checkpoints.begin(now, rounds)
+            begun = _at_home(now, mesh)
+            if is_writer(mesh):
+                checkpoints.begin(begun, rounds)
             if _has_reached(recorder.history, criterion):
                 return ended("criterion")
             for step in range(now.step + 1, rounds + 1):
@@ -159,7 +172,9 @@ def fit_with_skips(
                     recorder.validation(step, {"performance": scores})
                 is_done = _has_reached(recorder.history, criterion)
                 if is_done or interruption.requested or checkpoints.is_due(step, rounds):
-                    checkpoints.write(now)
+                    whole = _at_home(now, mesh)  # by all processes together
+                    if is_writer(mesh):
+                        checkpoints.write(whole)
                 if is_done:
                     return ended("criterion")
                 if interruption.requested:
@@ -172,6 +187,11 @@ def fit_with_skips(
             text = f"{what} {there}{checkpoints.remedy()}"
             raise TrainingNotSaved(text, ended("interrupted")) from error
         return ended("completed")
+
+
+def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
+    """With the arrays of all models whole, of this process alone and tied to no device."""
+    return now._replace(state=bring_home(gather(now.state, mesh), mesh))
 
 
 def _has_reached(history: History, criterion: float) -> bool:

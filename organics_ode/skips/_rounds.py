@@ -6,10 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._constraints import project, resolve, trainable
 from .._objective import Loss, State
+from .._shard import each_on_its_device
 from ..cells import StateSkip
 from ..models import SequenceToSequence
 from ._run import Skips, loss_and_gradient, outputs
@@ -28,6 +30,7 @@ class Run(NamedTuple):
     weights: float
     iterations: int
     trials: int
+    mesh: Mesh | None
 
 
 @eqx.filter_jit
@@ -44,18 +47,24 @@ def train_round(
     run: Run, source: Source, state: State, skips: Skips, number: Any
 ) -> tuple[State, dict[str, Array]]:
     """The iterations of a round, and the means of their losses and gradients' norms."""
-    params, rest = eqx.partition(state, eqx.is_array)
 
-    def iteration(params: PyTree, key: PRNGKeyArray) -> tuple[PyTree, dict[str, Array]]:
-        state: State = eqx.combine(params, rest)
-        _, batch = source.draw(key, source.batch_size)
-        step = eqx.filter_vmap(lambda s: _step(run, s, batch, skips))
-        state, values = step(state)
-        return eqx.filter(state, eqx.is_array), values
+    def iterations(state: State, shared: Any) -> tuple[State, dict[str, Array]]:
+        source, skips, keys = shared
+        params, rest = eqx.partition(state, eqx.is_array)
+
+        def iteration(params: PyTree, key: PRNGKeyArray) -> tuple[PyTree, dict[str, Array]]:
+            _, batch = source.draw(key, source.batch_size)
+            step = eqx.filter_vmap(lambda s: _step(run, s, batch, skips))
+            state, values = step(eqx.combine(params, rest))
+            return eqx.filter(state, eqx.is_array), values
+
+        params, values = jax.lax.scan(iteration, params, keys)
+        means = jax.tree.map(lambda v: jnp.mean(v, axis=0), values)
+        return eqx.combine(params, rest), means
 
     keys = jax.random.split(_key(source, number, 0), run.iterations)
-    params, values = jax.lax.scan(iteration, params, keys)
-    return eqx.combine(params, rest), jax.tree.map(lambda v: jnp.mean(v, axis=0), values)
+    on_devices = each_on_its_device(iterations, run.mesh, is_shared=True)
+    return on_devices(state, (source, skips, keys))
 
 
 def _step(run: Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
@@ -96,18 +105,24 @@ def evaluate_round(
     size = min(run.trials, _TOGETHER)
     count = -(-run.trials // size)
 
-    def scores(key: PRNGKeyArray) -> Array:
-        trials, batch = source.draw(key, size, **jitter)
+    def scores(models: PyTree, shared: Any) -> tuple[None, Float[Array, " models"]]:
+        source, keys = shared
 
-        def of_model(model: SequenceToSequence) -> Array:
-            skips = skips_of(StateSkip(), Stage(0, 1, 1.0))
-            answers = outputs(model, batch, skips).astype(trials.inputs.dtype)
-            return jax.vmap(source.task.score)(answers, trials)
+        def of_trials(key: PRNGKeyArray) -> Array:
+            trials, batch = source.draw(key, size, **jitter)
 
-        return eqx.filter_vmap(of_model)(models)
+            def of_model(model: SequenceToSequence) -> Array:
+                skips = skips_of(StateSkip(), Stage(0, 1, 1.0))
+                answers = outputs(model, batch, skips).astype(trials.inputs.dtype)
+                return jax.vmap(source.task.score)(answers, trials)
 
-    every = jax.lax.map(scores, jax.random.split(_key(source, number, 1), count))
-    return jnp.mean(jnp.moveaxis(every, 0, 1).reshape(every.shape[1], -1)[:, : run.trials], axis=1)
+            return eqx.filter_vmap(of_model)(models)
+
+        every = jnp.moveaxis(jax.lax.map(of_trials, keys), 0, 1)
+        return None, jnp.mean(every.reshape(len(every), -1)[:, : run.trials], axis=1)
+
+    keys = jax.random.split(_key(source, number, 1), count)
+    return each_on_its_device(scores, run.mesh, is_shared=True)(models, (source, keys))[1]
 
 
 def _key(source: Source, number: Any, purpose: int) -> PRNGKeyArray:
