@@ -22,6 +22,7 @@ import numpy as np
 import optax
 
 import organics_ode as oo
+import tasks
 from organics_ode import _devices, _objective
 
 SIZE, TIME, MEMBERS = 16, 5, 8
@@ -88,6 +89,38 @@ def train_members(steps, mesh=None):
         progress=False,
         mesh=mesh,
     )
+
+
+def rate_network(seed):
+    keys = jax.random.split(jax.random.key(seed))
+    network = oo.RateNetwork.random(85, 4, key=keys[0], tau=100.0)
+    readout = oo.Readout.random(4, 33, key=keys[1])
+    return oo.SequenceToSequence(oo.Euler(network, 50.0), readout)
+
+
+def train_with_skips(rounds, mesh=None, checkpoint=None):
+    """What became of rate networks of their own seed; with a checkpoint, in two calls."""
+    models = [rate_network(seed) for seed in range(MEMBERS)]
+    sizes = {"steps_per_round": 2, "batch_size": 3, "trials": 4, "burn_in": 100.0}
+    options = {"optimizer": relaxed_adam(), "key": jax.random.key(5), "progress": False}
+    schedule = oo.SkipSchedule(oo.StateSkip(), length=3, rounds=12)
+    for total in (rounds,) if checkpoint is None else (rounds // 2, rounds):
+        result = oo.fit_with_skips(
+            models,
+            tasks.RingTask("go", 50.0),
+            schedule,
+            rounds=total,
+            mesh=mesh,
+            checkpoint=checkpoint,
+            **sizes,
+            **options,
+        )
+    leaves = jax.tree.leaves(eqx.filter(result.models, eqx.is_inexact_array))
+    return {
+        "loss": result.history["loss"].tolist(),
+        "performance": result.history["validation_performance"].tolist(),
+        "weights": np.concatenate([np.ravel(leaf) for leaf in leaves]).tolist(),
+    }
 
 
 def numbers(models, history):
@@ -159,6 +192,8 @@ def main(options):
         members = train_members(options["ensemble"], mesh)
         found["ensemble"] = numbers(members.models, members.history)
         found["ensemble"] |= {"outcomes": members.outcomes, "steps": members.steps}
+        checkpoint = None if "port" in options else out / "skips.checkpoint"
+        found["skips"] = train_with_skips(4, mesh, checkpoint)
     (out / f"{process}.json").write_text(json.dumps(found))
 
 

@@ -68,6 +68,11 @@ def check_ensemble(found, steps):
         np.testing.assert_allclose(found["ensemble"][name], value, rtol=0, atol=1e-10)
 
 
+def check_skips(found):
+    for name, value in worker.train_with_skips(4).items():
+        np.testing.assert_allclose(found["skips"][name], value, rtol=0, atol=1e-10)
+
+
 @pytest.fixture(scope="module")
 def on_eight(tmp_path_factory):
     (found,) = run(tmp_path_factory.mktemp("eight"), 8, ["float64"], 100, ensemble=5)
@@ -96,6 +101,10 @@ def test_an_ensemble_on_eight_devices_is_that_on_one(on_eight):
     check_ensemble(on_eight, 5)
 
 
+def test_networks_with_skips_on_eight_devices_are_those_on_one_resumed_or_not(on_eight):
+    check_skips(on_eight)
+
+
 def test_devices_meet_once_in_a_step_and_not_in_its_loops(on_eight):
     found = on_eight["collectives"]
     assert found["loops"] >= 2  # the scan and its gradient
@@ -121,6 +130,7 @@ def check_processes(out, dtypes, steps, *, ensemble):
         assert not (out / f"{dtype}-1.jsonl").exists()  # one writer
     if ensemble:
         check_ensemble(first, ensemble)
+        check_skips(first)
     assert "must be the same on every process" in first["refusals"]["differing"]
     assert "6 is not a multiple of 4" in first["refusals"]["size"]
 
