@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._constraints import resolve
 from .._objective import Loss
 from ..cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
-from ..circuits import Noisy, RateNetwork
+from ..circuits import Noisy
 from ..models import SequenceToSequence
 from . import _kernel
 from ._trials import TrialBatch
@@ -77,7 +77,7 @@ def _along(
 ) -> Array:
     """What `values` makes of the responses (n, time, batch) in each block of steps, which are
     computed again for the gradient; the burn-in has none."""
-    run = _runner(model, skips)
+    run = _runner(model, skips, is_noisy=batch.noise is not None)
     state = jax.lax.stop_gradient(run.rest(batch))
 
     def block(state: Any, now: Any) -> tuple[Any, Array]:
@@ -116,18 +116,16 @@ class _AbstractRunner(eqx.Module):
         """The states after some steps, and the response after each of them."""
 
 
-def _runner(model: SequenceToSequence, skips: Skips) -> _AbstractRunner:
+def _runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> _AbstractRunner:
     state0 = resolve(model.state0)
     if _kernel.applies(model.cell):
         return _Kernel(model.cell, skips, state0)
-    return _Scan(_noisy(model.cell), skips, state0)
+    return _Scan(_with_noise(model.cell) if is_noisy else model.cell, skips, state0)
 
 
-def _noisy(cell: AbstractCell) -> AbstractCell:
-    """The cell whose inputs are followed by those of its noise, where it has any."""
-    if isinstance(cell, Euler) and isinstance(cell.circuit, RateNetwork):
-        return Euler(Noisy(cell.circuit), cell.dt)
-    return cell
+def _with_noise(cell: Any) -> AbstractCell:
+    """A rate network whose inputs are followed by its noise."""
+    return Euler(Noisy(cell.circuit), cell.dt)
 
 
 class _Kernel(_AbstractRunner):
