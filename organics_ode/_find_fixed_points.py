@@ -14,7 +14,7 @@ from ._closed_form import closed_form
 from ._linearise import read_point
 from ._points import FixedPoints, distinct, in_turns, look
 from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted, tolerance
-from .circuits import AbstractCircuit, FeedbackNetwork
+from .circuits import AbstractCircuit, FeedbackNetwork, RateNetwork
 
 _METHODS = (accelerate, settle, substituted, descend)
 
@@ -100,3 +100,15 @@ def _(circuit: Any, e: Equations, key: Array, starts: int) -> Array:
     noise = scale * jax.random.normal(keys[2], (starts, c.size), rest.dtype)
     known = jnp.repeat(jnp.stack([rest, driven]), len(_METHODS), 0)
     return jnp.concatenate([known, driven[None, :] + z @ m.T + 0.1 * noise])[:starts]
+
+
+@_starts.register(RateNetwork)
+def _(circuit: Any, e: Equations, key: Array, starts: int) -> Array:
+    """Rates that f can give: those of the input alone, and of currents of all sizes around it."""
+    c, rest, drive = circuit, ravel(e.like), circuit.drive(e.x)
+    keys = jax.random.split(key)
+    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), rest.dtype, -2.5, 1.5)
+    size = jnp.sqrt(jnp.mean(jnp.sum(c.W**2, axis=1)))
+    currents = scale * size * jax.random.normal(keys[1], (starts, c.size), rest.dtype)
+    known = jnp.repeat(jnp.stack([rest, c.f(drive)]), len(_METHODS), 0)
+    return jnp.concatenate([known, c.f(drive[None, :] + currents)])[:starts]

@@ -98,7 +98,7 @@ def test_a_noisy_network_is_solved_adaptively_and_by_small_steps_alike():
     ]
     solved = oo.simulate(net, inputs, jnp.array([0.0, steps * dt]))
     np.testing.assert_allclose(solved.states.r[-1], 2 * ends[1] - ends[0], atol=1e-5)
-    assert np.max(np.abs(ends[1] - ends[0])) > 1e-4
+    assert np.max(np.abs(ends[1] - ends[0])) > 2e-5  # without extrapolation it would not do
 
 
 def test_its_fixed_points_are_all_found_and_their_spectra_are_numpys():
@@ -106,7 +106,7 @@ def test_its_fixed_points_are_all_found_and_their_spectra_are_numpys():
     W = np.array([[2.0, -0.5], [-0.5, 2.0]])
     net = oo.RateNetwork(W, np.eye(2), np.zeros(2), np.array([10.0, 20.0]), f=jnp.tanh)
     x = jnp.array([0.05, -0.02])
-    found = oo.find_fixed_points(net, x, key=jax.random.key(0), starts=64)
+    found = oo.find_fixed_points(net, x, key=jax.random.key(0), starts=256)
 
     def residual(r):
         return -r + np.tanh(W @ r + np.asarray(x))
@@ -231,6 +231,8 @@ def test_an_organics_circuit_takes_connectivity_too():
     circuit = zoo.organics(n=N, nodes={"W_r": lambda _: connectivity()})
     np.testing.assert_array_equal(oo.resolve(circuit).W_r, oo.resolve(connectivity()))
     assert circuit.W_r.mask.dtype == bool
+    # Numbers in other nodes are read as floats still.
+    assert zoo.organics(nodes={"b0": lambda _: oo.Frozen(1)}).b0.value.dtype == np.float64
 
 
 def test_the_noise_is_stationary_with_variance_one_and_the_correlations_of_its_time_constant():

@@ -18,7 +18,7 @@ from .._checks import (
     common_dtype,
     refuse,
 )
-from .._constraints import NonNegative, Positive, resolve
+from .._constraints import Connectivity, NonNegative, Positive, resolve
 
 State = TypeVar("State", bound=tuple)
 Parameter = Float[Array, "..."] | paramax.AbstractUnwrappable
@@ -105,10 +105,14 @@ def _sizes(W_zx: Any, W_r: Any) -> dict[str, int]:
 
 
 def cast(name: str, node: Any, dtype: Any) -> Any:
-    """A node with its floating arrays in one dtype; masks and signs stay what they are."""
-    return jax.tree.map(
-        lambda x: as_float_array(name, x, dtype) if eqx.is_inexact_array(x) else x, node
-    )
+    """A node with its numbers in one dtype; the mask and the signs of a `Connectivity` stay."""
+
+    def one(x: Any) -> Any:
+        if isinstance(x, Connectivity):
+            return eqx.tree_at(lambda c: c.value, x, one(x.value))
+        return as_float_array(name, x, dtype)
+
+    return jax.tree.map(one, node, is_leaf=lambda x: isinstance(x, Connectivity))
 
 
 def check_elementwise(name: str, f: Any, dtype: Any) -> Any:

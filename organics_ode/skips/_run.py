@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._constraints import resolve, trainable
 from .._objective import Loss
 from ..cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
-from ..circuits import Noisy, RateNetwork
+from ..circuits import Noisy
 from ..models import SequenceToSequence
 from . import _kernel
 from ._trials import TrialBatch
@@ -45,7 +45,9 @@ def loss_and_gradient(
     def block(params: PyTree, state: Any, now: Any) -> tuple[Any, Array]:
         over_time, targets, weights, is_step = now
         model = eqx.combine(params, fixed)
-        state, responses = _runner(model, skips).block(state, over_time)
+        state, responses = _runner(model, skips, is_noisy=batch.noise is not None).block(
+            state, over_time
+        )
         outputs = _read_out(resolve(model.readout), responses)
         losses = jax.vmap(of_trials, in_axes=(1, 0))(outputs, targets)
         rates = jnp.mean(jnp.abs(responses), axis=(0, 2))
@@ -65,7 +67,7 @@ def loss_and_gradient(
         of_params, of_state = pull((of_end, jnp.ones_like(value)))
         return (of_state, jax.tree.map(jnp.add, gradient, of_params)), value
 
-    run = _runner(model, skips)
+    run = _runner(model, skips, is_noisy=batch.noise is not None)
     is_step = jnp.ones(steps, batch.weights.dtype)
     cut = _cut((run.over_time(batch), batch.targets, batch.weights, is_step), steps)
     first = run.rest(batch)
@@ -82,7 +84,7 @@ def outputs(
 ) -> Float[Array, "batch time k"]:
     """The outputs after each step."""
     readout = resolve(model.readout)
-    run = _runner(model, skips)
+    run = _runner(model, skips, is_noisy=batch.noise is not None)
 
     def block(state: Any, over_time: Any) -> tuple[Any, Array]:
         state, responses = run.block(state, over_time)
@@ -130,18 +132,16 @@ class _AbstractRunner(eqx.Module):
         """The states after some steps, and the response after each of them."""
 
 
-def _runner(model: SequenceToSequence, skips: Skips) -> _AbstractRunner:
+def _runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> _AbstractRunner:
     state0 = resolve(model.state0)
     if _kernel.applies(model.cell):
         return _Kernel(model.cell, skips, state0)
-    return _Scan(_noisy(model.cell), skips, state0)
+    return _Scan(_with_noise(model.cell) if is_noisy else model.cell, skips, state0)
 
 
-def _noisy(cell: AbstractCell) -> AbstractCell:
-    """The cell whose inputs are followed by those of its noise, where it has any."""
-    if isinstance(cell, Euler) and isinstance(cell.circuit, RateNetwork):
-        return Euler(Noisy(cell.circuit), cell.dt)
-    return cell
+def _with_noise(cell: Any) -> AbstractCell:
+    """A rate network whose inputs are followed by its noise."""
+    return Euler(Noisy(cell.circuit), cell.dt)
 
 
 class _Kernel(_AbstractRunner):

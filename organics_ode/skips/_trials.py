@@ -59,10 +59,11 @@ class Source(eqx.Module):
             total = self.burn_in + steps
             eta = ornstein_uhlenbeck(total, (size, n), dt=self.dt, tau=tau, key=key_noise)
             before, noise = eta[: self.burn_in], eta[self.burn_in :]
-        values = (inputs, targets, weights, starts(trials, steps), noise, before)
-        return trials, TrialBatch(*jax.tree.map(self._cast, values), self.burn_in)
+        begin = starts(trials, steps)
+        batch = TrialBatch(inputs, targets, weights, begin, noise, before, self.burn_in)
+        return trials, jax.tree.map(self._cast, batch)
 
-    def _cast(self, x: Array) -> Array:
+    def _cast(self, x: Any) -> Any:
         return x.astype(self.dtype) if eqx.is_inexact_array(x) else x
 
     def _weights(self, trial: Any) -> Float[Array, " time"]:
