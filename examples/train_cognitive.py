@@ -85,7 +85,7 @@ def draw(args: argparse.Namespace, task: tasks.RingTask, result: oo.SkipResult, 
     trials = [task.sample(key, jitter=False) for key in keys]
 
     def along(beta: float) -> jax.Array:
-        skip = oo.TemporalSkip(model.cell, scheme, args.length, beta)
+        skip = oo.TemporalSkip(model.cell, scheme, args.length, jnp.asarray(beta))
         return jnp.stack([responses(model, trial, skip) for trial in trials])
 
     figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")

@@ -1,5 +1,6 @@
 import collections
 import functools
+import numbers
 from abc import abstractmethod
 from typing import Any, NamedTuple
 
@@ -95,9 +96,9 @@ class TemporalSkip(AbstractCell[Any]):
             than in its initial state: `state0=skipping.at_rest(state)`.
         scheme: `CoarseStep()`, `StateSkip()` or `DerivativeSkip()`.
         length: θ ≥ 1, in steps.
-        beta: β, from 0 to 1.
-
-    `length` and `beta` are data and never trained: other values compile nothing anew.
+        beta: β, from 0 to 1. A number is compiled in: for 1 the steps are those of the cell to the
+            bit. An array is data, of which other values compile nothing anew, as is `length`;
+            neither is trained.
 
     Raises:
         ValueError: an argument is bad.
@@ -110,7 +111,7 @@ class TemporalSkip(AbstractCell[Any]):
     cell: AbstractCell
     scheme: AbstractSkip
     length: Int[Array, ""]
-    beta: Frozen | Float[Array, ""]
+    beta: Frozen | float
 
     def __init__(self, cell: AbstractCell, scheme: AbstractSkip, length: Any, beta: Any):
         if not isinstance(cell, AbstractCell):
@@ -120,7 +121,7 @@ class TemporalSkip(AbstractCell[Any]):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
             refuse("scheme", must, f"it is {scheme!r}")
         self.cell, self.scheme = _check_state(cell), scheme
-        self.length, self.beta = _read_length(length), Frozen(_read_beta(beta))
+        self.length, self.beta = _read_length(length), _read_beta(beta)
 
     @property
     def input_size(self) -> int:
@@ -131,6 +132,9 @@ class TemporalSkip(AbstractCell[Any]):
         """The state after one step with the input x (m,)."""
         s, anchor, slope, since = _unpack(state)
         base = self.cell.step(s, x)
+        if isinstance(self.beta, float) and self.beta == 1:
+            # Whatever else is computed from `base`, XLA may round it otherwise in its last digit.
+            return _pack(base, anchor, slope, since)
         is_first, is_last = since == 0, since == self.length - 1
         anchor = _choose(is_first, s, anchor)
         slope = _choose(is_first, jax.tree.map(jnp.subtract, base, s), slope)
@@ -188,14 +192,14 @@ def _read_length(length: Any) -> Int[Array, ""]:
     return jnp.asarray(int(length), jnp.int32)
 
 
-def _read_beta(beta: Any) -> Float[Array, ""]:
+def _read_beta(beta: Any) -> Frozen | float:
     """β, checked."""
     array = as_float_array("beta", beta)
     if array.shape != ():
         refuse("beta", "be a number", f"it has shape {array.shape}")
     if not is_traced(array) and not 0 <= float(array) <= 1:
         refuse("beta", "lie between 0 and 1", f"it is {float(array)}")
-    return array
+    return float(beta) if isinstance(beta, numbers.Real) else Frozen(array)
 
 
 @functools.cache
