@@ -68,7 +68,7 @@ class Recorder:
         self._show({k: v for k, v in named.items() if k != "validation_loss"})
 
     def _show(self, numbers: dict[str, Any]) -> None:
-        self._shown |= {k: f"{_median(v):.4f}" for k, v in numbers.items() if k != "gradient_norm"}
+        self._shown |= {k: f"{_median(v):.4g}" for k, v in numbers.items() if k != "gradient_norm"}
         self._bar.set_postfix(self._shown, refresh=False)
 
     def _add(self, record: dict[str, Any]) -> None:
