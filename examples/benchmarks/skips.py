@@ -29,6 +29,7 @@ from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 RESULTS = Path(__file__).parents[1] / "results" / "skips.jsonl"
 OPTIONS = ("circuit", "dt", "models", "rounds", "stage_rounds", "length", "stages", "beta", "rate")
+COLUMNS = 6  # of the figure
 COLOURS = dict(zip(SCHEMES, ("0.4", "C0", "C1", "C2"), strict=True))
 
 
@@ -118,10 +119,13 @@ def compare(lines: list[dict]) -> None:
 def draw(lines: list[dict], path: Path) -> None:
     """Share of networks at the criterion, and median performance, against rounds."""
     names = list(dict.fromkeys((line["task"], line["circuit"]) for line in lines))
-    figure, axes = plt.subplots(
-        2, len(names), figsize=(2.1 * len(names) + 0.5, 4.2), squeeze=False, layout="constrained"
-    )
-    for column, name in zip(axes.T, names, strict=True):
+    rows = -(-len(names) // COLUMNS)
+    size = (2.1 * COLUMNS + 0.5, 4.2 * rows)
+    figure, axes = plt.subplots(2 * rows, COLUMNS, figsize=size, layout="constrained")
+    columns = np.concatenate([axes[2 * row : 2 * row + 2].T for row in range(rows)])
+    for unused in columns[len(names) :].ravel():
+        unused.set_axis_off()
+    for column, name in zip(columns, names, strict=False):
         for line in lines:
             if (line["task"], line["circuit"]) == name:
                 draw_run(line, *column)
