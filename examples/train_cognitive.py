@@ -25,13 +25,14 @@ import tasks
 from organics_ode import population
 
 BETAS = np.linspace(0, 1, 9)
-BURN_IN_STEPS = 200
 
 
 @eqx.filter_jit
-def responses(model: oo.SequenceToSequence, trial: tasks.Trial, skip: oo.TemporalSkip) -> jax.Array:
+def responses(
+    model: oo.SequenceToSequence, trial: tasks.Trial, skip: oo.TemporalSkip, burn_in: int
+) -> jax.Array:
     """The responses (time, n) along a trial with a skip, after a burn-in without it."""
-    held = jnp.repeat(trial.inputs[:1], BURN_IN_STEPS, axis=0)
+    held = jnp.repeat(trial.inputs[:1], burn_in, axis=0)
     rest = oo.unroll(model.cell, held, last_only=True)
     starts = jnp.stack([span[0] for span in trial.info["periods"].values()])
     restarts = jnp.zeros(len(trial.inputs), bool).at[starts].set(True)
@@ -83,10 +84,13 @@ def draw(args: argparse.Namespace, task: tasks.RingTask, result: oo.SkipResult, 
     scheme = oo.DerivativeSkip() if args.scheme == "dasc" else oo.StateSkip()
     keys = jax.random.split(jax.random.key(args.seed + 2), args.trials)
     trials = [task.sample(key, jitter=False) for key in keys]
+    burn_in = round(BURN_IN / task.dt)
 
     def along(beta: float) -> jax.Array:
         skip = oo.TemporalSkip(model.cell, scheme, args.length, jnp.asarray(beta))
-        return jnp.stack([responses(model, trial, skip) for trial in trials])
+        return jnp.stack(
+            [responses(model, trial, skip, round(BURN_IN / task.dt)) for trial in trials]
+        )
 
     figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
     draw_performance(result.history, axes[0, 0])

@@ -25,6 +25,7 @@ from ._history import (
     EnsembleResult as EnsembleResult,
     FitResult as FitResult,
     History as History,
+    SkipResult as SkipResult,
     TrainingDiverged as TrainingDiverged,
     TrainingInterrupted as TrainingInterrupted,
     TrainingNotSaved as TrainingNotSaved,
@@ -123,7 +124,6 @@ from .plot import (
 )
 from .readouts import Readout as Readout
 from .skips import (
-    SkipResult as SkipResult,
     SkipSchedule as SkipSchedule,
     fit_with_skips as fit_with_skips,
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Float, PyTree
 
 
 class Columns(NamedTuple):
@@ -113,6 +113,27 @@ class EnsembleResult(NamedTuple):
         return FitResult(self.models[i], History(records), self.outcomes[i])
 
 
+class SkipResult(NamedTuple):
+    """What became of a training with skips.
+
+    Attributes:
+        models: the trained base networks.
+        history: a record for each round (`step`, its number from 1; `stage`, `length`, `beta`; per
+            model `loss` and `gradient_norm`, means over the round), and for each evaluation
+            (`step`; per model `validation_performance`).
+        rounds: per model the first evaluated round at which it reached the criterion, or NaN.
+        performance: per model at the last evaluation.
+        outcome: `criterion` where the trimmed mean of the models reached it, else `completed` or
+            `interrupted`.
+    """
+
+    models: tuple[PyTree, ...]
+    history: History
+    rounds: Float[np.ndarray, " models"]
+    performance: Float[np.ndarray, " models"]
+    outcome: str
+
+
 class TrainingDiverged(RuntimeError):
     """The loss or its gradient is not finite; `result` holds the last model where they were."""
 
@@ -124,7 +145,7 @@ class TrainingDiverged(RuntimeError):
 class TrainingInterrupted(KeyboardInterrupt):
     """Training was interrupted; `result` holds the model or models and history up to then."""
 
-    def __init__(self, result: Any, remedy: str = ""):
+    def __init__(self, result: FitResult | EnsembleResult | SkipResult, remedy: str = ""):
         super().__init__(f"Training was interrupted after {len(result.history)} records.{remedy}")
         self.result = result
 
@@ -132,7 +153,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 class TrainingNotSaved(RuntimeError):
     """A checkpoint or the log could not be written; `result` holds all up to then."""
 
-    def __init__(self, message: str, result: Any):
+    def __init__(self, message: str, result: FitResult | EnsembleResult | SkipResult):
         super().__init__(message)
         self.result = result
 

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Float, PRNGKeyArray, PyTree
+from jaxtyping import PRNGKeyArray
 
 from .._devices import bring_home, check_divides, check_mesh, check_same, gather, is_writer, split
-from .._history import CannotWrite, History, TrainingInterrupted, TrainingNotSaved
+from .._history import CannotWrite, History, SkipResult, TrainingInterrupted, TrainingNotSaved
 from .._members import unstack
 from .._objective import Loss
 from .._recorder import Recorder
@@ -22,27 +22,6 @@ from ..models import SequenceToSequence
 from ._arguments import check_options, read_models, read_source
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
-
-
-class SkipResult(NamedTuple):
-    """What became of a training with skips.
-
-    Attributes:
-        models: the trained base networks.
-        history: a record for each round (`step`, its number from 1; `stage`, `length`, `beta`; per
-            model `loss` and `gradient_norm`, means over the round), and for each evaluation
-            (`step`; per model `validation_performance`).
-        rounds: per model the first evaluated round at which it reached the criterion, or NaN.
-        performance: per model at the last evaluation.
-        outcome: `criterion` where the trimmed mean of the models reached it, else `completed` or
-            `interrupted`.
-    """
-
-    models: tuple[PyTree, ...]
-    history: History
-    rounds: Float[np.ndarray, " models"]
-    performance: Float[np.ndarray, " models"]
-    outcome: str
 
 
 def fit_with_skips(

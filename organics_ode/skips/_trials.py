@@ -1,3 +1,4 @@
+import inspect
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -86,8 +87,6 @@ def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
 
 def has_jitter(task: Any) -> bool:
     """Whether the durations of its periods can be fixed for evaluation."""
-    import inspect
-
     return "jitter" in inspect.signature(task.sample).parameters
 
 
