@@ -88,9 +88,7 @@ def draw(args: argparse.Namespace, task: tasks.RingTask, result: oo.SkipResult, 
 
     def along(beta: float) -> jax.Array:
         skip = oo.TemporalSkip(model.cell, scheme, args.length, jnp.asarray(beta))
-        return jnp.stack(
-            [responses(model, trial, skip, round(BURN_IN / task.dt)) for trial in trials]
-        )
+        return jnp.stack([responses(model, trial, skip, burn_in) for trial in trials])
 
     figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
     draw_performance(result.history, axes[0, 0])
