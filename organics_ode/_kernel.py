@@ -1,13 +1,15 @@
 """The training kernel: a `GatedORGaNICs` under Euler steps, over a batch, with its own gradient.
 
 Counted in products of n² numbers per sample and step, a gradient through time takes six forward,
-six for the cotangents of y and a, and six for those of the weights. What autodiff of a scan adds is
-overhead: a sum over the batch for every parameter in every step, and an update of every weight's
-gradient. Here the backward scan carries the cotangents of the state alone; chunk by chunk its inner
-values are stacked, and become the gradients of all parameters by a few large products.
+six for the cotangents of y and a, and six for those of the weights. They are four fifths of the
+time. What autodiff of a scan adds is overhead: a sum over the batch for every parameter in every
+step, and all inner values of a step go through memory. Here the results of the products are kept,
+and the states at the starts of chunks; from these a chunk's other states are computed again. Where
+that is too much memory, the starts alone are kept and a chunk's products are taken again, too.
 
-Only the states at the starts of chunks are kept; within a chunk the products are computed again.
-Keeping their results instead was measured no faster, and takes far more memory.
+States are (n, batch). The products are then those of two matrices as they lie in memory, or of one
+with the transpose of another. XLA takes both at the full speed of a core (lhsᵀ rhs is a tenth
+slower), and the gates are two blocks of rows of one product.
 """
 
 from typing import Any, NamedTuple, TypeGuard
@@ -21,12 +23,12 @@ from ._nonlinearities import Rectification, power, root
 from .cells import AbstractCell, Euler, ShuOsher
 from .circuits import GatedORGaNICs, GatedORGaNICsState
 
-# Steps per chunk: 11 arrays (chunk, batch, n) should fit into a core's share of the cache.
-_CHUNK = 16
+_CHUNK = 8  # steps
+_MOST_KEPT = 2**32  # bytes of products' results
 
 
 class _Weights(NamedTuple):
-    """The matrices, transposed; those of both gates side by side, (n, 2n) and (m, 2n)."""
+    """The matrices; those of both gates one above the other, (2n, n) and (2n, m)."""
 
     W_r: Array
     W: Array
@@ -36,8 +38,15 @@ class _Weights(NamedTuple):
     W_zx: Array
 
 
+class _Both(NamedTuple):
+    """The matrices, and a copy of the transposed ones in memory."""
+
+    plain: _Weights
+    transposed: _Weights
+
+
 class _Units(NamedTuple):
-    """dt/τ and σ of each unit, (n,)."""
+    """dt/τ and σ of each unit, (n, 1)."""
 
     k_y: Array
     k_a: Array
@@ -47,12 +56,12 @@ class _Units(NamedTuple):
 
 
 class _Drives(NamedTuple):
-    """What a step computes by products: W_r y, W q and z, (n,), and both gates, (2n,)."""
+    """What a step computes by products, each (n, batch): W_r y, W q, and the gates."""
 
     recurrent: Array
     pool: Array
-    gates: Array
-    z: Array
+    gate0: Array
+    gate1: Array
 
 
 def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher]:
@@ -75,25 +84,26 @@ def run(
     shares = cell.shares if isinstance(cell, ShuOsher) else (1.0,)
     kernel = _make_kernel(circuit.rectification, circuit.exponent, shares, last_only)
     weights, units = _weights(circuit), _units(circuit, cell.dt)
-    last, ys = kernel(weights, units, state0, jnp.swapaxes(xs, 0, 1))
-    return last, None if last_only else jnp.swapaxes(ys, 0, 1)
+    state0 = jax.tree.map(jnp.transpose, state0)
+    last, ys = kernel(weights, units, state0, jnp.moveaxis(xs, 0, 2))
+    return jax.tree.map(jnp.transpose, last), None if last_only else jnp.moveaxis(ys, 2, 0)
 
 
 def _weights(c: Any) -> _Weights:
     return _Weights(
-        W_r=c.W_r.T,
-        W=c.W.T,
-        W_by=jnp.concatenate([c.W_by0, c.W_by1]).T,
-        W_ba=jnp.concatenate([c.W_ba0, c.W_ba1]).T,
-        W_bx=jnp.concatenate([c.W_bx0, c.W_bx1]).T,
-        W_zx=c.W_zx.T,
+        W_r=c.W_r,
+        W=c.W,
+        W_by=jnp.concatenate([c.W_by0, c.W_by1]),
+        W_ba=jnp.concatenate([c.W_ba0, c.W_ba1]),
+        W_bx=jnp.concatenate([c.W_bx0, c.W_bx1]),
+        W_zx=c.W_zx,
     )
 
 
 def _units(c: Any, dt: Any) -> _Units:
     dt = jnp.asarray(dt, c.W_r.dtype)
     every = (dt / c.tau_y, dt / c.tau_a, dt / c.tau_b0, dt / c.tau_b1, c.sigma)
-    return _Units(*(jnp.broadcast_to(value, (c.size,)) for value in every))
+    return _Units(*(jnp.broadcast_to(value, (c.size,))[:, None] for value in every))
 
 
 def _make_kernel(
@@ -107,95 +117,85 @@ def _make_kernel(
         return jax.nn.relu(y) if rectification is before else y, jax.nn.relu(state.a) * pooled
 
     def drives(w: _Weights, state: GatedORGaNICsState, x: Array) -> _Drives:
-        v, q = lefts(state)
-        gates = jax.nn.sigmoid(x @ w.W_bx + state.y @ w.W_by + state.a @ w.W_ba)
-        return _Drives(v @ w.W_r, q @ w.W, gates, x @ w.W_zx)
+        v, q = left(state)
+        gates = jax.nn.sigmoid(w.W_bx @ x + w.W_by @ state.y + w.W_ba @ state.a)
+        return _Drives(w.W_r @ v, w.W @ q, *jnp.split(gates, 2))
 
-    def advance(u: _Units, state: GatedORGaNICsState, d: _Drives) -> GatedORGaNICsState:
+    def advance(u: _Units, state: GatedORGaNICsState, d: _Drives, z: Array) -> GatedORGaNICsState:
         y, a, b0, b1 = state
-        gate0, gate1 = jnp.split(d.gates, 2)
         recurrent = jax.nn.relu(d.recurrent) if rectification is after else d.recurrent
-        dy = -y + b1 * rectification.input(d.z) + (1 - root(a, p)) * recurrent
+        dy = -y + b1 * rectification.input(z) + (1 - root(a, p)) * recurrent
         da = -a + power(u.sigma * b0, p) + d.pool
         return GatedORGaNICsState(
             y + u.k_y * dy,
             a + u.k_a * da,
-            b0 + u.k_b0 * (gate0 - b0),
-            b1 + u.k_b1 * (gate1 - b1),
+            b0 + u.k_b0 * (d.gate0 - b0),
+            b1 + u.k_b1 * (d.gate1 - b1),
         )
 
-    lefts, over_batch = jax.vmap(left), jax.vmap(advance, in_axes=(None, 0, 0))
-
-    def steps(w: _Weights, u: _Units, state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-        """The state after a cell's step, and before each Euler step in it that state and drives."""
-        start, kept = state, []
-        for share in shares:
-            d = drives(w, state, x)
-            kept.append((state, d[:3]))
-            state = over_batch(u, state, d)
+    def steps(w: _Weights, u: _Units, state: Any, x: Array, kept: Any = None) -> tuple[Any, Any]:
+        """The state after a cell's step; before each Euler step in it that state and its drives."""
+        start, states, every = state, [], []
+        for k, share in enumerate(shares):
+            states.append(state)
+            every.append(drives(w, state, x) if kept is None else kept[k])
+            state = advance(u, state, every[k], w.W_zx @ x)
             if share < 1:
                 mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
                 state = jax.tree.map(mix, start, state)
-        return state, kept
+        return state, (states, every)
 
-    def pull_drives(u: _Units, state: Any, d: Any, z: Array, g: Any) -> tuple[Any, Any, _Drives]:
-        """From the cotangents after a step to those of the units, the state and the drives."""
-        d = _Drives(*d, z=z)
+    def back_euler(w: _Both, u: _Units, g: Any, state: Any, d: _Drives, x: Array) -> Any:
+        """The cotangents of the state before one Euler step, of all parameters, and of x."""
+        z, transposed = w.plain.W_zx @ x, w.transposed
+        # To a shape of their own for every sample: a sum over the batch is slow in every step.
         u = jax.tree.map(lambda v: jnp.broadcast_to(v, z.shape), u)
-        gu, gs, gd = jax.vjp(jax.vmap(advance), u, state, d)[1](g)
-        return gu, gs, gd._replace(gates=gd.gates * d.gates * (1 - d.gates))
+        gu, gs, gd, gz = jax.vjp(advance, u, state, d, z)[1](g)
+        slopes = gd.gate0 * d.gate0 * (1 - d.gate0), gd.gate1 * d.gate1 * (1 - d.gate1)
+        g_gates = jnp.concatenate(slopes)
+        (v, q), pull = jax.vjp(left, state)
+        (through,) = pull((transposed.W_r @ gd.recurrent, transposed.W @ gd.pool))
+        y = gs.y + through.y + transposed.W_by @ g_gates
+        a = gs.a + through.a + transposed.W_ba @ g_gates
+        gw = _Weights(
+            W_r=gd.recurrent @ v.T,
+            W=gd.pool @ q.T,
+            W_by=g_gates @ state.y.T,
+            W_ba=g_gates @ state.a.T,
+            W_bx=g_gates @ x.T,
+            W_zx=gz @ x.T,
+        )
+        gx = transposed.W_zx @ gz + transposed.W_bx @ g_gates
+        return gs._replace(y=y, a=a), (gw, gu), gx
 
-    def back_euler(w: _Weights, u: _Units, g: GatedORGaNICsState, kept: Any) -> Any:
-        """The cotangents of the state before one Euler step."""
-        state, d, x = kept
-        _, gs, gd = pull_drives(u, state, d, x @ w.W_zx, g)
-        (through,) = jax.vjp(lefts, state)[1]((gd.recurrent @ w.W_r.T, gd.pool @ w.W.T))
-        y = gs.y + through.y + gd.gates @ w.W_by.T
-        a = gs.a + through.a + gd.gates @ w.W_ba.T
-        return gs._replace(y=y, a=a)
-
-    def back(w: _Weights, u: _Units, g: GatedORGaNICsState, kept: Any) -> tuple[Any, Any]:
-        """The cotangents of the state before a step; kept are those after each Euler step."""
-        (inner, x, gy), after = kept, []
+    def back(w: _Both, u: _Units, carry: Any, kept: Any) -> tuple[Any, Array]:
+        """The cotangents of the state before a step, the sums for the parameters, those of x."""
+        (g, total), ((states, every), x, gy) = carry, kept
         g = g if gy is None else g._replace(y=g.y + gy)
-        direct = jax.tree.map(jnp.zeros_like, g)
-        for share, (state, d) in zip(reversed(shares), reversed(inner), strict=True):
+        direct, gx = jax.tree.map(jnp.zeros_like, g), jnp.zeros_like(x)
+        for share, state, d in reversed(list(zip(shares, states, every, strict=True))):
             if share < 1:
                 direct = jax.tree.map(lambda s, t, c=share: s + (1 - c) * t, direct, g)
                 g = jax.tree.map(lambda t, c=share: c * t, g)
-            after.insert(0, g)
-            g = back_euler(w, u, g, (state, d, x))
-        return jax.tree.map(jnp.add, g, direct), after
-
-    def gradients(w: _Weights, u: _Units, kept: Any) -> tuple[tuple[_Weights, _Units], Array]:
-        """Of the weights and units, and of the inputs, from all steps of a chunk at once."""
-        state, d, x, g = jax.tree.map(lambda v: v.reshape(-1, v.shape[-1]), kept)
-        gu, _, gd = pull_drives(u, state, d, x @ w.W_zx, g)
-        # A product with ones sums over the rows: a reduction made the whole step a seventh slower.
-        gu = jax.tree.map(lambda v: jnp.ones_like(v[:, 0]) @ v, gu)
-        v, q = lefts(state)
-        weights = _Weights(
-            W_r=v.T @ gd.recurrent,
-            W=q.T @ gd.pool,
-            W_by=state.y.T @ gd.gates,
-            W_ba=state.a.T @ gd.gates,
-            W_bx=x.T @ gd.gates,
-            W_zx=x.T @ gd.z,
-        )
-        return (weights, gu), gd.z @ w.W_zx.T + gd.gates @ w.W_bx.T
+            g, *new = back_euler(w, u, g, state, d, x)
+            total, gx = jax.tree.map(jnp.add, (total, gx), tuple(new))
+        return (jax.tree.map(jnp.add, g, direct), total), gx
 
     @jax.custom_vjp
     def kernel(w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array) -> Any:
         return forward(w, u, state0, xs)[0]
 
     def forward(w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array) -> Any:
+        size = 4 * len(shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
+        is_kept = size <= _MOST_KEPT
+
         def step(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            state, _ = steps(w, u, state, x)
-            return state, None if last_only else state.y
+            state, (_, every) = steps(w, u, state, x)
+            return state, (None if last_only else state.y, every if is_kept else None)
 
         def chunk(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            last, ys = jax.lax.scan(step, state, x)
-            return last, (state, ys)
+            last, (ys, every) = jax.lax.scan(step, state, x)
+            return last, ((state, every), ys)
 
         last, kept = _over_chunks(chunk, state0, xs)
         starts, ys = [part[0] for part in kept], [part[1] for part in kept]
@@ -204,28 +204,26 @@ def _make_kernel(
     def backward(kept: Any, cotangents: Any) -> Any:
         w, u, starts, xs = kept
         g, gys = cotangents
+        both = _Both(w, jax.tree.map(jnp.transpose, w))
 
-        def again(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            return steps(w, u, state, x)
+        def again(state: GatedORGaNICsState, at: Any) -> tuple[Any, Any]:
+            return steps(w, u, state, *at)
 
         def chunk(carry: Any, parts: Any) -> tuple[Any, Any]:
-            (g, total), (start, x, gy) = carry, parts
-            _, inner = jax.lax.scan(again, start, x)
-            step = lambda g, kept: back(w, u, g, kept)  # noqa: E731
-            g, gs = jax.lax.scan(step, g, (inner, x, gy), reverse=True)
-            gx = jnp.zeros_like(x).reshape(-1, x.shape[-1])
-            for kept, cotangents in zip(inner, gs, strict=True):
-                new = gradients(w, u, (*kept, x, cotangents))
-                total, gx = jax.tree.map(jnp.add, (total, gx), new)
-            return (g, total), gx.reshape(x.shape)
+            (start, every), x, gy = parts
+            _, inner = jax.lax.scan(again, start, (x, every))
+            step = lambda carry, kept: back(both, u, carry, kept)  # noqa: E731
+            return jax.lax.scan(step, carry, (inner, x, gy), reverse=True)
 
-        carry, gxs = (g, jax.tree.map(jnp.zeros_like, (w, u))), []
+        every = jax.tree.map(lambda v: jnp.broadcast_to(v, g.y.shape), u)
+        carry, gxs = (g, jax.tree.map(jnp.zeros_like, (w, every))), []
         blocks = list(zip(starts, _blocks(xs), _blocks(gys, len(starts)), strict=True))
-        for start, x, gy in reversed(blocks):
-            carry, gx = jax.lax.scan(chunk, carry, (start, x, gy), reverse=True)
+        for block in reversed(blocks):
+            carry, gx = jax.lax.scan(chunk, carry, block, reverse=True)
             gxs.insert(0, gx)
-        g, total = carry
-        return *total, g, _joined(gxs)
+        g, (gw, gu) = carry
+        gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
+        return gw, gu, g, _joined(gxs)
 
     kernel.defvjp(forward, backward)
     return kernel

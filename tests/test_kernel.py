@@ -99,6 +99,15 @@ def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
     assert_close(ours, pullback(scanned, circuit, state0, xs, last_only), 1e-10)
 
 
+@pytest.mark.parametrize("cell", (oo.Euler, oo.ShuOsher))
+def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
+    monkeypatch.setattr(_kernel, "_MOST_KEPT", 0)
+    circuit = zoo.gated()
+    xs, state0 = sequences(circuit, _kernel._CHUNK + 3), zoo.state_of(circuit)
+    ours = pullback(kernel, circuit, state0, xs, False, cell)
+    assert_close(ours, pullback(scanned, circuit, state0, xs, False, cell), 1e-10)
+
+
 def test_the_gradient_is_that_of_finite_differences():
     circuit = zoo.gated()
     xs, state0 = sequences(circuit, 20), zoo.state_of(circuit)

@@ -26,6 +26,17 @@ class Side(NamedTuple):
     planned_gb: float | None = None
 
 
+def with_huge_pages() -> None:
+    """Starts this script anew where its memory comes in pages of 2 MB, if Linux can be asked so.
+
+    A training step takes and gives back hundreds of MB; in pages of 4 KB that costs a tenth of it.
+    The C library reads the setting when a process starts.
+    """
+    if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
+        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
 def resident_gb() -> float:
     """The largest resident set of this process up to now."""
     unit = 1e9 if sys.platform == "darwin" else 1e6
@@ -71,6 +82,8 @@ def machine(*packages: str) -> dict[str, Any]:
 
     known = {"cpu": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
     known["device"] = f"{jax.local_device_count()} × {jax.devices()[0].device_kind}"
+    if "GLIBC_TUNABLES" in os.environ:
+        known["GLIBC_TUNABLES"] = os.environ["GLIBC_TUNABLES"]
     return known | {name: _version(name) for name in packages}
 
 

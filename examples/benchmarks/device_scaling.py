@@ -16,6 +16,8 @@ import platform
 import subprocess
 import sys
 
+from _measure import with_huge_pages
+
 DEVICES = (1, 2, 4, 8)
 
 
@@ -89,6 +91,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    with_huge_pages()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=64)

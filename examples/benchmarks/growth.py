@@ -20,7 +20,15 @@ from typing import Any
 import jax
 import numpy as np
 from _jax_sides import Shape, prepare
-from _measure import alternate, in_its_own_process, machine, memory_of, print_machine, print_table
+from _measure import (
+    alternate,
+    in_its_own_process,
+    machine,
+    memory_of,
+    print_machine,
+    print_table,
+    with_huge_pages,
+)
 
 SIDES = ("plain-scan", "organics_ode")
 # What each field of a `Shape` is called, how the time should grow with it, and where.
@@ -158,6 +166,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    with_huge_pages()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
