@@ -23,7 +23,7 @@ from ._nonlinearities import Rectification, power, root
 from .cells import AbstractCell, Euler, ShuOsher
 from .circuits import GatedORGaNICs, GatedORGaNICsState
 
-_CHUNK = 8  # steps
+_CHUNK = 16  # steps
 _MOST_KEPT = 2**32  # bytes of products' results
 
 
