@@ -24,8 +24,8 @@ import numpy as np
 import optax
 from _card import command_of, origin
 from _cognitive import BURN_IN, make_models, schedule
-from _cognitive_looks import Look, in_float64, look, smaller
-from _cognitive_pictures import draw
+from _cognitive_looks import in_float64, look, smaller
+from _cognitive_report import draw, print_circuits, print_periods
 
 import organics_ode as oo
 import tasks
@@ -34,6 +34,7 @@ CASES = ("organics-dlygo", "rate-dlygo", "organics-dms")
 # Rate networks learn to bridge a delay by skips of the state, ORGaNICs circuits without.
 ROUNDS = {"organics": 80, "rate": 400}
 SKIPS = {"length": 10, "stages": 6, "beta": 0.2, "rounds": 200}
+FILES = ("models", "save", "keep_best", "out", "picture")
 
 
 def train(case: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -73,48 +74,6 @@ def trained(case: str, args: argparse.Namespace) -> dict[str, Any]:
     return saved
 
 
-def shown(rate: float | None) -> str:
-    """In 1/s; a dash where there is no point to have one."""
-    return "-" if rate is None else f"{1e3 * rate:.2f}"
-
-
-def print_circuits(case: str, looks: list[Look]) -> None:
-    """A line for each circuit: what it does in the delay."""
-    for i, record in enumerate(each.record for each in looks):
-        delay, exponent = record["periods"]["delay"], record["exponent"]
-        right = " ".join(f"{value:.2f}" for value in record["right"].values())
-        print(
-            f"{case:16}{i:2} {record['performance']:6.3f} | {delay['fixed']:4.2f} "
-            f"{delay['stable']:4.2f} {delay['slow']:4.2f} {delay['distinct']:4d} | "
-            f"{shown(delay['abscissa']):>8} {shown(delay['along']):>8} | "
-            f"{shown(exponent['trial']):>8} {shown(exponent['delay']):>8} | "
-            f"{record['largest_state']:7.3g} {record['minute']['largest_state']:7.3g} "
-            f"{record['minute']['ends']:2d} | {right}",
-            flush=True,
-        )
-
-
-def spread_of(values: np.ndarray) -> str:
-    """Median and range."""
-    if not values.size:
-        return "-"
-    return f"{np.median(values):.3g} ({values.min():.3g} to {values.max():.3g})"
-
-
-def print_periods(case: str, looks: list[Look]) -> None:
-    """A line for each period: median and range over the circuits."""
-    columns = ("fixed", "stable", "slow", "distinct", "abscissa", "along")
-    for period in looks[0].record["periods"]:
-        cells = []
-        for column in columns:
-            scale = 1e3 if column in ("abscissa", "along") else 1
-            values = [one.record["periods"][period][column] for one in looks]
-            known = scale * np.array([value for value in values if value is not None])
-            cells.append(spread_of(known))
-
-        print(f"{case:16}{period:10} " + " ".join(f"{cell:>22}" for cell in cells))
-
-
 def main(args: argparse.Namespace) -> None:
     begun, cases = time.monotonic(), {}
     print("starts that came to fixed points, stable ones, slow ones (shares), distinct points;")
@@ -134,14 +93,15 @@ def main(args: argparse.Namespace) -> None:
     print("median and range over the circuits: shares, distinct points, Re λ in 1/s")
     for case, looks in cases.items():
         print_periods(case, looks)
-    options = {k: v for k, v in vars(args).items() if not isinstance(v, Path)}
+    options = {k: v for k, v in vars(args).items() if k not in FILES}
     facts = {
         **command_of(argparse.Namespace(**options)),
         **origin(time.monotonic() - begun),
         "cases": facts,
     }
     args.out.write_text(json.dumps(facts, indent=1) + "\n")
-    draw(cases, args)
+    with jax.enable_x64(True):
+        draw(cases, args)
     print(f"wrote {args.out} and {args.picture}")
 
 

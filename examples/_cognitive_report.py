@@ -1,4 +1,4 @@
-"""The picture of examples/cognitive_stability.py."""
+"""The tables and the picture of examples/cognitive_stability.py."""
 
 from typing import Any
 
@@ -11,6 +11,48 @@ import tasks
 from organics_ode import population
 
 COLOURS = {"organics": "#0072B2", "rate": "#D55E00"}
+
+
+def shown(rate: float | None) -> str:
+    """In 1/s; a dash where there is no point to have one."""
+    return "-" if rate is None else f"{1e3 * rate:.2f}"
+
+
+def print_circuits(case: str, looks: list[Look]) -> None:
+    """A line for each circuit: what it does in the delay."""
+    for i, record in enumerate(each.record for each in looks):
+        delay, exponent = record["periods"]["delay"], record["exponent"]
+        right = " ".join(f"{value:.2f}" for value in record["right"].values())
+        print(
+            f"{case:16}{i:2} {record['performance']:6.3f} | {delay['fixed']:4.2f} "
+            f"{delay['stable']:4.2f} {delay['slow']:4.2f} {delay['distinct']:4d} | "
+            f"{shown(delay['abscissa']):>8} {shown(delay['along']):>8} | "
+            f"{shown(exponent['trial']):>8} {shown(exponent['delay']):>8} | "
+            f"{record['largest_state']:7.3g} {record['minute']['largest_state']:7.3g} "
+            f"{record['minute']['ends']:2d} | {right}",
+            flush=True,
+        )
+
+
+def spread_of(values: np.ndarray) -> str:
+    """Median and range."""
+    if not values.size:
+        return "-"
+    return f"{np.median(values):.3g} ({values.min():.3g} to {values.max():.3g})"
+
+
+def print_periods(case: str, looks: list[Look]) -> None:
+    """A line for each period: median and range over the circuits."""
+    columns = ("fixed", "stable", "slow", "distinct", "abscissa", "along")
+    for period in looks[0].record["periods"]:
+        cells = []
+        for column in columns:
+            scale = 1e3 if column in ("abscissa", "along") else 1
+            values = [one.record["periods"][period][column] for one in looks]
+            known = scale * np.array([value for value in values if value is not None])
+            cells.append(spread_of(known))
+
+        print(f"{case:16}{period:10} " + " ".join(f"{cell:>22}" for cell in cells))
 
 
 def draw(cases: dict[str, list[Look]], args: Any) -> None:
@@ -46,7 +88,7 @@ def draw_plane(best: Look, task: tasks.RingTask, ax: plt.Axes) -> None:
     for points in best.points:
         oo.plot_slow_points(points, components, ax, ms=5)
     explained = 100 * float(components.explained.sum())
-    ax.set(xlabel="component 1", ylabel=f"component 2 ({explained:.0f} % of both, in the delay)")
+    ax.set(xlabel=f"component 1 (both: {explained:.0f} % of the delay)", ylabel="component 2")
 
 
 def draw_eigenvalues(looks: list[Look], best: Look, colour: str, ax: plt.Axes) -> None:
@@ -57,7 +99,7 @@ def draw_eigenvalues(looks: list[Look], best: Look, colour: str, ax: plt.Axes) -
     values = 1e3 * best.eigenvalues.ravel()
     ax.plot(values.real, values.imag, ".", ms=3, color=colour, zorder=2)
     ax.axvline(0, color="0.3", lw=1, ls="--", zorder=0)
-    ax.set(xlabel="Re λ (1/s), end of the delay", ylabel="Im λ (1/s)")
+    ax.set(xlabel="Re λ at the end of the delay (1/s)", ylabel="Im λ (1/s)")
 
 
 def draw_along(
@@ -74,8 +116,10 @@ def draw_along(
     for name, (start, stop) in task.periods.items():
         ax.axvline(1e-3 * task.dt * start, color="0.6", lw=0.8, ls=":")
         place = (5e-4 * task.dt * (start + stop), 1.01)
-        style = {"ha": "center", "fontsize": "small", "color": "0.3"}
-        ax.text(*place, name, transform=ax.get_xaxis_transform(), **style)
+        style = {"ha": "center", "fontsize": "x-small", "color": "0.3"}
+        ax.text(
+            *place, name.replace("stimulus", "stim. "), transform=ax.get_xaxis_transform(), **style
+        )
     ax.set(xlabel="time (s)", ylabel="largest Re λ (1/s)")
 
 
