@@ -97,6 +97,19 @@ class RuleReversal(AbstractCognitiveTask):
             | {"periods": self._period_arrays()},
         )
 
+    @property
+    def presentation_steps(self) -> int:
+        """The number of steps from one stimulus to the next."""
+        return self._steps
+
+    def presentation_starts(self, trial: Trial) -> Bool[Array, " time"]:
+        """Which steps begin a presentation: for skips from one to the next."""
+        return jnp.arange(len(trial.inputs)) % self._steps == 0
+
+    def burn_in_inputs(self, trial: Trial) -> Float[Array, "4"]:
+        """What a network is shown before the sequence: nothing, as in a wait."""
+        return jnp.zeros_like(trial.inputs[0])
+
     def score(self, outputs: Float[Array, "time 2"], trial: Trial) -> Float[Array, ""]:
         """The share of the counted presentations whose choice is right."""
         targets = trial.info["stimuli"] ^ trial.info["rules"]

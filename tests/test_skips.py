@@ -13,7 +13,7 @@ from test_rate_network import N, check_legal, connectivity
 from test_temporal_skip import SCHEMES
 
 import organics_ode as oo
-from organics_ode.skips import _fit, _kernel, _run, _trials
+from organics_ode.skips import _fit, _kernel, _run, _runners, _trials
 
 KEY = jax.random.key(7)
 ADAM = optax.adam(0.02)
@@ -163,6 +163,7 @@ def batch_of(steps, noisy=True, trials=3, burn_in=4):
     starts[0] = True
     values = (
         rng.normal(size=(steps, trials, 2)),
+        rng.normal(size=(trials, 2)),
         rng.normal(size=(steps, trials, 1)),
         rng.uniform(size=(steps, trials)) / steps,
         starts,
@@ -173,7 +174,7 @@ def batch_of(steps, noisy=True, trials=3, burn_in=4):
 
 
 def skips(scheme, length=4, beta=0.3):
-    return _run.Skips(scheme, jnp.asarray(length, jnp.int32), jnp.asarray(beta))
+    return _runners.Skips(scheme, jnp.asarray(length, jnp.int32), jnp.asarray(beta))
 
 
 def slopes(model, batch, scheme):
@@ -183,7 +184,7 @@ def slopes(model, batch, scheme):
     @jax.jit
     def both(params, arrays, length, beta):
         batch_here = _trials.TrialBatch(*arrays, batch.burn_in)
-        here = _run.Skips(scheme, length, beta)
+        here = _runners.Skips(scheme, length, beta)
         net = eqx.combine(params, rest)
         return _run.loss_and_gradient(net, batch_here, here, oo.squared_error, 0.01)
 
@@ -205,7 +206,7 @@ def loop(model, batch, scheme, length, beta, activity):
 
         r = np.zeros(N)
         for eta in batch.noise_before[:, i]:
-            r = r + increment(r, batch.inputs[0, i], eta)
+            r = r + increment(r, batch.inputs_before[i], eta)
         since = 0
         for t in range(len(batch.weights)):
             since = 0 if batch.starts[t, i] else since
@@ -250,7 +251,8 @@ def test_outputs_are_those_of_the_model_itself():
     found = _run.outputs(net, batch, skips(oo.StateSkip(), 1, 1.0))
     for i in range(3):
         xs = batch.inputs[:, i]
-        xs = jnp.concatenate([jnp.tile(xs[:1], (batch.burn_in, 1)), xs])
+        before = jnp.tile(batch.inputs_before[i], (batch.burn_in, 1))
+        xs = jnp.concatenate([before, xs])
         np.testing.assert_allclose(found[i], net(xs)[batch.burn_in :], rtol=1e-12)
 
 

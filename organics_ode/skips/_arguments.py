@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import PRNGKeyArray, PyTree
@@ -10,11 +12,14 @@ from jaxtyping import PRNGKeyArray, PyTree
 from .._checks import check_positive_integer, refuse
 from .._constraints import resolve
 from .._members import as_members
+from .._objective import Loss
 from ..cells import Euler, TemporalSkip
 from ..circuits import RateNetwork
+from ..losses import cross_entropy, squared_error
 from ..models import SequenceToSequence
+from ._closed_loop import is_closed
 from ._schedule import SkipSchedule
-from ._trials import Source
+from ._trials import Restarts, Source
 
 
 def read_models(models: Any) -> PyTree:
@@ -42,8 +47,8 @@ def check_options(given: dict[str, Any]) -> None:
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not isinstance(optimizer, optax.GradientTransformation):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
-    if not callable(loss):
-        refuse("loss", "be a function", f"it is {loss!r}")
+    if loss is not None and not callable(loss):
+        refuse("loss", "be a function or None", f"it is {loss!r}")
     try:
         jax.random.fold_in(given["key"], 0)
     except (TypeError, ValueError):
@@ -63,8 +68,47 @@ def read_source(
     dt = float(task.dt)
     if hasattr(cell, "dt") and not np.isclose(float(cell.dt), dt):
         refuse("task", f"have the time step of the cell, {cell.dt} ms", f"its own is {dt} ms")
+    if is_closed(task):
+        _check_agent(models[0], task)
     dtype = jax.tree.leaves(cell.initial_state())[0].dtype
     return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
+
+
+def _check_agent(model: Any, task: Any) -> None:
+    """A task that runs the model itself needs an answer to every one of its outputs."""
+    if not callable(task.play):
+        refuse("task", "have a function `play`", f"it is {task.play!r}")
+    state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
+    shape = eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
+    size = getattr(task, "output_size", *shape[:1])
+    if shape != (size,):
+        must = f"have outputs for the models' readouts, {shape}"
+        refuse("task", must, f"it has {size}")
+
+
+def read_loss(loss: Loss | None, task: Any) -> Loss:
+    """The one given, or the cross entropy where targets are classes, else the squared error."""
+    if loss is not None:
+        return loss
+    targets = _trial_like(task).targets
+    return cross_entropy if jnp.issubdtype(targets.dtype, jnp.integer) else squared_error
+
+
+def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
+    """Where the blocks of skips begin, checked."""
+    if schedule is None or schedule.restarts is None:
+        return None
+    trial, restarts = _trial_like(task), schedule.restarts
+    found = eqx.filter_eval_shape(restarts, trial)
+    shape = trial.inputs.shape[:1]
+    if getattr(found, "shape", None) != shape or found.dtype != bool:
+        refuse("restarts", f"return (time,) = {shape} of bool for a trial", f"it returns {found}")
+    return restarts
+
+
+def _trial_like(task: Any) -> Any:
+    """Shapes and dtypes of a trial."""
+    return eqx.filter_eval_shape(task.sample, jax.random.key(0))
 
 
 def _noise(models: Any) -> tuple[int, float] | None:

@@ -17,9 +17,8 @@ from .._recorder import Recorder
 from .._resume import Checkpoints, Progress
 from .._signals import Interruption
 from ..cells import StateSkip
-from ..losses import squared_error
 from ..models import SequenceToSequence
-from ._arguments import check_options, read_models, read_source
+from ._arguments import check_options, read_loss, read_models, read_restarts, read_source
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
 
@@ -38,7 +37,7 @@ def fit_with_skips(
     evaluate_every: int = 1,
     criterion: float = 0.99,
     burn_in: float = 1000.0,
-    loss: Loss = squared_error,
+    loss: Loss | None = None,
     activity: float = 1e-5,
     weights: float = 1e-5,
     checkpoint: Any = None,
@@ -59,9 +58,15 @@ def fit_with_skips(
 
     averaged over the trials, where w are the task's `loss_weights` (of the ring tasks: the mean
     over the time before the response plus that over the response) or its mask. Blocks of skips
-    begin anew at every period. Before a trial its first inputs are held for the burn-in, whose
-    states have no gradient. Rate networks get their own noise, the same for all models. One
-    compiled round moves all models; everything random comes from `key` and the round's number.
+    begin anew at every period, or where the schedule says. Before a trial its first inputs, or the
+    task's `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate
+    networks get their own noise, the same for all models. One compiled round moves all models;
+    everything random comes from `key` and the round's number.
+
+    A task with a method `play(step, state, trial)` → (outputs, inputs), such as
+    `tasks.RuleReversal`, runs each model in closed loop, with the inputs that follow from its own
+    answers, in training (with skips) and in evaluation (without). To the gradient these inputs are
+    constants.
 
     Args:
         models: `SequenceToSequence` models of one structure, such as a `RateNetwork` in an `Euler`
@@ -77,7 +82,8 @@ def fit_with_skips(
         evaluate_every: rounds between evaluations.
         criterion: the performance to reach.
         burn_in: ms.
-        loss: of one step's outputs, target and None as the mask.
+        loss: of one step's outputs, target and None as the mask; unless given, `cross_entropy`
+            where the targets are classes, else `squared_error`.
         activity, weights: penalties.
         checkpoint, checkpoint_every, log, progress: as in `fit`, with rounds for its steps.
         mesh: devices that each take an equal part of the models, such as `device_mesh()`.
@@ -99,12 +105,13 @@ def fit_with_skips(
     check_options(locals())
     members = read_models(models)
     source = read_source(models, task, burn_in, key, batch_size)
+    loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
     check_mesh(mesh)
     if mesh is not None:
         must = f"be as many as a multiple of the mesh's {mesh.size} devices"
         check_divides("models", must, len(models), mesh)
     check_same("models", members, mesh)
-    run = Run(optimizer, loss, activity, weights, steps_per_round, trials, mesh)
+    run = Run(optimizer, loss, activity, weights, steps_per_round, trials, mesh, restarts)
     state = start(optimizer, members)
     checkpoints = Checkpoints(
         checkpoint,

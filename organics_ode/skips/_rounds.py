@@ -14,9 +14,11 @@ from .._objective import Loss, State
 from .._shard import each_on_its_device
 from ..cells import StateSkip
 from ..models import SequenceToSequence
-from ._run import Skips, loss_and_gradient, outputs
+from ._closed_loop import answers, seen
+from ._run import loss_and_gradient
+from ._runners import Skips
 from ._schedule import Stage
-from ._trials import Source, has_jitter
+from ._trials import Restarts, Source, has_jitter
 
 _TOGETHER = 100  # trials of an evaluation at a time
 
@@ -31,6 +33,7 @@ class Run(NamedTuple):
     iterations: int
     trials: int
     mesh: Mesh | None
+    restarts: Restarts | None = None
 
 
 @eqx.filter_jit
@@ -53,9 +56,13 @@ def train_round(
         params, rest = eqx.partition(state, eqx.is_array)
 
         def iteration(params: PyTree, key: PRNGKeyArray) -> tuple[PyTree, dict[str, Array]]:
-            _, batch = source.draw(key, source.batch_size)
-            step = eqx.filter_vmap(lambda s: _step(run, s, batch, skips))
-            state, values = step(eqx.combine(params, rest))
+            trials, batch = source.draw(key, source.batch_size, run.restarts)
+
+            def of_model(state: State) -> tuple[State, dict[str, Array]]:
+                shown = seen(source.task, state.model, trials, batch, skips)
+                return _step(run, state, shown, skips)
+
+            state, values = eqx.filter_vmap(of_model)(eqx.combine(params, rest))
             return eqx.filter(state, eqx.is_array), values
 
         params, values = jax.lax.scan(iteration, params, keys)
@@ -113,8 +120,8 @@ def evaluate_round(
 
             def of_model(model: SequenceToSequence) -> Array:
                 skips = skips_of(StateSkip(), Stage(0, 1, 1.0))
-                answers = outputs(model, batch, skips).astype(trials.inputs.dtype)
-                return jax.vmap(source.task.score)(answers, trials)
+                given = answers(source.task, model, trials, batch, skips)
+                return jax.vmap(source.task.score)(given.astype(trials.inputs.dtype), trials)
 
             return eqx.filter_vmap(of_model)(models)
 

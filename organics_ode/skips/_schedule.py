@@ -4,6 +4,7 @@ import equinox as eqx
 
 from .._checks import check_positive_integer, refuse
 from ..cells import AbstractSkip, CoarseStep
+from ._trials import Restarts
 
 
 class Stage(NamedTuple):
@@ -30,6 +31,10 @@ class SkipSchedule(eqx.Module):
         stages: n; in the reference 1, 2, 6 or 11.
         beta: β₀, at least 0 and below 1; in the reference 0, .2, .5 or .8 (0 for `CoarseStep`).
         rounds: of all stages together; in the reference 2 000.
+        restarts: trial ↦ (time,) of bool, the steps before which a block begins anew; the first
+            ones of its periods unless given. `task.presentation_starts` of a `RuleReversal`, with
+            a `length` of `task.presentation_steps`, makes of `StateSkip` the reference's skip
+            between trials: what a presentation began with enters at its end.
 
     Raises:
         ValueError: an argument is bad.
@@ -44,6 +49,7 @@ class SkipSchedule(eqx.Module):
     stages: int
     beta: float
     rounds: int
+    restarts: Restarts | None
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class SkipSchedule(eqx.Module):
         stages: int = 6,
         beta: float = 0.5,
         rounds: int = 2000,
+        restarts: Restarts | None = None,
     ):
         if not isinstance(scheme, AbstractSkip):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
@@ -63,8 +70,11 @@ class SkipSchedule(eqx.Module):
             refuse("beta", "be a number, at least 0 and below 1", f"it is {beta!r}")
         if rounds < stages:
             refuse("rounds", "be at least the number of `stages`", f"{rounds} < {stages}")
+        if restarts is not None and not callable(restarts):
+            must = "be a function of a trial, such as `task.presentation_starts`"
+            refuse("restarts", must, f"it is {restarts!r}")
         self.scheme, self.length, self.stages = scheme, int(length), int(stages)
-        self.beta, self.rounds = float(beta), int(rounds)
+        self.beta, self.rounds, self.restarts = float(beta), int(rounds), restarts
 
     def at(self, round: int) -> Stage:
         """The stage of a round, counted from 0."""

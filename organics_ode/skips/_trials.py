@@ -1,4 +1,5 @@
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -8,15 +9,19 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._ornstein_uhlenbeck import ornstein_uhlenbeck
 
+Restarts = Callable[[Any], Bool[Array, " time"]]
+
 
 class TrialBatch(NamedTuple):
     """Trials side by side, time first, and what to show before them.
 
-    For `burn_in` steps before the trial its first inputs are held. `starts` are the first steps of
-    periods. `noise` and `noise_before`, that of the burn-in, are None where there is none.
+    For `burn_in` steps before the trial `inputs_before` are held. `starts` are the steps before
+    which blocks of skips begin anew. `noise` and `noise_before`, that of the burn-in, are None
+    where there is none.
     """
 
     inputs: Float[Array, "time batch m"]
+    inputs_before: Float[Array, "batch m"]
     targets: Any
     weights: Float[Array, "time batch"]
     starts: Bool[Array, "time batch"]
@@ -46,7 +51,9 @@ class Source(eqx.Module):
     batch_size: int
     dtype: Any = eqx.field(static=True)
 
-    def draw(self, key: PRNGKeyArray, size: int, **jitter: bool) -> tuple[Any, TrialBatch]:
+    def draw(
+        self, key: PRNGKeyArray, size: int, restarts: Restarts | None = None, **jitter: bool
+    ) -> tuple[Any, TrialBatch]:
         """Trials (with a leading axis), and the same as a batch in the models' dtype."""
         key_trials, key_noise = jax.random.split(key)
         keys = jax.random.split(key_trials, size)
@@ -60,12 +67,16 @@ class Source(eqx.Module):
             total = self.burn_in + steps
             eta = ornstein_uhlenbeck(total, (size, n), dt=self.dt, tau=tau, key=key_noise)
             before, noise = eta[: self.burn_in], eta[self.burn_in :]
-        begin = starts(trials, steps)
-        batch = TrialBatch(inputs, targets, weights, begin, noise, before, self.burn_in)
-        return trials, jax.tree.map(self._cast, batch)
+        begin = starts(trials, steps) if restarts is None else jax.vmap(restarts)(trials).T
+        shown = inputs, self._inputs_before(trials)
+        batch = TrialBatch(*shown, targets, weights, begin, noise, before, self.burn_in)
+        return trials, jax.tree.map(lambda x: cast(x, self.dtype), batch)
 
-    def _cast(self, x: Any) -> Any:
-        return x.astype(self.dtype) if eqx.is_inexact_array(x) else x
+    def _inputs_before(self, trials: Any) -> Float[Array, "batch m"]:
+        """What is held before each trial: its first inputs, unless the task says otherwise."""
+        if hasattr(self.task, "burn_in_inputs"):
+            return jax.vmap(self.task.burn_in_inputs)(trials)
+        return trials.inputs[:, 0]
 
     def _weights(self, trial: Any) -> Float[Array, " time"]:
         """The weight of each step in the loss."""
@@ -83,6 +94,11 @@ def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
         first = span[0] if isinstance(span, tuple) else span[:, 0]
         begin = begin | (t[:, None] == first.astype(t.dtype)[None, :])
     return begin.at[0].set(True)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """Floats in another dtype."""
+    return x.astype(dtype) if eqx.is_inexact_array(x) else x
 
 
 def has_jitter(task: Any) -> bool:
