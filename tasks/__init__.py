@@ -12,7 +12,12 @@ from ._match import DelayedMatch as DelayedMatch
 from ._mnist import MNIST as MNIST, SequentialMNIST as SequentialMNIST
 from ._neurogym import NeurogymTask as NeurogymTask
 from ._perceptual import PerceptualDecision as PerceptualDecision
-from ._psychometric import Psychometric as Psychometric, psychometric as psychometric
+from ._psychometric import (
+    Psychometric as Psychometric,
+    PsychometricFit as PsychometricFit,
+    fit_psychometric as fit_psychometric,
+    psychometric as psychometric,
+)
 from ._reaction import (
     Chronometric as Chronometric,
     Reaction as Reaction,

@@ -1,5 +1,6 @@
-"""The psychometric curve."""
+"""The psychometric curve, and the normal distribution that describes it."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,3 +49,68 @@ def psychometric(strengths: Any, chosen: Any) -> Psychometric:
     rates = np.bincount(where, weights=chosen) / counts
     errors = np.sqrt(rates * (1 - rates) / counts)
     return Psychometric(values.astype(float), rates, errors, counts)
+
+
+class PsychometricFit(NamedTuple):
+    """The choices of signal detection theory, P(s) = Φ((s − μ)/σ).
+
+    Attributes:
+        bias: μ, the strength at which both alternatives are chosen equally often.
+        threshold: σ, how much stronger than μ a stimulus is that is chosen in 84 % of the trials.
+    """
+
+    bias: float
+    threshold: float
+
+    def rates(self, strengths: Any) -> Float[np.ndarray, "*shape"]:
+        """P at any strengths, for a smooth line through the points of a curve."""
+        return _normal((np.asarray(strengths, float) - self.bias) / self.threshold)
+
+
+_STEPS, _FARTHEST = 100, 6.0
+
+
+def fit_psychometric(curve: Psychometric) -> PsychometricFit:
+    """The most likely μ and σ of P(s) = Φ((s − μ)/σ), where choices are independent (host).
+
+    By Fisher's scoring on z = a + b s. The likelihood of a and b is concave; choices that some
+    strength parts without error have no most likely σ > 0, and the one returned is then merely
+    small. The ideal observer of `tasks.PerceptualDecision` has μ = 0 and σ = noise/√(T/2).
+
+    Args:
+        curve: a `Psychometric` of signed strengths, such as coherences.
+
+    Returns:
+        A `PsychometricFit`.
+
+    Raises:
+        ValueError: the curve has fewer than two strengths, or its rates do not rise.
+    """
+    s, rates, counts = (np.asarray(x, float) for x in (curve.strengths, curve.rates, curve.counts))
+    if len(s) < 2:
+        raise ValueError(
+            f"Argument `curve` must have two strengths or more, but it has {len(s)}: one says "
+            "nothing about a slope."
+        )
+    design = np.stack([np.ones_like(s), s / np.abs(s).max()], axis=1)
+    (a, b), previous = np.zeros(2), np.full(2, np.inf)
+    for _ in range(_STEPS):
+        z = np.clip(design @ (a, b), -_FARTHEST, _FARTHEST)
+        p, density = _normal(z), np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        root = np.sqrt(counts / (p * (1 - p))) * density
+        target = root * (z + (rates - p) / density)
+        (a, b), previous = np.linalg.lstsq(root[:, None] * design, target)[0], (a, b)
+        if np.allclose((a, b), previous, rtol=1e-10, atol=1e-12):
+            break
+    if not b > 0:
+        raise ValueError(
+            "Argument `curve` must rise with the strength, but the slope of its fit is "
+            f"{b:.3g}: give the strengths the sign of the alternative whose rate it shows."
+        )
+    scale = float(np.abs(s).max() / b)
+    return PsychometricFit(float(-a * scale), scale)
+
+
+def _normal(z: Any) -> np.ndarray:
+    """Φ(z)."""
+    return np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(z)

@@ -143,6 +143,33 @@ def test_a_psychometric_curve_counts_choices():
         tasks.psychometric([1, 2], [True])
 
 
+def test_the_fit_of_a_curve_finds_the_normal_distribution_behind_it():
+    s = np.array([-0.5, -0.2, -0.05, 0.05, 0.2, 0.5])
+    z = (s - 0.04) / 0.11
+    p = np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in z])
+    fit = tasks.fit_psychometric(tasks.Psychometric(s, p, 0 * p, np.arange(10, 16)))
+    np.testing.assert_allclose(fit, (0.04, 0.11), rtol=1e-6)
+    np.testing.assert_allclose(fit.rates(s), p, rtol=1e-6)
+
+
+def test_the_fit_of_an_ideal_observer_has_the_threshold_of_signal_detection():
+    _, trials, _, _ = solved("perceptual")
+    c, is_right = (np.asarray(trials.info[name]) for name in ("coherence", "choice"))
+    fit = tasks.fit_psychometric(tasks.psychometric(c, is_right == 1))
+    # noise/√(T/2) for the nominal T = 1000 ms; about 300 of the trials tell anything of σ.
+    expected = 2.0 / math.sqrt(500)
+    assert abs(fit.threshold - expected) < 0.15 * expected and abs(fit.bias) < 0.02
+
+
+def test_what_a_psychometric_fit_refuses():
+    with pytest.raises(ValueError, match="Argument `curve` must have two strengths or more"):
+        tasks.fit_psychometric(tasks.psychometric([1, 1], [True, False]))
+    with pytest.raises(ValueError, match="Argument `curve` must rise with the strength"):
+        tasks.fit_psychometric(tasks.psychometric([0, 0, 1, 1], [True, True, True, False]))
+    parted = tasks.psychometric([-1, -1, 1, 1], [False, False, True, True])
+    assert 0 < tasks.fit_psychometric(parted).threshold < 0.5
+
+
 # Reaction times
 
 

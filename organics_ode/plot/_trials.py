@@ -106,9 +106,8 @@ def plot_psychometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
     Returns:
         The axes.
     """
-    ax = axes_of(ax)
-    ax.errorbar(curve.strengths, curve.rates, curve.errors, **{"fmt": "o-", "ms": 4} | kw)
-    ax.set(xlabel="strength of the stimulus", ylabel="share of choices", ylim=(-0.05, 1.05))
+    ax = _draw_behaviour(curve, curve.rates, "share of choices", ax, kw)
+    ax.set_ylim(-0.05, 1.05)
     return ax
 
 
@@ -123,9 +122,14 @@ def plot_chronometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
     Returns:
         The axes.
     """
+    return _draw_behaviour(curve, curve.times, "reaction time (ms)", ax, kw)
+
+
+def _draw_behaviour(curve: Any, values: Any, label: str, ax: Any, kw: dict[str, Any]) -> Any:
+    """What was measured at each strength, with standard errors."""
     ax = axes_of(ax)
-    ax.errorbar(curve.strengths, curve.times, curve.errors, **{"fmt": "o-", "ms": 4} | kw)
-    ax.set(xlabel="strength of the stimulus", ylabel="reaction time (ms)")
+    ax.errorbar(curve.strengths, values, curve.errors, **{"fmt": "o-", "ms": 4} | kw)
+    ax.set(xlabel="strength of the stimulus", ylabel=label)
     return ax
 
 
