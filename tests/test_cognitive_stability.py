@@ -84,7 +84,7 @@ def test_exponents_and_abscissae_of_a_switch_at_rest(looks, switch):
 
 def test_the_right_share_is_that_of_the_response_alone(looks):
     model, trials = kept(looks, "rate-dlygo"), looks.draw(TASK, 20, jax.random.key(1))
-    longer = 50
+    longer = 150  # 3 s
     start, stop = TASK.periods["delay"]
     inputs = np.asarray(trials.inputs)
     inputs = np.concatenate(
