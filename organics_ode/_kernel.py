@@ -12,6 +12,7 @@ with the transpose of another. XLA takes both at the full speed of a core (lhsáµ
 slower), and the gates are two blocks of rows of one product.
 """
 
+import functools
 from typing import Any, NamedTuple, TypeGuard
 
 import jax
@@ -82,10 +83,11 @@ def run(
     """
     circuit = resolve(cell.circuit)
     shares = cell.shares if isinstance(cell, ShuOsher) else (1.0,)
-    kernel = _make_kernel(circuit.rectification, circuit.exponent, shares, last_only)
+    rule = _Rule(circuit.rectification, circuit.exponent, shares)
     weights, units = _weights(circuit), _units(circuit, cell.dt)
     state0 = jax.tree.map(jnp.transpose, state0)
-    last, ys = kernel(weights, units, state0, jnp.moveaxis(xs, 0, 2))
+    found: Any = _kernel(rule, last_only, weights, units, state0, jnp.moveaxis(xs, 0, 2))
+    last, ys = found
     return jax.tree.map(jnp.transpose, last), None if last_only else jnp.moveaxis(ys, 2, 0)
 
 
@@ -106,26 +108,32 @@ def _units(c: Any, dt: Any) -> _Units:
     return _Units(*(jnp.broadcast_to(value, (c.size,))[:, None] for value in every))
 
 
-def _make_kernel(
-    rectification: Rectification, p: float, shares: tuple[float, ...], last_only: bool
-) -> Any:
-    before, after = Rectification.BEFORE, Rectification.AFTER
+class _Rule(NamedTuple):
+    """An Euler step and its gradient: all that is known when compiling."""
 
-    def left(state: GatedORGaNICsState) -> tuple[Array, Array]:
+    rectification: Rectification
+    p: float
+    shares: tuple[float, ...]
+
+    def left(self, state: GatedORGaNICsState) -> tuple[Array, Array]:
         """What W_r and W multiply."""
-        y, pooled = state.y, rectification.pooled(state.y, p)
-        return jax.nn.relu(y) if rectification is before else y, jax.nn.relu(state.a) * pooled
+        y, a = state.y, jax.nn.relu(state.a)
+        v = jax.nn.relu(y) if self.rectification is Rectification.BEFORE else y
+        return v, a * self.rectification.pooled(y, self.p)
 
-    def drives(w: _Weights, state: GatedORGaNICsState, x: Array) -> _Drives:
-        v, q = left(state)
+    def drives(self, w: _Weights, state: GatedORGaNICsState, x: Array) -> _Drives:
+        v, q = self.left(state)
         gates = jax.nn.sigmoid(w.W_bx @ x + w.W_by @ state.y + w.W_ba @ state.a)
         return _Drives(w.W_r @ v, w.W @ q, *jnp.split(gates, 2))
 
-    def advance(u: _Units, state: GatedORGaNICsState, d: _Drives, z: Array) -> GatedORGaNICsState:
+    def advance(
+        self, u: _Units, state: GatedORGaNICsState, d: _Drives, z: Array
+    ) -> GatedORGaNICsState:
         y, a, b0, b1 = state
-        recurrent = jax.nn.relu(d.recurrent) if rectification is after else d.recurrent
-        dy = -y + b1 * rectification.input(z) + (1 - root(a, p)) * recurrent
-        da = -a + power(u.sigma * b0, p) + d.pool
+        is_after = self.rectification is Rectification.AFTER
+        recurrent = jax.nn.relu(d.recurrent) if is_after else d.recurrent
+        dy = -y + b1 * self.rectification.input(z) + (1 - root(a, self.p)) * recurrent
+        da = -a + power(u.sigma * b0, self.p) + d.pool
         return GatedORGaNICsState(
             y + u.k_y * dy,
             a + u.k_a * da,
@@ -133,27 +141,29 @@ def _make_kernel(
             b1 + u.k_b1 * (d.gate1 - b1),
         )
 
-    def steps(w: _Weights, u: _Units, state: Any, x: Array, kept: Any = None) -> tuple[Any, Any]:
+    def steps(
+        self, w: _Weights, u: _Units, state: Any, x: Array, kept: Any = None
+    ) -> tuple[Any, Any]:
         """The state after a cell's step; before each Euler step in it that state and its drives."""
         start, states, every = state, [], []
-        for k, share in enumerate(shares):
+        for k, share in enumerate(self.shares):
             states.append(state)
-            every.append(drives(w, state, x) if kept is None else kept[k])
-            state = advance(u, state, every[k], w.W_zx @ x)
+            every.append(self.drives(w, state, x) if kept is None else kept[k])
+            state = self.advance(u, state, every[k], w.W_zx @ x)
             if share < 1:
                 mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
                 state = jax.tree.map(mix, start, state)
         return state, (states, every)
 
-    def back_euler(w: _Both, u: _Units, g: Any, state: Any, d: _Drives, x: Array) -> Any:
+    def back_euler(self, w: _Both, u: _Units, g: Any, state: Any, d: _Drives, x: Array) -> Any:
         """The cotangents of the state before one Euler step, of all parameters, and of x."""
         z, transposed = w.plain.W_zx @ x, w.transposed
         # To a shape of their own for every sample: a sum over the batch is slow in every step.
         u = jax.tree.map(lambda v: jnp.broadcast_to(v, z.shape), u)
-        gu, gs, gd, gz = jax.vjp(advance, u, state, d, z)[1](g)
+        gu, gs, gd, gz = jax.vjp(self.advance, u, state, d, z)[1](g)
         slopes = gd.gate0 * d.gate0 * (1 - d.gate0), gd.gate1 * d.gate1 * (1 - d.gate1)
         g_gates = jnp.concatenate(slopes)
-        (v, q), pull = jax.vjp(left, state)
+        (v, q), pull = jax.vjp(self.left, state)
         (through,) = pull((transposed.W_r @ gd.recurrent, transposed.W @ gd.pool))
         y = gs.y + through.y + transposed.W_by @ g_gates
         a = gs.a + through.a + transposed.W_ba @ g_gates
@@ -168,65 +178,76 @@ def _make_kernel(
         gx = transposed.W_zx @ gz + transposed.W_bx @ g_gates
         return gs._replace(y=y, a=a), (gw, gu), gx
 
-    def back(w: _Both, u: _Units, carry: Any, kept: Any) -> tuple[Any, Array]:
+    def back(self, w: _Both, u: _Units, carry: Any, kept: Any) -> tuple[Any, Array]:
         """The cotangents of the state before a step, the sums for the parameters, those of x."""
         (g, total), ((states, every), x, gy) = carry, kept
         g = g if gy is None else g._replace(y=g.y + gy)
         direct, gx = jax.tree.map(jnp.zeros_like, g), jnp.zeros_like(x)
-        for share, state, d in reversed(list(zip(shares, states, every, strict=True))):
+        for share, state, d in reversed(list(zip(self.shares, states, every, strict=True))):
             if share < 1:
                 direct = jax.tree.map(lambda s, t, c=share: s + (1 - c) * t, direct, g)
                 g = jax.tree.map(lambda t, c=share: c * t, g)
-            g, *new = back_euler(w, u, g, state, d, x)
+            g, *new = self.back_euler(w, u, g, state, d, x)
             total, gx = jax.tree.map(jnp.add, (total, gx), tuple(new))
         return (jax.tree.map(jnp.add, g, direct), total), gx
 
-    @jax.custom_vjp
-    def kernel(w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array) -> Any:
-        return forward(w, u, state0, xs)[0]
 
-    def forward(w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array) -> Any:
-        size = 4 * len(shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
-        is_kept = size <= _MOST_KEPT
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _kernel(
+    rule: _Rule, last_only: bool, w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array
+) -> Any:
+    return _forward(rule, last_only, w, u, state0, xs)[0]
 
-        def step(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            state, (_, every) = steps(w, u, state, x)
-            return state, (None if last_only else state.y, every if is_kept else None)
 
-        def chunk(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-            last, (ys, every) = jax.lax.scan(step, state, x)
-            return last, ((state, every), ys)
+def _forward(
+    rule: _Rule, last_only: bool, w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array
+) -> Any:
+    size = 4 * len(rule.shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
+    is_kept = size <= _MOST_KEPT
 
-        last, kept = _over_chunks(chunk, state0, xs)
-        starts, ys = [part[0] for part in kept], [part[1] for part in kept]
-        return (last, None if last_only else _joined(ys)), (w, u, starts, xs)
+    def step(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
+        state, (_, every) = rule.steps(w, u, state, x)
+        return state, (None if last_only else state.y, every if is_kept else None)
 
-    def backward(kept: Any, cotangents: Any) -> Any:
-        w, u, starts, xs = kept
-        g, gys = cotangents
-        both = _Both(w, jax.tree.map(jnp.transpose, w))
+    def chunk(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
+        last, (ys, every) = jax.lax.scan(step, state, x)
+        return last, ((state, every), ys)
 
-        def again(state: GatedORGaNICsState, at: Any) -> tuple[Any, Any]:
-            return steps(w, u, state, *at)
+    last, kept = state0, []
+    for block in _blocks(xs):
+        last, part = jax.lax.scan(chunk, last, block)
+        kept.append(part)
+    starts, ys = [part[0] for part in kept], [part[1] for part in kept]
+    return (last, None if last_only else _joined(ys)), (w, u, starts, xs)
 
-        def chunk(carry: Any, parts: Any) -> tuple[Any, Any]:
-            (start, every), x, gy = parts
-            _, inner = jax.lax.scan(again, start, (x, every))
-            step = lambda carry, kept: back(both, u, carry, kept)  # noqa: E731
-            return jax.lax.scan(step, carry, (inner, x, gy), reverse=True)
 
-        every = jax.tree.map(lambda v: jnp.broadcast_to(v, g.y.shape), u)
-        carry, gxs = (g, jax.tree.map(jnp.zeros_like, (w, every))), []
-        blocks = list(zip(starts, _blocks(xs), _blocks(gys, len(starts)), strict=True))
-        for block in reversed(blocks):
-            carry, gx = jax.lax.scan(chunk, carry, block, reverse=True)
-            gxs.insert(0, gx)
-        g, (gw, gu) = carry
-        gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
-        return gw, gu, g, _joined(gxs)
+def _backward(rule: _Rule, last_only: bool, kept: Any, cotangents: Any) -> Any:
+    (w, u, starts, xs), (g, gys) = kept, cotangents
+    both = _Both(w, jax.tree.map(jnp.transpose, w))
 
-    kernel.defvjp(forward, backward)
-    return kernel
+    def again(state: GatedORGaNICsState, at: Any) -> tuple[Any, Any]:
+        return rule.steps(w, u, state, *at)
+
+    def back(carry: Any, kept: Any) -> tuple[Any, Array]:
+        return rule.back(both, u, carry, kept)
+
+    def chunk(carry: Any, parts: Any) -> tuple[Any, Any]:
+        (start, every), x, gy = parts
+        _, inner = jax.lax.scan(again, start, (x, every))
+        return jax.lax.scan(back, carry, (inner, x, gy), reverse=True)
+
+    of_samples = jax.tree.map(lambda v: jnp.broadcast_to(v, g.y.shape), u)
+    carry, gxs = (g, jax.tree.map(jnp.zeros_like, (w, of_samples))), []
+    blocks = list(zip(starts, _blocks(xs), _blocks(gys, len(starts)), strict=True))
+    for block in reversed(blocks):
+        carry, gx = jax.lax.scan(chunk, carry, block, reverse=True)
+        gxs.insert(0, gx)
+    g, (gw, gu) = carry
+    gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
+    return gw, gu, g, _joined(gxs)
+
+
+_kernel.defvjp(_forward, _backward)
 
 
 def _blocks(values: Any, count: int = 0) -> list[Any]:
@@ -240,11 +261,3 @@ def _blocks(values: Any, count: int = 0) -> list[Any]:
 
 def _joined(blocks: list[Array]) -> Array:
     return jnp.concatenate([block.reshape(-1, *block.shape[2:]) for block in blocks])
-
-
-def _over_chunks(chunk: Any, state: Any, xs: Array) -> tuple[Any, list[Any]]:
-    kept = []
-    for block in _blocks(xs):
-        state, part = jax.lax.scan(chunk, state, block)
-        kept.append(part)
-    return state, kept

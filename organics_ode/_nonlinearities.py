@@ -34,11 +34,11 @@ class Rectification(enum.Enum):
         return jax.nn.relu(W_r @ y) if self is Rectification.AFTER else W_r @ y
 
     def pooled(self, y: Float[Array, "n *batch"], exponent: Exponent) -> Float[Array, "n *batch"]:
-        """The response that enters the normalization pool, (n,)."""
+        """The response that enters the normalization pool, (n, …)."""
         return power(y if self is Rectification.NONE else jax.nn.relu(y), exponent)
 
     def input(self, z: Float[Array, "n *batch"]) -> Float[Array, "n *batch"]:
-        """The input drive, (n,)."""
+        """The input drive, (n, …)."""
         return jax.nn.relu(z) if self is Rectification.AFTER else z
 
 
@@ -66,13 +66,13 @@ def power(y: Float[Array, "..."], exponent: Exponent) -> Float[Array, "..."]:
     return jnp.where(nonzero, jnp.abs(jnp.where(nonzero, y, 1)) ** exponent, 0)
 
 
-def unit(z: Float[Array, "n *batch"]) -> Float[Array, "n *batch"]:
+def unit(z: Float[Array, " n"]) -> Float[Array, " n"]:
     """z/‖z‖₂, and 0 with derivative 0 at z = 0."""
     # Scaled by its largest entry first: squares of small and large numbers leave the floats' range.
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(z), axis=0, keepdims=True))
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(z)))
     is_zero = largest == 0
     scaled = z / jnp.where(is_zero, 1, largest)
-    norm = root(jnp.sum(scaled * scaled, axis=0, keepdims=True), 2)
+    norm = root(jnp.sum(scaled * scaled), 2)
     return jnp.where(is_zero, 0, scaled / jnp.where(is_zero, 1, norm))
 
 

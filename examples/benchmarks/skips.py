@@ -29,7 +29,7 @@ from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 RESULTS = Path(__file__).parents[1] / "results" / "skips.jsonl"
 OPTIONS = ("circuit", "dt", "models", "rounds", "stage_rounds", "length", "stages", "beta", "rate")
-COLUMNS = 6  # of the figure
+COLUMNS = 7  # of the figure
 COLOURS = dict(zip(SCHEMES, ("0.4", "C0", "C1", "C2"), strict=True))
 
 
@@ -103,16 +103,16 @@ def compare(lines: list[dict]) -> None:
         if base is None or line is base:
             continue
         cap = min(line["rounds"], base["rounds"])
-        ratios = [
-            (r or cap) / (b or cap) for r, b in zip(line["reached"], base["reached"], strict=True)
-        ]
+        # What came after the shorter of two trainings had ended is not known of the other.
+        mine, its = (np.array([r or np.inf for r in k["reached"]]) for k in (line, base))
+        ratios = np.minimum(mine, cap) / np.minimum(its, cap)
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
         name = f"{line['task']} {line['circuit']} {line['scheme']}"
-        more = sum(r is not None for r in line["reached"])
-        less = sum(b is not None for b in base["reached"])
+        more, less = np.sum(mine <= cap), np.sum(its <= cap)
         print(
-            f"{name:28} reached {more} against {less}; rounds against base, those that did not "
-            f"counted as {cap}: median ratio {middle:.2f} (quartiles {low:.2f} to {high:.2f})"
+            f"{name:28} reached {more} against {less} in {cap} rounds; rounds against base, those "
+            f"that did not counted as {cap}: median ratio {middle:.2f} (quartiles {low:.2f} to "
+            f"{high:.2f})"
         )
 
 
