@@ -28,6 +28,23 @@ def schedule(scheme: str, *, length: int, stages: int, beta: float, rounds: int)
     return oo.SkipSchedule(kind, length=length, stages=stages, beta=beta, rounds=rounds)
 
 
+def memory(input_size: int, key: jax.Array) -> oo.GatedORGaNICs:
+    """ORGaNICs with W_r = I and weak normalization: the principal cells start as a memory."""
+    fast, slow = oo.LogUniform(60.0, 240.0, bound=50.0), oo.LogUniform(100.0, 400.0, bound=50.0)
+    network = oo.GatedORGaNICs.random(
+        input_size,
+        SIZE,
+        key=key,
+        sigma=0.1,
+        tau_y=slow,
+        tau_a=slow,
+        tau_b0=fast,
+        tau_b1=fast,
+        rectification=oo.Rectification.NONE,
+    )
+    return eqx.tree_at(lambda c: c.W_r, network, jnp.eye(SIZE))
+
+
 def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.SequenceToSequence:
     """A random network of 50 units with its readout, for a task of the ring family."""
     keys = jax.random.split(key)
@@ -36,20 +53,7 @@ def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.Sequenc
         cell = oo.LSTM.random(m, SIZE, key=keys[0])
         return oo.SequenceToSequence(cell, oo.Readout.random(SIZE, k, key=keys[1]))
     if circuit == "organics":
-        # W_r = I and weak normalization: the principal cells start as a memory.
-        fast, slow = oo.LogUniform(60.0, 240.0, bound=50.0), oo.LogUniform(100.0, 400.0, bound=50.0)
-        network = oo.GatedORGaNICs.random(
-            m,
-            SIZE,
-            key=keys[0],
-            sigma=0.1,
-            tau_y=slow,
-            tau_a=slow,
-            tau_b0=fast,
-            tau_b1=fast,
-            rectification=oo.Rectification.NONE,
-        )
-        network = eqx.tree_at(lambda c: c.W_r, network, jnp.eye(SIZE))
+        network = memory(m, keys[0])
         readout = oo.Readout.random(SIZE, k, key=keys[1])
         return oo.SequenceToSequence(oo.Euler(network, task.dt), readout)
     excitatory = 0.8 if circuit == "dale" else None

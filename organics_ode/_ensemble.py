@@ -26,18 +26,13 @@ from ._devices import (
     split,
     split_batches,
 )
-from ._history import (
-    CannotWrite,
-    EnsembleResult,
-    History,
-    TrainingInterrupted,
-    TrainingNotSaved,
-)
+from ._history import EnsembleResult, History
 from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
 from ._objective import Loss, State, gradient_step, mean_scores, named
 from ._recorder import Recorder
 from ._resume import Progress
 from ._shard import each_on_its_device
+from ._stopping import stopping
 from .losses import accuracy, cross_entropy
 
 Optimizer = optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
@@ -102,24 +97,21 @@ def ensemble(
     taken = np.zeros(len(models), int)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
     now = Progress(0, State(None, None), None, History([]))
-    with Recorder(metric, data, total, log, progress, now) as recorder:
-        try:
-            for step in range(1, total + 1):
-                state, scores = _ensemble_step(run, state, parts(step - 1))
-                taken += np.asarray(scores.pop("running"))
-                if not recorder.step(step, scores):
-                    break
-                if validation is not None and (step % every == 0 or step == total):
-                    scores = _evaluate(run, state, validation)
-                    recorder.validation(step, named(scores, metric))
-        except KeyboardInterrupt as stop:
-            result = _finish(run, state, recorder, taken, "interrupted")
-            raise TrainingInterrupted(result) from stop
-        except CannotWrite as error:
-            result = _finish(run, state, recorder, taken, "interrupted")
-            what = f"The training of the ensemble stopped, for it could not write {error}."
-            there = "The exception's `result` has the models and the history up to then."
-            raise TrainingNotSaved(f"{what} {there}", result) from error
+    with (
+        Recorder(metric, data, total, log, progress, now) as recorder,
+        stopping(
+            lambda: _finish(run, state, recorder, taken, "interrupted"),
+            lambda: "The training of the ensemble stopped",
+        ),
+    ):
+        for step in range(1, total + 1):
+            state, scores = _ensemble_step(run, state, parts(step - 1))
+            taken += np.asarray(scores.pop("running"))
+            if not recorder.step(step, scores):
+                break
+            if validation is not None and (step % every == 0 or step == total):
+                scores = _evaluate(run, state, validation)
+                recorder.validation(step, named(scores, metric))
     return _finish(run, state, recorder, taken, "completed")
 
 

@@ -25,18 +25,12 @@ from ._devices import (
     split,
     split_batches,
 )
-from ._history import (
-    CannotWrite,
-    FitResult,
-    History,
-    TrainingDiverged,
-    TrainingInterrupted,
-    TrainingNotSaved,
-)
+from ._history import FitResult, History, TrainingDiverged
 from ._objective import Loss, State, mean_scores, named, train_step
 from ._recorder import Recorder
 from ._resume import Checkpoints, Progress
 from ._signals import Interruption
+from ._stopping import stopping
 from .losses import accuracy, cross_entropy
 
 _STEPS_PER_CHECKPOINT = 100  # where there are no epochs
@@ -126,27 +120,26 @@ def fit(
     with (
         Recorder(metric, batches, total, log, progress, now) as recorder,
         Interruption(enabled=checkpoint is not None) as interruption,
+        stopping(
+            lambda: _so_far(_at_home(now, mesh)),
+            lambda: f"Training stopped after step {now.step}",
+            checkpoints.remedy,
+        ),
     ):
-        try:
-            now = now._replace(log_start=recorder.log_start)
-            if is_writer(mesh):
-                checkpoints.begin(_at_home(now, mesh), total)
-            for step in range(now.step + 1, total + 1):
-                new, values = train_step(now.state, parts(step - 1), optimizer, loss, metric, mesh)
-                before, now = now, now._replace(step=step, state=new, previous=now.state.model)
-                if not recorder.step(step, values):
-                    return _diverged(_at_home(before, mesh), step, throw)
-                if validation is not None and (step % every == 0 or step == total):
-                    recorder.validation(step, score(new.model))
-                if is_writer(mesh) and (interruption.requested or checkpoints.is_due(step, total)):
-                    checkpoints.write(_at_home(now, mesh))
-                if interruption.requested:
-                    raise KeyboardInterrupt
-        except KeyboardInterrupt as stop:
-            so_far = _so_far(_at_home(now, mesh))
-            raise TrainingInterrupted(so_far, checkpoints.remedy()) from stop
-        except CannotWrite as error:
-            raise _not_saved(_at_home(now, mesh), error, checkpoints.remedy()) from error
+        now = now._replace(log_start=recorder.log_start)
+        if is_writer(mesh):
+            checkpoints.begin(_at_home(now, mesh), total)
+        for step in range(now.step + 1, total + 1):
+            new, values = train_step(now.state, parts(step - 1), optimizer, loss, metric, mesh)
+            before, now = now, now._replace(step=step, state=new, previous=now.state.model)
+            if not recorder.step(step, values):
+                return _diverged(_at_home(before, mesh), step, throw)
+            if validation is not None and (step % every == 0 or step == total):
+                recorder.validation(step, score(new.model))
+            if is_writer(mesh) and (interruption.requested or checkpoints.is_due(step, total)):
+                checkpoints.write(_at_home(now, mesh))
+            if interruption.requested:
+                raise KeyboardInterrupt
     now = _at_home(now, mesh)
     if not _is_finite(now.state.model):  # the last update overflowed, and no step came to notice
         return _diverged(now, total, throw)
@@ -236,12 +229,6 @@ def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
 
 def _so_far(now: Progress) -> FitResult:
     return FitResult(now.state.model, now.history, "interrupted")
-
-
-def _not_saved(now: Progress, error: CannotWrite, remedy: str) -> TrainingNotSaved:
-    what = f"Training stopped after step {now.step}, for it could not write {error}."
-    there = "The exception's `result` has the model and the history up to then."
-    return TrainingNotSaved(f"{what}{remedy} {there}", _so_far(now))
 
 
 def _diverged(now: Progress, step: int, throw: bool) -> FitResult:

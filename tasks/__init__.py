@@ -24,6 +24,7 @@ from ._reaction import (
     chronometric as chronometric,
     reaction as reaction,
 )
+from ._reaction_time import ReactionTime as ReactionTime
 from ._ready_set_go import ReadySetGo as ReadySetGo
 from ._ring import RING_TASKS as RING_TASKS, RingTask as RingTask
 from ._rule_reversal import RuleReversal as RuleReversal

@@ -52,6 +52,17 @@ class AbstractChoiceTask(AbstractCognitiveTask):
         """(share of steps waited before the response) · (share of steps right in it)."""
         return held_and_right(outputs, trial.targets, trial.mask)
 
+    def loss_weights(self, trial: Trial) -> Float[Array, " time"]:
+        """The weight of each step in the loss: half for waiting and half for the response.
+
+            w = ½ mask·[before]/Σ_t mask·[before] + ½ mask·[in response]/Σ_t mask·[in response]
+
+        By the mask alone the response, an eighth of the steps, would hardly count.
+        """
+        in_response = as_floats(within(len(trial.mask), trial.info["periods"]["response"]))
+        before, during = trial.mask * (1 - in_response), trial.mask * in_response
+        return 0.5 * (before / jnp.sum(before) + during / jnp.sum(during))
+
     def choose(self, outputs: Float[Array, "time 3"], trial: Trial) -> Int32[Array, ""]:
         """The alternative, 1 or 2, with the higher mean output over the counted response.
 

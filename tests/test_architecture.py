@@ -45,7 +45,7 @@ LAYERS = (
         "_signals",
         "_fixed_point_layer",
     },
-    {"_devices"},
+    {"_devices", "_stopping"},
     {"_shard"},
     {"_objective", "checkpoint", "_fingerprint", "_log", "_members"},
     {"_resume", "_pretrained"},

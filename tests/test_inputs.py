@@ -4,7 +4,6 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import zoo
@@ -14,14 +13,6 @@ import organics_ode as oo
 TS = np.array([0.0, 1.0, 2.5, 4.0, 4.5])
 VALUES = np.random.default_rng(0).normal(size=(5, 3))
 END, TAU, OMEGA = 6.0, 3.0, 1.7
-
-
-@pytest.fixture
-def unchecked():
-    """Without the tests' type checker, which would refuse arguments before the library does."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 # Lookup

@@ -336,6 +336,22 @@ def test_a_model_that_diverged_stays_and_the_others_train(undisturbed):
     assert np.all(np.isfinite(result.history["loss"][:, 1]))
 
 
+def test_a_model_whose_update_overflows_stays_as_it_was():
+    # Only the first model's gradient is large, and the optimizer's step along it is infinite.
+    def step(gradient, _):
+        return jax.tree.map(lambda g: jnp.where(jnp.abs(g) > 100, jnp.inf, -0.02 * g), gradient)
+
+    W_out = model(0).readout.W_out
+    readouts = [oo.Readout(c * W_out, units=(3, 5), activation=None) for c in (1e4, 1.0)]
+    models = [oo.SequenceToSequence(model(i).cell, readouts[i]) for i in range(2)]
+    result = train(models, optimizer=optax.stateless(step), rounds=2)
+    assert np.all(np.isfinite(result.history["loss"]))
+    assert np.all(np.isfinite(result.history["gradient_norm"]))
+    for a, b in zip(*map(jax.tree.leaves, (result.models[0], models[0])), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.any(result.models[1].cell.circuit.b != models[1].cell.circuit.b)
+
+
 def test_trained_time_constants_take_the_scan_and_keep_their_bounds():
     def bounded(seed):
         return model(seed, tau=oo.Bounded(np.full(N, 50.0), 45.0, 55.0))

@@ -27,6 +27,7 @@ CLASSICS = CHOICES | {
     "flip-flop": lambda dt: tasks.FlipFlop(length=60, dt=dt),
     "ready-set-go": lambda dt: tasks.ReadySetGo(dt=dt),
     "reversal": lambda dt: tasks.RuleReversal(dt=dt),
+    "reaction-time": lambda dt: tasks.ReactionTime(tasks.PerceptualDecision(dt=dt)),
 }
 DT = 50.0
 
@@ -106,6 +107,10 @@ def test_a_choice_is_made_in_the_response_and_not_before(name):
     counted = ((t >= 4) & (t < starts)) | ((t >= starts + 4) & (t < stops))
     np.testing.assert_array_equal(trials.mask, counted)
     assert is_share(choice == 1, 0.5)
+    weights = np.asarray(jax.vmap(task.loss_weights)(trials))
+    np.testing.assert_array_equal(weights > 0, counted)
+    np.testing.assert_allclose((weights * responds).sum(axis=1), 0.5, rtol=1e-12)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
     early = np.broadcast_to(np.eye(3)[choice][:, None], outputs.shape)
     assert score(early).max() == 0, "it did not wait"
     never = np.broadcast_to(np.eye(3)[0], outputs.shape)
@@ -184,6 +189,27 @@ def test_a_reaction_is_the_first_crossing_after_the_onset():
     assert float(react(jnp.asarray(outputs), 4, threshold=0.5).time) == 0
     none = react(jnp.asarray(outputs), 2, threshold=5.0)
     assert np.isnan(none.time) and int(none.choice) == -1
+
+
+def test_a_reaction_time_task_lets_one_answer_from_the_stimulus_on():
+    task, trials, _, score = solved("reaction-time")
+    told, t = solved("perceptual")[1], np.arange(trials.mask.shape[1])
+    np.testing.assert_array_equal(trials.inputs, told.inputs)
+    spans = {k: np.asarray(v).T[..., None] for k, v in trials.info["periods"].items()}
+    choice = np.asarray(trials.info["choice"])[:, None]
+    shown, asked = ((t >= spans[k][0]) & (t < spans[k][1]) for k in ("motion", "response"))
+    np.testing.assert_array_equal(trials.targets, (shown | asked) * choice)
+    np.testing.assert_array_equal(trials.mask, np.where(shown, 0, told.mask))
+    weights = np.asarray(jax.vmap(task.loss_weights)(trials))
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose((weights * shown).sum(axis=1), 1 / 3, rtol=1e-12)
+    np.testing.assert_array_equal(weights > 0, shown | (np.asarray(told.mask) > 0))
+    wrong = np.eye(3)[np.where(shown, 3 - choice, trials.targets)]
+    np.testing.assert_array_equal(score(wrong), 1)
+    chosen = jax.vmap(task.choose)(jnp.asarray(wrong), trials)
+    np.testing.assert_array_equal(chosen, choice[:, 0])
+    with pytest.raises(ValueError, match="Argument `stimulus` must be one of fixation, motion"):
+        tasks.ReactionTime(task.task, "test")
 
 
 def test_a_race_to_a_bound_is_faster_for_stronger_evidence():

@@ -43,7 +43,8 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
 
     Args:
         chi: (N, N), the recurrent weights: random with variance 1/N in the theory.
-        m: (N,) or (N, R), feedback weights.
+        m: (N,) or (N, R), feedback weights; zero for a network without feedback. The theory, and so
+            `random`, needs m ≠ 0.
         n: the shape of m, readout weights; zero for a network that is not trained yet.
         I: (N,), the constant input.
         g: scalar ≥ 0, the strength of the recurrent weights.

@@ -10,12 +10,13 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from .._devices import bring_home, check_divides, check_mesh, check_same, gather, is_writer, split
-from .._history import CannotWrite, History, SkipResult, TrainingInterrupted, TrainingNotSaved
+from .._history import History, SkipResult
 from .._members import unstack
 from .._objective import Loss
 from .._recorder import Recorder
 from .._resume import Checkpoints, Progress
 from .._signals import Interruption
+from .._stopping import stopping
 from ..cells import StateSkip
 from ..models import SequenceToSequence
 from ._arguments import check_options, read_loss, read_models, read_restarts, read_source
@@ -89,8 +90,8 @@ def fit_with_skips(
         mesh: devices that each take an equal part of the models, such as `device_mesh()`.
 
     Returns:
-        A `SkipResult(models, history, rounds, performance, outcome)`. A model whose loss or
-        gradient is not finite keeps its parameters in that iteration, and the record shows NaN.
+        A `SkipResult(models, history, rounds, performance, outcome)`. A model whose loss, gradient
+        or update is not finite keeps its parameters in that iteration; the record shows NaN losses.
 
     Raises:
         ValueError: an argument is bad, or the checkpoint is of another training.
@@ -140,7 +141,11 @@ def fit_with_skips(
         def ended(outcome: str) -> SkipResult:
             return _result(_at_home(now, mesh), recorder.history, criterion, outcome)
 
-        try:
+        with stopping(
+            lambda: ended("interrupted"),
+            lambda: f"The training stopped after round {now.step}",
+            checkpoints.remedy,
+        ):
             now = now._replace(log_start=recorder.log_start)
             begun = _at_home(now, mesh)
             if is_writer(mesh):
@@ -165,13 +170,6 @@ def fit_with_skips(
                     return ended("criterion")
                 if interruption.requested:
                     raise KeyboardInterrupt
-        except KeyboardInterrupt as stop:
-            raise TrainingInterrupted(ended("interrupted"), checkpoints.remedy()) from stop
-        except CannotWrite as error:
-            what = f"The training stopped after round {now.step}, for it could not write {error}."
-            there = "The exception's `result` has the models and the history up to then."
-            text = f"{what} {there}{checkpoints.remedy()}"
-            raise TrainingNotSaved(text, ended("interrupted")) from error
         return ended("completed")
 
 

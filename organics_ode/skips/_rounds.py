@@ -75,7 +75,7 @@ def train_round(
 
 
 def _step(run: Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
-    """One update of one model, which keeps its parameters where the gradient is not finite."""
+    """One update of one model, which stays as it is where gradient or update are not finite."""
     params, rest = eqx.partition(state.model, trainable(state.model))
     value, gradient = loss_and_gradient(state.model, batch, skips, run.loss, run.activity)
     penalty, slope = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))(params)
@@ -85,13 +85,19 @@ def _step(run: Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict
     with jax.numpy_dtype_promotion("standard"):
         updates, optimizer_state = run.optimizer.update(gradient, state.optimizer, params)
     model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
-    is_finite = jnp.isfinite(value) & jnp.isfinite(norm)
+    is_finite = jnp.isfinite(value) & jnp.isfinite(norm) & _is_finite(model)
     new = jax.tree.map(
         lambda a, b: jnp.where(is_finite, a, b) if eqx.is_array(a) else a,
         State(model, optimizer_state),
         state,
     )
     return new, {"loss": value, "gradient_norm": norm}
+
+
+def _is_finite(model: PyTree) -> Array:
+    """Whether all that is trained is: a large step along a finite gradient can overflow."""
+    leaves = jax.tree.leaves(eqx.filter(model, trainable(model)))
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
 
 def _mean_weight(model: SequenceToSequence) -> Array:
