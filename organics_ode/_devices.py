@@ -69,6 +69,13 @@ def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
         refuse(name, "be the same on every process", found)
 
 
+def is_on_any(flag: bool, mesh: Mesh | None) -> bool:
+    """Whether the flag is set on a process of the mesh: every one of them is told the same."""
+    if mesh is None or len(_processes(mesh)) == 1:
+        return flag
+    return bool(multihost_utils.process_allgather(np.asarray(flag)).any())
+
+
 def replicate(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """The tree with its arrays on every device of the mesh."""
     return tree if mesh is None else _place(tree, mesh, PartitionSpec())

@@ -20,6 +20,7 @@ from ._devices import (
     bring_home,
     check_mesh,
     check_same,
+    is_on_any,
     is_writer,
     replicate,
     split,
@@ -72,7 +73,7 @@ def fit(
             end where there are no epochs).
         checkpoint: a file that keeps the whole state of the training, and that the same call goes
             on from (with more steps too) to the same result, to the bit on the same machine. With
-            it, SIGINT and SIGTERM end the training after the step in flight.
+            it, SIGINT and SIGTERM, on any process, end the training after the step in flight.
         checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
             are no epochs); there is one at the end in any case.
         log: a file the history is appended to as JSON lines, record by record.
@@ -136,9 +137,10 @@ def fit(
                 return _diverged(_at_home(before, mesh), step, throw)
             if validation is not None and (step % every == 0 or step == total):
                 recorder.validation(step, score(new.model))
-            if is_writer(mesh) and (interruption.requested or checkpoints.is_due(step, total)):
+            is_over = is_on_any(interruption.requested, mesh)
+            if is_writer(mesh) and (is_over or checkpoints.is_due(step, total)):
                 checkpoints.write(_at_home(now, mesh))
-            if interruption.requested:
+            if is_over:
                 raise KeyboardInterrupt
     now = _at_home(now, mesh)
     if not _is_finite(now.state.model):  # the last update overflowed, and no step came to notice

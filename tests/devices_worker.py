@@ -8,8 +8,10 @@ import functools
 import json
 import os
 import re
+import signal
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 if __name__ == "__main__":
     OPTIONS = json.loads(sys.argv[1])
@@ -20,6 +22,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import optax
+from jax.experimental import multihost_utils
 
 import organics_ode as oo
 import tasks
@@ -123,6 +126,49 @@ def train_with_skips(rounds, mesh=None, checkpoint=None):
     }
 
 
+class Terminated(eqx.Module):
+    """Batches in whose third one the last process gets a SIGTERM, the first time."""
+
+    drawn: eqx.Module
+    told: ClassVar[list] = []
+
+    @property
+    def size(self):
+        return self.drawn.size
+
+    @property
+    def steps_per_epoch(self):
+        return self.drawn.steps_per_epoch
+
+    def __call__(self, step):
+        return self.drawn(step)
+
+    def part(self, step, rows):
+        if step == 2 and jax.process_index() == jax.process_count() - 1 and not self.told:
+            self.told.append(step)
+            signal.raise_signal(signal.SIGTERM)
+        return self.drawn.part(step, rows)
+
+
+def train_terminated(steps, mesh, checkpoint):
+    """The step at which every process ended, and what came of the same call again."""
+    dtype = np.dtype(np.float64)
+    options = {"optimizer": relaxed_adam(), "progress": False, "steps": steps, "mesh": mesh}
+    options |= {"validation": jax.tree.map(lambda x: x[:37], data(dtype))}
+
+    def call():
+        return oo.fit(model(dtype), Terminated(batches(dtype)), checkpoint=checkpoint, **options)
+
+    try:
+        call()
+        ended = None
+    except oo.TrainingInterrupted as stop:
+        ended = len(stop.result.history["loss"])
+    multihost_utils.sync_global_devices("the checkpoint is written")
+    result = call()
+    return numbers(result.model, result.history) | {"ended": ended}
+
+
 def numbers(models, history):
     """What is compared: every loss of the history, and the trained weights."""
     leaves = jax.tree.leaves(eqx.filter(models, eqx.is_array))
@@ -186,6 +232,8 @@ def main(options):
         log = out / f"{name}-{process}.jsonl"
         result = train(np.dtype(name), steps, mesh, log=log)
         found[name] = numbers(result.model, result.history)
+    if "port" in options:
+        found["terminated"] = train_terminated(5, mesh, out / "terminated.checkpoint")
     if options.get("solver"):
         found["solved"] = train_solved(mesh).history["loss"].tolist()
     if options["ensemble"]:

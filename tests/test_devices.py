@@ -128,6 +128,8 @@ def check_processes(out, dtypes, steps, *, ensemble):
         history = oo.History.read(out / f"{dtype}-0.jsonl")
         assert history["loss"].tolist() == first[dtype]["loss"]
         assert not (out / f"{dtype}-1.jsonl").exists()  # one writer
+    assert first["terminated"].pop("ended") == 3  # the step in flight, on both
+    check_training({"float64": first["terminated"]}, "float64", 5)
     if ensemble:
         check_ensemble(first, ensemble)
         check_skips(first)

@@ -9,7 +9,16 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from .._devices import bring_home, check_divides, check_mesh, check_same, gather, is_writer, split
+from .._devices import (
+    bring_home,
+    check_divides,
+    check_mesh,
+    check_same,
+    gather,
+    is_on_any,
+    is_writer,
+    split,
+)
 from .._history import History, SkipResult
 from .._members import unstack
 from .._objective import Loss
@@ -162,13 +171,14 @@ def fit_with_skips(
                     scores = np.asarray(evaluate_round(run, source, new.model, number)).tolist()
                     recorder.validation(step, {"performance": scores})
                 is_done = _has_reached(recorder.history, criterion)
-                if is_done or interruption.requested or checkpoints.is_due(step, rounds):
+                is_over = is_on_any(interruption.requested, mesh)
+                if is_done or is_over or checkpoints.is_due(step, rounds):
                     whole = _at_home(now, mesh)  # by all processes together
                     if is_writer(mesh):
                         checkpoints.write(whole)
                 if is_done:
                     return ended("criterion")
-                if interruption.requested:
+                if is_over:
                     raise KeyboardInterrupt
         return ended("completed")
 
