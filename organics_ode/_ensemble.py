@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from ._batches import Batch, count_steps
-from ._checks import check_positive_integer
 from ._constraints import trainable
 from ._devices import (
     bring_home,
@@ -30,8 +29,9 @@ from ._history import EnsembleResult, History
 from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
 from ._objective import Loss, State, gradient_step, mean_scores, named
 from ._recorder import Recorder
-from ._resume import Progress
+from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._shard import each_on_its_device
+from ._signals import Interruption
 from ._stopping import stopping
 from .losses import accuracy, cross_entropy
 
@@ -50,6 +50,8 @@ def ensemble(
     epochs: int | None = None,
     validation: Any = None,
     validate_every: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_every: int | None = None,
     log: str | os.PathLike | None = None,
     progress: bool = True,
     mesh: Mesh | None = None,
@@ -66,17 +68,20 @@ def ensemble(
         optimizer: an optax transformation; or a function that makes one from the hyperparameters
             of a member, such as `optax.adam` or `lambda h: optax.adamw(h["rate"], h["decay"])`.
         hyperparameters: for such a function: an array or a tree of arrays (members, …).
-        loss, metric, steps, epochs, validation, validate_every, log, progress: as in `fit`; each
-            record has a list with the members' values, the bar shows their median.
+        loss, metric, steps, epochs, validation, validate_every: as in `fit`.
+        checkpoint, checkpoint_every: as in `fit`, of all members together.
+        log, progress: as in `fit`; each record has a list with the members' values, the bar shows
+            their median.
         mesh: devices that each take an equal part of the members, such as `device_mesh()`.
 
     Returns:
         An `EnsembleResult(models, history, outcomes, steps)`.
 
     Raises:
-        ValueError: an argument is bad.
-        TrainingInterrupted: Ctrl-C.
-        TrainingNotSaved: the log can no longer be written. Both have the `result` so far.
+        ValueError: an argument is bad, or the checkpoint is of another training.
+        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
+        TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
+            `result` so far.
     """
     members = as_members(models)
     check_mesh(mesh)
@@ -87,32 +92,62 @@ def ensemble(
     values = read_hyperparameters(hyperparameters, members, len(models))
     data, is_shared = read_batches(batches, len(models))
     total = count_steps(data, steps, epochs)
-    if validate_every is not None:
-        check_positive_integer("validate_every", validate_every)
-    every = validate_every or getattr(data, "steps_per_epoch", total)
+    check_intervals(validate_every, checkpoint, checkpoint_every)
+    per_epoch = getattr(data, "steps_per_epoch", None)
+    every = validate_every or per_epoch or total
     check_same("models", members, mesh)
     run = _Run(make_optimizer, loss, metric, mesh, is_shared)
-    state = split(_start(run, members, values), mesh)
+    first = _start(run, members, values)
+    checkpoints = Checkpoints(
+        checkpoint,
+        checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
+        model=members,
+        batches=data,
+        optimizer=optimizer,
+        hyperparameters=values,
+        loss=loss,
+        metric=metric,
+        validation=validation,
+        validate_every=validate_every,
+    )
+    now = checkpoints.resume(_progress(0, first, History([])), total)
+    state = split(_members(now, first), mesh)
     parts = _shared(data, mesh) if is_shared else split_batches(data, mesh)
-    taken = np.zeros(len(models), int)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
-    now = Progress(0, State(None, None), None, History([]))
+    step = now.step
     with (
         Recorder(metric, data, total, log, progress, now) as recorder,
+        Interruption(enabled=checkpoint is not None, mesh=mesh) as interruption,
         stopping(
-            lambda: _finish(run, state, recorder, taken, "interrupted"),
-            lambda: "The training of the ensemble stopped",
+            lambda: _finish(run, state, recorder, "interrupted"),
+            lambda: f"The training of the ensemble stopped after step {step}",
+            checkpoints.remedy,
         ),
     ):
-        for step in range(1, total + 1):
+
+        def so_far() -> Progress:
+            """With all members whole: gathered by all processes together."""
+            whole = bring_home(gather(state, mesh), mesh)
+            return _progress(step, whole, recorder.history, recorder.log_start)
+
+        begun = so_far()
+        if is_writer(mesh):
+            checkpoints.begin(begun, total)
+        for step in range(now.step + 1, total + 1):
             state, scores = _ensemble_step(run, state, parts(step - 1))
-            taken += np.asarray(scores.pop("running"))
             if not recorder.step(step, scores):
                 break
             if validation is not None and (step % every == 0 or step == total):
                 scores = _evaluate(run, state, validation)
                 recorder.validation(step, named(scores, metric))
-    return _finish(run, state, recorder, taken, "completed")
+            is_over = interruption.is_requested()
+            if is_over or checkpoints.is_due(step, total):
+                whole = so_far()
+                if is_writer(mesh):
+                    checkpoints.write(whole)
+            if is_over:
+                raise KeyboardInterrupt
+    return _finish(run, state, recorder, "completed")
 
 
 class _Run(NamedTuple):
@@ -132,6 +167,19 @@ class _Member(NamedTuple):
     hyperparameters: Any
     good: PyTree
     is_running: Bool[Array, "..."]
+    taken: Int[Array, "..."]
+
+
+def _progress(step: int, members: _Member, history: History, log: int | None = None) -> Progress:
+    """What a checkpoint keeps: all but the hyperparameters, which the call says again."""
+    optimizer = (members.state.optimizer, members.is_running, members.taken)
+    return Progress(step, State(members.state.model, optimizer), members.good, history, log)
+
+
+def _members(now: Progress, first: _Member) -> _Member:
+    optimizer, is_running, taken = now.state.optimizer
+    state = State(now.state.model, optimizer)
+    return first._replace(state=state, good=now.previous, is_running=is_running, taken=taken)
 
 
 @eqx.filter_jit
@@ -139,7 +187,8 @@ def _start(run: _Run, models: PyTree, hyperparameters: Any) -> _Member:
     def start(model: PyTree, values: Any) -> _Member:
         with jax.numpy_dtype_promotion("standard"):
             optimizer_state = run.optimizer(values).init(eqx.filter(model, trainable(model)))
-        return _Member(State(model, optimizer_state), values, model, jnp.array(True))
+        state = State(model, optimizer_state)
+        return _Member(state, values, model, jnp.array(True), jnp.array(0))
 
     return eqx.filter_vmap(start)(models, hyperparameters)
 
@@ -156,8 +205,8 @@ def _ensemble_step(run: _Run, members: _Member, batch: Batch) -> tuple[_Member, 
         state = _where(goes_on, new, member.state)
         good = _where(goes_on, member.state.model, member.good)
         values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
-        member = _Member(state, member.hyperparameters, good, goes_on)
-        return member, values | {"running": was_running}
+        taken = jnp.where(was_running, member.taken + 1, member.taken)
+        return _Member(state, member.hyperparameters, good, goes_on, taken), values
 
     over_members = eqx.filter_vmap(step, in_axes=(eqx.if_array(0), None if run.is_shared else 0))
     return each_on_its_device(over_members, run.mesh, run.is_shared)(members, batch)
@@ -177,14 +226,15 @@ def _scores(run: _Run, members: _Member, samples: Batch) -> dict[str, Array]:
 
 
 @eqx.filter_jit
-def _last_good(members: _Member) -> tuple[PyTree, Bool[Array, " members"]]:
-    """The models to return, and whether each has not diverged: its last update may overflow too."""
+def _last_good(members: _Member) -> tuple[PyTree, Bool[Array, " members"], Int[Array, " members"]]:
+    """The models to return, whether each has not diverged (its last update may overflow too), and
+    the steps it took."""
 
-    def last(member: _Member) -> tuple[PyTree, Array]:
+    def last(member: _Member) -> tuple[PyTree, Array, Array]:
         leaves = jax.tree.leaves(eqx.filter(member.state.model, eqx.is_inexact_array))
         is_finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
         is_good = member.is_running & is_finite
-        return _where(is_good, member.state.model, member.good), is_good
+        return _where(is_good, member.state.model, member.good), is_good, member.taken
 
     return eqx.filter_vmap(last)(members)
 
@@ -196,10 +246,8 @@ def _evaluate(run: _Run, members: _Member, data: Any) -> dict[str, list[float]]:
     return {name: np.asarray(value).tolist() for name, value in scores.items()}
 
 
-def _finish(
-    run: _Run, members: _Member, recorder: Recorder, taken: np.ndarray, ended: str
-) -> EnsembleResult:
-    models, is_good = bring_home(gather(_last_good(members), run.mesh), run.mesh)
+def _finish(run: _Run, members: _Member, recorder: Recorder, ended: str) -> EnsembleResult:
+    models, is_good, taken = bring_home(gather(_last_good(members), run.mesh), run.mesh)
     outcomes = tuple(ended if good else "diverged" for good in is_good.tolist())
     return EnsembleResult(unstack(models), recorder.history, outcomes, tuple(taken.tolist()))
 

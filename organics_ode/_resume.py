@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 from jaxtyping import PyTree
 
-from ._checks import refuse
+from ._checks import check_positive_integer, refuse
 from ._encoding import Unloadable, find, flatten, unflatten
 from ._fingerprint import Fingerprint, changes, fingerprint, summary
 from ._history import CannotWrite, Columns, History
@@ -18,6 +18,7 @@ from ._objective import State
 from .checkpoint import differences, library, listed, read, reading, remove_leftovers, save
 
 _STATE = ("model", "optimizer", "previous")
+STEPS_PER_CHECKPOINT = 100  # where there are no epochs
 _BYTES_PER_RECORD = 80  # ten numbers
 
 
@@ -110,7 +111,7 @@ class Checkpoints:
             refuse("checkpoint", "name a file that can be written", reason)
 
     def is_due(self, step: int, total: int) -> bool:
-        return step % self._every == 0 or step == total
+        return self.path is not None and (step % self._every == 0 or step == total)
 
     def write(self, progress: Progress) -> None:
         """Put the training as it is now in place of the last checkpoint, whole or not at all."""
@@ -190,6 +191,16 @@ class Checkpoints:
         if free < 2 * size:  # the old one and the new one, while it is written
             must = f"have room for two files of {size / 1e6:.1f} MB"
             refuse("checkpoint", must, f"{folder} has {free / 1e6:.1f} MB left")
+
+
+def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
+    """Of the arguments of a training; a ValueError names the bad one."""
+    if validate_every is not None:
+        check_positive_integer("validate_every", validate_every)
+    if checkpoint_every is not None:
+        check_positive_integer("checkpoint_every", checkpoint_every)
+        if checkpoint is None:
+            refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
 
 
 def _describe(*, model: PyTree, batches: Any, **others: Any) -> dict[str, Fingerprint]:

@@ -20,7 +20,6 @@ from ._devices import (
     bring_home,
     check_mesh,
     check_same,
-    is_on_any,
     is_writer,
     replicate,
     split,
@@ -29,12 +28,10 @@ from ._devices import (
 from ._history import FitResult, History, TrainingDiverged
 from ._objective import Loss, State, mean_scores, named, train_step
 from ._recorder import Recorder
-from ._resume import Checkpoints, Progress
+from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._signals import Interruption
 from ._stopping import stopping
 from .losses import accuracy, cross_entropy
-
-_STEPS_PER_CHECKPOINT = 100  # where there are no epochs
 
 
 def fit(
@@ -96,7 +93,7 @@ def fit(
     _check_arguments(model, batches, optimizer)
     check_mesh(mesh)
     total = count_steps(batches, steps, epochs)
-    _check_intervals(validate_every, checkpoint, checkpoint_every)
+    check_intervals(validate_every, checkpoint, checkpoint_every)
     per_epoch = getattr(batches, "steps_per_epoch", None)
     every = validate_every or per_epoch or total
     score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
@@ -104,7 +101,7 @@ def fit(
     state = State(model, optimizer.init(eqx.filter(model, trainable(model))))
     checkpoints = Checkpoints(
         checkpoint,
-        checkpoint_every or per_epoch or _STEPS_PER_CHECKPOINT,
+        checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
         model=model,
         batches=batches,
         optimizer=optimizer,
@@ -120,7 +117,7 @@ def fit(
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
     with (
         Recorder(metric, batches, total, log, progress, now) as recorder,
-        Interruption(enabled=checkpoint is not None) as interruption,
+        Interruption(enabled=checkpoint is not None, mesh=mesh) as interruption,
         stopping(
             lambda: _so_far(_at_home(now, mesh)),
             lambda: f"Training stopped after step {now.step}",
@@ -137,7 +134,7 @@ def fit(
                 return _diverged(_at_home(before, mesh), step, throw)
             if validation is not None and (step % every == 0 or step == total):
                 recorder.validation(step, score(new.model))
-            is_over = is_on_any(interruption.requested, mesh)
+            is_over = interruption.is_requested()
             if is_writer(mesh) and (is_over or checkpoints.is_due(step, total)):
                 checkpoints.write(_at_home(now, mesh))
             if is_over:
@@ -213,15 +210,6 @@ def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
 def _is_finite(model: PyTree) -> bool:
     leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
     return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
-
-
-def _check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
-    if validate_every is not None:
-        check_positive_integer("validate_every", validate_every)
-    if checkpoint_every is not None:
-        check_positive_integer("checkpoint_every", checkpoint_every)
-        if checkpoint is None:
-            refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
 
 
 def _at_home(now: Progress, mesh: Mesh | None) -> Progress:

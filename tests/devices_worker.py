@@ -80,18 +80,25 @@ def train_solved(mesh=None):
     return oo.fit(start, batches(np.float64), metric=None, **options)
 
 
-def train_members(steps, mesh=None):
-    """Members of their own seed and learning rate; that of the third is far too high."""
-    return oo.ensemble(
-        [model(np.float64, seed) for seed in range(MEMBERS)],
-        batches(np.float64),
-        optimizer=optax.sgd,
-        hyperparameters=np.where(np.arange(MEMBERS) == 2, 1e200, 0.01 * (1 + np.arange(MEMBERS))),
-        steps=steps,
-        validation=data(np.float64),
-        progress=False,
-        mesh=mesh,
-    )
+def train_members(steps, mesh=None, checkpoint=None):
+    """Members of their own seed and learning rate; that of the third is far too high. With a
+    checkpoint, in two calls."""
+    for total in (steps,) if checkpoint is None else (3, steps):
+        result = oo.ensemble(
+            [model(np.float64, seed) for seed in range(MEMBERS)],
+            batches(np.float64),
+            optimizer=optax.sgd,
+            hyperparameters=np.where(
+                np.arange(MEMBERS) == 2, 1e200, 0.01 * (1 + np.arange(MEMBERS))
+            ),
+            steps=total,
+            validation=data(np.float64),
+            validate_every=10,
+            checkpoint=checkpoint,
+            progress=False,
+            mesh=mesh,
+        )
+    return result
 
 
 def rate_network(seed):
@@ -237,7 +244,7 @@ def main(options):
     if options.get("solver"):
         found["solved"] = train_solved(mesh).history["loss"].tolist()
     if options["ensemble"]:
-        members = train_members(options["ensemble"], mesh)
+        members = train_members(options["ensemble"], mesh, out / "members.checkpoint")
         found["ensemble"] = numbers(members.models, members.history)
         found["ensemble"] |= {"outcomes": members.outcomes, "steps": members.steps}
         checkpoint = None if "port" in options else out / "skips.checkpoint"

@@ -1,6 +1,7 @@
 """Each member of an ensemble is trained as `fit` trains it alone, whatever the others do."""
 
 import json
+import signal
 
 import equinox as eqx
 import jax
@@ -123,6 +124,33 @@ def test_an_interruption_has_the_members_so_far():
     assert result.member(1).history.steps("loss").tolist() == [1, 2]
 
 
+def test_an_ensemble_that_was_stopped_goes_on_to_the_same_bits(tmp_path, with_one_diverged):
+    def stops(step):
+        if step == 4 and not told:
+            told.append(step)
+            signal.raise_signal(signal.SIGTERM)
+        return BATCHES(step)
+
+    told = []
+    stops.steps_per_epoch = BATCHES.steps_per_epoch
+    options = {"validation": VALIDATION, "validate_every": 4, "batches": stops}
+    options |= {"checkpoint": tmp_path / "run", "log": tmp_path / "log.jsonl"}
+    with pytest.raises(oo.TrainingInterrupted, match="has the first 5 steps whole") as caught:
+        train(**options)
+    assert caught.value.result.steps == (5, 5, 2, 5)
+    result, whole = train(**options), with_one_diverged
+    assert eqx.tree_equal(result.models, whole.models)
+    assert (result.outcomes, result.steps) == (whole.outcomes, whole.steps)
+    assert result.history.resumed == (5,)
+    np.testing.assert_equal(without_seconds(result.history), without_seconds(whole.history))
+    log = oo.History.read(tmp_path / "log.jsonl")
+    np.testing.assert_equal(log.records, result.history.records)
+    assert eqx.tree_equal(train(**options).models, whole.models)  # finished: nothing is done
+    message = "^Argument `checkpoint` must be of the same training.*`hyperparameters`"
+    with pytest.raises(ValueError, match=message):
+        train(hyperparameters=2 * RATES, **options)
+
+
 def other_step(seed):
     return eqx.tree_at(lambda m: m.cell.dt, classifier(seed), 0.25)
 
@@ -158,6 +186,7 @@ BAD = {
         "epochs": 1,
         "batches": lambda step: BATCHES(step),
     },
+    "Argument `checkpoint` must name a file for `checkpoint_every`": {"checkpoint_every": 2},
     "Argument `mesh` must be a `jax.sharding.Mesh`": {"mesh": 2},
 }
 

@@ -9,16 +9,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from .._devices import (
-    bring_home,
-    check_divides,
-    check_mesh,
-    check_same,
-    gather,
-    is_on_any,
-    is_writer,
-    split,
-)
+from .._devices import bring_home, check_divides, check_mesh, check_same, gather, is_writer, split
 from .._history import History, SkipResult
 from .._members import unstack
 from .._objective import Loss
@@ -144,7 +135,7 @@ def fit_with_skips(
     scheme = StateSkip() if schedule is None else schedule.scheme
     with (
         Recorder(None, source, rounds, log, progress, now, unit="round") as recorder,
-        Interruption(enabled=checkpoint is not None) as interruption,
+        Interruption(enabled=checkpoint is not None, mesh=mesh) as interruption,
     ):
 
         def ended(outcome: str) -> SkipResult:
@@ -171,7 +162,7 @@ def fit_with_skips(
                     scores = np.asarray(evaluate_round(run, source, new.model, number)).tolist()
                     recorder.validation(step, {"performance": scores})
                 is_done = _has_reached(recorder.history, criterion)
-                is_over = is_on_any(interruption.requested, mesh)
+                is_over = interruption.is_requested()
                 if is_done or is_over or checkpoints.is_due(step, rounds):
                     whole = _at_home(now, mesh)  # by all processes together
                     if is_writer(mesh):
