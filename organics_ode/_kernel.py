@@ -204,60 +204,58 @@ def _forward(
 ) -> Any:
     size = 4 * len(rule.shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
     is_kept = size <= _MOST_KEPT
+    count = -(-len(xs) // _CHUNK)
+    starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), state0)
 
-    def step(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
+    def step(carry: Any, at: tuple[Array, Array]) -> tuple[Any, Any]:
+        (state, starts), (t, x) = carry, at
+        # Each place is written in every step of the chunk before, and so last with the start.
+        place = (t + _CHUNK - 1) // _CHUNK
+        starts = jax.tree.map(
+            lambda all, s: jax.lax.dynamic_update_index_in_dim(all, s, place, 0), starts, state
+        )
         state, (_, every) = rule.steps(w, u, state, x)
-        return state, (None if last_only else state.y, every if is_kept else None)
+        return (state, starts), (None if last_only else state.y, every if is_kept else None)
 
-    def chunk(state: GatedORGaNICsState, x: Array) -> tuple[Any, Any]:
-        last, (ys, every) = jax.lax.scan(step, state, x)
-        return last, ((state, every), ys)
-
-    last, kept = state0, []
-    for block in _blocks(xs):
-        last, part = jax.lax.scan(chunk, last, block)
-        kept.append(part)
-    starts, ys = [part[0] for part in kept], [part[1] for part in kept]
-    return (last, None if last_only else _joined(ys)), (w, u, starts, xs)
+    (last, starts), (ys, every) = jax.lax.scan(step, (state0, starts), (jnp.arange(len(xs)), xs))
+    return (last, ys), (w, u, starts, every, xs)
 
 
 def _backward(rule: _Rule, last_only: bool, kept: Any, cotangents: Any) -> Any:
-    (w, u, starts, xs), (g, gys) = kept, cotangents
+    (w, u, starts, every, xs), (g, gys) = kept, cotangents
     both = _Both(w, jax.tree.map(jnp.transpose, w))
 
-    def again(state: GatedORGaNICsState, at: Any) -> tuple[Any, Any]:
-        return rule.steps(w, u, state, *at)
+    def at(t: Array, values: Any) -> Any:
+        # Taken where they are used: slices of a scan over chunks would be copies.
+        return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, t, keepdims=False), values)
+
+    def again(state: GatedORGaNICsState, t: Array) -> tuple[Any, Any]:
+        state, (states, computed) = rule.steps(w, u, state, *at(t, (xs, every)))
+        return state, (states, computed if every is None else None)
 
     def back(carry: Any, kept: Any) -> tuple[Any, Array]:
-        return rule.back(both, u, carry, kept)
+        t, (states, computed) = kept
+        x, drives, gy = at(t, (xs, every, gys))
+        return rule.back(both, u, carry, ((states, computed or drives), x, gy))
 
-    def chunk(carry: Any, parts: Any) -> tuple[Any, Any]:
-        (start, every), x, gy = parts
-        _, inner = jax.lax.scan(again, start, (x, every))
-        return jax.lax.scan(back, carry, (inner, x, gy), reverse=True)
+    def chunk(carry: Any, number: Array, length: int = _CHUNK) -> tuple[Any, Any]:
+        times = number * _CHUNK + jnp.arange(length)
+        _, inner = jax.lax.scan(again, at(number, starts), times)
+        return jax.lax.scan(back, carry, (times, inner), reverse=True)
 
     of_samples = jax.tree.map(lambda v: jnp.broadcast_to(v, g.y.shape), u)
-    carry, gxs = (g, jax.tree.map(jnp.zeros_like, (w, of_samples))), []
-    blocks = list(zip(starts, _blocks(xs), _blocks(gys, len(starts)), strict=True))
-    for block in reversed(blocks):
-        carry, gx = jax.lax.scan(chunk, carry, block, reverse=True)
-        gxs.insert(0, gx)
+    carry = (g, jax.tree.map(jnp.zeros_like, (w, of_samples)))
+    whole, rest = divmod(len(xs), _CHUNK)
+    gxs = []
+    if rest:
+        carry, gx = chunk(carry, jnp.asarray(whole), rest)
+        gxs.append(gx)
+    if whole:
+        carry, gx = jax.lax.scan(chunk, carry, jnp.arange(whole), reverse=True)
+        gxs.insert(0, gx.reshape(-1, *gx.shape[2:]))
     g, (gw, gu) = carry
     gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
-    return gw, gu, g, _joined(gxs)
+    return gw, gu, g, jnp.concatenate(gxs)
 
 
 _kernel.defvjp(_forward, _backward)
-
-
-def _blocks(values: Any, count: int = 0) -> list[Any]:
-    """A sequence (time, …) as whole chunks (·, chunk, …) and, where any are left, the rest."""
-    if values is None:
-        return [None] * count
-    whole = len(values) // _CHUNK * _CHUNK
-    parts = [values[:whole].reshape(-1, _CHUNK, *values.shape[1:]), values[None, whole:]]
-    return [part for part in parts if part.size]
-
-
-def _joined(blocks: list[Array]) -> Array:
-    return jnp.concatenate([block.reshape(-1, *block.shape[2:]) for block in blocks])
