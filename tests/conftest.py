@@ -7,9 +7,17 @@ A test that calls a library which promotes ranks by itself relaxes the last one 
 import itertools
 import os
 import sys
+import tempfile
 
 # Before anything imports matplotlib or JAX.
 os.environ["MPLBACKEND"] = "Agg"
+# Most of the time of the tests goes into compiling. What one worker has compiled the other takes,
+# and either of them again after `jax.clear_caches()` below; the folder ends with the session.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    compiled = tempfile.TemporaryDirectory(prefix="organics_ode-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Before anything loads LAPACK: its own threads and XLA's fight over the cores in batched calls.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

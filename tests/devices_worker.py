@@ -246,6 +246,8 @@ def main(options):
     if options["ensemble"]:
         members = train_members(options["ensemble"], mesh, out / "members.checkpoint")
         found["ensemble"] = numbers(members.models, members.history)
+        # There is one more where the first call ended.
+        found["ensemble"]["validation_loss"] = found["ensemble"]["validation_loss"][-1:]
         found["ensemble"] |= {"outcomes": members.outcomes, "steps": members.steps}
         checkpoint = None if "port" in options else out / "skips.checkpoint"
         found["skips"] = train_with_skips(4, mesh, checkpoint)
