@@ -26,8 +26,18 @@ def _as_users_run_it():
         yield
 
 
+_LONG = ("analysis", "skips", "solvers", "stability")
+
+
+def _with_code():
+    for page in _PAGES:
+        if _blocks(page):
+            marks = [pytest.mark.slow] if page.stem in _LONG else []
+            yield pytest.param(page, id=page.stem, marks=marks)
+
+
 @pytest.mark.usefixtures("_as_users_run_it")
-@pytest.mark.parametrize("page", [p for p in _PAGES if _blocks(p)], ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", _with_code())
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = {"__name__": "__main__"}
