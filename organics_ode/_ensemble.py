@@ -111,6 +111,7 @@ def ensemble(
         validate_every=validate_every,
     )
     now = checkpoints.resume(_progress(0, first, History([])), total)
+    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     state = split(_members(now, first), mesh)
     parts = _shared(data, mesh) if is_shared else split_batches(data, mesh)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)

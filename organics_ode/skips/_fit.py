@@ -130,6 +130,7 @@ def fit_with_skips(
         weights=weights,
     )
     now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
+    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     now = now._replace(state=split(now.state, mesh))
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
     scheme = StateSkip() if schedule is None else schedule.scheme
