@@ -8,6 +8,8 @@ constants, a quarter of the work. Its principal cells start as oscillators, whic
 backpropagation through time, nothing clipped or scaled.
 Stop it at any time: the same command goes on where it was. Draws train_mnist.png (or --out) and
 saves the trained model (.npz), its card (.json), its history (.jsonl) and checkpoints beside it.
+Batches are shared among all devices; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes two
+of the cores of a CPU.
 """
 
 import argparse
@@ -121,6 +123,7 @@ def main(args: argparse.Namespace) -> None:
             validation=coarser(data.validation, pixels),
             log=args.out.with_suffix(f".{pixels}.jsonl"),
             checkpoint=args.out.with_suffix(f".{pixels}.checkpoint"),
+            mesh=oo.device_mesh(),
         )
         model = result.model
         histories.append(result.history)
