@@ -135,7 +135,8 @@ class SkipResult(NamedTuple):
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss or its gradient is not finite; `result` holds the last model where they were."""
+    """The loss, its gradient or an update is not finite; `result` holds the last model where loss
+    and gradient were, or the one training began with if they never were."""
 
     def __init__(self, message: str, result: FitResult):
         super().__init__(message)
@@ -146,7 +147,8 @@ class TrainingInterrupted(KeyboardInterrupt):
     """Training was interrupted; `result` holds the model or models and history up to then."""
 
     def __init__(self, result: FitResult | EnsembleResult | SkipResult, remedy: str = ""):
-        super().__init__(f"Training was interrupted after {len(result.history)} records.{remedy}")
+        steps = max((record["step"] for record in result.history.records), default=0)
+        super().__init__(f"Training was interrupted after step {steps}.{remedy}")
         self.result = result
 
 

@@ -1,6 +1,7 @@
 """`fit` and `evaluate`: training by optax, and what became of it."""
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ from ._recorder import Recorder
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._signals import Interruption
 from ._stopping import stopping
+from .cells import Euler
 from .losses import accuracy, cross_entropy
 
 
@@ -85,7 +87,7 @@ def fit(
 
     Raises:
         ValueError: an argument is bad, or the checkpoint is of another training (and what differs).
-        TrainingDiverged: the loss or its gradient is no longer finite.
+        TrainingDiverged: the loss, its gradient or an update is no longer finite.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
             `result` so far.
@@ -165,6 +167,9 @@ def evaluate(
 
     Returns:
         A dict with `loss` and the metric under its own name.
+
+    Raises:
+        ValueError: an argument is bad, or there is no sample.
     """
     check_positive_integer("batch_size", batch_size)
     check_mesh(mesh)
@@ -226,10 +231,24 @@ def _diverged(now: Progress, step: int, throw: bool) -> FitResult:
     if not throw:
         return result
     last = next(record for record in reversed(now.history.records) if "loss" in record)
+    loss, norm = last["loss"], last["gradient_norm"]
+    found = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
+    if math.isfinite(loss) and math.isfinite(norm):
+        found += ", but its update made the model infinite or NaN"
+    remedy = "Lower the learning rate"
+    if _has_euler(now.previous):
+        remedy = (
+            "Explicit Euler is stable only for dt well below the time constants: bound them "
+            "(`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate"
+        )
+    kept = "the model it began with" if step == 1 else "the last model where both were finite"
     raise TrainingDiverged(
-        f"Training diverged at step {step}: the loss is {last['loss']:g} and the norm of its "
-        f"gradient {last['gradient_norm']:g}. Explicit Euler is stable only for dt well below the "
-        "time constants: bound them (`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate. "
-        "The exception's `result` has the last model where both were finite, and the history.",
+        f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept}, "
+        "and the history.",
         result,
     )
+
+
+def _has_euler(model: PyTree) -> bool:
+    is_cell = lambda node: isinstance(node, Euler)  # noqa: E731
+    return any(map(is_cell, jax.tree.leaves(model, is_leaf=is_cell)))

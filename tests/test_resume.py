@@ -104,7 +104,7 @@ def test_a_training_on_a_mesh_goes_on_to_the_same_bits(tmp_path):
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_the_training_after_the_step_in_flight(tmp_path, undisturbed, number):
     before = [signal.getsignal(k) for k in (signal.SIGINT, signal.SIGTERM)]
-    told = r"interrupted after 6 records.* has the first 5 steps whole: the same call goes on"
+    told = r"interrupted after step 5.* has the first 5 steps whole: the same call goes on"
     with at(5, sends(number)), pytest.raises(oo.TrainingInterrupted, match=told) as caught:
         run(tmp_path)
     assert [signal.getsignal(k) for k in (signal.SIGINT, signal.SIGTERM)] == before

@@ -75,9 +75,26 @@ def test_a_log_of_a_diverged_run_can_be_read(tmp_path):
 def test_an_update_that_overflows_is_not_returned():
     # A finite loss and gradient, but a step to infinity: the result must still be of use.
     overflowing = optax.chain(optax.scale(1e200), optax.scale(-1e200))
-    result = train(optimizer=overflowing, throw=False)
-    assert result.outcome == "diverged"
-    assert finite(result.model)
+    with pytest.raises(oo.TrainingDiverged, match=r"but its update made the model inf") as caught:
+        train(optimizer=overflowing, steps=1)
+    assert caught.value.result.outcome == "diverged"
+    assert finite(caught.value.result.model)
+
+
+def test_a_model_that_was_never_good_comes_back_as_it_began():
+    model = classifier()
+    with pytest.raises(oo.TrainingDiverged, match=r"step 1: .*has the model it began") as caught:
+        train(model, batches_with(spoiled, at=0))
+    assert eqx.tree_equal(caught.value.result.model, model)
+
+
+def test_only_a_model_with_euler_steps_is_told_of_them():
+    linear = eqx.nn.Linear(1, 2, key=jax.random.key(0))
+    model = eqx.nn.Sequential([eqx.nn.Lambda(lambda xs: xs[-1]), linear])
+    for one, is_told in ((classifier(), True), (model, False)):
+        with pytest.raises(oo.TrainingDiverged) as caught:
+            train(one, batches_with(spoiled, at=0))
+        assert ("Euler" in str(caught.value)) == is_told
 
 
 def test_a_learning_rate_far_too_high_returns_a_model_of_finite_loss():
@@ -88,7 +105,7 @@ def test_a_learning_rate_far_too_high_returns_a_model_of_finite_loss():
 
 
 def test_an_interruption_raises_with_the_model_so_far(two_steps):
-    with pytest.raises(oo.TrainingInterrupted, match=r"interrupted after 2 records") as caught:
+    with pytest.raises(oo.TrainingInterrupted, match=r"interrupted after step 2\.") as caught:
         train(batches=batches_with(interrupt, at=2), steps=5)
     assert isinstance(caught.value, KeyboardInterrupt)
     result = caught.value.result
