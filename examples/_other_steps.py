@@ -23,7 +23,7 @@ def by_steps(model: oo.SequenceClassifier, split: tasks.Split) -> dict[str, floa
 def _accuracy(model: oo.SequenceClassifier, split: tasks.Split, dt: float) -> float:
     if hasattr(model.cell, "dt"):
         model = eqx.tree_at(lambda m: m.cell.dt, model, dt)
-    return oo.evaluate(model, split)["accuracy"]
+    return oo.evaluate(model, split, mesh=oo.device_mesh())["accuracy"]
 
 
 def _held(split: tasks.Split, steps: int) -> tasks.Split:

@@ -18,11 +18,13 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from _mnist_options import sequence_models
 from _other_steps import by_steps
 
 import organics_ode as oo
 import tasks
 
+jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)  # images are shared among the cores
 RESULTS = Path(__file__).parent / "results"
 SOLVED, LOOKED_AT = 128, 64  # images
 
@@ -115,7 +117,7 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("name", nargs="?", default="smnist-64")
+    parser.add_argument("name", nargs="?", default="smnist-64", choices=sequence_models())
     parser.add_argument("--data-dir", help="the folder that holds mnist/")
     parser.add_argument("--out", type=Path, default=Path("evaluate_pretrained.png"))
     main(parser.parse_args())

@@ -8,14 +8,14 @@ constants, a quarter of the work. Its principal cells start as oscillators, whic
 backpropagation through time, nothing clipped or scaled.
 Stop it at any time: the same command goes on where it was. Draws train_mnist.png (or --out) and
 saves the trained model (.npz), its card (.json), its history (.jsonl) and checkpoints beside it.
-Batches are shared among all devices; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes two
-of the cores of a CPU.
+Batches are shared among all devices; JAX_NUM_CPU_DEVICES=2 makes two of the cores of a CPU.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+import _mnist_options
 import equinox as eqx
 import jax
 import matplotlib.pyplot as plt
@@ -131,7 +131,10 @@ def main(args: argparse.Namespace) -> None:
         model = eqx.tree_at(lambda m: m.cell.dt, model, 1.0)
     draw(histories, args.pixels, args.out)
     oo.save(args.out.with_suffix(".npz"), model)
-    scores = {part: oo.evaluate(model, getattr(data, part)) for part in ("validation", "test")}
+    scores = {
+        part: oo.evaluate(model, getattr(data, part), mesh=oo.device_mesh())
+        for part in ("validation", "test")
+    }
     scores |= {what: {"accuracy": value} for what, value in by_steps(model, data.test).items()}
     history = joined(histories)
     args.out.with_suffix(".json").write_text(card(args, data, model, history, scores))
@@ -144,26 +147,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--permuted", action="store_true", help="permute the pixels")
-    parser.add_argument("--size", type=int, default=64, help="number of principal cells")
-    parser.add_argument("--pixels", type=int, nargs="+", default=[4, 2, 1], help="of each stage")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[12, 3, 1], help="of each stage")
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.01, 0.005, 0.002])
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--cycles", type=float, default=24.0, help="of the fastest oscillator")
-    parser.add_argument("--sigma", type=float, default=0.05, help="start of the semi-saturation")
-    parser.add_argument("--pool", type=float, default=0.02, help="scale of W at start")
-    parser.add_argument("--log-pool", action="store_true", help="train log W: it grows slowly")
-    parser.add_argument("--tau", type=float, default=20.0, help="tau_y at start, ms")
-    parser.add_argument("--modulators", type=float, nargs=2, default=[40.0, 400.0], help="tau_a")
-    parser.add_argument(
-        "--gains", type=float, nargs=2, default=[10.0, 100.0], help="tau_b0 and tau_b1"
-    )
-    parser.add_argument("--lstm", action="store_true", help="an LSTM instead, to compare with")
-    parser.add_argument("--fixed-times", action="store_true", help="do not learn time constants")
-    parser.add_argument("--start", help="train a shipped circuit further, such as smnist-64")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data-dir", help="the folder that holds mnist/")
-    parser.add_argument("--out", type=Path, default=Path("train_mnist.png"))
-    main(parser.parse_args())
+    main(_mnist_options.read(__doc__.split("\n")[0]))

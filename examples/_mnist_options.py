@@ -1,0 +1,58 @@
+"""The command line of `train_mnist.py`."""
+
+import argparse
+from pathlib import Path
+
+import organics_ode as oo
+
+PIXELS = 784
+# What the circuit starts as: said by the shipped circuit where one is trained further.
+CIRCUIT = ("size", "cycles", "sigma", "pool", "log_pool", "tau", "modulators", "gains")
+
+
+def sequence_models() -> list[str]:
+    """The shipped models of pixels one after the other."""
+    names = oo.pretrained_names()
+    return [name for name in names if "permuted" in oo.model_card(name)["options"]]
+
+
+def read(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
+    add = parser.add_argument
+    add("--permuted", action="store_true", help="permute the pixels")
+    add("--size", type=int, default=64, help="number of principal cells")
+    add("--pixels", type=int, nargs="+", default=[4, 2, 1], help="that make a step, by stage")
+    add("--epochs", type=int, nargs="+", default=[12, 3, 1], help="by stage")
+    add("--rates", type=float, nargs="+", default=[0.01, 0.005, 0.002], help="by stage")
+    add("--batch", type=int, default=128)
+    add("--cycles", type=float, default=24.0, help="of the fastest oscillator")
+    add("--sigma", type=float, default=0.05, help="start of the semi-saturation")
+    add("--pool", type=float, default=0.02, help="scale of W at start")
+    add("--log-pool", action="store_true", help="train log W: it grows slowly")
+    add("--tau", type=float, default=20.0, help="tau_y at start, ms")
+    add("--modulators", type=float, nargs=2, default=[40.0, 400.0], help="tau_a")
+    add("--gains", type=float, nargs=2, default=[10.0, 100.0], help="tau_b0 and tau_b1")
+    add("--lstm", action="store_true", help="an LSTM instead, to compare with")
+    add("--fixed-times", action="store_true", help="do not learn time constants")
+    add("--start", choices=sequence_models(), help="train a shipped circuit further")
+    add("--seed", type=int, default=0)
+    add("--data-dir", help="the folder that holds mnist/")
+    add("--out", type=Path, default=Path("train_mnist.png"))
+    args = parser.parse_args()
+    _check(parser, args)
+    return args
+
+
+def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    stages = {name: len(getattr(args, name)) for name in ("pixels", "epochs", "rates")}
+    if len(set(stages.values())) > 1:
+        given = ", ".join(f"{count} {name}" for name, count in stages.items())
+        parser.error(f"every stage has its pixels, epochs and rate, but there are {given}")
+    if bad := [pixels for pixels in args.pixels if pixels < 1 or PIXELS % pixels]:
+        parser.error(f"--pixels must divide {PIXELS}, but {bad[0]} does not")
+    if args.start:
+        if args.lstm or args.fixed_times:
+            parser.error("--start goes on with a circuit as it is: no --lstm or --fixed-times")
+        args.permuted = oo.model_card(args.start)["options"]["permuted"]
+        for name in CIRCUIT:
+            setattr(args, name, None)
