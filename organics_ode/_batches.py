@@ -11,7 +11,8 @@ from ._checks import check_positive_integer, refuse
 
 
 class Batch(NamedTuple):
-    """Samples stacked along a leading axis; `mask` is None or (batch, time)."""
+    """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
+    (batch, …), classes or values, and `mask`, None or (batch, time)."""
 
     inputs: Any
     targets: Any
@@ -74,6 +75,9 @@ def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
 
     Returns:
         A callable step ↦ `Batch`, with `steps_per_epoch`.
+
+    Raises:
+        ValueError: an argument is bad, or a value of the split is NaN or infinite.
     """
     check_positive_integer("size", size)
     if not (hasattr(split, "inputs") and hasattr(split, "targets")):
@@ -102,6 +106,9 @@ def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
 
     Returns:
         A callable step ↦ `Batch`.
+
+    Raises:
+        ValueError: an argument is bad.
     """
     check_positive_integer("size", size)
     if not hasattr(task, "sample"):

@@ -46,8 +46,15 @@ def fourier_memory(
         rms: the root mean square of y at the end of `xs`, > 0.
         key: a PRNG key.
 
+    Returns:
+        The circuit with the new W_r (n, n) and W_zx (n, m).
+
     Raises:
         ValueError: an argument is bad.
+
+    Reference:
+        This library's own; a bank of oscillators as a memory is in Voelker, Kajić, Eliasmith,
+        "Legendre memory units", NeurIPS 32 (2019), for another basis.
     """
     c, xs = _read(circuit, xs)
     check_positive_number("dt", dt)

@@ -25,7 +25,7 @@ from .cells import AbstractCell, Euler, ShuOsher
 from .circuits import GatedORGaNICs, GatedORGaNICsState
 
 _CHUNK = 16  # steps
-_MOST_KEPT = 2**32  # bytes of products' results
+_MOST_KEPT = 2**32  # bytes of products' results, of the batch on one device
 
 
 class _Weights(NamedTuple):

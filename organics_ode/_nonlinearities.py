@@ -20,7 +20,8 @@ class Rectification(enum.Enum):
     | BEFORE | W_r⌊y⌋          | ⌊y⌋^p           | z           |
     | AFTER  | ⌊W_r y⌋         | ⌊y⌋^p           | ⌊z⌋         |
 
-    NONE is the model of the theory, AFTER the circuit trained on sequences.
+    NONE is the model of the theory, and of memories that oscillate (`fourier_memory`); AFTER the
+    paper's circuit trained on sequences.
     """
 
     NONE = "none"

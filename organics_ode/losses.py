@@ -19,6 +19,9 @@ def cross_entropy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = No
 
     Returns:
         A scalar, in nats.
+
+    Raises:
+        ValueError: the shapes do not fit.
     """
     _check_targets(outputs.shape[:-1], targets)
     return _average(optax.softmax_cross_entropy_with_integer_labels(outputs, targets), mask)
@@ -33,6 +36,9 @@ def squared_error(outputs: Float[Array, "*time k"], targets: Any, mask: Any = No
 
     Returns:
         A scalar.
+
+    Raises:
+        ValueError: the shapes do not fit.
     """
     _check_targets(outputs.shape, targets)
     return _average(jnp.mean((outputs - targets) ** 2, axis=-1), mask)
@@ -48,6 +54,9 @@ def accuracy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -
 
     Returns:
         A scalar in [0, 1].
+
+    Raises:
+        ValueError: the shapes do not fit.
     """
     _check_targets(outputs.shape[:-1], targets)
     highest = jnp.argmax(outputs, axis=-1)

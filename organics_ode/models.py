@@ -38,7 +38,8 @@ class SequenceClassifier(eqx.Module):
         return self.readout(last[0])
 
     def batched(self, xs: Float[Array, "batch time m"]) -> Float[Array, "batch k"]:
-        """The scores (batch, k) of many sequences, by the training kernel where it applies."""
+        """The scores (batch, k) of many sequences, by the training kernel where it applies: in
+        reverse mode only, `jax.vmap` of the model is for the others."""
         last = unroll_batch(self.cell, xs, state0=resolve(self.state0), last_only=True)
         return jax.vmap(self.readout)(last)
 
@@ -47,7 +48,7 @@ class SequenceToSequence(eqx.Module):
     """Outputs from the response after each step of a sequence, (time, m) → (time, k).
 
     Args:
-        as `SequenceClassifier`.
+        cell, readout, state0: as in `SequenceClassifier`, with its errors.
     """
 
     cell: AbstractCell
@@ -63,7 +64,8 @@ class SequenceToSequence(eqx.Module):
         return jax.vmap(self.readout)(states[0])
 
     def batched(self, xs: Float[Array, "batch time m"]) -> Float[Array, "batch time k"]:
-        """The outputs of many sequences, by the training kernel where it applies."""
+        """The outputs of many sequences, by the training kernel where it applies: in reverse mode
+        only, `jax.vmap` of the model is for the others."""
         ys = unroll_batch(self.cell, xs, state0=resolve(self.state0), last_only=False)
         return jax.vmap(jax.vmap(self.readout))(ys)
 

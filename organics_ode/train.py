@@ -243,7 +243,7 @@ def _diverged(now: Progress, step: int, throw: bool) -> FitResult:
         )
     kept = "the model it began with" if step == 1 else "the last model where both were finite"
     raise TrainingDiverged(
-        f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept}, "
+        f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept} "
         "and the history.",
         result,
     )

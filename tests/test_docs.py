@@ -45,6 +45,12 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
         exec(compile(block, str(page), "exec"), scope)
 
 
+def test_every_example_is_in_the_gallery():
+    gallery = (_ROOT / "docs/examples.md").read_text(encoding="utf-8")
+    scripts = [path.name for path in (_ROOT / "examples").rglob("*.py")]
+    assert [name for name in scripts if name[0] != "_" and name not in gallery] == []
+
+
 def test_pages_with_code_are_found():
     assert {"README", "getting_started", "equations", "solvers", "training"} <= {
         page.stem for page in _PAGES if _blocks(page)

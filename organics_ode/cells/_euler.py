@@ -17,6 +17,9 @@ class Euler(AbstractCell[Any]):
     Args:
         circuit: an `AbstractCircuit`.
         dt: step in ms, > 0. A number is compiled in.
+
+    Raises:
+        ValueError: an argument is bad.
     """
 
     circuit: AbstractCircuit

@@ -14,11 +14,12 @@ class ShuOsher(AbstractCell[Any]):
         E(s) = s + dt·f(s, x)
         s₁ = E(s),  s₂ = ¾ s + ¼ E(s₁),  s ← ⅓ s + ⅔ E(s₂)
 
-    Convex combinations of Euler steps keep what an Euler step of that length keeps: a stays
-    positive, gains stay between 0 and 1. Slow rotations, a memory of oscillators, neither grow nor
-    fade by the step (|R(iωdt)| = 1 − (ωdt)⁴/24 + …, stable for ωdt below 1.73), where an Euler step
-    makes them grow by (ωdt)²/2. Three times the cost of an `Euler` step, and steps four times as
-    long do as well; the training kernel of `GatedORGaNICs` takes it too.
+    Convex combinations of Euler steps keep what an Euler step of that length keeps: where dt is at
+    most the time constants, a stays positive and gains stay between 0 and 1. Slow rotations, a
+    memory of oscillators, neither grow nor fade by the step (|R(iωdt)| = 1 − (ωdt)⁴/24 + …, stable
+    for ωdt below 1.73), where an Euler step makes them grow by (ωdt)²/2. Three times the cost of an
+    `Euler` step, and steps four times as long do as well; the training kernel of `GatedORGaNICs`
+    takes it too.
 
     Args:
         circuit: an `AbstractCircuit`.

@@ -132,7 +132,7 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         rectification: Rectification = Rectification.AFTER,
         exponent: Any = 2.0,
     ) -> "GatedORGaNICs":
-        """A random circuit, initialised as the reference does for an Euler step of 1 ms.
+        """A random circuit, initialised as the authors' code does for an Euler step of 1 ms.
 
         W_zx uniform with ‖W_zx‖₂ = 1, W_r orthogonal, W ~ U(0, 1) with diagonal 1, the six gain
         matrices U(±1/√fan-in), σ = 1 and not trained.

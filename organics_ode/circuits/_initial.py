@@ -51,7 +51,7 @@ class LogUniform(AbstractInitializer):
 
 
 class LogitNormal(AbstractInitializer):
-    """Time constants τ = shortest/sigmoid(θ) with θ ~ N(0, 1), the reference's initialisation.
+    """Time constants τ = shortest/sigmoid(θ) with θ ~ N(0, 1), initialised as in the authors' code.
 
     With an Euler step dt this is dt/τ = (dt/shortest)·sigmoid(θ), which stays below dt/shortest
     while training.
