@@ -8,7 +8,6 @@ import itertools
 import os
 import sys
 import tempfile
-from importlib.metadata import version
 
 # Before anything imports matplotlib or JAX.
 os.environ["MPLBACKEND"] = "Agg"
@@ -19,16 +18,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-# Compiled fast rather than for speed, which takes a quarter of the time, and the tests compile more
-# than they compute. With JAX_DISABLE_MOST_OPTIMIZATIONS=0 they run what users run.
-if (
-    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1"
-    # An unknown flag would end the process: this one is there in jaxlib 0.10 to 0.12.
-    and tuple(map(int, version("jaxlib").split(".")[:2])) <= (0, 12)
-):
-    os.environ["XLA_FLAGS"] = (
-        f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
-    )
+# Compiled fast rather than for speed: the tests compile more than they compute. With
+# JAX_DISABLE_MOST_OPTIMIZATIONS=0 they run what users run.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Before anything loads LAPACK: its own threads and XLA's fight over the cores in batched calls.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

@@ -66,7 +66,7 @@ def check_identical(found, expected, dtype):
 
 
 # Compiled as users compile, whatever the other tests do: equal bits are the compiler's doing too.
-AS_USERS = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}
+AS_USERS = {"xla_backend_optimization_level": 3}
 
 
 def compiled(cell, xs, starts):
