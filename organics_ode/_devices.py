@@ -69,11 +69,12 @@ def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
         refuse(name, "be the same on every process", found)
 
 
-def is_on_any(flag: bool, mesh: Mesh | None) -> bool:
-    """Whether the flag is set on a process of the mesh: every one of them is told the same."""
+def on_any(flags: Sequence[bool], mesh: Mesh | None) -> tuple[bool, ...]:
+    """Whether each flag is set on a process of the mesh: every one of them is told the same."""
     if mesh is None or len(_processes(mesh)) == 1:
-        return flag
-    return bool(multihost_utils.process_allgather(np.asarray(flag)).any())
+        return tuple(flags)
+    all_flags = multihost_utils.process_allgather(np.array(flags))
+    return tuple(all_flags.any(axis=0).tolist())
 
 
 def replicate(tree: PyTree, mesh: Mesh | None) -> PyTree:
@@ -98,12 +99,16 @@ def bring_home(tree: PyTree, mesh: Mesh | None) -> PyTree:
 
 
 def gather(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """Arrays split over the devices of the mesh, whole on every one of them."""
+    """Arrays split over the devices of the mesh, whole on every one of them.
+
+    It takes all processes together where something is split between them, else none.
+    """
     if mesh is None:
         return tree
-    arrays, static = eqx.partition(tree, eqx.is_array)
-    whole = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh, PartitionSpec()))(arrays)
-    return eqx.combine(whole, static)
+    is_split = lambda x: isinstance(x, jax.Array) and not x.is_fully_replicated  # noqa: E731
+    parts, rest = eqx.partition(tree, is_split)
+    whole = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh, PartitionSpec()))(parts)
+    return eqx.combine(whole, rest)
 
 
 def split_batches(batches: Callable[[int], Any], mesh: Mesh | None) -> Callable[[int], Any]:

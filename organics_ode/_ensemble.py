@@ -14,25 +14,13 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from ._batches import Batch, count_steps
 from ._constraints import trainable
-from ._devices import (
-    bring_home,
-    check_divides,
-    check_mesh,
-    check_same,
-    gather,
-    is_writer,
-    replicate,
-    split,
-    split_batches,
-)
+from ._devices import check_divides, check_mesh, check_same, replicate, split, split_batches
 from ._history import EnsembleResult, History
+from ._loop import Loop, run_loop
 from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
 from ._objective import Loss, State, gradient_step, mean_scores, named
-from ._recorder import Recorder
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._shard import each_on_its_device
-from ._signals import Interruption
-from ._stopping import stopping
 from .losses import accuracy, cross_entropy
 
 Optimizer = optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
@@ -97,7 +85,6 @@ def ensemble(
     every = validate_every or per_epoch or total
     check_same("models", members, mesh)
     run = _Run(make_optimizer, loss, metric, mesh, is_shared)
-    first = _start(run, members, values)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -110,45 +97,30 @@ def ensemble(
         validation=validation,
         validate_every=validate_every,
     )
-    now = checkpoints.resume(_progress(0, first, History([])), total)
+    now = checkpoints.resume(_progress(0, _start(run, members, values), History([])), total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
-    state = split(_members(now, first), mesh)
+    state, previous, values = split((now.state, now.previous, values), mesh)
     parts = _shared(data, mesh) if is_shared else split_batches(data, mesh)
-    log, progress = (log, progress) if is_writer(mesh) else (None, False)
-    step = now.step
-    with (
-        Recorder(metric, data, total, log, progress, now) as recorder,
-        Interruption(enabled=checkpoint is not None, mesh=mesh) as interruption,
-        stopping(
-            lambda: _finish(run, state, recorder, "interrupted"),
-            lambda: f"The training of the ensemble stopped after step {step}",
-            checkpoints.remedy,
-        ),
-    ):
 
-        def so_far() -> Progress:
-            """With all members whole: gathered by all processes together."""
-            whole = bring_home(gather(state, mesh), mesh)
-            return _progress(step, whole, recorder.history, recorder.log_start)
+    def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
+        members, scores = _ensemble_step(run, _members(now, values), parts(now.step))
+        return _progress(now.step + 1, members, now.history, now.log_start), scores
 
-        begun = so_far()
-        if is_writer(mesh):
-            checkpoints.begin(begun, total)
-        for step in range(now.step + 1, total + 1):
-            state, scores = _ensemble_step(run, state, parts(step - 1))
-            if not recorder.step(step, scores):
-                break
-            if validation is not None and (step % every == 0 or step == total):
-                scores = _evaluate(run, state, validation)
-                recorder.validation(step, named(scores, metric))
-            is_over = interruption.is_requested()
-            if is_over or checkpoints.is_due(step, total):
-                whole = so_far()
-                if is_writer(mesh):
-                    checkpoints.write(whole)
-            if is_over:
-                raise KeyboardInterrupt
-    return _finish(run, state, recorder, "completed")
+    def evaluate(now: Progress) -> dict[str, list[float]]:
+        return named(_evaluate(run, _members(now, values), validation), metric)
+
+    loop = Loop(
+        total=total,
+        take=take,
+        evaluate=None if validation is None else evaluate,
+        evaluate_every=every,
+        result=lambda now: _finish(now, "interrupted"),
+        metric=metric,
+        batches=data,
+    )
+    now = now._replace(state=state, previous=previous)
+    now, _ = run_loop(loop, now, checkpoints, log, progress, mesh)
+    return _finish(now, "completed")
 
 
 class _Run(NamedTuple):
@@ -177,10 +149,10 @@ def _progress(step: int, members: _Member, history: History, log: int | None = N
     return Progress(step, State(members.state.model, optimizer), members.good, history, log)
 
 
-def _members(now: Progress, first: _Member) -> _Member:
+def _members(now: Progress, hyperparameters: Any) -> _Member:
     optimizer, is_running, taken = now.state.optimizer
     state = State(now.state.model, optimizer)
-    return first._replace(state=state, good=now.previous, is_running=is_running, taken=taken)
+    return _Member(state, hyperparameters, now.previous, is_running, taken)
 
 
 @eqx.filter_jit
@@ -247,10 +219,10 @@ def _evaluate(run: _Run, members: _Member, data: Any) -> dict[str, list[float]]:
     return {name: np.asarray(value).tolist() for name, value in scores.items()}
 
 
-def _finish(run: _Run, members: _Member, recorder: Recorder, ended: str) -> EnsembleResult:
-    models, is_good, taken = bring_home(gather(_last_good(members), run.mesh), run.mesh)
+def _finish(now: Progress, ended: str) -> EnsembleResult:
+    models, is_good, taken = _last_good(_members(now, None))
     outcomes = tuple(ended if good else "diverged" for good in is_good.tolist())
-    return EnsembleResult(unstack(models), recorder.history, outcomes, tuple(taken.tolist()))
+    return EnsembleResult(unstack(models), now.history, outcomes, tuple(taken.tolist()))
 
 
 def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:

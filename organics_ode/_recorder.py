@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
+from ._history import CannotWrite
 from ._log import Log
 from ._objective import named
 from ._resume import Progress
 
 
 class Recorder:
-    """Keeps the history, writes it to the log, and shows it on the progress bar."""
+    """Keeps the history, writes it to the log, and shows it on the progress bar.
+
+    Where the log can no longer be written, `failed` says why, and nothing more is.
+    """
 
     def __init__(
         self,
@@ -26,7 +30,7 @@ class Recorder:
         log: Any,
         progress: bool,
         now: Progress,
-        unit: str = "step",
+        unit: str,
     ):
         from tqdm import tqdm
 
@@ -35,6 +39,7 @@ class Recorder:
         self._metric = metric
         self._per_epoch = getattr(batches, "steps_per_epoch", None)
         self._log = None
+        self.failed: CannotWrite | None = None
         if log is not None and now.step < total:
             self._log = Log(log, now.log_start, history, now.step)
             self.log_start = self._log.start
@@ -73,8 +78,11 @@ class Recorder:
 
     def _add(self, record: dict[str, Any]) -> None:
         self.history.records.append(record)
-        if self._log is not None:
-            self._log.write(record)
+        if self._log is not None and self.failed is None:
+            try:
+                self._log.write(record)
+            except CannotWrite as error:
+                self.failed = error
 
 
 def _median(values: Any) -> float:

@@ -4,22 +4,17 @@ import signal
 import threading
 from typing import Any
 
-from jax.sharding import Mesh
-
-from ._devices import is_on_any
-
 
 class Interruption:
     """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
 
-    Where several processes train, `is_requested` says the same on all of them after the same step.
     Only the main thread may handle signals, and one that is ignored stays so (nohup). Where nobody
     answered the request by an exception, the signal is sent again at the end.
     """
 
-    def __init__(self, *, enabled: bool, mesh: Mesh | None = None):
+    def __init__(self, *, enabled: bool):
         self.requested = False
-        self._enabled, self._mesh = enabled, mesh
+        self._enabled = enabled
         self._previous: dict[int, Any] = {}
         self._number = signal.SIGINT
 
@@ -35,10 +30,6 @@ class Interruption:
         self._restore()
         if self.requested and exception_type is None:
             signal.raise_signal(self._number)
-
-    def is_requested(self) -> bool:
-        """Whether a signal came to this process, or to another one of the mesh."""
-        return self._enabled and is_on_any(self.requested, self._mesh)
 
     def _request(self, number: int, frame: Any) -> None:
         self.requested, self._number = True, number

@@ -12,26 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ._batches import Batch, count_steps
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
-from ._devices import (
-    bring_home,
-    check_mesh,
-    check_same,
-    is_writer,
-    replicate,
-    split,
-    split_batches,
-)
+from ._devices import check_mesh, check_same, replicate, split, split_batches
 from ._history import FitResult, History, TrainingDiverged
+from ._loop import Loop, run_loop
 from ._objective import Loss, State, mean_scores, named, train_step
-from ._recorder import Recorder
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
-from ._signals import Interruption
-from ._stopping import stopping
 from .cells import Euler
 from .losses import accuracy, cross_entropy
 
@@ -115,35 +105,28 @@ def fit(
     now = checkpoints.resume(Progress(0, state, model, History([])), total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     state, previous = replicate((now.state, now.previous), mesh)
-    now, parts = now._replace(state=state, previous=previous), split_batches(batches, mesh)
-    log, progress = (log, progress) if is_writer(mesh) else (None, False)
-    with (
-        Recorder(metric, batches, total, log, progress, now) as recorder,
-        Interruption(enabled=checkpoint is not None, mesh=mesh) as interruption,
-        stopping(
-            lambda: _so_far(_at_home(now, mesh)),
-            lambda: f"Training stopped after step {now.step}",
-            checkpoints.remedy,
-        ),
-    ):
-        now = now._replace(log_start=recorder.log_start)
-        if is_writer(mesh):
-            checkpoints.begin(_at_home(now, mesh), total)
-        for step in range(now.step + 1, total + 1):
-            new, values = train_step(now.state, parts(step - 1), optimizer, loss, metric, mesh)
-            before, now = now, now._replace(step=step, state=new, previous=now.state.model)
-            if not recorder.step(step, values):
-                return _diverged(_at_home(before, mesh), step, throw)
-            if validation is not None and (step % every == 0 or step == total):
-                recorder.validation(step, score(new.model))
-            is_over = interruption.is_requested()
-            if is_writer(mesh) and (is_over or checkpoints.is_due(step, total)):
-                checkpoints.write(_at_home(now, mesh))
-            if is_over:
-                raise KeyboardInterrupt
-    now = _at_home(now, mesh)
-    if not _is_finite(now.state.model):  # the last update overflowed, and no step came to notice
-        return _diverged(now, total, throw)
+    parts = split_batches(batches, mesh)
+
+    def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
+        state, values = train_step(now.state, parts(now.step), optimizer, loss, metric, mesh)
+        previous = now.state.model
+        return now._replace(step=now.step + 1, state=state, previous=previous), values
+
+    loop = Loop(
+        total=total,
+        take=take,
+        evaluate=None if validation is None else lambda now: score(now.state.model),
+        evaluate_every=every,
+        result=lambda now: FitResult(now.state.model, now.history, "interrupted"),
+        metric=metric,
+        batches=batches,
+    )
+    now = now._replace(state=state, previous=previous)
+    now, before = run_loop(loop, now, checkpoints, log, progress, mesh)
+    if before is None and not _is_finite(now.state.model):
+        before = now  # the last update overflowed, and no step came to notice
+    if before is not None:
+        return _diverged(before, now.step, throw)
     return FitResult(now.state.model, now.history)
 
 
@@ -215,15 +198,6 @@ def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
 def _is_finite(model: PyTree) -> bool:
     leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
     return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
-
-
-def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
-    """With the arrays of this process alone, tied to no device."""
-    return now._replace(state=bring_home(now.state, mesh), previous=bring_home(now.previous, mesh))
-
-
-def _so_far(now: Progress) -> FitResult:
-    return FitResult(now.state.model, now.history, "interrupted")
 
 
 def _diverged(now: Progress, step: int, throw: bool) -> FitResult:

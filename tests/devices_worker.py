@@ -4,6 +4,7 @@
 all devices and writes what came of it; with `port`, `process` and `processes` it is one of several.
 """
 
+import errno
 import functools
 import json
 import os
@@ -22,6 +23,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import optax
+import pytest
 from jax.experimental import multihost_utils
 
 import organics_ode as oo
@@ -176,6 +178,32 @@ def train_terminated(steps, mesh, checkpoint):
     return numbers(result.model, result.history) | {"ended": ended}
 
 
+def no_space(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def unsaved(mesh, folder, train):
+    """The step at which every process ended when the writer's disk was full in the third one."""
+    found = {}
+    patched = {"checkpoint": (os, "fsync"), "log": (json, "dumps")}
+    for name, place in patched.items():
+        with pytest.MonkeyPatch.context() as patch:
+
+            def full(step, patch=patch, place=place):
+                if step == 2 and jax.process_index() == 0:
+                    patch.setattr(*place, no_space)
+                return batches(np.float64)(step)
+
+            options = {name: folder / name}
+            if name == "checkpoint":
+                options["checkpoint_every"] = 1
+            try:
+                train(full, optimizer=optax.sgd(0.1), steps=5, mesh=mesh, progress=False, **options)
+            except oo.TrainingNotSaved as error:
+                found[name] = len(error.result.history["loss"])
+    return found
+
+
 def numbers(models, history):
     """What is compared: every loss of the history, and the trained weights."""
     leaves = jax.tree.leaves(eqx.filter(models, eqx.is_array))
@@ -240,6 +268,14 @@ def main(options):
         result = train(np.dtype(name), steps, mesh, log=log)
         found[name] = numbers(result.model, result.history)
     if "port" in options:
+        members = [model(np.float64, seed) for seed in range(4)]
+        folders = [out / "alone", out / "together"]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        found["unsaved"] = [
+            unsaved(mesh, folders[0], functools.partial(oo.fit, model(np.float64))),
+            unsaved(mesh, folders[1], functools.partial(oo.ensemble, members)),
+        ]
         found["terminated"] = train_terminated(5, mesh, out / "terminated.checkpoint")
     if options.get("solver"):
         found["solved"] = train_solved(mesh).history["loss"].tolist()

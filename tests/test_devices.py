@@ -130,6 +130,7 @@ def check_processes(out, dtypes, steps, *, ensemble):
         assert not (out / f"{dtype}-1.jsonl").exists()  # one writer
     assert first["terminated"].pop("ended") == 3  # the step in flight, on both
     check_training({"float64": first["terminated"]}, "float64", 5)
+    assert first["unsaved"] == [{"checkpoint": 3, "log": 3}] * 2
     if ensemble:
         check_ensemble(first, ensemble)
         check_skips(first)

@@ -9,14 +9,12 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from .._devices import bring_home, check_divides, check_mesh, check_same, gather, is_writer, split
+from .._devices import check_divides, check_mesh, check_same, split
 from .._history import History, SkipResult
+from .._loop import Loop, run_loop
 from .._members import unstack
 from .._objective import Loss
-from .._recorder import Recorder
 from .._resume import Checkpoints, Progress
-from .._signals import Interruption
-from .._stopping import stopping
 from ..cells import StateSkip
 from ..models import SequenceToSequence
 from ._arguments import check_options, read_loss, read_models, read_restarts, read_source
@@ -131,53 +129,33 @@ def fit_with_skips(
     )
     now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
-    now = now._replace(state=split(now.state, mesh))
-    log, progress = (log, progress) if is_writer(mesh) else (None, False)
     scheme = StateSkip() if schedule is None else schedule.scheme
-    with (
-        Recorder(None, source, rounds, log, progress, now, unit="round") as recorder,
-        Interruption(enabled=checkpoint is not None, mesh=mesh) as interruption,
-    ):
 
-        def ended(outcome: str) -> SkipResult:
-            return _result(_at_home(now, mesh), recorder.history, criterion, outcome)
+    def take(now: Progress) -> tuple[Progress, dict[str, Any]]:
+        stage = Stage(0, 1, 1.0) if schedule is None else schedule.at(now.step)
+        number = jnp.asarray(now.step + 1, jnp.uint32)
+        state, values = train_round(run, source, now.state, skips_of(scheme, stage), number)
+        return now._replace(step=now.step + 1, state=state), values | stage._asdict()
 
-        with stopping(
-            lambda: ended("interrupted"),
-            lambda: f"The training stopped after round {now.step}",
-            checkpoints.remedy,
-        ):
-            now = now._replace(log_start=recorder.log_start)
-            begun = _at_home(now, mesh)
-            if is_writer(mesh):
-                checkpoints.begin(begun, rounds)
-            if _has_reached(recorder.history, criterion):
-                return ended("criterion")
-            for step in range(now.step + 1, rounds + 1):
-                stage = Stage(0, 1, 1.0) if schedule is None else schedule.at(step - 1)
-                number = jnp.asarray(step, jnp.uint32)
-                new, values = train_round(run, source, now.state, skips_of(scheme, stage), number)
-                now = now._replace(step=step, state=new)
-                recorder.step(step, values | stage._asdict())
-                if step % evaluate_every == 0 or step == rounds:
-                    scores = np.asarray(evaluate_round(run, source, new.model, number)).tolist()
-                    recorder.validation(step, {"performance": scores})
-                is_done = _has_reached(recorder.history, criterion)
-                is_over = interruption.is_requested()
-                if is_done or is_over or checkpoints.is_due(step, rounds):
-                    whole = _at_home(now, mesh)  # by all processes together
-                    if is_writer(mesh):
-                        checkpoints.write(whole)
-                if is_done:
-                    return ended("criterion")
-                if is_over:
-                    raise KeyboardInterrupt
-        return ended("completed")
+    def evaluate(now: Progress) -> dict[str, Any]:
+        scores = evaluate_round(run, source, now.state.model, jnp.asarray(now.step, jnp.uint32))
+        return {"performance": np.asarray(scores).tolist()}
 
-
-def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
-    """With the arrays of all models whole, of this process alone and tied to no device."""
-    return now._replace(state=bring_home(gather(now.state, mesh), mesh))
+    loop = Loop(
+        total=rounds,
+        take=take,
+        evaluate=evaluate,
+        evaluate_every=evaluate_every,
+        result=lambda now: _result(now, criterion, "interrupted"),
+        is_done=lambda history: _has_reached(history, criterion),
+        until_divergence=False,
+        batches=source,
+        unit="round",
+    )
+    now = now._replace(state=split(now.state, mesh))
+    now, _ = run_loop(loop, now, checkpoints, log, progress, mesh)
+    outcome = "criterion" if _has_reached(now.history, criterion) else "completed"
+    return _result(now, criterion, outcome)
 
 
 def _has_reached(history: History, criterion: float) -> bool:
@@ -195,12 +173,12 @@ def trimmed_mean(values: Any) -> float:
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
-def _result(now: Progress, history: History, criterion: float, outcome: str) -> SkipResult:
+def _result(now: Progress, criterion: float, outcome: str) -> SkipResult:
     count = len(jax.tree.leaves(eqx.filter(now.state.model, eqx.is_array))[0])
     reached, performance = np.full(count, np.nan), np.full(count, np.nan)
-    for record in history.records:
+    for record in now.history.records:
         if "validation_performance" in record:
             performance = np.asarray(record["validation_performance"], float)
             is_new = np.isnan(reached) & (performance >= criterion)
             reached[is_new] = record["step"]
-    return SkipResult(unstack(now.state.model), history, reached, performance, outcome)
+    return SkipResult(unstack(now.state.model), now.history, reached, performance, outcome)
