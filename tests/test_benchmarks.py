@@ -55,3 +55,12 @@ def test_growth_is_tabled_and_drawn_and_says_what_it_leaves_out(run, tmp_path):
     assert rows[0] == rows[1] == rows[2]
     assert rows[0]["median_s"] > 0 and rows[0]["peak_gb"] > rows[0]["planned_gb"] > 0
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_losses_are_the_same_on_any_number_of_devices(run):
+    text, record = run("device_scaling.py", "--batch=8", "--size=4", "--steps=8", "--repeats=2")
+    assert [row["devices"] for row in record["rows"]] == [1, 2, 4, 8]
+    alone = record["rows"][0]["loss"]
+    for row in record["rows"]:
+        assert f"| {row['devices']} " in text and row["median"] > 0
+        assert row["loss"] == pytest.approx(alone, rel=1e-5)

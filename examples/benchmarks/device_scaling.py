@@ -12,11 +12,9 @@ losses are compared.
 import argparse
 import json
 import os
-import platform
-import subprocess
-import sys
+from pathlib import Path
 
-from _measure import with_huge_pages
+from _measure import in_its_own_process, machine, print_machine, print_table, with_huge_pages
 
 DEVICES = (1, 2, 4, 8)
 
@@ -49,20 +47,11 @@ def measure(args: argparse.Namespace) -> dict:
     seconds = np.diff(history["seconds"])[1:]  # the first step compiles
     return {
         "devices": jax.device_count(),
-        "compile": float(history["seconds"][0]),
+        "first": float(history["seconds"][0]),
         "median": float(np.median(seconds)),
         "best": float(np.min(seconds)),
         "loss": history["loss"].tolist(),
-        "jax": jax.__version__,
     }
-
-
-def of_process(devices: int) -> dict:
-    flag = f"--xla_force_host_platform_device_count={devices}"
-    environment = os.environ | {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, *sys.argv, "--devices", str(devices)]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -70,24 +59,31 @@ def main(args: argparse.Namespace) -> None:
         print(json.dumps(measure(args)))
         return
     load = os.getloadavg()[0]
-    runs = [of_process(devices) for devices in DEVICES]
-    versions = f"jax {runs[0]['jax']}, Python {platform.python_version()}"
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} core(s), {versions}")
+    command = [f"--{name}={getattr(args, name)}" for name in ("batch", "size", "steps", "repeats")]
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    runs = []
+    for devices in DEVICES:
+        os.environ["JAX_NUM_CPU_DEVICES"] = str(devices)  # of the process that starts
+        runs.append(in_its_own_process([*command, f"--devices={devices}"]))
+    del os.environ["JAX_NUM_CPU_DEVICES"]
+    facts = machine("jax", "jaxlib", "organics_ode")
+    print_machine(facts)
     print(f"batch {args.batch}, {args.size} units, {args.steps} steps, float32")
     print(f"load average {load:.1f} before; more than {os.cpu_count()} devices share cores\n")
-    print(
-        "| devices | first step s | median s | min s | speed-up of the median | loss differs by |"
+    columns = ("devices", "first step s", "median s", "min s", "speed-up of the median")
+    print_table(
+        (*columns, "loss differs by"),
+        [
+            (
+                *(run[name] for name in ("devices", "first", "median", "best")),
+                runs[0]["median"] / run["median"],
+                max(abs(a - b) for a, b in zip(run["loss"], runs[0]["loss"], strict=True)),
+            )
+            for run in runs
+        ],
     )
-    print(
-        "|---------|--------------|----------|-------|------------------------|-----------------|"
-    )
-    for run in runs:
-        speed = runs[0]["median"] / run["median"]
-        error = max(abs(a - b) for a, b in zip(run["loss"], runs[0]["loss"], strict=True))
-        print(
-            f"| {run['devices']:7} | {run['compile']:12.2f} | {run['median']:8.3f} "
-            f"| {run['best']:5.3f} | {speed:22.2f} | {error:15.1e} |"
-        )
+    if args.json:
+        args.json.write_text(json.dumps({"machine": facts, "rows": runs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
@@ -97,5 +93,6 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=196)
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--devices", type=int, default=0, help=argparse.SUPPRESS)
     main(parser.parse_args())
