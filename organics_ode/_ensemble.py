@@ -115,11 +115,12 @@ def ensemble(
         evaluate=None if validation is None else evaluate,
         evaluate_every=every,
         result=lambda now: _finish(now, "interrupted"),
+        is_done=_have_all_diverged,
         metric=metric,
         batches=data,
     )
     now = now._replace(state=state, previous=previous)
-    now, _ = run_loop(loop, now, checkpoints, log, progress, mesh)
+    now = run_loop(loop, now, checkpoints, log, progress, mesh)
     return _finish(now, "completed")
 
 
@@ -217,6 +218,14 @@ def _evaluate(run: _Run, members: _Member, data: Any) -> dict[str, list[float]]:
     samples = jax.tree.map(jnp.asarray, samples)
     scores = _scores(run, members, replicate(samples, run.mesh))
     return {name: np.asarray(value).tolist() for name, value in scores.items()}
+
+
+def _have_all_diverged(history: History) -> bool:
+    """Whether the last step was finite for nobody; a diverged member has NaN from then on."""
+    last = next((r for r in reversed(history.records) if "loss" in r), None)
+    if last is None:
+        return False
+    return not np.any(np.isfinite(last["loss"]) & np.isfinite(last["gradient_norm"]))
 
 
 def _finish(now: Progress, ended: str) -> EnsembleResult:

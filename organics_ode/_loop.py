@@ -1,7 +1,7 @@
 """The loop of a training, which `fit`, `ensemble` and `fit_with_skips` have in common."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from jax.sharding import Mesh
 from jaxtyping import Array
@@ -20,6 +20,8 @@ from ._recorder import Recorder
 from ._resume import Checkpoints, Progress
 from ._signals import Interruption
 
+Value = TypeVar("Value")
+
 
 class Loop(NamedTuple):
     """A training: what is done in a step, and what else there is to do.
@@ -28,10 +30,10 @@ class Loop(NamedTuple):
         total: steps.
         take: one step, and the values that are recorded of it.
         evaluate: scores, every so many steps (`evaluate_every`) and at the end; None for none.
-        result: what there is, as `fit` or its like would return it.
+        result: what there is when it is interrupted, as `fit` or its like would return it.
+        diverged: raises what has to be said where a step's loss or gradient is finite for nobody,
+            of the training before that step and the number of the step; None to go on.
         is_done: whether the history leaves nothing to do, though there are steps left.
-        until_divergence: whether a step ends the training whose loss or gradient is finite for
-            nobody.
         metric, batches: as in `fit`.
         unit: what a step is called.
     """
@@ -41,8 +43,8 @@ class Loop(NamedTuple):
     evaluate: Callable[[Progress], dict[str, Any]] | None
     evaluate_every: int
     result: Callable[[Progress], FitResult | EnsembleResult | SkipResult]
+    diverged: Callable[[Progress, int], NoReturn] | None = None
     is_done: Callable[[History], bool] = lambda history: False
-    until_divergence: bool = True
     metric: Any = None
     batches: Any = None
     unit: str = "step"
@@ -50,7 +52,7 @@ class Loop(NamedTuple):
 
 def run_loop(
     loop: Loop, now: Progress, checkpoints: Checkpoints, log: Any, progress: bool, mesh: Mesh | None
-) -> tuple[Progress, Progress | None]:
+) -> Progress:
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
 
     On several processes all go through the same steps: where one is told to stop, or the one that
@@ -60,39 +62,43 @@ def run_loop(
         now: where to begin, its arrays on the devices of the mesh.
 
     Returns:
-        Where it ended, whole and tied to no device; and where the last step diverged, the training
-        before it.
+        Where it ended, whole and tied to no device.
 
     Raises:
+        ValueError: the log or the checkpoint can not be written, as is known before the first step.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written.
     """
-    total, is_kept, is_logged = loop.total, checkpoints.path is not None, log is not None
+    total, is_kept = loop.total, checkpoints.path is not None
+    (is_logged,) = on_any((log is not None,), mesh)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
+    options = (loop.metric, loop.batches, total, log, progress, now, loop.unit)
     with (
-        Recorder(loop.metric, loop.batches, total, log, progress, now, loop.unit) as recorder,
+        _on_all(lambda: Recorder(*options), mesh, _refused) as recorder,
         Interruption(enabled=is_kept) as interruption,
     ):
         now = now._replace(log_start=recorder.log_start)
         try:
             if is_kept:
-                _write(lambda whole: checkpoints.begin(whole, total), now, mesh)
+                _write(lambda whole: checkpoints.begin(whole, total), now, mesh, _refused)
+                checkpoints.last = now.step
             while now.step < total and not loop.is_done(now.history):
                 before = now
                 now, values = loop.take(before)
-                if not recorder.step(now.step, values) and loop.until_divergence:
-                    return _at_home(now, mesh), _at_home(before, mesh)
-                is_last = now.step == total
-                if loop.evaluate and (is_last or now.step % loop.evaluate_every == 0):
+                has_diverged = not recorder.step(now.step, values) and loop.diverged is not None
+                is_due = now.step == total or now.step % loop.evaluate_every == 0
+                if loop.evaluate and is_due and not (has_diverged or loop.is_done(now.history)):
                     recorder.validation(now.step, loop.evaluate(now))
-                is_requested, can_not_log = interruption.requested, recorder.failed is not None
-                if is_kept or is_logged:
-                    is_requested, can_not_log = on_any((is_requested, can_not_log), mesh)
+                flags = (interruption.requested, recorder.failed is not None)
+                is_requested, can_not_log = on_any(flags, mesh) if is_kept or is_logged else flags
                 if can_not_log:
                     raise recorder.failed or _elsewhere()
+                if has_diverged and loop.diverged is not None:
+                    loop.diverged(_at_home(before, mesh), now.step)
                 is_due = checkpoints.is_due(now.step, total) or loop.is_done(now.history)
                 if is_kept and (is_requested or is_due):
-                    _write(checkpoints.write, now, mesh)
+                    _write(checkpoints.write, now, mesh, _elsewhere)
+                    checkpoints.last = now.step
                 if is_requested:
                     raise KeyboardInterrupt
         except KeyboardInterrupt as stop:
@@ -107,24 +113,46 @@ def run_loop(
                 "up to then."
             )
             raise TrainingNotSaved(text, so_far) from error
-    return _at_home(now, mesh), None
-
-
-def _write(write: Callable[[Progress], None], now: Progress, mesh: Mesh | None) -> None:
-    """Write the whole of a training on one process; where it can not, all processes fail."""
-    whole, failed = _at_home(now, mesh), None
-    if is_writer(mesh):
-        try:
-            write(whole)
-        except (CannotWrite, ValueError) as error:
-            failed = error
-    (is_failed,) = on_any((failed is not None,), mesh)
-    if is_failed:
-        raise failed or _elsewhere()
+    return _at_home(now, mesh)
 
 
 def _elsewhere() -> CannotWrite:
-    return CannotWrite("its files on the process that does")
+    """What the other processes say when the one that writes has said why it can not."""
+    return CannotWrite("its files: another process tells why")
+
+
+def _refused() -> ValueError:
+    """The same before the first step."""
+    return ValueError(
+        "Arguments `checkpoint` and `log` must name files that can be written, but another process "
+        "can not write them; it tells why."
+    )
+
+
+def _write(
+    write: Callable[[Progress], None],
+    now: Progress,
+    mesh: Mesh | None,
+    elsewhere: Callable[[], Exception],
+) -> None:
+    """Write the whole of a training, on one process."""
+    whole = _at_home(now, mesh)
+    _on_all(lambda: write(whole) if is_writer(mesh) else None, mesh, elsewhere)
+
+
+def _on_all(
+    do: Callable[[], Value], mesh: Mesh | None, elsewhere: Callable[[], Exception]
+) -> Value:
+    """What it gives; where it fails on one process the others raise `elsewhere`, and none goes on
+    to wait for it."""
+    try:
+        value = do()
+    except BaseException:
+        on_any((True,), mesh)
+        raise
+    if any(on_any((False,), mesh)):
+        raise elsewhere()
+    return value
 
 
 def _at_home(now: Progress, mesh: Mesh | None) -> Progress:

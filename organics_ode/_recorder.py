@@ -58,7 +58,7 @@ class Recorder:
             self._log.close()
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
-        """Record a training step; False where its loss or gradient is finite for nobody."""
+        """Record a training step; whether loss and gradient are finite for anybody."""
         numbers = {k: np.asarray(v).tolist() for k, v in named(values, self._metric).items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})

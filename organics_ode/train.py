@@ -4,7 +4,7 @@ import functools
 import math
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
@@ -118,15 +118,19 @@ def fit(
         evaluate=None if validation is None else lambda now: score(now.state.model),
         evaluate_every=every,
         result=lambda now: FitResult(now.state.model, now.history, "interrupted"),
+        diverged=_diverged,
         metric=metric,
         batches=batches,
     )
     now = now._replace(state=state, previous=previous)
-    now, before = run_loop(loop, now, checkpoints, log, progress, mesh)
-    if before is None and not _is_finite(now.state.model):
-        before = now  # the last update overflowed, and no step came to notice
-    if before is not None:
-        return _diverged(before, now.step, throw)
+    try:
+        now = run_loop(loop, now, checkpoints, log, progress, mesh)
+        if not _is_finite(now.state.model):  # the last update overflowed, and no step came after it
+            _diverged(now, total)
+    except TrainingDiverged as stop:
+        if throw:
+            raise
+        return stop.result
     return FitResult(now.state.model, now.history)
 
 
@@ -200,10 +204,7 @@ def _is_finite(model: PyTree) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
 
-def _diverged(now: Progress, step: int, throw: bool) -> FitResult:
-    result = FitResult(now.previous, now.history, "diverged")
-    if not throw:
-        return result
+def _diverged(now: Progress, step: int) -> NoReturn:
     last = next(record for record in reversed(now.history.records) if "loss" in record)
     loss, norm = last["loss"], last["gradient_norm"]
     found = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
@@ -219,7 +220,7 @@ def _diverged(now: Progress, step: int, throw: bool) -> FitResult:
     raise TrainingDiverged(
         f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept} "
         "and the history.",
-        result,
+        FitResult(now.previous, now.history, "diverged"),
     )
 
 

@@ -227,6 +227,8 @@ def refusals(mesh):
     }
     if jax.process_count() > 1:
         calls["differing"] = lambda: oo.fit(mine[0], batches(f64), **options)
+        nowhere = lambda: oo.ensemble(4 * [model(f64)], batches(f64), log="/no/such", **options)  # noqa: E731
+        calls["unwritable"] = nowhere
     found = {}
     for name, call in calls.items():
         try:

@@ -1,5 +1,7 @@
 """What `fit` and `evaluate` do with bad arguments, divergence and interruption."""
 
+import signal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,8 @@ from test_train import KEY, SIZE, classifier, train, two_classes
 
 import organics_ode as oo
 import tasks
+from organics_ode._history import CannotWrite
+from organics_ode._log import Log
 
 
 def batches_with(what, at):
@@ -70,6 +74,30 @@ def test_a_log_of_a_diverged_run_can_be_read(tmp_path):
     history = oo.History.read(path)
     assert len(history) == 3
     assert not np.isfinite(history["loss"][-1])
+
+
+def test_a_signal_in_the_step_that_diverges_does_not_lose_the_result(tmp_path, one_step):
+    def stopped(batch):
+        signal.raise_signal(signal.SIGINT)
+        return spoiled(batch)
+
+    options = {"steps": 5, "checkpoint": tmp_path / "run"}
+    with pytest.raises(oo.TrainingDiverged, match="at step 3") as caught:
+        train(batches=batches_with(stopped, at=2), **options)
+    assert eqx.tree_equal(caught.value.result.model, one_step.model)
+
+
+def test_a_log_that_fills_up_in_the_step_that_diverges_is_told(tmp_path, monkeypatch):
+    def full(batch):
+        monkeypatch.setattr(Log, "write", no_space)
+        return spoiled(batch)
+
+    def no_space(self, record):
+        raise CannotWrite("the log: No space left on device")
+
+    options = {"throw": False, "steps": 5, "log": tmp_path / "log"}
+    with pytest.raises(oo.TrainingNotSaved, match="could not write the log: No space"):
+        train(batches=batches_with(full, at=2), **options)
 
 
 def test_an_update_that_overflows_is_not_returned():

@@ -148,14 +148,12 @@ def fit_with_skips(
         evaluate_every=evaluate_every,
         result=lambda now: _result(now, criterion, "interrupted"),
         is_done=lambda history: _has_reached(history, criterion),
-        until_divergence=False,
         batches=source,
         unit="round",
     )
     now = now._replace(state=split(now.state, mesh))
-    now, _ = run_loop(loop, now, checkpoints, log, progress, mesh)
-    outcome = "criterion" if _has_reached(now.history, criterion) else "completed"
-    return _result(now, criterion, outcome)
+    now = run_loop(loop, now, checkpoints, log, progress, mesh)
+    return _result(now, criterion, "completed")
 
 
 def _has_reached(history: History, criterion: float) -> bool:
@@ -173,7 +171,7 @@ def trimmed_mean(values: Any) -> float:
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
-def _result(now: Progress, criterion: float, outcome: str) -> SkipResult:
+def _result(now: Progress, criterion: float, otherwise: str) -> SkipResult:
     count = len(jax.tree.leaves(eqx.filter(now.state.model, eqx.is_array))[0])
     reached, performance = np.full(count, np.nan), np.full(count, np.nan)
     for record in now.history.records:
@@ -181,4 +179,5 @@ def _result(now: Progress, criterion: float, outcome: str) -> SkipResult:
             performance = np.asarray(record["validation_performance"], float)
             is_new = np.isnan(reached) & (performance >= criterion)
             reached[is_new] = record["step"]
+    outcome = "criterion" if _has_reached(now.history, criterion) else otherwise
     return SkipResult(unstack(now.state.model), now.history, reached, performance, outcome)
