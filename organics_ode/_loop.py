@@ -85,16 +85,16 @@ def run_loop(
             while now.step < total and not loop.is_done(now.history):
                 before = now
                 now, values = loop.take(before)
-                has_diverged = not recorder.step(now.step, values) and loop.diverged is not None
+                diverged = None if recorder.step(now.step, values) else loop.diverged
                 is_due = now.step == total or now.step % loop.evaluate_every == 0
-                if loop.evaluate and is_due and not (has_diverged or loop.is_done(now.history)):
+                if loop.evaluate and is_due and not (diverged or loop.is_done(now.history)):
                     recorder.validation(now.step, loop.evaluate(now))
                 flags = (interruption.requested, recorder.failed is not None)
                 is_requested, can_not_log = on_any(flags, mesh) if is_kept or is_logged else flags
                 if can_not_log:
                     raise recorder.failed or _elsewhere()
-                if has_diverged and loop.diverged is not None:
-                    loop.diverged(_at_home(before, mesh), now.step)
+                if diverged is not None:
+                    diverged(_at_home(before, mesh), now.step)
                 is_due = checkpoints.is_due(now.step, total) or loop.is_done(now.history)
                 if is_kept and (is_requested or is_due):
                     _write(checkpoints.write, now, mesh, _elsewhere)
