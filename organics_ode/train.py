@@ -22,7 +22,7 @@ from ._history import FitResult, History, TrainingDiverged
 from ._loop import Loop, run_loop
 from ._objective import Loss, State, mean_scores, named, train_step
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
-from .cells import Euler
+from .cells import Euler, RungeKutta, ShuOsher
 from .losses import accuracy, cross_entropy
 
 
@@ -211,9 +211,10 @@ def _diverged(now: Progress, step: int) -> NoReturn:
     if math.isfinite(loss) and math.isfinite(norm):
         found += ", but its update made the model infinite or NaN"
     remedy = "Lower the learning rate"
-    if _has_euler(now.previous):
+    if _steps_explicitly(now.previous):
         remedy = (
-            "Explicit Euler is stable only for dt well below the time constants: bound them "
+            "An explicit step is stable only for dt well below the time constants, and below "
+            "τ_y/√a where normalization is strong: shorten dt, bound them "
             "(`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate"
         )
     kept = "the model it began with" if step == 1 else "the last model where both were finite"
@@ -224,6 +225,6 @@ def _diverged(now: Progress, step: int) -> NoReturn:
     )
 
 
-def _has_euler(model: PyTree) -> bool:
-    is_cell = lambda node: isinstance(node, Euler)  # noqa: E731
+def _steps_explicitly(model: PyTree) -> bool:
+    is_cell = lambda node: isinstance(node, Euler | ShuOsher | RungeKutta)  # noqa: E731
     return any(map(is_cell, jax.tree.leaves(model, is_leaf=is_cell)))

@@ -116,13 +116,14 @@ def test_a_model_that_was_never_good_comes_back_as_it_began():
     assert eqx.tree_equal(caught.value.result.model, model)
 
 
-def test_only_a_model_with_euler_steps_is_told_of_them():
+def test_only_a_model_with_explicit_steps_is_told_of_them():
     linear = eqx.nn.Linear(1, 2, key=jax.random.key(0))
     model = eqx.nn.Sequential([eqx.nn.Lambda(lambda xs: xs[-1]), linear])
-    for one, is_told in ((classifier(), True), (model, False)):
+    other = eqx.tree_at(lambda m: m.cell, classifier(), oo.ShuOsher(classifier().cell.circuit, 0.5))
+    for one, is_told in ((classifier(), True), (other, True), (model, False)):
         with pytest.raises(oo.TrainingDiverged) as caught:
             train(one, batches_with(spoiled, at=0))
-        assert ("Euler" in str(caught.value)) == is_told
+        assert ("explicit step" in str(caught.value)) == is_told
 
 
 def test_a_learning_rate_far_too_high_returns_a_model_of_finite_loss():
