@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine, processes of their own, alternating times, tables."""
+"""What the benchmarks share: the machine, processes of their own, times, memory, tables."""
 
 import json
 import os
@@ -43,12 +43,19 @@ def resident_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def memory_of(side: Side) -> dict[str, float]:
-    """The peak in GB after two steps, and the part of it that was there before the first."""
+def warmed_up(side: Side) -> tuple[dict[str, float], list[Any]]:
+    """After two steps: the peak in GB, the part of it that was there before the first, and the
+    gradients of the first."""
     before = side.peak()
+    _, gradients = side.run()
     side.run()
-    side.run()
-    return {"before_gb": before, "peak_gb": side.peak()}
+    return {"before_gb": before, "peak_gb": side.peak()}, gradients
+
+
+def seconds_of(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def in_its_own_process(arguments: list[str], timeout: float | None = None) -> dict[str, Any]:
@@ -65,15 +72,34 @@ def in_its_own_process(arguments: list[str], timeout: float | None = None) -> di
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def alternate(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each run, in turn and so under the same load."""
-    times = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    return times
+class Worker:
+    """This script run anew, as a process that stays: it prints a line of JSON when it is ready, and
+    one for each line that it is sent."""
+
+    def __init__(self, arguments: list[str]):
+        command = [sys.executable, sys.argv[0], *arguments]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+
+    def answer(self) -> Any:
+        """What it prints next, or `{"left_out": why}` where the system ended it."""
+        assert self._process.stdout is not None
+        if line := self._process.stdout.readline():
+            return json.loads(line)
+        if self._process.wait() == -9:
+            return {"left_out": "ended by the system, likely for want of memory"}
+        raise RuntimeError(f"{self._process.args} ended")
+
+    def ask(self) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self.answer()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def machine(*packages: str) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """How a training step of a `GatedORGaNICs` grows with the sequence, the units and the batch.
 
-The library beside a plain `lax.scan` with autodiff (as in training_step.py), one of the three
-varied at a time. Each row is a process of its own: it compiles, takes two steps that do not count,
-then `--repeats` more; the time is their median, the memory its peak, beside what XLA's own plan of
-the step takes. What is planned to take more than `--limit-gb`, or takes longer than `--limit-s` in
-all, is left out, and the table says so.
+The library, on one device and on a mesh of all (on the CPU one per core), beside a plain `lax.scan`
+with autodiff (as in training_step.py), one of the three varied at a time. Each row is a process of
+its own: it compiles, takes two steps that do not count, then `--repeats` more; the time is their
+median, the memory its peak, beside what XLA's own plan of the step takes. What is planned to take
+more than `--limit-gb`, or takes longer than `--limit-s` in all, is left out, and the table says so.
 
     python examples/benchmarks/growth.py [--quick --limit-gb 16 --limit-s 300 --output growth.png]
 """
@@ -12,6 +12,7 @@ all, is left out, and the table says so.
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +22,16 @@ import jax
 import numpy as np
 from _jax_sides import Shape, prepare
 from _measure import (
-    alternate,
     in_its_own_process,
     machine,
-    memory_of,
     print_machine,
     print_table,
+    seconds_of,
+    warmed_up,
     with_huge_pages,
 )
 
-SIDES = ("plain-scan", "organics_ode")
+SIDES = ("plain-scan", "organics_ode", "organics_ode-mesh")
 # What each field of a `Shape` is called, how the time should grow with it, and where.
 AXES = {"steps": ("steps of the sequence T", 1), "size": ("units n", 2), "batch": ("batch", 1)}
 FULL = {
@@ -46,7 +47,7 @@ COLUMNS = {
     "peak_gb": "peak GB",
     "planned_gb": "planned GB",
 }
-COLORS = {"plain-scan": "#D55E00", "organics_ode": "#0072B2"}
+COLORS = {"plain-scan": "#D55E00", "organics_ode": "#0072B2", "organics_ode-mesh": "#009E73"}
 
 
 def measure_here(side: str, shape: Shape, args: argparse.Namespace) -> dict[str, Any]:
@@ -54,8 +55,8 @@ def measure_here(side: str, shape: Shape, args: argparse.Namespace) -> dict[str,
     prepared = prepare(side, shape)
     if prepared.planned_gb > args.limit_gb:
         return {"left_out": f"would take {prepared.planned_gb:.1f} GB"}
-    memory = memory_of(prepared)
-    times = alternate({side: prepared.run}, args.repeats)[side]
+    memory, _ = warmed_up(prepared)
+    times = [seconds_of(prepared.run) for _ in range(args.repeats)]
     row = {"median_s": float(np.median(times)), "min_s": min(times)}
     return row | memory | {"compile_s": prepared.compile_s, "planned_gb": prepared.planned_gb}
 
@@ -185,6 +186,8 @@ if __name__ == "__main__":
     args = parser.parse_args()
     for axis, values in (QUICK if args.quick else FULL).items():
         setattr(args, axis, getattr(args, axis) or values)
+    if args.only == "organics_ode-mesh":
+        jax.config.update("jax_num_cpu_devices", os.cpu_count())
     args.base = args.base or ((8, 4, 2) if args.quick else (784, 128, 256))
     jax.config.update("jax_default_matmul_precision", "float32")
     main(args)

@@ -9,9 +9,11 @@ Loss, gradient, Adam, and W ≥ 0, of a classifier of sequences. The sides:
 - torch-lstm, torch-gru: PyTorch's own layers of the same size;
 - torch-loop: the same equations in eager PyTorch, the same products a step as the plain scan.
 
-Times are of whole steps, the sides in turn; memory is the peak of a process of its own, beside what
-that process held before its first step (libraries, data, the compiled program). plain-scan,
-organics_ode and torch-loop train the same numbers, and their gradients are compared. Sides of
+Each side is a process of its own, for in one process the threads and the memory of one library slow
+down the other; they take their steps in turn, and so under the same load. Times are of whole steps;
+memory is the peak of the process, beside what it held before its first step (libraries, data, the
+compiled program). plain-scan, organics_ode and torch-loop train the same numbers, and the gradients
+of their first step are compared. All processes stay to the end: together they hold 14 GB. Sides of
 PyTorch need `pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it. On Linux
 all sides run with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
 
@@ -26,6 +28,7 @@ import argparse
 import importlib.util
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +37,12 @@ import jax
 import numpy as np
 from _measure import (
     Side,
-    alternate,
-    in_its_own_process,
+    Worker,
     machine,
-    memory_of,
     print_machine,
     print_table,
+    seconds_of,
+    warmed_up,
     with_huge_pages,
 )
 
@@ -98,22 +101,44 @@ def compare(gradients: dict[str, list[np.ndarray]]) -> dict[str, dict[str, float
     return {side: difference(ours, gradients[side]) for side in others} if ours else {}
 
 
-def measure_memory(sides: list[str], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    shape = [f"--{name}={getattr(args, name)}" for name in ("batch", "size", "steps")]
-    flags = ["--x64"] if args.x64 else []
-    return {side: in_its_own_process([*shape, *flags, "--only", side]) for side in sides}
+def serve(side: str, args: argparse.Namespace) -> None:
+    """The process of a side: its gradients into a file, its memory, then a step for each line."""
+    prepared = prepare(side, args)
+    memory, gradients = warmed_up(prepared)
+    np.savez(args.gradients, *to_numpy(gradients))
+    print(json.dumps(memory | {"compile_s": prepared.compile_s}), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(seconds_of(prepared.run)), flush=True)
 
 
-def measure_times(sides: list[str], args: argparse.Namespace) -> tuple[dict, dict]:
-    """Times and compile time of every side, and how far the gradients lie apart."""
-    prepared = {side: prepare(side, args) for side in sides}
-    gradients = {side: to_numpy(prepared[side].run()[1]) for side in sides}
-    times = alternate({side: prepared[side].run for side in sides}, args.repeats)
-    rows = {}
-    for side, seconds in times.items():
-        rows[side] = {"median_s": float(np.median(seconds)), "min_s": min(seconds)}
-        rows[side] |= {"compile_s": prepared[side].compile_s, "times_s": seconds}
-    return rows, compare({side: g for side, g in gradients.items() if side in SAME})
+def measure(
+    sides: list[str], args: argparse.Namespace
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[np.ndarray]]]:
+    """Times and memory of every side, and its gradients where they can be compared."""
+    options = [f"--{name}={getattr(args, name)}" for name in ("batch", "size", "steps")]
+    options += ["--x64"] if args.x64 else []
+    workers, rows, gradients = {}, {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for side in sides:
+            path = Path(folder) / f"{side}.npz"
+            workers[side] = Worker([*options, "--only", side, "--gradients", str(path)])
+            rows[side] = {"side": side, "times_s": [], **workers[side].answer()}
+            if side in SAME and path.exists():
+                with np.load(path) as stored:
+                    gradients[side] = [stored[name] for name in stored.files]
+    ready = [side for side in sides if "left_out" not in rows[side]]
+    for _ in range(args.repeats):
+        for side in ready:
+            seconds = workers[side].ask()
+            if not isinstance(seconds, float):
+                raise RuntimeError(f"{side}: {seconds['left_out']}")
+            rows[side]["times_s"].append(seconds)
+    for worker in workers.values():
+        worker.close()
+    for side in ready:
+        seconds = rows[side]["times_s"]
+        rows[side] |= {"median_s": float(np.median(seconds)), "min_s": min(seconds)}
+    return rows, gradients
 
 
 def beside_reference(row: dict[str, Any], reference: dict[str, Any] | None) -> dict[str, float]:
@@ -139,14 +164,14 @@ COLUMNS = {
 
 def main(args: argparse.Namespace) -> None:
     if args.only:
-        print(json.dumps(memory_of(prepare(args.only, args))))
+        serve(args.only, args)
         return
     skipped = {side: why for side in args.sides if (why := why_not(side))}
-    memory = measure_memory([side for side in args.sides if side not in skipped], args)
-    skipped |= {s: found["left_out"] for s, found in memory.items() if "left_out" in found}
-    rows, differences = measure_times([s for s in memory if s not in skipped], args)
-    rows = {side: {"side": side, **row, **memory[side]} for side, row in rows.items()}
+    rows, gradients = measure([side for side in args.sides if side not in skipped], args)
+    skipped |= {side: row["left_out"] for side, row in rows.items() if "left_out" in row}
+    rows = {side: row for side, row in rows.items() if side not in skipped}
     rows = [row | beside_reference(row, rows.get(REFERENCE)) for row in rows.values()]
+    differences = compare(gradients)
     facts = machine("jax", "jaxlib", "equinox", "organics_ode", "torch")
     if "torch" in sys.modules:
         facts["torch threads"] = sys.modules["torch"].get_num_threads()
@@ -181,8 +206,10 @@ if __name__ == "__main__":
     parser.add_argument("--x64", action="store_true", help="float64 on every side")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--only", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--gradients", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", args.x64)
-    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    if args.only == "organics_ode-mesh":
+        jax.config.update("jax_num_cpu_devices", os.cpu_count())
     jax.config.update("jax_default_matmul_precision", "float32")
     main(args)
