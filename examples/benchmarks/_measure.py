@@ -143,4 +143,6 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"

@@ -113,22 +113,24 @@ def draw(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
         plot(above, rows, axis, "median_s", "o-")
         add_guide(above, AXES[axis][1])
         plot(below, rows, axis, "peak_gb", "o-")
-        plot(below, rows, axis, "planned_gb", ":", note=", XLA's plan")
+        plot(below, rows, axis, "planned_gb", ":")
         above.set(ylabel="s a step")
         below.set(ylabel="GB", xlabel=AXES[axis][0])
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].legend(frameon=False)
-    axes[1, 0].legend(frameon=False)
+    kinds = {"peak of the process": "o-", "XLA's plan for a device": ":"}
+    lines = [axes[1, 2].plot([], [], line, color="0.3")[0] for line in kinds.values()]
+    axes[1, 2].legend(lines, kinds, frameon=False)
     figure.savefig(path, dpi=120)
     print(f"\nwrote {path}")
 
 
-def plot(ax: Any, rows: list[dict], axis: str, what: str, line: str, note: str = "") -> None:
+def plot(ax: Any, rows: list[dict], axis: str, what: str, line: str) -> None:
     for side in dict.fromkeys(row["side"] for row in rows):
         own = [row for row in rows if row["side"] == side and "left_out" not in row]
         xs, ys = [row[axis] for row in own], [row[what] for row in own]
-        ax.loglog(xs, ys, line, color=COLORS[side], label=side + note)
+        ax.loglog(xs, ys, line, color=COLORS[side], label=side)
     values = sorted({row[axis] for row in rows})
     ax.set_xticks(values, map(str, values))
     ax.set_xticks([], minor=True)
