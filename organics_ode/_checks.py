@@ -27,9 +27,10 @@ def common_dtype(*values: Any) -> jnp.dtype:
     default = jnp.zeros(()).dtype
     if not floats:
         return default
+    # Each by itself first: of float64 where it is switched off JAX would warn without a name.
+    floats = [jax.dtypes.canonicalize_dtype(d) for d in floats]
     with jax.numpy_dtype_promotion("standard"):
-        widest = jnp.result_type(*floats)
-    return jax.dtypes.canonicalize_dtype(widest)
+        return jnp.result_type(*floats)
 
 
 def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
@@ -42,14 +43,62 @@ def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
 
 def _as_float_array(name: str, value: Any, dtype: Any) -> Array:
     try:
-        array = jnp.asarray(value)
+        array = _read_array(value)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
         ) from error
     if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
         refuse(name, "hold real numbers", f"its dtype is {array.dtype}")
-    return array.astype(common_dtype(array) if dtype is None else dtype)
+    dtype = jax.dtypes.canonicalize_dtype(common_dtype(array) if dtype is None else dtype)
+    if isinstance(array, np.ndarray):
+        with np.errstate(over="ignore"):
+            narrow = array.astype(dtype)
+        _check_kept(name, array, narrow)
+        array = narrow
+    return jnp.asarray(array, dtype)
+
+
+def _read_array(value: Any) -> Any:
+    """An array of JAX as it is, anything else by numpy: it holds what a narrower type does not."""
+    if isinstance(value, jax.Array):
+        return value
+    try:
+        array = np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.asarray(value)
+    # Integers beyond 64 bits come as objects.
+    array = array.astype(float) if array.dtype == object else array
+    if not jnp.issubdtype(array.dtype, jnp.number) and array.dtype != bool:
+        raise TypeError
+    return array
+
+
+def _check_kept(name: str, given: np.ndarray, narrow: np.ndarray) -> None:
+    """Rounding is expected; numbers that become infinite, or all 0, are told."""
+    is_lost = np.isfinite(given) & ~np.isfinite(narrow)
+    if not is_lost.any() and given.any() and not narrow.any():
+        is_lost = given != 0
+    if is_lost.any():
+        one = np.flatnonzero(is_lost.ravel())[0]
+        found = f"{given.ravel()[one]:g} is {narrow.ravel()[one]:g} there"
+        must = f"hold numbers within the range of {narrow.dtype}"
+        refuse(name, must, f"{found}; compute in float64 (jax_enable_x64) or in other units")
+
+
+def as_times(name: str, value: Any, dtype: Any = None) -> Array:
+    """Finite times that increase strictly; it is told where only the cast makes two of them one."""
+    times = check_finite(name, as_float_array(name, value, dtype))
+    if times.ndim == 1 and not is_traced(times):
+        given = np.asarray(value, float)
+        merged = (np.diff(given) > 0) & (np.diff(np.asarray(times)) <= 0)
+        if merged.any():
+            i = int(np.argmax(merged))
+            pair = f"{float(given[i])} and {float(given[i + 1])}"
+            found = f"its entries {i} and {i + 1}, {pair}, are one there"
+            remedy = "compute in float64 (jax_enable_x64), or begin nearer to 0"
+            refuse(name, f"increase strictly in {times.dtype}", f"{found}; {remedy}")
+    return check_increasing(name, times)
 
 
 def check_shape(name: str, array: Array, shape: tuple[int, ...], letters: str) -> None:

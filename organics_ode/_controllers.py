@@ -10,43 +10,67 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from equinox.internal import nextafter, prevbefore
 from jaxtyping import Array, Float
+
+from ._step_limits import StepLimits
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
 
 
 class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
-    """An adaptive controller that stops where even the shortest resolvable step is rejected.
+    """An adaptive controller whose steps keep within limits, and that stops where even the shortest
+    step that the time resolves is rejected.
 
-    Without it a state that blows up in finite time costs all of `max_steps` in rejections.
+    Without that a state that blows up in finite time costs all of `max_steps` in rejections.
     `PIDController(dtmin=…)` would also stop after a short but accepted step, such as the one
     that ends just before a switch.
     """
 
     controller: diffrax.AbstractAdaptiveStepSizeController
-    shortest: Float[Array, ""]
+    limits: StepLimits
     rtol: Any
     atol: Any
     norm: Callable[[Any], Any]
 
-    def __init__(self, controller: Any, shortest: Float[Array, ""]):
-        self.controller, self.shortest = controller, shortest
+    def __init__(self, controller: Any, limits: StepLimits):
+        self.controller, self.limits = controller, limits
         self.rtol, self.atol, self.norm = controller.rtol, controller.atol, controller.norm
 
     def wrap(self, direction: Any) -> "GuardedSteps":
-        return GuardedSteps(self.controller.wrap(direction), self.shortest)
+        return GuardedSteps(self.controller.wrap(direction), self.limits.wrap(direction))
 
-    def init(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        return self.controller.init(*args, **kwargs)
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, dt0: Any, args: Any, *rest: Any) -> Any:
+        end, state = self.controller.init(terms, t0, t1, y0, dt0, args, *rest)
+        rate = self.limits.init(t0, y0, args)
+        longest = jax.lax.stop_gradient(self.limits.step(rate, t0))
+        return jnp.minimum(end, t0 + longest), (state, rate)
 
-    def adapt_step_size(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-        keep, t0, t1, made_jump, state, result = self.controller.adapt_step_size(*args, **kwargs)
-        stuck = ~keep & (t1 - t0 < self.shortest)
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        y1_candidate: Any,
+        args: Any,
+        y_error: Any,
+        error_order: Any,
+        controller_state: Any,
+    ) -> tuple[Any, Any, Any, Any, Any, Any]:
+        inner, rate = controller_state
+        keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
+            t0, t1, y0, y1_candidate, args, y_error, error_order, inner
+        )
+        y = jax.tree.map(lambda new, old: jnp.where(keep, new, old), y1_candidate, y0)
+        rate = self.limits.turn(rate, start, y, args)
+        longest = jax.lax.stop_gradient(self.limits.step(rate, start))
+        # Against the time itself: of a long run the first steps may be far shorter than its end
+        # would resolve.
+        shortest = 4 * jnp.finfo(t1.dtype).eps * jnp.abs(t1)
+        stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
-        return keep, t0, t1, made_jump, state, result
+        return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
 
 
 class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
@@ -114,12 +138,13 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
 def prepare(
     controller: diffrax.AbstractStepSizeController,
     switches: Float[Array, " switches"] | None,
-    ts: Float[Array, " time"],
+    limits: StepLimits,
     dt0: Float[Array, ""] | None,
 ) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
-    """The user's controller, made to stop at switches and to fail early, and diffrax's dt0."""
+    """The user's controller, which now stops at switches, keeps within limits and fails early, and
+    the dt0 for diffrax."""
     if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        guarded = GuardedSteps(controller, 4 * np.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts)))
+        guarded = GuardedSteps(controller, limits)
         if switches is None:
             return guarded, dt0
         return diffrax.ClipStepSizeController(guarded, jump_ts=switches), dt0

@@ -1,5 +1,6 @@
 """What a simulation returns, and what it says when it failed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import diffrax
@@ -13,18 +14,25 @@ from ._checks import is_traced
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
 
-_STIFF = (
+_MESSAGES = {
+    "nonfinite": "The state diverged{when}{size}: from this state with this input it grows without "
+    "bound (or the fixed step is too long for it).",
+    "max_steps_reached": "The solver ran out of `max_steps`{when}: {remedy}.",
+    "dt_min_reached": "The step size fell below what the floating-point type resolves{when}{size}, "
+    "where the state does not blow up: {remedy}.",
+    "other": "The solver failed{when}{why}.",
+}
+_EXPLICIT = (
     "take an implicit solver (`solver=diffrax.Kvaerno5()`) if the time constants differ by orders "
     "of magnitude, raise `max_steps`, or loosen the tolerance"
 )
-_MESSAGES = {
-    "nonfinite": "The state diverged{when}{size}. The circuit has no bounded trajectory from this "
-    "state with this input (or the fixed step is too long for it).",
-    "max_steps_reached": "The solver ran out of `max_steps`{when}: " + _STIFF + ".",
-    "dt_min_reached": "The step size fell below what the floating-point type resolves{when}: "
-    "loosen the tolerance, or compute in float64.",
-    "other": "The solver failed{when}{why}.",
-}
+_IMPLICIT = (
+    "the equations of an implicit step may be too hard to solve to the tolerance in this "
+    "floating-point type; compute in float64 (jax_enable_x64), take an explicit solver "
+    "(`solver=diffrax.Tsit5()`), loosen the tolerance, or raise `max_steps`"
+)
+# A state that blows up grows by its own size within a few of the shortest steps.
+_FEW = 1e3
 
 
 class Trajectory(eqx.Module):
@@ -43,6 +51,7 @@ class Trajectory(eqx.Module):
     result: diffrax.RESULTS
     stats: dict[str, Any]
     solver: str = eqx.field(static=True)
+    is_implicit: bool = eqx.field(static=True, default=False)
 
     @property
     def succeeded(self) -> Any:
@@ -64,21 +73,25 @@ class Trajectory(eqx.Module):
         )
 
 
-def read_solution(solution: Any, ts: Float[Array, " time"], state0: Any, solver: str) -> Trajectory:
+def read_solution(
+    solution: Any,
+    ts: Float[Array, " time"],
+    velocity: Callable[[Any, Any], Any],
+    **solver: Any,
+) -> Trajectory:
     """The trajectory of a solve that saved at `ts` and at the end it came to."""
     # A failed run writes its end behind the last time it saved, and leaves the rest infinite.
     end = jnp.sum(jnp.isfinite(solution.ts)) - 1
     last = jax.tree.map(lambda y: y[end], solution.ys)
+    t = solution.ts[end]
     saved = jnp.arange(ts.size) < end
     states = jax.tree.map(
         lambda y: jnp.where(saved.reshape(-1, *(1,) * (y.ndim - 1)), y[:-1], jnp.inf), solution.ys
     )
-    stats = {k: solution.stats[k] for k in _STEPS} | {
-        "t_reached": solution.ts[end],
-        "largest": largest(last),
-    }
-    result = _with_divergence(solution.result, stats["largest"], largest(state0))
-    return Trajectory(ts, states, result, stats, solver)
+    stats = {k: solution.stats[k] for k in _STEPS} | {"t_reached": t, "largest": largest(last)}
+    still = jax.tree.map(jax.lax.stop_gradient, (t, last))
+    result = _with_divergence(solution.result, stats["largest"], t, largest(velocity(*still)))
+    return Trajectory(ts, states, result, stats, **solver)
 
 
 _STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")
@@ -93,7 +106,7 @@ def raise_failure(trajectory: Trajectory) -> Trajectory:
     """The trajectory, or an error that says what ran out, when, and what to do."""
     failed = ~jnp.asarray(trajectory.succeeded)
     if is_traced(failed):
-        messages = [_message(name, {}) for name in _MESSAGES]
+        messages = [_message(name, _remedy(trajectory)) for name in _MESSAGES]
         kind = jnp.asarray(len(messages) - 1)
         for index, name in enumerate(list(_MESSAGES)[:-1]):
             kind = jnp.where(trajectory.result == getattr(RESULTS, name), index, kind)
@@ -106,7 +119,7 @@ def raise_failure(trajectory: Trajectory) -> Trajectory:
 def describe(trajectory: Trajectory) -> str:
     """The outcome of a failed run in words and numbers."""
     names = [n for n in _MESSAGES if n != "other" and trajectory.result == getattr(RESULTS, n)]
-    details = {
+    details = _remedy(trajectory) | {
         "when": f" at t = {float(trajectory.stats['t_reached']):g} ms",
         "size": f" (largest entry {float(trajectory.stats['largest']):.3g})",
         "why": f": {RESULTS[trajectory.result]}",
@@ -114,13 +127,18 @@ def describe(trajectory: Trajectory) -> str:
     return _message(names[0] if names else "other", details)
 
 
+def _remedy(trajectory: Trajectory) -> dict[str, str]:
+    return {"remedy": _IMPLICIT if trajectory.is_implicit else _EXPLICIT}
+
+
 def _message(name: str, details: dict[str, str]) -> str:
     blank = {"when": "", "size": "", "why": ""}
     return _MESSAGES[name].format(**blank | details)
 
 
-def _with_divergence(result: Any, size: Array, size0: Array) -> Any:
+def _with_divergence(result: Any, size: Array, t: Array, speed: Array) -> Any:
     # No step is short enough near a blow-up: there the step size failure is a divergence.
-    blown = (result == RESULTS.dt_min_reached) & (size > 1e3 * jnp.maximum(size0, 1))
+    shortest = jnp.finfo(t.dtype).eps * jnp.abs(t)
+    blown = (result == RESULTS.dt_min_reached) & ~(size > _FEW * shortest * speed)
     diverged = blown | ((result == RESULTS.successful) & ~jnp.isfinite(size))
     return RESULTS.where(diverged, RESULTS.nonfinite, result)

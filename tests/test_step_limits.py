@@ -1,0 +1,244 @@
+"""Steps where the error estimate says nothing: derivatives at rest, inputs between two stages."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import zoo
+
+import organics_ode as oo
+from organics_ode._step_limits import _reach, step_limits
+from organics_ode._within_switches import Driven
+
+FORWARD = diffrax.ForwardMode()
+EXPLICIT = (diffrax.Tsit5(), diffrax.Dopri8(), diffrax.Heun())
+NONE = oo.Rectification.NONE
+
+
+def filtering(tau=2.0):
+    """τ ẏ = −y + x / 2: every derivative in closed form."""
+    one = np.ones((1, 1))
+    return oo.resolve(oo.ORGaNICs(one, 0 * one, 0 * one, 1.0, 1.0, 0.5, tau, tau))
+
+
+def normalizing(sigma=0.1):
+    eye = jnp.eye(2)
+    circuit = oo.resolve(oo.ORGaNICs(eye, eye, jnp.ones((2, 2)), 0.1, 0.5, 0.5, 2.0, 2.0))
+    return eqx.tree_at(lambda c: c.sigma, circuit, sigma)
+
+
+X = np.array([0.8, 0.3])
+
+
+# Derivatives
+
+
+@pytest.mark.parametrize("solver", EXPLICIT, ids=lambda s: type(s).__name__)
+def test_a_unit_that_rests_keeps_its_derivatives(solver):
+    circuit = filtering()
+
+    def last(x, adjoint):
+        return oo.simulate(circuit, x, [0.0, 100.0], solver=solver, adjoint=adjoint).states.y[-1, 0]
+
+    tangent = jax.jvp(lambda x: last(x, FORWARD), (jnp.zeros(1),), (jnp.ones(1),))[1]
+    # 1 − e⁻⁵⁰, and a solver of order 2 settles there too.
+    assert tangent == pytest.approx(0.5, rel=1e-4)
+    if isinstance(solver, diffrax.Tsit5):
+        assert jax.grad(last)(jnp.zeros(1), None)[0] == pytest.approx(0.5, rel=1e-4)
+
+
+def test_from_a_fixed_point_the_derivative_is_that_of_the_implicit_function_theorem():
+    circuit = normalizing()
+    start = oo.fixed_point(circuit, X).state
+    with_pool = lambda W: eqx.tree_at(lambda c: c.W, circuit, W)  # noqa: E731
+
+    def later(W):
+        run = oo.simulate(with_pool(W), X, [0.0, 100.0], state0=start)
+        return run.states.y[-1].sum()
+
+    solved = jax.grad(lambda W: oo.fixed_point(with_pool(W), X).state.y.sum())(circuit.W)
+    np.testing.assert_allclose(jax.grad(later)(circuit.W), solved, rtol=1e-4)
+
+
+def trial(sigma, solver, **options):
+    """A second of blank, then 20 ms of a stimulus."""
+    hold = oo.ZeroOrderHold([0.0, 1000.0], np.stack([0 * X, X]))
+    options = {"solver": solver, "throw": False} | options
+    return oo.simulate(normalizing(sigma), hold, [0.0, 1020.0], **options).states.y[-1].sum()
+
+
+def test_a_stimulus_after_a_blank_has_its_derivative_by_three_routes():
+    precise = {"stepsize_controller": diffrax.PIDController(rtol=1e-9, atol=1e-12)}
+    value = jax.jit(lambda s: trial(s, diffrax.Tsit5(), **precise))
+    sigma, h = jnp.asarray(0.1), 1e-4
+    quotient = float((value(0.1 + h) - value(0.1 - h)) / (2 * h))
+    for solver in (diffrax.Tsit5(), diffrax.Kvaerno5()):
+        f = lambda s, solver=solver: trial(s, solver, adjoint=FORWARD)  # noqa: E731
+        assert jax.jvp(f, (sigma,), (jnp.ones(()),))[1] == pytest.approx(quotient, rel=2e-4)
+    gradient = jax.grad(lambda s: trial(s, diffrax.Tsit5()))(sigma)
+    assert gradient == pytest.approx(quotient, rel=2e-4)
+
+
+@pytest.mark.parametrize("solver", [diffrax.Kvaerno4(), diffrax.Kvaerno5()])
+def test_a_stage_behind_the_end_of_a_hold_does_not_see_the_next(solver):
+    """Both values are 1, so only the derivatives know which of them a stage has seen."""
+    circuit = filtering(5.0)
+    start = oo.ORGaNICsState(np.full(1, 0.5), np.ones(1))
+
+    def last(values):
+        hold = oo.ZeroOrderHold([0.0, 10.0], values[:, None])
+        options = {"solver": solver, "adjoint": FORWARD, "dtmax": 1.0}
+        return oo.simulate(circuit, hold, [0.0, 20.0], state0=start, **options).states.y[-1, 0]
+
+    expected = 0.5 * np.array([np.exp(-2) - np.exp(-4), 1 - np.exp(-2)])
+    # Steps of a fifth of the time constant, by order 4. Off by .001 without.
+    np.testing.assert_allclose(jax.jacfwd(last)(jnp.ones(2)), expected, atol=2e-5)
+
+
+def test_implicit_solvers_take_a_step_a_hold_too():
+    times = dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), 10.0)
+    circuit = oo.GatedORGaNICs.random(2, 4, key=jax.random.key(0), sigma=0.5, **times)
+    hold = oo.ZeroOrderHold(np.arange(784.0), np.random.default_rng(1).uniform(size=(784, 2)))
+    run = oo.simulate(circuit, hold, [0.0, 784.0], solver=diffrax.Kvaerno5())
+    assert run.stats["num_steps"] <= 1.5 * 784
+
+
+# Inputs that are functions
+
+
+def test_a_short_pulse_is_not_stepped_over():
+    circuit = filtering()
+    pulse = lambda t: jnp.exp(-0.5 * ((t - 500) / 2) ** 2)[None]  # noqa: E731
+    for solver in (diffrax.Tsit5(), diffrax.Kvaerno5()):
+        run = oo.simulate(circuit, pulse, [0.0, 503.0, 1000.0], solver=solver)
+        s = np.linspace(400, 503, 200_001)
+        kernel = 0.25 * np.exp(-(503 - s) / 2) * np.exp(-0.5 * ((s - 500) / 2) ** 2)
+        assert run.states.y[1, 0] == pytest.approx(np.trapezoid(kernel, s), rel=1e-4)
+
+
+def test_the_longest_step_ends_where_the_input_has_moved_by_a_quarter_of_its_range():
+    ramp = oo.FunctionInput(lambda t: jnp.clip(t - 60.0, 0, 20.0)[None])
+    ts = jnp.array([0.0, 100.0])
+    limits = step_limits(lambda *_: None, diffrax.Tsit5(), ramp, ts, None, is_backsolve=True)
+    for t, end in ((0.0, 65.0), (62.0, 67.0), (79.0, np.inf), (90.0, np.inf)):
+        # To the spacing of the samples, 100 / 4095.
+        assert t + limits.step(None, jnp.asarray(t)) == pytest.approx(end, abs=0.05)
+    back = limits.wrap(-1)
+    assert -90.0 + back.step(None, jnp.asarray(-90.0)) == pytest.approx(-75.0, abs=0.05)
+
+
+def test_a_rest_may_be_left_to_the_error_estimate():
+    circuit, x, ts = filtering(), np.zeros(1), [0.0, 1000.0]
+    free = oo.simulate(circuit, x, ts, dtmax=np.inf).stats["num_steps"]
+    bound = oo.simulate(circuit, x, ts, dtmax=10.0).stats["num_steps"]
+    default = oo.simulate(circuit, x, ts).stats["num_steps"]
+    assert free < 20 and 100 <= bound < 120 and 150 < default < 300
+
+
+@pytest.mark.parametrize("dtmax", [0.0, -1.0, np.nan, "long", True])
+def test_a_bad_longest_step_is_refused_by_name(unchecked, dtmax):
+    with pytest.raises(ValueError, match="Argument `dtmax` must be a positive number, but it is"):
+        oo.simulate(filtering(), np.zeros(1), [0.0, 1.0], dtmax=dtmax)
+
+
+# The parts
+
+
+def rate(circuit, state, x):
+    driven = Driven(circuit, oo.Constant(x), None)
+    field = lambda t, y, args: args.velocity(t, y)  # noqa: E731
+    ts = jnp.array([0.0, 1.0])
+    limits = step_limits(field, diffrax.Tsit5(), driven.inputs, ts, None, is_backsolve=False)
+    found = limits.init(ts[0], state, driven)
+    for _ in range(20):
+        found = limits.turn(found, ts[0], state, driven)
+    return found.radius
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 32])
+def test_the_rate_is_the_spectral_radius_of_the_jacobian(n):
+    of_all = eqx.filter_jit(eqx.filter_vmap(rate))
+    circuits = [oo.resolve(zoo.organics(NONE, n=n, m=n, seed=seed)) for seed in range(8)]
+    xs = [np.random.default_rng(seed).normal(size=n) for seed in range(8)]
+    states = [c.initial_state() for c in circuits]
+    states = [s._replace(y=s.y + 0.3 * x) for s, x in zip(states, xs, strict=True)]
+    stack = lambda *leaves: jnp.stack(leaves)  # noqa: E731
+    found = of_all(*(jax.tree.map(stack, *many) for many in (circuits, states, xs)))
+    matrices = [oo.jacobian(*each) for each in zip(circuits, states, xs, strict=True)]
+    right = [np.abs(np.linalg.eigvals(np.asarray(J))).max() for J in matrices]
+    # Of a pair that rotates the estimate swings around the radius.
+    np.testing.assert_allclose(found, right, rtol=0.35)
+
+
+@pytest.mark.parametrize("solver", [*EXPLICIT, diffrax.Bosh3(), diffrax.Dopri5()])
+def test_within_its_reach_a_solver_damps_what_a_circuit_damps(solver):
+    """ẏ = λ y in two real variables, by the solver's own steps of length 1."""
+
+    @jax.jit
+    def growth(z):
+        matrix = jnp.array([[z.real, -z.imag], [z.imag, z.real]])
+        term = diffrax.ODETerm(lambda t, y, args: matrix @ y)
+        zero, one, y = jnp.zeros(()), jnp.ones(()), jnp.array([1.0, 0.0])
+        state = solver.init(term, zero, one, y, None)
+        return jnp.linalg.norm(solver.step(term, zero, one, y, None, state, False)[0])
+
+    for angle in (100, 120, 150, 180):
+        for part in (0.1, 0.5, 1.0):
+            z = part * _reach(solver) * np.exp(1j * np.deg2rad(angle))
+            assert growth(jnp.asarray(z)) < 1
+
+
+# What float32 does not resolve
+
+
+def test_a_long_run_may_begin_with_short_steps():
+    circuit = zoo.organics(NONE, identity=True, dtype=np.float32)
+    x = zoo.input_of(circuit)
+    run = oo.simulate(circuit, x, np.array([0.0, 6e5]), solver=diffrax.Kvaerno5())
+    expected = zoo.closed_form(circuit, x)
+    np.testing.assert_allclose(run.states.y[-1], expected[0], rtol=1e-3)
+
+
+def test_a_solver_that_float32_stops_is_no_divergence():
+    eye = np.eye(2, dtype=np.float32)
+    circuit = oo.ORGaNICs(eye, eye, np.ones_like(eye), 0.1, 0.5, 0.5, 2.0, 2.0)
+    x = np.full(2, 3000.0, np.float32)
+    assert oo.certify(circuit, x).holds
+    run = oo.simulate(circuit, x, [0.0, 100.0], solver=diffrax.Kvaerno3(), throw=False)
+    assert not run.succeeded and run.result != diffrax.RESULTS.nonfinite
+    assert "compute in float64" in repr(run) and "Tsit5" in repr(run)
+
+
+COLLIDING = np.array([0.0, 1.0, 1.0 + 1e-12])
+
+
+def test_times_that_only_float32_makes_one_say_so(unchecked):
+    circuit = zoo.organics(dtype=np.float32)
+    message = (
+        r"increase strictly in float32, but its entries 1 and 2, 1\.0 and 1\.000000000001, are"
+    )
+    with pytest.raises(ValueError, match=f"Argument `ts` must {message}"):
+        oo.simulate(circuit, zoo.input_of(circuit), COLLIDING)
+    hold = oo.ZeroOrderHold(COLLIDING, np.ones((3, 3)))
+    with pytest.raises(ValueError, match=f"Argument `inputs.ts` must {message}"):
+        oo.simulate(circuit, hold, [0.0, 2.0])
+
+
+@pytest.mark.parametrize(("sigma", "there"), [(1e-60, "0"), (1e60, "inf"), (2**200, "inf")])
+def test_numbers_that_float32_cannot_hold_are_told(unchecked, sigma, there):
+    with (
+        jax.enable_x64(False),
+        pytest.raises(ValueError, match=f"`sigma` must hold .* float32, but .* is {there} there"),
+    ):
+        oo.ORGaNICs(np.eye(2), np.eye(2), np.eye(2), sigma, 0.5, 0.5, 2.0, 2.0)
+
+
+def test_float64_arrays_and_large_integers_are_read_without_a_warning():
+    # Warnings are errors in these tests.
+    with jax.enable_x64(False):
+        eye, ones = np.eye(2), np.ones(2)
+        circuit = oo.ORGaNICs(eye, eye, eye, ones, 0.5, ones, [2, 3], 2**40)
+        assert oo.resolve(circuit).tau_a == pytest.approx(2.0**40, rel=1e-5)
+        assert oo.resolve(circuit).W_r.dtype == np.float32
