@@ -367,6 +367,64 @@ def test_feedback_in_closed_loop_is_on_the_agents_own_choices():
 # The adapter
 
 
+def test_trials_without_an_answer_are_left_out_of_curves_and_counted():
+    curve = tasks.psychometric([1.0, 1, 1, 1], [0, 1, -1, -1])
+    assert (curve.rates, curve.counts, curve.missing) == (0.5, 2, 2)
+    np.testing.assert_allclose(curve.errors, np.sqrt(0.25 / 2))
+    strengths, chosen = [0.2, 0.2, 0.1, 0.2, 0.3], [True, np.nan, np.nan, False, True]
+    curve = tasks.psychometric(strengths, chosen)
+    np.testing.assert_array_equal(curve.rates, [np.nan, 0.5, 1])
+    np.testing.assert_array_equal(curve.errors[1:], [np.sqrt(0.125), 0])
+    assert curve.counts.tolist() == [0, 2, 1] and curve.missing.tolist() == [1, 1, 0]
+    times = tasks.chronometric([1.0, 1, 1, 1, 2], [10, 20, 30, np.nan, 50], [1, 1, -1, 1, 0])
+    np.testing.assert_array_equal(times.times, [15, np.nan])
+    assert times.counts.tolist() == [2, 0] and times.missing.tolist() == [2, 0]
+
+
+def test_a_fit_of_choices_does_not_see_trials_without_an_answer():
+    rng = np.random.default_rng(0)
+    strengths = np.repeat(np.linspace(-1, 1, 5), 40)
+    chosen = rng.uniform(size=200) < 0.5 * (1 + np.vectorize(math.erf)(strengths / 2**0.5))
+    expected = tasks.fit_psychometric(tasks.psychometric(strengths, chosen))
+    some = np.append(strengths, [-1.0, 0.0, 1.0, 3.0]), np.append(chosen.astype(int), [-1] * 4)
+    np.testing.assert_allclose(tasks.fit_psychometric(tasks.psychometric(*some)), expected)
+    with pytest.raises(ValueError, match="two strengths or more with answers, but it has 1"):
+        tasks.fit_psychometric(tasks.psychometric([1.0, 2.0], [1, -1]))
+    with pytest.raises(ValueError, match=r"rates in \[0, 1\]"):
+        tasks.fit_psychometric(tasks.psychometric([1.0, 2.0], [1, 0])._replace(rates=[np.nan, 0]))
+
+
+def test_a_reaction_says_which_alternative_was_chosen():
+    outputs = jnp.array([[[0.0, 2.0]], [[2.0, 0.0]], [[0.0, 0.0]], [[np.nan, np.nan]]])
+    found = jax.vmap(lambda o: tasks.reaction(o, 0, threshold=1.0, dt=1.0))(outputs)
+    assert found.choice.tolist() == [1, 0, -1, -1]
+    assert found.chose(0).tolist() == [0, 1, -1, -1]
+    assert tasks.psychometric(np.ones(4), found.chose(0)).rates == 0.5
+
+
+def test_outputs_that_are_nan_are_no_choice():
+    task, trials, outputs, _ = solved("perceptual")
+    one = jax.tree.map(lambda x: x[0], trials)
+    assert task.choose(outputs[0], one) == one.info["choice"]
+    assert task.choose(outputs[0] * jnp.where(one.mask[:, None] > 0, 1, jnp.nan), one) > 0
+    assert task.choose(jnp.full_like(outputs[0], jnp.nan), one) == -1
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: tasks.psychometric([1.0], [2]), "`chosen` must hold 0 and 1, .* it holds 2"),
+        (lambda: tasks.psychometric([np.nan], [1]), "`strengths` must be finite"),
+        (lambda: tasks.chronometric([np.inf], [1.0]), "`strengths` must be finite"),
+        (lambda: tasks.chronometric([1.0], [np.inf]), "`times` must be finite"),
+        (lambda: tasks.chronometric([1.0], [1.0], [0.5]), "`chosen` must hold 0 and 1"),
+    ],
+)
+def test_curves_refuse_what_is_neither_an_answer_nor_missing(build, message):
+    with pytest.raises(ValueError, match=f"Argument {message}"):
+        build()
+
+
 class Bandit:
     """Looks like an environment of neurogym: two periods, the second of random length."""
 
