@@ -472,6 +472,116 @@ def test_what_does_not_look_like_an_environment_is_refused():
     assert tasks.NeurogymTask(wrapped, length=12).input_size == 3
 
 
+class Reaching(Bandit):
+    """Angles for right actions, cut to integers by an array of them; or not cut."""
+
+    def __init__(self, dtype=int, says=True):
+        self.dtype, self.says = dtype, says
+
+    def new_trial(self):
+        super().new_trial()
+        angle = self.rng.uniform(0, 2 * np.pi)
+        self.gt = np.full(len(self.gt), angle).astype(self.dtype)
+        if self.says:
+            self.trial = {"ground_truth": angle}
+
+
+class Schedule(Bandit):
+    """Two tasks in turn, or in blocks of some trials, whatever the seed."""
+
+    def __init__(self, block=1):
+        self.drawn, self.block = 0, block
+
+    def new_trial(self):
+        super().new_trial()
+        self.drawn += 1
+        self.ob[:, 2] += self.drawn // self.block % 2
+
+
+class Unseeded(Bandit):
+    def seed(self, seed=None):
+        self.rng = np.random.RandomState()
+
+
+class Blind(Bandit):
+    def new_trial(self):
+        super().new_trial()
+        self.ob[3, 1] = np.nan
+
+
+class Wrapper:
+    """As gymnasium's: it has a `step`, which hands on, and knows the environment within."""
+
+    def __init__(self, env):
+        self.env, self.unwrapped = env, getattr(env, "unwrapped", env)
+
+    def step(self, action):
+        return self.env.step(action)
+
+
+class OrderEnforcing(Wrapper):
+    def step(self, action):
+        return self.env.step(action)
+
+
+class Noise(Wrapper):
+    def step(self, action):
+        return self.env.step(action) + 1
+
+
+class Brighter(Wrapper):
+    """Changes the trial itself."""
+
+    def new_trial(self):
+        self.unwrapped.new_trial()
+        self.unwrapped.ob = 2 * self.unwrapped.ob
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (lambda: Reaching(float), "actions in `gt` are float64, not integers: a task has discrete"),
+        (Reaching, r"the ground truth of its trial is [\d.]+, which is no action but cut to one"),
+        (lambda: Reaching(says=False), "right action is [3456] where there are the actions 0 to 2"),
+        (Schedule, "it draws another trial for the same seed.* make a `NeurogymTask` each"),
+        (lambda: Schedule(3), "it draws another trial for the same seed"),
+        (lambda: Schedule(20), "it draws another trial for the same seed"),
+        (Unseeded, "it draws another trial for the same seed: all its chance must come from"),
+        (Blind, "observations in `ob` are NaN or infinite"),
+        (lambda: Noise(Bandit()), "its wrapper `Noise` has a `step` of its own, .* no effect"),
+        (lambda: OrderEnforcing(Noise(Bandit())), "its wrapper `Noise` has a `step`"),
+    ],
+)
+def test_environments_whose_trials_are_no_function_of_the_key_are_refused(env, message):
+    with pytest.raises(
+        ValueError, match=f"Argument `env` must be a trial-based .* but .*{message}"
+    ):
+        tasks.NeurogymTask(env(), length=12)
+
+
+def test_wrappers_that_change_nothing_or_the_trial_itself_are_respected():
+    key, plain = jax.random.key(5), tasks.NeurogymTask(Bandit(), length=12)
+    same = tasks.NeurogymTask(OrderEnforcing(Wrapper(Bandit())), length=12)
+    other = tasks.NeurogymTask(OrderEnforcing(Brighter(Bandit())), length=12)
+    trial, again, changed = (task.sample(key) for task in (plain, same, other))
+    jax.tree.map(np.testing.assert_array_equal, trial, again)
+    np.testing.assert_array_equal(changed.inputs, 2 * trial.inputs)
+
+
+def test_a_later_trial_whose_right_action_is_none_raises():
+    class Late(Bandit):
+        def new_trial(self):
+            super().new_trial()
+            self.gt = self.gt + 3 * (self.last > 100)
+
+        def seed(self, seed=None):
+            super().seed(seed)
+            self.last = seed
+
+    with pytest.raises(Exception, match="its right action is 3 where there are the actions 0 to 2"):
+        jax.block_until_ready(tasks.NeurogymTask(Late(), length=12).sample(jax.random.key(0)))
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
