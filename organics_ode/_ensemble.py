@@ -120,7 +120,7 @@ def ensemble(
     def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
         unknown = [each for each in every_data if not isinstance(each, Minibatches)]
         for each in unknown if now.step == 0 else ():
-            check_labels(models[0], read_samples(each(0)), loss, metric)
+            check_labels(models[0], each(0), loss, metric)
         members, scores = _ensemble_step(run, _members(now, values), parts(now.step))
         return _progress(now.step + 1, members, now.history, now.log_start), scores
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, PyTree
 from ._batches import Batch, Minibatches, read_samples
 from ._checks import refuse
 from ._constraints import project, resolve, trainable
-from ._masks import blank, running
+from ._masks import blank, check_mask, running
 from ._shard import mean_over_devices
 from .losses import accuracy, check_classes, cross_entropy
 
@@ -146,31 +146,32 @@ def check_labels(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -
 def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int) -> bool:
     """Whether loss or metric are NaN for outputs that are finite, as for a label that is no class.
 
-    Outside jit they raise what they have to say about it.
+    Outside jit they raise what they have to say about it, as does a mask that selects nothing.
     """
     for start in range(0, len(samples.inputs), size):
         part = jax.tree.map(lambda x, s=start: jnp.asarray(x[s : s + size]), samples)
-        outputs, is_odd = _odd(model, part, loss, metric)
-        for i in np.flatnonzero(is_odd):
+        outputs, is_nan, is_finite = _faults(model, part, loss, metric)
+        for i in np.flatnonzero(is_nan):
             of_one = jax.tree.map(lambda x, i=i: x[i], (outputs, part.targets, part.mask))
-            loss(*of_one)
-            if metric is not None:
-                metric(*of_one)
-        if np.any(is_odd):
+            if part.mask is not None:
+                check_mask(np.asarray(of_one[2]), "mask")
+            for f in (loss, metric):
+                if is_finite[i] and f is not None:
+                    f(*of_one)
+        if np.any(is_nan & is_finite):
             return True
     return False
 
 
 @eqx.filter_jit
-def _odd(
+def _faults(
     model: PyTree, batch: Batch, loss: Loss, metric: Loss | None
-) -> tuple[Any, Bool[Array, " batch"]]:
-    """The outputs, and where they are finite and what is computed of them is NaN."""
+) -> tuple[Any, Bool[Array, " batch"], Bool[Array, " batch"]]:
+    """The outputs, where anything computed of them is NaN, and where they themselves are finite."""
     outputs, values = _scores(model, batch, loss, metric)
     is_nan = jnp.stack([jnp.isnan(value) for value in values.values()]).any(axis=0)
-    count = len(is_nan)
-    finite = [jnp.isfinite(x).reshape(count, -1).all(axis=1) for x in jax.tree.leaves(outputs)]
-    return outputs, is_nan & jnp.stack(finite).all(axis=0)
+    rows = [x.reshape(len(is_nan), -1) for x in jax.tree.leaves(outputs)]
+    return outputs, is_nan, jnp.stack([jnp.isfinite(x).all(axis=1) for x in rows]).all(axis=0)
 
 
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:

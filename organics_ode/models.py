@@ -5,10 +5,12 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._checks import check_state, refuse
 from ._constraints import Frozen, resolve
+from ._masks import selected
 from ._unroll import unroll, unroll_batch
 from .cells import AbstractCell
 
@@ -38,7 +40,7 @@ class SequenceClassifier(eqx.Module):
     def __call__(self, xs: Float[Array, "time m"], mask: Any = None) -> Float[Array, " k"]:
         """The class scores (k,) of one sequence; `mask` (time,) has the weights of its steps."""
         last = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask, last_only=True)
-        return self.readout(last[0])
+        return self.readout(_if_any(mask, last[0]))
 
     def batched(
         self, xs: Float[Array, "batch time m"], mask: Any = None
@@ -47,7 +49,7 @@ class SequenceClassifier(eqx.Module):
         reverse mode only, `jax.vmap` of the model is for the others."""
         state0 = resolve(self.state0)
         last = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=True)
-        return jax.vmap(self.readout)(last)
+        return jax.vmap(self.readout)(_if_any(mask, last))
 
 
 class SequenceToSequence(eqx.Module):
@@ -80,6 +82,13 @@ class SequenceToSequence(eqx.Module):
         state0 = resolve(self.state0)
         ys = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=False)
         return jax.vmap(jax.vmap(self.readout))(ys)
+
+
+def _if_any(mask: Any, last: Array) -> Array:
+    """The last response of each sequence; NaN, inside jit, where none of its steps counts."""
+    if mask is None:
+        return last
+    return jnp.where(selected(mask).any(axis=-1, keepdims=True), last, jnp.nan)
 
 
 def _read(cell: Any, readout: Any, state0: Any) -> tuple[AbstractCell, Readout, Frozen | None]:

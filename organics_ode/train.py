@@ -129,7 +129,7 @@ def fit(
     def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
         last[:] = [parts(now.step)]
         if now.step == 0 and not isinstance(batches, Minibatches):
-            check_labels(model, read_samples(whole(0)), loss, metric)
+            check_labels(model, whole(0), loss, metric)
         state, values = train_step(now.state, last[0], optimizer, loss, metric, mesh)
         previous = now.state.model
         return now._replace(step=now.step + 1, state=state, previous=previous), values

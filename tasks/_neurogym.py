@@ -144,7 +144,7 @@ def _check_actions(env: Any, gt: np.ndarray, actions: Any) -> None:
         return
     trial = _find(env, "trial", None)
     meant = trial.get("ground_truth") if isinstance(trial, Mapping) else None
-    if isinstance(meant, Real) and meant != int(meant) and int(meant) in gt:
+    if isinstance(meant, Real) and float(meant) % 1 != 0 and np.trunc(float(meant)) in gt:
         _refuse(f"the ground truth of its trial is {meant}, which is no action but cut to one")
     outside = gt[(gt < 0) | (gt >= actions)]
     if outside.size:

@@ -167,6 +167,20 @@ def test_a_classifier_reads_its_response_at_the_last_step_that_counts():
         net(xs, np.ones(LONGEST))
 
 
+def test_a_sequence_without_a_step_has_no_response_and_training_says_so():
+    def batches(step):
+        return data if step < 1 else data._replace(mask=changed(2, 0.0))
+
+    data, options = padded(False, -100.0), {"steps": 3, "optimizer": SGD, "progress": False}
+    with pytest.raises(ValueError, match="`mask` must select at least one step of every sequence"):
+        oo.fit(build("scan"), batches, **options)
+    of_steps = padded(True, -100.0)._replace(mask=changed(2, 0.0))
+    net = Sums(jnp.zeros((zoo.M, CLASSES)))
+    result = oo.fit(net, lambda step: of_steps, **options)
+    # Equal scores cost log k each, and the sequence without a step nothing.
+    np.testing.assert_allclose(result.history["loss"][0], np.log(CLASSES) * 5 / 6)
+
+
 def test_a_model_of_the_users_own_gets_the_mask_if_it_takes_one():
     class Last(eqx.Module):
         weight: jax.Array

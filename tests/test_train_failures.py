@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
-from test_train import KEY, SIZE, classifier, train, two_classes
+from test_train import KEY, SGD, SIZE, classifier, train, two_classes
 
 import organics_ode as oo
 import tasks
@@ -279,7 +279,7 @@ def test_a_label_that_is_no_class_is_named_wherever_it_is_met(label):
 
 def together(batches, **options):
     models = [classifier(0), classifier(1)]
-    options = {"optimizer": optax.sgd(0.1), "steps": 3, "progress": False} | options
+    options = {"optimizer": SGD, "steps": 3, "progress": False} | options
     return oo.ensemble(models, batches, **options)
 
 
