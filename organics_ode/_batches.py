@@ -8,11 +8,15 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from ._checks import check_positive_integer, refuse
+from ._masks import check_mask
 
 
 class Batch(NamedTuple):
     """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
-    (batch, …), classes or values, and `mask`, None or (batch, time)."""
+    (batch, …), classes or values, and `mask`, None or (batch, time), weights ≥ 0 of the steps.
+
+    Targets where the mask is 0, and inputs behind the last step where it is not, do not matter.
+    """
 
     inputs: Any
     targets: Any
@@ -26,6 +30,7 @@ class Minibatches(eqx.Module):
     targets: np.ndarray
     size: int
     seed: tuple[int, ...]
+    mask: np.ndarray | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -41,7 +46,8 @@ class Minibatches(eqx.Module):
         # Seeded by (key, epoch): the order of an epoch depends on nothing that ran before it.
         order = np.random.default_rng((*self.seed, epoch)).permutation(len(self.inputs))
         chosen = order[position * self.size : (position + 1) * self.size][rows]
-        return Batch(self.inputs[chosen], self.targets[chosen])
+        mask = None if self.mask is None else self.mask[chosen]
+        return Batch(self.inputs[chosen], self.targets[chosen], mask)
 
 
 class Trials(eqx.Module):
@@ -69,7 +75,8 @@ def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
     """Shuffled batches of a data set, as a function of the step number (host).
 
     Args:
-        split: has `inputs` (N, …) and `targets` (N, …).
+        split: has `inputs` (N, …) and `targets` (N, …), and maybe `mask` (N, time), the weights ≥ 0
+            of the steps: sequences of different lengths are padded to one, with weights 0.
         size: samples per batch, at most N.
         key: a PRNG key; the same key and step give the same batch.
 
@@ -77,23 +84,61 @@ def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
         A callable step ↦ `Batch`, with `steps_per_epoch`.
 
     Raises:
-        ValueError: an argument is bad, or a value of the split is NaN or infinite.
+        ValueError: an argument is bad, or a value of the split that counts is NaN or infinite.
     """
     check_positive_integer("size", size)
     if not (hasattr(split, "inputs") and hasattr(split, "targets")):
         refuse("split", "have `inputs` and `targets`", f"it is {type(split).__name__}")
     inputs, targets = np.asarray(split.inputs), np.asarray(split.targets)
+    mask = getattr(split, "mask", None)
+    mask = None if mask is None else np.asarray(mask)
     if len(inputs) != len(targets):
         refuse("split", "pair inputs and targets", f"it has {len(inputs)} and {len(targets)}")
     if size > len(inputs):
         refuse(
             "size", "not exceed the number of samples", f"{size} of {len(inputs)} were asked for"
         )
-    for name, values in (("inputs", inputs), ("targets", targets)):
-        if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-            refuse("split", f"hold finite {name}", "some are NaN or infinite")
+    if mask is not None:
+        check_masks(mask, inputs, targets)
+    _check_finite("inputs", inputs, None if mask is None else _ended(mask))
+    _check_finite("targets", targets, None if mask is None else mask > 0)
     seed = np.asarray(jax.random.key_data(key)).ravel()
-    return Minibatches(inputs, targets, size, tuple(int(word) for word in seed))
+    return Minibatches(inputs, targets, size, tuple(int(word) for word in seed), mask)
+
+
+def read_samples(data: Any) -> Batch:
+    """The samples to evaluate on: a split of a data set or a `Batch`, its mask checked."""
+    samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
+    if len(samples.inputs) == 0:
+        refuse("data", "hold at least one sample", "it is empty")
+    if samples.mask is not None:
+        check_masks(samples.mask, samples.inputs, samples.targets)
+    return samples
+
+
+def check_masks(mask: Any, inputs: Any, targets: Any) -> None:
+    """Refuse masks that do not fit the samples, or that select nothing of one."""
+    times = {np.shape(x)[:2] for x in (inputs, *jax.tree.leaves(targets)) if np.ndim(x) > 1}
+    if np.ndim(mask) != 2 or np.shape(mask) not in times:
+        shapes = f"it has shape {np.shape(mask)}, and the inputs {np.shape(inputs)}"
+        refuse("mask", "have shape (N, time) like the samples", shapes)
+    check_mask(np.asarray(mask), "mask")
+
+
+def _ended(mask: np.ndarray) -> np.ndarray:
+    """The steps up to the last one that counts."""
+    return np.maximum.accumulate((mask > 0)[:, ::-1], axis=1)[:, ::-1]
+
+
+def _check_finite(name: str, values: np.ndarray, counts: np.ndarray | None) -> None:
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    bad = ~np.isfinite(values)
+    if counts is not None and values.shape[:2] == counts.shape:
+        bad = bad[counts]
+    if bad.any():
+        where = "" if counts is None else " where they count"
+        refuse("split", f"hold finite {name}{where}", "some are NaN or infinite")
 
 
 def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:

@@ -12,13 +12,23 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ._batches import Batch, count_steps
+from ._batches import Batch, Minibatches, count_steps, read_samples
 from ._constraints import trainable
 from ._devices import check_divides, check_mesh, check_same, replicate, split, split_batches
 from ._history import EnsembleResult, History
 from ._loop import Loop, run_loop
 from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
-from ._objective import Loss, State, gradient_step, mean_scores, named
+from ._objective import (
+    Loss,
+    State,
+    check_data,
+    check_labels,
+    check_metric,
+    explain,
+    gradient_step,
+    mean_scores,
+    named,
+)
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._shard import each_on_its_device
 from .losses import accuracy, cross_entropy
@@ -66,12 +76,14 @@ def ensemble(
         An `EnsembleResult(models, history, outcomes, steps)`.
 
     Raises:
-        ValueError: an argument is bad, or the checkpoint is of another training.
+        ValueError: an argument is bad, a label that counts is no class of the models, or the
+            checkpoint is of another training.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
             `result` so far.
     """
     members = as_members(models)
+    check_metric(metric)
     check_mesh(mesh)
     if mesh is not None:
         must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
@@ -99,15 +111,27 @@ def ensemble(
     )
     now = checkpoints.resume(_progress(0, _start(run, members, values), History([])), total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    every_data = [data] if is_shared else list(data.members)
+    for each in every_data:
+        check_data(models[0], each, validation, loss, metric)
     state, previous, values = split((now.state, now.previous, values), mesh)
     parts = _shared(data, mesh) if is_shared else split_batches(data, mesh)
 
     def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
+        unknown = [each for each in every_data if not isinstance(each, Minibatches)]
+        for each in unknown if now.step == 0 else ():
+            check_labels(models[0], each(0), loss, metric)
         members, scores = _ensemble_step(run, _members(now, values), parts(now.step))
         return _progress(now.step + 1, members, now.history, now.log_start), scores
 
     def evaluate(now: Progress) -> dict[str, list[float]]:
         return named(_evaluate(run, _members(now, values), validation), metric)
+
+    def diverged(before: Progress, step: int) -> None:
+        # A label that is no class is the end of every member, and nobody's divergence.
+        for model, each in zip(unstack(before.state.model), every_data, strict=False):
+            batch = each(before.step)
+            explain(model, batch, loss, metric, len(batch.inputs))
 
     loop = Loop(
         total=total,
@@ -115,6 +139,7 @@ def ensemble(
         evaluate=None if validation is None else evaluate,
         evaluate_every=every,
         result=lambda now: _finish(now, "interrupted"),
+        diverged=diverged,
         is_done=_have_all_diverged,
         metric=metric,
         batches=data,
@@ -214,8 +239,7 @@ def _last_good(members: _Member) -> tuple[PyTree, Bool[Array, " members"], Int[A
 
 
 def _evaluate(run: _Run, members: _Member, data: Any) -> dict[str, list[float]]:
-    samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
-    samples = jax.tree.map(jnp.asarray, samples)
+    samples = jax.tree.map(jnp.asarray, read_samples(data))
     scores = _scores(run, members, replicate(samples, run.mesh))
     return {name: np.asarray(value).tolist() for name, value in scores.items()}
 

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple, TypeGuard
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ._constraints import resolve
+from ._masks import hold
 from ._nonlinearities import Rectification, power, root
 from .cells import AbstractCell, Euler, ShuOsher
 from .circuits import GatedORGaNICs, GatedORGaNICsState
@@ -76,17 +77,20 @@ def run(
     state0: GatedORGaNICsState,
     xs: Float[Array, "batch time m"],
     last_only: bool,
+    runs: Bool[Array, "batch time"] | None = None,
 ) -> tuple[GatedORGaNICsState, Float[Array, "batch time n"] | None]:
     """The last states, and the responses y after every step unless `last_only`.
 
-    `cell` has plain arrays, and the leaves of `state0` have a batch axis.
+    `cell` has plain arrays, and the leaves of `state0` have a batch axis. Where a sequence no
+    longer runs, its state is held.
     """
     circuit = resolve(cell.circuit)
     shares = cell.shares if isinstance(cell, ShuOsher) else (1.0,)
     rule = _Rule(circuit.rectification, circuit.exponent, shares)
     weights, units = _weights(circuit), _units(circuit, cell.dt)
     state0 = jax.tree.map(jnp.transpose, state0)
-    found: Any = _kernel(rule, last_only, weights, units, state0, jnp.moveaxis(xs, 0, 2))
+    runs = None if runs is None else runs.T[:, None]
+    found: Any = _kernel(rule, last_only, weights, units, state0, jnp.moveaxis(xs, 0, 2), runs)
     last, ys = found
     return jax.tree.map(jnp.transpose, last), None if last_only else jnp.moveaxis(ys, 2, 0)
 
@@ -142,7 +146,7 @@ class _Rule(NamedTuple):
         )
 
     def steps(
-        self, w: _Weights, u: _Units, state: Any, x: Array, kept: Any = None
+        self, w: _Weights, u: _Units, state: Any, x: Array, runs: Any, kept: Any = None
     ) -> tuple[Any, Any]:
         """The state after a cell's step; before each Euler step in it that state and its drives."""
         start, states, every = state, [], []
@@ -153,7 +157,7 @@ class _Rule(NamedTuple):
             if share < 1:
                 mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
                 state = jax.tree.map(mix, start, state)
-        return state, (states, every)
+        return hold(runs, state, start), (states, every)
 
     def back_euler(self, w: _Both, u: _Units, g: Any, state: Any, d: _Drives, x: Array) -> Any:
         """The cotangents of the state before one Euler step, of all parameters, and of x."""
@@ -180,9 +184,11 @@ class _Rule(NamedTuple):
 
     def back(self, w: _Both, u: _Units, carry: Any, kept: Any) -> tuple[Any, Array]:
         """The cotangents of the state before a step, the sums for the parameters, those of x."""
-        (g, total), ((states, every), x, gy) = carry, kept
+        (g, total), ((states, every), x, gy, runs) = carry, kept
         g = g if gy is None else g._replace(y=g.y + gy)
-        direct, gx = jax.tree.map(jnp.zeros_like, g), jnp.zeros_like(x)
+        none, gx = jax.tree.map(jnp.zeros_like, g), jnp.zeros_like(x)
+        # What was held is passed by the step, and what runs goes through it.
+        direct, g = (none, g) if runs is None else (hold(runs, none, g), hold(runs, g, none))
         for share, state, d in reversed(list(zip(self.shares, states, every, strict=True))):
             if share < 1:
                 direct = jax.tree.map(lambda s, t, c=share: s + (1 - c) * t, direct, g)
@@ -194,35 +200,48 @@ class _Rule(NamedTuple):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _kernel(
-    rule: _Rule, last_only: bool, w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array
+    rule: _Rule,
+    last_only: bool,
+    w: _Weights,
+    u: _Units,
+    state0: GatedORGaNICsState,
+    xs: Array,
+    runs: Array | None,
 ) -> Any:
-    return _forward(rule, last_only, w, u, state0, xs)[0]
+    return _forward(rule, last_only, w, u, state0, xs, runs)[0]
 
 
 def _forward(
-    rule: _Rule, last_only: bool, w: _Weights, u: _Units, state0: GatedORGaNICsState, xs: Array
+    rule: _Rule,
+    last_only: bool,
+    w: _Weights,
+    u: _Units,
+    state0: GatedORGaNICsState,
+    xs: Array,
+    runs: Array | None,
 ) -> Any:
     size = 4 * len(rule.shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
     is_kept = size <= _MOST_KEPT
     count = -(-len(xs) // _CHUNK)
     starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), state0)
 
-    def step(carry: Any, at: tuple[Array, Array]) -> tuple[Any, Any]:
-        (state, starts), (t, x) = carry, at
+    def step(carry: Any, at: Any) -> tuple[Any, Any]:
+        (state, starts), (t, x, runs) = carry, at
         # Each place is written in every step of the chunk before, and so last with the start.
         place = (t + _CHUNK - 1) // _CHUNK
         starts = jax.tree.map(
             lambda all, s: jax.lax.dynamic_update_index_in_dim(all, s, place, 0), starts, state
         )
-        state, (_, every) = rule.steps(w, u, state, x)
+        state, (_, every) = rule.steps(w, u, state, x, runs)
         return (state, starts), (None if last_only else state.y, every if is_kept else None)
 
-    (last, starts), (ys, every) = jax.lax.scan(step, (state0, starts), (jnp.arange(len(xs)), xs))
-    return (last, ys), (w, u, starts, every, xs)
+    times = jnp.arange(len(xs))
+    (last, starts), (ys, every) = jax.lax.scan(step, (state0, starts), (times, xs, runs))
+    return (last, ys), (w, u, starts, every, xs, runs)
 
 
 def _backward(rule: _Rule, last_only: bool, kept: Any, cotangents: Any) -> Any:
-    (w, u, starts, every, xs), (g, gys) = kept, cotangents
+    (w, u, starts, every, xs, runs), (g, gys) = kept, cotangents
     both = _Both(w, jax.tree.map(jnp.transpose, w))
 
     def at(t: Array, values: Any) -> Any:
@@ -230,13 +249,13 @@ def _backward(rule: _Rule, last_only: bool, kept: Any, cotangents: Any) -> Any:
         return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, t, keepdims=False), values)
 
     def again(state: GatedORGaNICsState, t: Array) -> tuple[Any, Any]:
-        state, (states, computed) = rule.steps(w, u, state, *at(t, (xs, every)))
+        state, (states, computed) = rule.steps(w, u, state, *at(t, (xs, runs, every)))
         return state, (states, computed if every is None else None)
 
     def back(carry: Any, kept: Any) -> tuple[Any, Array]:
         t, (states, computed) = kept
-        x, drives, gy = at(t, (xs, every, gys))
-        return rule.back(both, u, carry, ((states, computed or drives), x, gy))
+        x, drives, gy, running = at(t, (xs, every, gys, runs))
+        return rule.back(both, u, carry, ((states, computed or drives), x, gy, running))
 
     def chunk(carry: Any, number: Array, length: int = _CHUNK) -> tuple[Any, Any]:
         times = number * _CHUNK + jnp.arange(length)
@@ -255,7 +274,7 @@ def _backward(rule: _Rule, last_only: bool, kept: Any, cotangents: Any) -> Any:
         gxs.insert(0, gx.reshape(-1, *gx.shape[2:]))
     g, (gw, gu) = carry
     gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
-    return gw, gu, g, jnp.concatenate(gxs)
+    return gw, gu, g, jnp.concatenate(gxs), None
 
 
 _kernel.defvjp(_forward, _backward)

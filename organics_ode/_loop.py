@@ -1,7 +1,7 @@
 """The loop of a training, which `fit`, `ensemble` and `fit_with_skips` have in common."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from jax.sharding import Mesh
 from jaxtyping import Array
@@ -32,7 +32,7 @@ class Loop(NamedTuple):
         evaluate: scores, every so many steps (`evaluate_every`) and at the end; None for none.
         result: what there is when it is interrupted, as `fit` or its like would return it.
         diverged: raises what has to be said where a step's loss or gradient is finite for nobody,
-            of the training before that step and the number of the step; None to go on.
+            of the training before that step and the number of the step, or returns to go on.
         is_done: whether the history leaves nothing to do, though there are steps left.
         metric, batches: as in `fit`.
         unit: what a step is called.
@@ -43,7 +43,7 @@ class Loop(NamedTuple):
     evaluate: Callable[[Progress], dict[str, Any]] | None
     evaluate_every: int
     result: Callable[[Progress], FitResult | EnsembleResult | SkipResult]
-    diverged: Callable[[Progress, int], NoReturn] | None = None
+    diverged: Callable[[Progress, int], None] | None = None
     is_done: Callable[[History], bool] = lambda history: False
     metric: Any = None
     batches: Any = None

@@ -1,18 +1,26 @@
 """What training minimises: a model applied to a batch, its losses, and one gradient step."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Bool, PyTree
 
-from ._batches import Batch
+from ._batches import Batch, Minibatches, read_samples
+from ._checks import refuse
 from ._constraints import project, resolve, trainable
+from ._masks import blank, check_mask, running
 from ._shard import mean_over_devices
+from .losses import accuracy, check_classes, cross_entropy
+
+# What the record of a step holds besides the metric.
+_RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
 
 Loss = Callable[[Array, Any, Any], Array]
 
@@ -24,10 +32,29 @@ class State(NamedTuple):
     optimizer: PyTree
 
 
-def predict(model: PyTree, inputs: Any) -> Any:
-    """A model of one sample applied to samples stacked along a leading axis."""
+def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
+    """A model of one sample applied to samples stacked along a leading axis.
+
+    A model with an argument `mask` gets it. For others the inputs (batch, time, …) behind the last
+    step that counts are zeros: NaN there would reach the gradient through states that do not count.
+    """
     model = resolve(model)
-    return model.batched(inputs) if hasattr(model, "batched") else jax.vmap(model)(inputs)
+    is_batched = hasattr(model, "batched")
+    apply = model.batched if is_batched else jax.vmap(model)
+    if mask is None:
+        return apply(inputs)
+    if _takes_mask(model.batched if is_batched else model):
+        return apply(inputs, mask)
+    if jnp.ndim(inputs) > 2 and jnp.shape(inputs)[:2] == jnp.shape(mask):
+        inputs = blank(running(mask), inputs)
+    return apply(inputs)
+
+
+def _takes_mask(function: Any) -> bool:
+    try:
+        return "mask" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        return False
 
 
 def gradient_step(
@@ -45,7 +72,7 @@ def gradient_step(
         params, rest = shared
 
         def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
-            values = _scores(eqx.combine(params, rest), batch, loss, metric)
+            _, values = _scores(eqx.combine(params, rest), batch, loss, metric)
             values = jax.tree.map(jnp.mean, values)
             return values["loss"], values
 
@@ -79,12 +106,72 @@ def mean_scores(
         last = jax.tree.map(lambda x: x[whole:], samples)
         parts = []
         if whole:
-            parts.append(jax.lax.map(lambda chunk: _scores(model, chunk, loss, metric), chunks))
+            parts.append(jax.lax.map(lambda chunk: _scores(model, chunk, loss, metric)[1], chunks))
         if whole < count:
-            parts.append(_scores(model, last, loss, metric))
+            parts.append(_scores(model, last, loss, metric)[1])
         return jax.tree.map(lambda *xs: jnp.mean(jnp.concatenate([x.ravel() for x in xs])), *parts)
 
     return mean_over_devices(mean, mesh)(model, samples)
+
+
+def check_metric(metric: Loss | None) -> None:
+    """Refuse a metric whose name would write over the record of a step or of an evaluation."""
+    name = getattr(metric, "__name__", "metric")
+    if name in _RECORDED or name.startswith("validation_"):
+        must = "have a name that the history does not use for something else"
+        refuse("metric", must, f"it is a function called `{name}`")
+
+
+def check_data(
+    model: PyTree, batches: Any, validation: Any, loss: Loss, metric: Loss | None
+) -> None:
+    """Refuse masks and labels of data sets, which are known before the first step (host)."""
+    if isinstance(batches, Minibatches):
+        samples = Batch(batches.inputs, batches.targets, batches.mask)
+        check_labels(model, samples, loss, metric)
+    if validation is not None:
+        check_labels(model, read_samples(validation), loss, metric)
+
+
+def check_labels(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -> None:
+    """Refuse labels that are no class of the model, for the library's own loss or metric (host)."""
+    if not any(f in (cross_entropy, accuracy) for f in (loss, metric)):
+        return
+    one = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+    outputs = eqx.filter_eval_shape(lambda m, b: predict(m, b.inputs, b.mask), model, one)
+    if hasattr(outputs, "shape") and np.shape(batch.targets)[1:] == outputs.shape[1:-1]:
+        check_classes(batch.targets, outputs.shape[-1], batch.mask)
+
+
+def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int) -> bool:
+    """Whether loss or metric are NaN for outputs that are finite, as for a label that is no class.
+
+    Outside jit they raise what they have to say about it, as does a mask that selects nothing.
+    """
+    for start in range(0, len(samples.inputs), size):
+        part = jax.tree.map(lambda x, s=start: jnp.asarray(x[s : s + size]), samples)
+        outputs, is_nan, is_finite = _faults(model, part, loss, metric)
+        for i in np.flatnonzero(is_nan):
+            of_one = jax.tree.map(lambda x, i=i: x[i], (outputs, part.targets, part.mask))
+            if part.mask is not None:
+                check_mask(np.asarray(of_one[2]), "mask")
+            for f in (loss, metric):
+                if is_finite[i] and f is not None:
+                    f(*of_one)
+        if np.any(is_nan & is_finite):
+            return True
+    return False
+
+
+@eqx.filter_jit
+def _faults(
+    model: PyTree, batch: Batch, loss: Loss, metric: Loss | None
+) -> tuple[Any, Bool[Array, " batch"], Bool[Array, " batch"]]:
+    """The outputs, where anything computed of them is NaN, and where they themselves are finite."""
+    outputs, values = _scores(model, batch, loss, metric)
+    is_nan = jnp.stack([jnp.isnan(value) for value in values.values()]).any(axis=0)
+    rows = [x.reshape(len(is_nan), -1) for x in jax.tree.leaves(outputs)]
+    return outputs, is_nan, jnp.stack([jnp.isfinite(x).all(axis=1) for x in rows]).all(axis=0)
 
 
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
@@ -93,12 +180,14 @@ def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
     return {name if key == "metric" else key: value for key, value in values.items()}
 
 
-def _scores(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -> dict[str, Array]:
-    """The loss and metric of each sample."""
-    outputs = predict(model, batch.inputs)
+def _scores(
+    model: PyTree, batch: Batch, loss: Loss, metric: Loss | None
+) -> tuple[Any, dict[str, Array]]:
+    """The outputs for each sample, and their loss and metric."""
+    outputs = predict(model, batch.inputs, batch.mask)
 
     def score(outputs: Any, targets: Any, mask: Any) -> dict[str, Array]:
         values = {"loss": loss(outputs, targets, mask)}
         return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
 
-    return jax.vmap(score)(outputs, batch.targets, batch.mask)
+    return outputs, jax.vmap(score)(outputs, batch.targets, batch.mask)

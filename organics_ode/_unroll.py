@@ -18,6 +18,7 @@ from ._checks import (
     refuse,
 )
 from ._constraints import resolve
+from ._masks import blank, hold, read_mask
 from .cells import AbstractCell, TemporalSkip
 
 
@@ -27,6 +28,7 @@ def unroll(
     *,
     state0: Any = None,
     restarts: Any = None,
+    mask: Any = None,
     last_only: bool = False,
     keep_every: int = 1,
 ) -> PyTree:
@@ -41,6 +43,8 @@ def unroll(
         state0: the state before the first step; `cell.initial_state()` unless given.
         restarts: (time,) of bool, for a `TemporalSkip`: the steps before which a new block of
             skips begins, such as the first ones of the periods of a trial.
+        mask: (time,), weights ≥ 0 of the steps. The sequence ends at the last step whose weight is
+            not 0: the state is held from there on, and inputs behind it do not matter.
         last_only: return only the last state, without a time axis.
         keep_every: keep every k-th state for the gradient and compute those between again; memory
             falls from T to T/k + k states, time grows by about a third. For very long sequences, k
@@ -55,42 +59,50 @@ def unroll(
             NaN instead (`fit` then stops and says so).
     """
     check_positive_integer("keep_every", keep_every)
-    cell, state0, xs = _read(cell, state0, xs, ("time",))
+    cell, state0, xs, runs = _read(cell, state0, xs, ("time",), mask)
     restarts = _read_restarts(cell, restarts, len(xs))
-    states = _scan(cell, state0, (xs, restarts), last_only, keep_every)
+    states = _scan(cell, state0, (xs, restarts, runs), last_only, keep_every)
     return _raise_divergence(states, last_only)
 
 
-def unroll_batch(cell: AbstractCell, xs: Any, *, state0: Any = None, last_only: bool) -> Array:
+def unroll_batch(
+    cell: AbstractCell, xs: Any, *, state0: Any = None, mask: Any = None, last_only: bool
+) -> Array:
     """The responses of a cell to many sequences (batch, time, m): what models and `fit` call.
 
     By the training kernel where it applies, else by `unroll` under `jax.vmap`. The result is the
     last response (batch, n), or the response after every step (batch, time, n).
     """
-    cell, state0, xs = _read(cell, state0, xs, ("batch", "time"))
+    cell, state0, xs, runs = _read(cell, state0, xs, ("batch", "time"), mask)
     if not _kernel.applies(cell):
-        return jax.vmap(lambda x: _scan(cell, state0, (x, None), last_only, 1)[0])(xs)
+        one = lambda x, r: _scan(cell, state0, (x, None, r), last_only, 1)[0]  # noqa: E731
+        return jax.vmap(one)(xs, runs)
     batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(xs), *leaf.shape)), state0)
-    last, ys = _kernel.run(cell, batch, xs, last_only)
+    last, ys = _kernel.run(cell, batch, xs, last_only, runs)
     return last.y if ys is None else ys
 
 
-def _read(cell: Any, state0: Any, xs: Any, axes: tuple[str, ...]) -> tuple[AbstractCell, Any, Any]:
-    """The arguments, checked: the cell with plain arrays, a state, and floating inputs."""
+def _read(
+    cell: Any, state0: Any, xs: Any, axes: tuple[str, ...], mask: Any
+) -> tuple[AbstractCell, Any, Any, Any]:
+    """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
+    steps run before the end of their sequence, None for all."""
     if not isinstance(cell, AbstractCell):
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
     cell = resolve(cell)
     state0 = check_state("state0", resolve(state0), cell.initial_state())
     xs = as_float_array("xs", xs, jax.tree.leaves(state0)[0].dtype)
-    if not is_traced(xs):  # inside jit the check would cost a callback in every training step
-        check_finite("xs", xs)
     names, size = ", ".join(axes), cell.input_size
     if xs.ndim != len(axes) + 1 or xs.shape[-2] == 0:
         refuse("xs", f"have shape ({names}, m) with at least one step", f"it has shape {xs.shape}")
     if xs.shape[-1] != size:
         must = f"have shape ({names}, m) = ({names}, {size})"
         refuse("xs", must, f"it has shape {xs.shape}")
-    return cell, state0, xs
+    runs = None if mask is None else read_mask(mask, xs.shape[:-1], names)
+    xs = xs if runs is None else blank(runs, xs)
+    if not is_traced(xs):  # inside jit the check would cost a callback in every training step
+        check_finite("xs", xs)
+    return cell, state0, xs, runs
 
 
 def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
@@ -108,11 +120,9 @@ def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
 @eqx.filter_jit
 def _scan(cell: Any, state0: Any, over_time: Any, last_only: bool, keep_every: int) -> Any:
     def advance(state: Any, now: Any) -> Any:
-        x, restart = now
-        if restart is not None:
-            restarted = cell.restart(state)
-            state = jax.tree.map(lambda a, b: jnp.where(restart, a, b), restarted, state)
-        return cell.step(state, x)
+        x, restart, runs = now
+        start = state if restart is None else hold(restart, cell.restart(state), state)
+        return hold(runs, cell.step(start, x), state)
 
     # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
     step = jax.checkpoint(advance, prevent_cse=False)

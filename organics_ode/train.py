@@ -14,13 +14,23 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
-from ._batches import Batch, count_steps
+from ._batches import Batch, Minibatches, count_steps, read_samples
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
 from ._devices import check_mesh, check_same, replicate, split, split_batches
 from ._history import FitResult, History, TrainingDiverged
 from ._loop import Loop, run_loop
-from ._objective import Loss, State, mean_scores, named, train_step
+from ._objective import (
+    Loss,
+    State,
+    check_data,
+    check_labels,
+    check_metric,
+    explain,
+    mean_scores,
+    named,
+    train_step,
+)
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from .cells import Euler, RungeKutta, ShuOsher
 from .losses import accuracy, cross_entropy
@@ -56,7 +66,8 @@ def fit(
         batches: step ↦ `Batch`, from `minibatches(split, size, key=…)` or `trials(task, size,
             key=…)`.
         optimizer: an optax transformation; its state covers the trainable leaves only.
-        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample.
+        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample; the metric's name
+            stands in the history, so that it can be none of those there.
         steps, epochs: how long to train (one of them).
         validation: a split to evaluate every `validate_every` steps (an epoch unless given, or the
             end where there are no epochs).
@@ -76,13 +87,15 @@ def fit(
         A `FitResult(model, history, outcome)`.
 
     Raises:
-        ValueError: an argument is bad, or the checkpoint is of another training (and what differs).
+        ValueError: an argument is bad, a label that counts is no class of the model, or the
+            checkpoint is of another training (and what differs).
         TrainingDiverged: the loss, its gradient or an update is no longer finite.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
             `result` so far.
     """
     _check_arguments(model, batches, optimizer)
+    check_metric(metric)
     check_mesh(mesh)
     total = count_steps(batches, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
@@ -104,13 +117,27 @@ def fit(
     )
     now = checkpoints.resume(Progress(0, state, model, History([])), total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    check_data(model, batches, validation, loss, metric)
     state, previous = replicate((now.state, now.previous), mesh)
     parts = split_batches(batches, mesh)
 
+    last: list[Batch] = []
+
+    def whole(step: int) -> Batch:
+        return last[0] if mesh is None else batches(step)
+
     def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
-        state, values = train_step(now.state, parts(now.step), optimizer, loss, metric, mesh)
+        last[:] = [parts(now.step)]
+        if now.step == 0 and not isinstance(batches, Minibatches):
+            check_labels(model, whole(0), loss, metric)
+        state, values = train_step(now.state, last[0], optimizer, loss, metric, mesh)
         previous = now.state.model
         return now._replace(step=now.step + 1, state=state, previous=previous), values
+
+    def diverged(before: Progress, step: int) -> NoReturn:
+        batch = whole(before.step)
+        is_odd = explain(before.state.model, batch, loss, metric, len(batch.inputs))
+        _diverged(before, step, is_odd)
 
     loop = Loop(
         total=total,
@@ -118,7 +145,7 @@ def fit(
         evaluate=None if validation is None else lambda now: score(now.state.model),
         evaluate_every=every,
         result=lambda now: FitResult(now.state.model, now.history, "interrupted"),
-        diverged=_diverged,
+        diverged=diverged,
         metric=metric,
         batches=batches,
     )
@@ -156,19 +183,22 @@ def evaluate(
         A dict with `loss` and the metric under its own name.
 
     Raises:
-        ValueError: an argument is bad, or there is no sample.
+        ValueError: an argument is bad, there is no sample, or a label that counts is no class of
+            the model.
     """
     check_positive_integer("batch_size", batch_size)
     check_mesh(mesh)
-    samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
+    check_metric(metric)
+    samples = read_samples(data)
     samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
-    if len(samples.inputs) == 0:
-        refuse("data", "hold at least one sample", "it is empty")
     if mesh is None:
         values = mean_scores(model, samples, loss, metric, batch_size)
     else:
         values = _scores_on(mesh, model, samples, loss, metric, batch_size)
-    return {name: float(value) for name, value in named(values, metric).items()}
+    scores = {name: float(value) for name, value in named(values, metric).items()}
+    if any(map(math.isnan, scores.values())):
+        explain(model, samples, loss, metric, batch_size)
+    return scores
 
 
 def _scores_on(
@@ -204,14 +234,19 @@ def _is_finite(model: PyTree) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
 
-def _diverged(now: Progress, step: int) -> NoReturn:
+def _diverged(now: Progress, step: int, is_odd: bool = False) -> NoReturn:
     last = next(record for record in reversed(now.history.records) if "loss" in record)
     loss, norm = last["loss"], last["gradient_norm"]
     found = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
     if math.isfinite(loss) and math.isfinite(norm):
         found += ", but its update made the model infinite or NaN"
     remedy = "Lower the learning rate"
-    if _steps_explicitly(now.previous):
+    if is_odd:
+        remedy = (
+            "Some outputs of the model are finite where the loss or the metric computes NaN of "
+            "them: look at these functions and at the targets"
+        )
+    elif _steps_explicitly(now.previous):
         remedy = (
             "An explicit step is stable only for dt well below the time constants, and below "
             "τ_y/√a where normalization is strong: shorten dt, bound them "

@@ -71,11 +71,14 @@ class AbstractChoiceTask(AbstractCognitiveTask):
             trial: the trial that it answered.
 
         Returns:
-            The class that was chosen; `tasks.psychometric` draws a curve from many.
+            The class that was chosen, −1 where outputs that count are NaN; `tasks.psychometric`
+            draws a curve from many.
         """
         is_choice = within(len(trial.mask), trial.info["periods"]["response"])
         weights = jnp.where(is_choice, trial.mask, 0).astype(outputs.dtype)
-        return 1 + jnp.argmax(weights @ outputs[:, 1:]).astype(jnp.int32)
+        sums = weights @ jnp.where(weights[:, None] > 0, outputs[:, 1:], 0)
+        highest = 1 + jnp.argmax(sums).astype(jnp.int32)
+        return jnp.where(jnp.isnan(sums).any(), -1, highest)
 
 
 def column(length: int, steps: Int32[Array, "2"]) -> Float[Array, "time"]:

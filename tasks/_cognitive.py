@@ -64,6 +64,7 @@ class AbstractCognitiveTask(AbstractTask):
 
 def share(hits: Float[Array, " time"], weights: Float[Array, " time"]) -> Float[Array, ""]:
     """Σ_t w_t h_t / Σ_t w_t; 1 where no step has any weight."""
+    hits = jnp.where(weights > 0, hits, 0)  # NaN times 0 is NaN
     total = jnp.sum(weights)
     return jnp.where(total > 0, jnp.sum(weights * hits) / jnp.where(total > 0, total, 1), 1)
 

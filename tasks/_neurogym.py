@@ -4,6 +4,7 @@
 # pyright: reportIncompatibleVariableOverride=false
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, final
 
 import equinox as eqx
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_integer
+from ._checks import check_integer, check_time_step
 from ._cognitive import held_and_right
 from ._task import AbstractTask, Trial
 
@@ -28,9 +29,12 @@ class NeurogymTask(AbstractTask):
     `action_space.name`.
 
     Trials are drawn on the host, one after the other; `sample` may still be compiled and mapped
-    over keys. The environment is seeded from the key, so that the same key draws the same trial if
-    all of the environment's chance comes from `seed`. Shorter trials are padded with zeros that
-    the mask leaves out; longer ones raise. Steps whose right action is 0 count as waiting.
+    over keys. The environment is seeded from the key, and the same key must draw the same trial:
+    all of its chance comes from `seed`, and it remembers nothing of the trials before. This is
+    tried with a few trials, and so a schedule of several tasks, whose turn depends on the trial
+    before, is refused; make a task of each. Wrappers that change observations or actions at every
+    step are refused too, for trials are drawn whole. Shorter trials are padded with zeros
+    that the mask leaves out; longer ones raise. Steps whose right action is 0 count as waiting.
 
     Args:
         env: the environment. Two tasks must not share one.
@@ -39,8 +43,10 @@ class NeurogymTask(AbstractTask):
         reference: where the task was published.
 
     Raises:
-        ValueError: `env` lacks one of those attributes, its actions are not integers, or its
-            first trial is longer than `length`.
+        ValueError: `env` lacks one of those attributes, is wrapped, draws other trials when seeded
+            again, has right actions that are no actions (such as angles, or anything outside 0 … n
+            − 1), observations that are not finite, or a trial longer than `length`. A trial drawn
+            later raises it for the same reasons.
 
     Reference:
         Molano-Mazón et al., "NeuroGym", PsyArXiv (2022), doi:10.31234/osf.io/aqc9n.
@@ -58,15 +64,16 @@ class NeurogymTask(AbstractTask):
         self, env: Any, length: int, *, actions: int | None = None, reference: str = "neurogym"
     ):
         check_integer("length", length, minimum=1)
+        _check_wrappers(env)
         self.env, self.length, self.reference = env, length, reference
-        ob, gt, _ = _new_trial(env, 0, length)
-        if not np.issubdtype(gt.dtype, np.integer):
-            _refuse(f"the actions in `gt` are {gt.dtype}, not integers")
         n: Any = (
             getattr(_find(env, "action_space", None), "n", None) if actions is None else actions
         )
+        ob, _, _ = _new_trial(env, 0, length, n)
         check_integer("actions", n, minimum=1)
+        _check_pure(env, length, n)
         self.dt = float(_find(env, "dt"))
+        check_time_step("env.dt", self.dt)
         self.channels = _names_of(env, "observation_space", "input", ob.shape[1])
         self.outputs = _names_of(env, "action_space", "action", int(n))
         self._names = tuple(_find(env, "start_ind", None) or ())
@@ -99,7 +106,7 @@ class NeurogymTask(AbstractTask):
         return ("trial", *self._names)
 
     def _draw(self, seed: Any) -> tuple[np.ndarray, ...]:
-        ob, gt, steps = _new_trial(self.env, int(seed), self.length)
+        ob, gt, steps = _new_trial(self.env, int(seed), self.length, self.output_size)
         dtype, T = np.dtype(jnp.zeros(()).dtype), len(gt)
         padding = self.length - T
         inputs = np.pad(ob.astype(dtype), ((0, padding), (0, 0)))
@@ -109,12 +116,17 @@ class NeurogymTask(AbstractTask):
         return inputs, targets, mask, np.array(pairs, np.int32)
 
 
-def _new_trial(env: Any, seed: int, length: int) -> tuple[np.ndarray, np.ndarray, Mapping]:
+def _new_trial(
+    env: Any, seed: int, length: int, actions: Any
+) -> tuple[np.ndarray, np.ndarray, Mapping]:
     _find(env, "seed")(seed)
     _find(env, "new_trial")()
     ob, gt = np.asarray(_find(env, "ob")), np.asarray(_find(env, "gt"))
     if ob.ndim != 2 or gt.shape != ob.shape[:1]:
         _refuse(f"`ob` and `gt` have shapes {ob.shape} and {gt.shape}, not (T, m) and (T,)")
+    if not np.isfinite(ob).all():
+        _refuse("some of its observations in `ob` are NaN or infinite")
+    _check_actions(env, gt, actions)
     if len(gt) > length:
         raise ValueError(
             f"Argument `length` must hold the longest trial, but it is {length} and a trial has "
@@ -124,12 +136,65 @@ def _new_trial(env: Any, seed: int, length: int) -> tuple[np.ndarray, np.ndarray
     return ob, gt, {name: (starts[name], ends[name]) for name in starts if name in ends}
 
 
+def _check_actions(env: Any, gt: np.ndarray, actions: Any) -> None:
+    """Right actions are integers from 0 to n − 1, and were so before the environment cut them."""
+    if not np.issubdtype(gt.dtype, np.integer):
+        _refuse(f"the actions in `gt` are {gt.dtype}, not integers: a task has discrete ones")
+    if not isinstance(actions, Integral):
+        return
+    trial = _find(env, "trial", None)
+    meant = trial.get("ground_truth") if isinstance(trial, Mapping) else None
+    if isinstance(meant, Real) and float(meant) % 1 != 0 and np.trunc(float(meant)) in gt:
+        _refuse(f"the ground truth of its trial is {meant}, which is no action but cut to one")
+    outside = gt[(gt < 0) | (gt >= actions)]
+    if outside.size:
+        _refuse(f"its right action is {outside[0]} where there are the actions 0 to {actions - 1}")
+
+
+def _check_pure(env: Any, length: int, actions: int) -> None:
+    """The same seed draws the same trial: at once, and again after some others."""
+    first = _new_trial(env, 0, length, actions)
+    for seed in (0, *range(1, _TRIED), 0):
+        found = _new_trial(env, seed, length, actions)
+        if seed == 0 and not all(map(np.array_equal, first[:2], found[:2])):
+            _refuse(
+                "it draws another trial for the same seed: all its chance must come from `seed`, "
+                "and nothing from the trials before; of a schedule of several tasks make a "
+                "`NeurogymTask` each"
+            )
+
+
+def _check_wrappers(env: Any) -> None:
+    """Trials are drawn whole, so that what a wrapper does at every step would have no effect."""
+    for wrapper in _layers(env)[:-1]:
+        for cls in type(wrapper).__mro__:
+            changes = _PER_STEP & set(vars(cls))
+            if changes and cls.__name__ not in _HARMLESS:
+                _refuse(
+                    f"its wrapper `{type(wrapper).__name__}` has a `{min(changes)}` of its own, "
+                    "which would have no effect on trials that are drawn whole: give "
+                    "`env.unwrapped`, or do the same in `new_trial`"
+                )
+
+
+def _layers(env: Any) -> list[Any]:
+    """The environment within its wrappers, the outermost first."""
+    inner, found = getattr(env, "unwrapped", env), [env]
+    while found[-1] is not inner:
+        found.append(getattr(found[-1], "env", inner))
+    return found
+
+
+_TRIED = 20  # trials
+_PER_STEP = {"action", "observation", "step"}
+# Those that gymnasium puts around every environment, and what wrappers inherit.
+_HARMLESS = {"OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "Wrapper", "TrialWrapper"}
 _MISSING = object()
 
 
 def _find(env: Any, name: str, default: Any = _MISSING) -> Any:
-    """An attribute of the environment, or of the one that it wraps."""
-    for owner in (env, getattr(env, "unwrapped", None)):
+    """An attribute of the environment, or of the outermost of those it wraps that has one."""
+    for owner in _layers(env):
         if hasattr(owner, name):
             return getattr(owner, name)
     return _refuse(f"it has no `{name}`") if default is _MISSING else default

@@ -12,43 +12,79 @@ class Psychometric(NamedTuple):
 
     Attributes:
         strengths: the distinct strengths of the stimulus, in increasing order.
-        rates: the share of trials of each strength in which the alternative was chosen.
+        rates: the share of answers at each strength that chose the alternative; NaN without one.
         errors: the standard error of each rate, √(p (1 - p)/n).
-        counts: the number of trials of each strength.
+        counts: the number of answers at each strength, n.
+        missing: the number of trials of each strength without an answer, which count nowhere else.
     """
 
     strengths: Float[np.ndarray, " strengths"]
     rates: Float[np.ndarray, " strengths"]
     errors: Float[np.ndarray, " strengths"]
     counts: Int[np.ndarray, " strengths"]
+    missing: Int[np.ndarray, " strengths"] | int = 0
 
 
 def psychometric(strengths: Any, chosen: Any) -> Psychometric:
     """How often an alternative is chosen at each strength of a stimulus (host).
 
     Use it with `task.choose` on the trials of `tasks.PerceptualDecision`: the strengths are
-    `trials.info["coherence"]`, and `chosen` is whether the choice was right (class 1).
+    `trials.info["coherence"]`, and `chosen` is whether the choice was right (class 1). Where a
+    trial may end without an answer, take `reaction.chose(alternative)`: a comparison such as
+    `choice == 0` makes an answer for the other one of it.
 
     Args:
         strengths: (N,), the strength in each trial, from a small set of values.
-        chosen: (N,), whether the alternative was chosen.
+        chosen: (N,), whether the alternative was chosen: bools, or 1 and 0, with −1 or NaN where
+            there was no answer.
 
     Returns:
         The curve, over the strengths that occur.
 
     Raises:
-        ValueError: the arguments are not two arrays of the same length.
+        ValueError: the arguments are not two arrays of the same length, a strength is not finite,
+            or `chosen` holds other values.
     """
-    strengths, chosen = np.asarray(strengths), np.asarray(chosen, bool)
+    strengths = read_strengths(strengths)
+    chosen, answered = read_chosen(chosen, strengths)
+    values, where = np.unique(strengths, return_inverse=True)
+    counts, missing = (np.bincount(where[x], minlength=len(values)) for x in (answered, ~answered))
+    hits = np.bincount(where, weights=chosen & answered, minlength=len(values))
+    rates = np.where(counts > 0, hits / np.maximum(counts, 1), np.nan)
+    errors = np.sqrt(rates * (1 - rates) / np.maximum(counts, 1))
+    return Psychometric(values.astype(float), rates, errors, counts, missing)
+
+
+def read_strengths(strengths: Any) -> np.ndarray:
+    """Strengths (N,), all of them known."""
+    strengths = np.asarray(strengths)
+    if strengths.ndim == 1 and not np.isfinite(strengths).all():
+        raise ValueError(
+            "Argument `strengths` must be finite, but some are NaN or infinite: leave their trials "
+            "out."
+        )
+    return strengths
+
+
+def read_chosen(chosen: Any, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What was chosen, as bools, and in which trials there was an answer."""
+    chosen = np.asarray(chosen)
     if strengths.ndim != 1 or strengths.shape != chosen.shape:
         raise ValueError(
             f"Argument `chosen` must have shape (N,) like `strengths`, but the shapes are "
             f"{chosen.shape} and {strengths.shape}."
         )
-    values, where, counts = np.unique(strengths, return_inverse=True, return_counts=True)
-    rates = np.bincount(where, weights=chosen) / counts
-    errors = np.sqrt(rates * (1 - rates) / counts)
-    return Psychometric(values.astype(float), rates, errors, counts)
+    if chosen.dtype == bool:
+        return chosen, np.ones(chosen.shape, bool)
+    numbers = chosen.astype(float)
+    numbers = np.where(np.isnan(numbers), -1, numbers)
+    if not np.isin(numbers, (-1, 0, 1)).all():
+        wrong = numbers[~np.isin(numbers, (-1, 0, 1))][0]
+        raise ValueError(
+            "Argument `chosen` must hold 0 and 1, or −1 where there was no answer, but it holds "
+            f"{wrong:g}."
+        )
+    return numbers == 1, numbers >= 0
 
 
 class PsychometricFit(NamedTuple):
@@ -81,16 +117,22 @@ def fit_psychometric(curve: Psychometric) -> PsychometricFit:
         curve: a `Psychometric` of signed strengths, such as coherences.
 
     Returns:
-        A `PsychometricFit`.
+        A `PsychometricFit`. Strengths without an answer, as trials without one, have no part in it.
 
     Raises:
-        ValueError: the curve has fewer than two strengths, or its rates do not rise.
+        ValueError: the curve has fewer than two strengths with answers, a rate of answers is not
+            in [0, 1], or the rates do not rise.
     """
     s, rates, counts = (np.asarray(x, float) for x in (curve.strengths, curve.rates, curve.counts))
+    s, rates, counts = (x[counts > 0] for x in (s, rates, counts))
     if len(s) < 2:
         raise ValueError(
-            f"Argument `curve` must have two strengths or more, but it has {len(s)}: one says "
-            "nothing about a slope."
+            f"Argument `curve` must have two strengths or more with answers, but it has {len(s)}: "
+            "one says nothing about a slope."
+        )
+    if not ((rates >= 0) & (rates <= 1)).all():
+        raise ValueError(
+            f"Argument `curve` must have rates in [0, 1], but they are {rates.tolist()}."
         )
     design = np.stack([np.ones_like(s), s / np.abs(s).max()], axis=1)
     (a, b), previous = np.zeros(2), np.full(2, np.inf)

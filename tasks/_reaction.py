@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32
 
+from ._psychometric import read_chosen, read_strengths
+
 
 class Reaction(NamedTuple):
     """When an agent answered, and what.
@@ -15,8 +17,13 @@ class Reaction(NamedTuple):
         choice: the output that was highest there, from 0; −1 without an answer.
     """
 
-    time: Float[Array, ""]
-    choice: Int32[Array, ""]
+    time: Float[Array, "*trials"]
+    choice: Int32[Array, "*trials"]
+
+    def chose(self, alternative: int) -> Int32[Array, "*trials"]:
+        """1 where the answer is this alternative, 0 where it is another, −1 without an answer."""
+        chosen = jnp.where(self.choice == alternative, 1, 0)
+        return jnp.where(self.choice < 0, -1, chosen).astype(jnp.int32)
 
 
 def reaction(
@@ -52,12 +59,14 @@ class Chronometric(NamedTuple):
         times: ms, the mean reaction time at each strength; NaN where no trial counts.
         errors: ms, the standard error of each mean; NaN for fewer than two trials.
         counts: how many trials of each strength count.
+        missing: how many trials of each strength have no answer.
     """
 
     strengths: Float[np.ndarray, " strengths"]
     times: Float[np.ndarray, " strengths"]
     errors: Float[np.ndarray, " strengths"]
     counts: Int[np.ndarray, " strengths"]
+    missing: Int[np.ndarray, " strengths"] | int = 0
 
 
 def chronometric(strengths: Any, times: Any, chosen: Any = None) -> Chronometric:
@@ -70,26 +79,34 @@ def chronometric(strengths: Any, times: Any, chosen: Any = None) -> Chronometric
         strengths: (N,), the strength in each trial, from a small set of values.
         times: (N,), ms, the reaction time; a trial without an answer (NaN) does not count.
         chosen: (N,), which trials count, such as those with the right answer; all unless given.
+            Bools, or 1 and 0, with −1 or NaN for a trial without an answer.
 
     Returns:
         The curve, over the strengths that occur.
 
     Raises:
-        ValueError: the arguments are not arrays of the same length.
+        ValueError: the arguments are not arrays of the same length, a strength or a time is
+            infinite, a strength is NaN, or `chosen` holds other values.
     """
-    strengths, times = np.asarray(strengths), np.asarray(times, float)
-    chosen = np.ones(times.shape, bool) if chosen is None else np.asarray(chosen, bool)
-    for name, values in (("times", times), ("chosen", chosen)):
-        if strengths.ndim != 1 or values.shape != strengths.shape:
-            raise ValueError(
-                f"Argument `{name}` must have shape (N,) like `strengths`, but the shapes are "
-                f"{values.shape} and {strengths.shape}."
-            )
+    strengths, times = read_strengths(strengths), np.asarray(times, float)
+    if strengths.ndim != 1 or times.shape != strengths.shape:
+        raise ValueError(
+            f"Argument `times` must have shape (N,) like `strengths`, but the shapes are "
+            f"{times.shape} and {strengths.shape}."
+        )
+    if np.isinf(times).any():
+        raise ValueError(
+            "Argument `times` must be finite, or NaN without an answer, but it is not."
+        )
+    every = np.ones(times.shape, bool)
+    chosen, answered = read_chosen(every if chosen is None else chosen, strengths)
+    answered = answered & ~np.isnan(times)
     values, where = np.unique(strengths, return_inverse=True)
-    groups = [times[(where == i) & chosen & np.isfinite(times)] for i in range(len(values))]
+    groups = [times[(where == i) & chosen & answered] for i in range(len(values))]
     means = [group.mean() if len(group) else np.nan for group in groups]
     errors = [
         group.std(ddof=1) / len(group) ** 0.5 if len(group) > 1 else np.nan for group in groups
     ]
     counts = np.array([len(group) for group in groups], int)
-    return Chronometric(values.astype(float), np.array(means), np.array(errors), counts)
+    missing = np.bincount(where[~answered], minlength=len(values))
+    return Chronometric(values.astype(float), np.array(means), np.array(errors), counts, missing)

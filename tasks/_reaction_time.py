@@ -93,7 +93,7 @@ class ReactionTime(AbstractCognitiveTask):
         return self.task.score(outputs, trial)
 
     def choose(self, outputs: Float[Array, "time 3"], trial: Trial) -> Int32[Array, ""]:
-        """The alternative, 1 or 2, as the task reads it from the response."""
+        """The alternative, 1 or 2, or −1, as the task reads it from the response."""
         return self.task.choose(outputs, trial)
 
     def ideal_observer(self, inputs: Float[Array, "time channels"]) -> Float[Array, "time 3"]:

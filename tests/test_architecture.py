@@ -22,7 +22,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 # Each layer may import the layers above it in this list, and nothing else of the library.
 LAYERS = (
     {"_checks", "_order", "_steps"},
-    {"_nonlinearities", "mean_field", "population"},
+    {"_nonlinearities", "_masks", "mean_field", "population"},
     {"_ornstein_uhlenbeck"},
     {"_constraints"},
     {"circuits"},

@@ -86,6 +86,49 @@ def test_classes_may_be_any_integers(dtype):
         assert loss(jnp.asarray(SCORES), jnp.asarray(CLASSES, dtype)) == expected
 
 
+@pytest.mark.parametrize("loss", (oo.cross_entropy, oo.accuracy))
+@pytest.mark.parametrize("label", (-1, 3, 255, -100))
+def test_labels_that_are_no_class_are_refused_or_nan_never_another_class(loss, label):
+    scores, classes = jnp.asarray(SCORES), CLASSES.copy()
+    classes[2] = label
+    with pytest.raises(
+        ValueError, match=f"`targets` must hold classes from 0 to 2, but label {label} "
+    ):
+        loss(scores, classes)
+    # Inside jit there is nothing to raise: NaN, and its gradient too.
+    assert np.isnan(jax.jit(loss)(scores, classes))
+    if loss is oo.cross_entropy:
+        assert np.isnan(jax.jit(jax.grad(loss))(scores, classes)).any()
+    # Where it does not count it may be anything.
+    mask = np.array((1.0, 2.0, 0.0, 0.5, 0.0))
+    assert loss(scores, classes, mask) == loss(scores, CLASSES, mask)
+    assert jax.jit(loss)(scores, classes, mask) == jax.jit(loss)(scores, CLASSES, mask)
+
+
+@pytest.mark.parametrize("loss", (oo.cross_entropy, oo.accuracy))
+def test_labels_of_a_dtype_of_floats_are_refused(loss):
+    for compiled in (loss, jax.jit(loss)):
+        with pytest.raises(ValueError, match="classes from 0 to 2, but its dtype is float64"):
+            compiled(jnp.asarray(SCORES), np.array((0, 2, 1, 1, 2.7)))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_does_not_count_may_be_nan(loss):
+    targets = RNG.normal(size=SCORES.shape) if loss is oo.squared_error else CLASSES
+    outputs, filled = SCORES.copy(), np.array(targets)
+    outputs[MASK == 0] = np.nan
+    filled[MASK == 0] = np.nan if loss is oo.squared_error else 2**30
+    both = jax.value_and_grad(loss)
+    value, slope = both(jnp.asarray(outputs), jnp.asarray(filled), MASK)
+    expected, reference = both(jnp.asarray(SCORES), jnp.asarray(targets), MASK)
+    assert value == expected
+    np.testing.assert_array_equal(slope, reference)
+
+
+def test_scores_that_are_nan_are_not_the_first_class():
+    assert oo.accuracy(jnp.full((5, 3), jnp.nan), CLASSES) == 0
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_wrong_shapes_of_targets_are_refused_not_broadcast(loss):
     for shape in ((), (4,), (5, 1), (1,), (3,), (5, 4)):

@@ -232,3 +232,41 @@ def test_bad_arguments_are_refused(message):
     name, rest = message.split(" ", 1)
     with pytest.raises(ValueError, match=f"Argument `{name}` {rest}"):
         BAD[message]()
+
+
+# Missing trials
+
+
+def test_a_direction_that_is_nan_is_in_no_bin_and_counted():
+    angles = np.array([0.0, np.nan, 0.0, np.pi, np.nan])
+    responses = np.arange(5.0)[:, None]
+    for tune in (population.tuning, jax.jit(population.tuning, static_argnums=2)):
+        found = tune(responses, angles, 4)
+        assert found.counts.tolist() == [2, 0, 1, 0] and found.missing == 2
+        np.testing.assert_array_equal(found.means[::2, 0], [1, 3])
+
+
+def test_trials_that_are_left_out_may_be_nan(trials):
+    responses, labels = trials
+    kept = np.where(np.arange(TRIALS) % 3 > 0, np.minimum(labels, 1), -1)
+    holes = np.where(kept[:, None] < 0, np.nan, responses)
+    for f in (
+        lambda r, k: population.condition_means(r, k, 2),
+        lambda r, k: population.selectivity(r, k, 2),
+        population.d_prime,
+        lambda r, k: population.mixed_selectivity(r, k, 0 * k, (2, 1)),
+    ):
+        expected = f(responses[kept >= 0], kept[kept >= 0])
+        for found in (f(holes, kept), jax.jit(f)(holes, kept)):
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14),
+                tuple(found),
+                tuple(expected),
+            )
+
+
+def test_labels_known_only_inside_jit_that_are_no_condition_are_left_out():
+    first, second = np.array([0, 1, 0, 1]), np.array([0, 0, 7, -5])
+    shares = jax.jit(lambda a, b: population.mixed_selectivity(np.eye(4), a, b, (2, 1)))
+    expected = population.mixed_selectivity(np.eye(4)[:2], first[:2], second[:2], (2, 1))
+    np.testing.assert_allclose(shares(first, second), expected)

@@ -367,6 +367,64 @@ def test_feedback_in_closed_loop_is_on_the_agents_own_choices():
 # The adapter
 
 
+def test_trials_without_an_answer_are_left_out_of_curves_and_counted():
+    curve = tasks.psychometric([1.0, 1, 1, 1], [0, 1, -1, -1])
+    assert (curve.rates, curve.counts, curve.missing) == (0.5, 2, 2)
+    np.testing.assert_allclose(curve.errors, np.sqrt(0.25 / 2))
+    strengths, chosen = [0.2, 0.2, 0.1, 0.2, 0.3], [True, np.nan, np.nan, False, True]
+    curve = tasks.psychometric(strengths, chosen)
+    np.testing.assert_array_equal(curve.rates, [np.nan, 0.5, 1])
+    np.testing.assert_array_equal(curve.errors[1:], [np.sqrt(0.125), 0])
+    assert curve.counts.tolist() == [0, 2, 1] and curve.missing.tolist() == [1, 1, 0]
+    times = tasks.chronometric([1.0, 1, 1, 1, 2], [10, 20, 30, np.nan, 50], [1, 1, -1, 1, 0])
+    np.testing.assert_array_equal(times.times, [15, np.nan])
+    assert times.counts.tolist() == [2, 0] and times.missing.tolist() == [2, 0]
+
+
+def test_a_fit_of_choices_does_not_see_trials_without_an_answer():
+    rng = np.random.default_rng(0)
+    strengths = np.repeat(np.linspace(-1, 1, 5), 40)
+    chosen = rng.uniform(size=200) < 0.5 * (1 + np.vectorize(math.erf)(strengths / 2**0.5))
+    expected = tasks.fit_psychometric(tasks.psychometric(strengths, chosen))
+    some = np.append(strengths, [-1.0, 0.0, 1.0, 3.0]), np.append(chosen.astype(int), [-1] * 4)
+    np.testing.assert_allclose(tasks.fit_psychometric(tasks.psychometric(*some)), expected)
+    with pytest.raises(ValueError, match="two strengths or more with answers, but it has 1"):
+        tasks.fit_psychometric(tasks.psychometric([1.0, 2.0], [1, -1]))
+    with pytest.raises(ValueError, match=r"rates in \[0, 1\]"):
+        tasks.fit_psychometric(tasks.psychometric([1.0, 2.0], [1, 0])._replace(rates=[np.nan, 0]))
+
+
+def test_a_reaction_says_which_alternative_was_chosen():
+    outputs = jnp.array([[[0.0, 2.0]], [[2.0, 0.0]], [[0.0, 0.0]], [[np.nan, np.nan]]])
+    found = jax.vmap(lambda o: tasks.reaction(o, 0, threshold=1.0, dt=1.0))(outputs)
+    assert found.choice.tolist() == [1, 0, -1, -1]
+    assert found.chose(0).tolist() == [0, 1, -1, -1]
+    assert tasks.psychometric(np.ones(4), found.chose(0)).rates == 0.5
+
+
+def test_outputs_that_are_nan_are_no_choice():
+    task, trials, outputs, _ = solved("perceptual")
+    one = jax.tree.map(lambda x: x[0], trials)
+    assert task.choose(outputs[0], one) == one.info["choice"]
+    assert task.choose(outputs[0] * jnp.where(one.mask[:, None] > 0, 1, jnp.nan), one) > 0
+    assert task.choose(jnp.full_like(outputs[0], jnp.nan), one) == -1
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: tasks.psychometric([1.0], [2]), "`chosen` must hold 0 and 1, .* it holds 2"),
+        (lambda: tasks.psychometric([np.nan], [1]), "`strengths` must be finite"),
+        (lambda: tasks.chronometric([np.inf], [1.0]), "`strengths` must be finite"),
+        (lambda: tasks.chronometric([1.0], [np.inf]), "`times` must be finite"),
+        (lambda: tasks.chronometric([1.0], [1.0], [0.5]), "`chosen` must hold 0 and 1"),
+    ],
+)
+def test_curves_refuse_what_is_neither_an_answer_nor_missing(build, message):
+    with pytest.raises(ValueError, match=f"Argument {message}"):
+        build()
+
+
 class Bandit:
     """Looks like an environment of neurogym: two periods, the second of random length."""
 
@@ -412,6 +470,116 @@ def test_what_does_not_look_like_an_environment_is_refused():
         tasks.NeurogymTask(Bandit(), length=5)
     wrapped = SimpleNamespace(unwrapped=Bandit())
     assert tasks.NeurogymTask(wrapped, length=12).input_size == 3
+
+
+class Reaching(Bandit):
+    """Angles for right actions, cut to integers by an array of them; or not cut."""
+
+    def __init__(self, dtype=int, says=True):
+        self.dtype, self.says = dtype, says
+
+    def new_trial(self):
+        super().new_trial()
+        angle = self.rng.uniform(0, 2 * np.pi)
+        self.gt = np.full(len(self.gt), angle).astype(self.dtype)
+        if self.says:
+            self.trial = {"ground_truth": angle}
+
+
+class Schedule(Bandit):
+    """Two tasks in turn, or in blocks of some trials, whatever the seed."""
+
+    def __init__(self, block=1):
+        self.drawn, self.block = 0, block
+
+    def new_trial(self):
+        super().new_trial()
+        self.drawn += 1
+        self.ob[:, 2] += self.drawn // self.block % 2
+
+
+class Unseeded(Bandit):
+    def seed(self, seed=None):
+        self.rng = np.random.RandomState()
+
+
+class Blind(Bandit):
+    def new_trial(self):
+        super().new_trial()
+        self.ob[3, 1] = np.nan
+
+
+class Wrapper:
+    """As gymnasium's: it has a `step`, which hands on, and knows the environment within."""
+
+    def __init__(self, env):
+        self.env, self.unwrapped = env, getattr(env, "unwrapped", env)
+
+    def step(self, action):
+        return self.env.step(action)
+
+
+class OrderEnforcing(Wrapper):
+    def step(self, action):
+        return self.env.step(action)
+
+
+class Noise(Wrapper):
+    def step(self, action):
+        return self.env.step(action) + 1
+
+
+class Brighter(Wrapper):
+    """Changes the trial itself."""
+
+    def new_trial(self):
+        self.unwrapped.new_trial()
+        self.unwrapped.ob = 2 * self.unwrapped.ob
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (lambda: Reaching(float), "actions in `gt` are float64, not integers: a task has discrete"),
+        (Reaching, r"the ground truth of its trial is [\d.]+, which is no action but cut to one"),
+        (lambda: Reaching(says=False), "right action is [3456] where there are the actions 0 to 2"),
+        (Schedule, "it draws another trial for the same seed.* make a `NeurogymTask` each"),
+        (lambda: Schedule(3), "it draws another trial for the same seed"),
+        (lambda: Schedule(20), "it draws another trial for the same seed"),
+        (Unseeded, "it draws another trial for the same seed: all its chance must come from"),
+        (Blind, "observations in `ob` are NaN or infinite"),
+        (lambda: Noise(Bandit()), "its wrapper `Noise` has a `step` of its own, .* no effect"),
+        (lambda: OrderEnforcing(Noise(Bandit())), "its wrapper `Noise` has a `step`"),
+    ],
+)
+def test_environments_whose_trials_are_no_function_of_the_key_are_refused(env, message):
+    with pytest.raises(
+        ValueError, match=f"Argument `env` must be a trial-based .* but .*{message}"
+    ):
+        tasks.NeurogymTask(env(), length=12)
+
+
+def test_wrappers_that_change_nothing_or_the_trial_itself_are_respected():
+    key, plain = jax.random.key(5), tasks.NeurogymTask(Bandit(), length=12)
+    same = tasks.NeurogymTask(OrderEnforcing(Wrapper(Bandit())), length=12)
+    other = tasks.NeurogymTask(OrderEnforcing(Brighter(Bandit())), length=12)
+    trial, again, changed = (task.sample(key) for task in (plain, same, other))
+    jax.tree.map(np.testing.assert_array_equal, trial, again)
+    np.testing.assert_array_equal(changed.inputs, 2 * trial.inputs)
+
+
+def test_a_later_trial_whose_right_action_is_none_raises():
+    class Late(Bandit):
+        def new_trial(self):
+            super().new_trial()
+            self.gt = self.gt + 3 * (self.last > 100)
+
+        def seed(self, seed=None):
+            super().seed(seed)
+            self.last = seed
+
+    with pytest.raises(Exception, match="its right action is 3 where there are the actions 0 to 2"):
+        jax.block_until_ready(tasks.NeurogymTask(Late(), length=12).sample(jax.random.key(0)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
-from test_train import KEY, SIZE, classifier, train, two_classes
+from test_train import KEY, SGD, SIZE, classifier, train, two_classes
 
 import organics_ode as oo
 import tasks
@@ -234,3 +234,86 @@ def test_evaluate_needs_a_batch_size(unchecked, bad):
 def test_evaluate_needs_a_sample():
     with pytest.raises(ValueError, match=r"^Argument `data` must hold at least one sample"):
         oo.evaluate(classifier(), two_classes(0))
+
+
+# Labels
+
+
+def labelled(label):
+    data = two_classes()
+    targets = data.targets.copy()
+    targets[7] = label
+    return data._replace(targets=targets)
+
+
+def wrapped(outputs, targets, mask):
+    """A loss of the user's own, which the library does not know."""
+    return 2 * oo.cross_entropy(outputs, targets, mask)
+
+
+@pytest.mark.parametrize("label", (-1, 2))
+def test_a_label_that_is_no_class_is_named_wherever_it_is_met(label):
+    def bad(step):
+        batch = good(step)
+        return batch if step < 1 else batch._replace(targets=np.full(SIZE, label))
+
+    data, good = labelled(label), oo.minibatches(two_classes(), SIZE, key=KEY)
+    batches = oo.minibatches(data, SIZE, key=KEY)
+    own = {"loss": wrapped, "metric": None}
+    calls = (
+        lambda: train(batches=batches),
+        lambda: train(batches=batches, epochs=1, **own),
+        lambda: train(batches=bad),
+        lambda: train(validation=data),
+        lambda: oo.evaluate(classifier(), data),
+        lambda: oo.evaluate(classifier(), data, **own),
+        lambda: together(batches),
+        lambda: together([good, batches]),
+        lambda: together(bad),
+        lambda: together(good, validation=data),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=f"classes from 0 to 1, but label {label} is among"):
+            call()
+
+
+def together(batches, **options):
+    models = [classifier(0), classifier(1)]
+    options = {"optimizer": SGD, "steps": 3, "progress": False} | options
+    return oo.ensemble(models, batches, **options)
+
+
+def test_labels_of_trials_are_checked_at_the_start():
+    class Task(eqx.Module):
+        def sample(self, key):
+            return tasks.Trial(jnp.ones((5, 1)), jnp.full(5, 2), jnp.ones(5), {})
+
+    model = oo.SequenceToSequence(classifier().cell, classifier().readout)
+    with pytest.raises(ValueError, match="classes from 0 to 1, but label 2 is among"):
+        train(model, oo.trials(Task(), SIZE, key=KEY))
+
+
+def test_a_loss_that_is_nan_of_finite_outputs_is_not_put_down_to_the_time_step():
+    def odd(outputs, targets, mask):
+        return jnp.where(targets == 0, jnp.nan, outputs[0])
+
+    with pytest.raises(oo.TrainingDiverged, match="finite where the loss or the metric") as caught:
+        train(loss=odd, metric=None)
+    assert "dt" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ("loss", "step", "epoch", "seconds", "gradient_norm", "validation_loss")
+)
+def test_a_metric_that_would_write_over_the_record_is_refused(name):
+    def metric(outputs, targets, mask):
+        return oo.accuracy(outputs, targets, mask)
+
+    metric.__name__ = name
+    for call in (
+        lambda: train(metric=metric),
+        lambda: together(oo.minibatches(two_classes(), SIZE, key=KEY), metric=metric),
+        lambda: oo.evaluate(classifier(), two_classes(), metric=metric),
+    ):
+        with pytest.raises(ValueError, match=f"`metric` must have a name .* called `{name}`"):
+            call()

@@ -32,7 +32,8 @@ def condition_means(responses: Any, labels: Any, conditions: int) -> ConditionMe
 
     Args:
         responses: (trials, …), such as (trials, n) or (trials, time, n).
-        labels: (trials,), the condition of every trial, 0 … k − 1; −1 leaves a trial out.
+        labels: (trials,), the condition of every trial, 0 … k − 1; −1 leaves a trial out, whatever
+            its response.
         conditions: k, their number.
 
     Returns:
@@ -94,7 +95,7 @@ def _period_mean(responses: Array, steps: Array) -> Array:
 def read_trials(
     responses: Any, labels: Any, conditions: int, name: str = "labels"
 ) -> tuple[Array, Array]:
-    """Responses as floats and labels as integers, checked."""
+    """Responses as floats, 0 in trials that are left out, and labels as integers, checked."""
     check_positive_integer("conditions", conditions)
     responses = as_float_array("responses", responses)
     labels = labels if is_traced(labels) else np.asarray(labels)
@@ -103,14 +104,20 @@ def read_trials(
     if responses.ndim < 1 or labels.shape != responses.shape[:1]:
         shapes = f"the shapes are {labels.shape} and {responses.shape}"
         refuse(name, "have shape (trials,), the first axis of `responses`", shapes)
-    if not is_traced(responses):
-        check_finite("responses", responses)
     if not is_traced(labels) and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if low < -1 or high >= conditions:
             must = f"be between 0 and {conditions - 1}, or −1"
             refuse(name, must, f"it holds {low} to {high}")
-    return responses, jnp.asarray(labels.astype(np.int32))
+    # Of labels known only inside jit those that are no condition are left out, too.
+    labels = jnp.asarray(labels).astype(jnp.int32)
+    is_kept = (labels >= 0) & (labels < conditions)
+    labels = jnp.where(is_kept, labels, -1)
+    # What is left out may be NaN, whose product with 0 is NaN.
+    responses = jnp.where(is_kept.reshape(-1, *[1] * (responses.ndim - 1)), responses, 0)
+    if not is_traced(responses):
+        check_finite("responses", responses)
+    return responses, labels
 
 
 def moments(rows: Float[Array, "trials n"], labels: Int[Array, " trials"], k: int) -> tuple:

@@ -86,7 +86,7 @@ def mixed_selectivity(
         (2013).
     """
     rows, first = _read(responses, first, conditions[0], "first")
-    _, second = _read(responses, second, conditions[1], "second")
+    rows, second = _read(rows, second, conditions[1], "second")
     return _mixed_selectivity(rows, first, second, *conditions)
 
 

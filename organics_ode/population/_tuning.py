@@ -20,12 +20,14 @@ class Tuning(NamedTuple):
         means: (k, n), the mean response; NaN for a bin without a trial.
         errors: (k, n), its standard error; NaN for fewer than two trials.
         counts: (k,), the trials of each bin.
+        missing: the trials whose direction is not finite, which are in no bin.
     """
 
     directions: Float[Array, " k"]
     means: Float[Array, "k n"]
     errors: Float[Array, "k n"]
     counts: Int[Array, " k"]
+    missing: Int[Array, ""] | int = 0
 
     @property
     def preferred(self) -> Float[Array, " n"]:
@@ -54,7 +56,8 @@ def tuning(responses: Any, directions: Any, bins: int = 8) -> Tuning:
 
     Args:
         responses: (trials, n), such as the `period_mean` of a delay.
-        directions: (trials,), radians, any range.
+        directions: (trials,), radians, any range; a trial whose direction is NaN is left out and
+            counted as missing.
         bins: k, how many bins divide the circle; the first is centred on 0.
 
     Returns:
@@ -72,11 +75,12 @@ def tuning(responses: Any, directions: Any, bins: int = 8) -> Tuning:
     if responses.ndim != 2:
         refuse("responses", "have shape (trials, n)", f"its shape is {responses.shape}")
     labels, centres = _bin(directions, bins)
-    return Tuning(centres, *condition_means(responses, labels, bins))
+    return Tuning(centres, *condition_means(responses, labels, bins), jnp.sum(labels < 0))
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def _bin(directions: Array, bins: int) -> tuple[Array, Array]:
     width = 2 * math.pi / bins
     labels = jnp.round(directions / width).astype(jnp.int32) % bins
+    labels = jnp.where(jnp.isfinite(directions), labels, -1)
     return labels, width * jnp.arange(bins, dtype=directions.dtype)

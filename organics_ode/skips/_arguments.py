@@ -15,7 +15,7 @@ from .._members import as_members
 from .._objective import Loss
 from ..cells import Euler, TemporalSkip
 from ..circuits import RateNetwork
-from ..losses import cross_entropy, squared_error
+from ..losses import check_classes, cross_entropy, squared_error
 from ..models import SequenceToSequence
 from ._closed_loop import is_closed
 from ._schedule import SkipSchedule
@@ -78,12 +78,23 @@ def _check_agent(model: Any, task: Any) -> None:
     """A task that runs the model itself needs an answer to every one of its outputs."""
     if not callable(task.play):
         refuse("task", "have a function `play`", f"it is {task.play!r}")
-    state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
-    shape = eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
+    shape = _output_shape(model)
     size = getattr(task, "output_size", *shape[:1])
     if shape != (size,):
         must = f"have outputs for the models' readouts, {shape}"
         refuse("task", must, f"it has {size}")
+
+
+def _output_shape(model: Any) -> tuple[int, ...]:
+    state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
+    return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
+
+
+def check_trials(models: Any, source: Source, loss: Loss) -> None:
+    """Refuse trials with labels that are no class of the models."""
+    if loss is cross_entropy:
+        _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
+        check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
 
 
 def read_loss(loss: Loss | None, task: Any) -> Loss:

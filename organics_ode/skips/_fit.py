@@ -17,7 +17,14 @@ from .._objective import Loss
 from .._resume import Checkpoints, Progress
 from ..cells import StateSkip
 from ..models import SequenceToSequence
-from ._arguments import check_options, read_loss, read_models, read_restarts, read_source
+from ._arguments import (
+    check_options,
+    check_trials,
+    read_loss,
+    read_models,
+    read_restarts,
+    read_source,
+)
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
 
@@ -56,7 +63,8 @@ def fit_with_skips(
         Σ_t w_t loss(o_t, target_t) + activity · mean|r| + weights · mean|W|
 
     averaged over the trials, where w are the task's `loss_weights` (of the ring tasks: the mean
-    over the time before the response plus that over the response) or its mask. Blocks of skips
+    over the time before the response plus that over the response) or its mask. A trial ends at the
+    last step whose weight is not 0: what stands behind it does not matter. Blocks of skips
     begin anew at every period, or where the schedule says. Before a trial its first inputs, or the
     task's `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate
     networks get their own noise, the same for all models. One compiled round moves all models;
@@ -92,7 +100,8 @@ def fit_with_skips(
         or update is not finite keeps its parameters in that iteration; the record shows NaN losses.
 
     Raises:
-        ValueError: an argument is bad, or the checkpoint is of another training.
+        ValueError: an argument is bad, a target that counts is no class of the models, or the
+            checkpoint is of another training.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
             `result` so far.
@@ -129,6 +138,8 @@ def fit_with_skips(
     )
     now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    if now.step == 0:
+        check_trials(models, source, loss)
     scheme = StateSkip() if schedule is None else schedule.scheme
 
     def take(now: Progress) -> tuple[Progress, dict[str, Any]]:

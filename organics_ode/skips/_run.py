@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._constraints import resolve, trainable
+from .._masks import blank, running, selected
 from .._objective import Loss
 from ..models import SequenceToSequence
 from ._runners import Skips, runner
@@ -20,29 +21,32 @@ _STEPS = 20
 def loss_and_gradient(
     model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: float
 ) -> tuple[Array, PyTree]:
-    """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response|.
+    """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response| up to the
+    last step of each trial that counts.
 
     And its gradient: blocks of steps forth, of which only the first states are kept, then block by
     block back, each computed again together with its part of the loss.
     """
     params, fixed = eqx.partition(model, trainable(model))
     steps, trials = batch.weights.shape
+    runs = running(batch.weights.T).T.astype(batch.weights.dtype)
+    share = runs / (trials * jnp.maximum(jnp.sum(runs, axis=0, keepdims=True), 1))
 
     def of_trials(o: Float[Array, "k batch"], y: Any) -> Float[Array, " batch"]:
         return jax.vmap(lambda o, y: loss(o, y, None), in_axes=(-1, 0))(o, y)
 
     def block(params: PyTree, state: Any, now: Any) -> tuple[Any, Array]:
-        over_time, targets, weights, is_step = now
+        over_time, targets, weights, share = now
         model = eqx.combine(params, fixed)
         state, responses = runner(model, skips, is_noisy=batch.noise is not None).block(
             state, over_time
         )
-        outputs = _read_out(resolve(model.readout), responses)
+        counts = selected(weights)
+        outputs = jnp.where(counts[None], _read_out(resolve(model.readout), responses), 0)
+        targets = jax.tree.map(lambda y: blank(counts, y), targets)
         losses = jax.vmap(of_trials, in_axes=(1, 0))(outputs, targets)
-        rates = jnp.mean(jnp.abs(responses), axis=(0, 2))
-        return state, jnp.sum(weights * losses) / trials + activity * jnp.sum(
-            is_step * rates
-        ) / steps
+        penalty = jnp.sum(share * jnp.mean(jnp.abs(responses), axis=0))
+        return state, jnp.sum(weights * losses) / trials + activity * penalty
 
     def back(later: Any, now: Any) -> tuple[Any, Array]:
         (state, counts), rest = now
@@ -57,8 +61,7 @@ def loss_and_gradient(
         return (of_state, jax.tree.map(jnp.add, gradient, of_params)), value
 
     run = runner(model, skips, is_noisy=batch.noise is not None)
-    is_step = jnp.ones(steps, batch.weights.dtype)
-    cut = _cut((run.over_time(batch), batch.targets, batch.weights, is_step), steps)
+    cut = _cut((run.over_time(batch), batch.targets, batch.weights, share), steps)
     first = run.rest(batch)
     last, states = jax.lax.scan(lambda s, now: (run.block(s, now[0])[0], s), first, cut)
     zeros = jax.tree.map(jnp.zeros_like, (eqx.filter(last, eqx.is_inexact_array), params))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from .._masks import blank, running
 from .._ornstein_uhlenbeck import ornstein_uhlenbeck
 
 Restarts = Callable[[Any], Bool[Array, " time"]]
@@ -61,6 +62,7 @@ class Source(eqx.Module):
         inputs, targets = jax.tree.map(_time_first, (trials.inputs, trials.targets))
         steps = len(inputs)
         weights = jax.vmap(self._weights)(trials).T
+        inputs = blank(running(weights.T).T, inputs)  # whatever pads a trial
         noise = before = None
         if self.noise is not None:
             n, tau = self.noise
@@ -82,8 +84,10 @@ class Source(eqx.Module):
         """The weight of each step in the loss."""
         if hasattr(self.task, "loss_weights"):
             return self.task.loss_weights(trial)
-        total = jnp.sum(trial.mask)
-        return trial.mask / jnp.where(total > 0, total, 1)
+        mask = jnp.asarray(trial.mask)
+        mask = mask if eqx.is_inexact_array(mask) else mask.astype(jnp.zeros(()).dtype)
+        total = jnp.sum(mask)
+        return mask / jnp.where(total > 0, total, 1)
 
 
 def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
