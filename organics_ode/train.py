@@ -10,17 +10,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from ._batches import Batch, count_steps
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
+from ._decay import without_decay
 from ._devices import check_mesh, check_same, replicate, split, split_batches
 from ._history import FitResult, History, TrainingDiverged
 from ._loop import Loop, run_loop
 from ._objective import Loss, State, mean_scores, named, train_step
+from ._optimizer import Optimizer, is_optimizer, start
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from .cells import Euler, RungeKutta, ShuOsher
 from .losses import accuracy, cross_entropy
@@ -30,7 +31,7 @@ def fit(
     model: PyTree,
     batches: Callable[[int], Batch],
     *,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     steps: int | None = None,
@@ -90,7 +91,9 @@ def fit(
     every = validate_every or per_epoch or total
     score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
     check_same("model", model, mesh)
-    state = State(model, optimizer.init(eqx.filter(model, trainable(model))))
+    params = eqx.filter(model, trainable(model))
+    descent = without_decay(optimizer, params)
+    state = State(model, start(optimizer, params))
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -108,7 +111,7 @@ def fit(
     parts = split_batches(batches, mesh)
 
     def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
-        state, values = train_step(now.state, parts(now.step), optimizer, loss, metric, mesh)
+        state, values = train_step(now.state, parts(now.step), descent, loss, metric, mesh)
         previous = now.state.model
         return now._replace(step=now.step + 1, state=state, previous=previous), values
 
@@ -189,7 +192,7 @@ def _scores_on(
 
 
 def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
-    if not isinstance(optimizer, optax.GradientTransformation):
+    if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")
     if not callable(batches):
