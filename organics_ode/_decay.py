@@ -112,7 +112,7 @@ def _along(
     def slope(there: PyTree) -> tuple[PyTree, dict[str, Array]]:
         asked.append(True)
         rise = jax.tree.map(lambda g, p, q: jnp.sum(g * (q - p)), gradient, params, there)
-        return gradient, {"loss": sum(jax.tree.leaves(rise))}
+        return gradient, {"loss": jnp.sum(jnp.stack(jax.tree.leaves(rise)))}
 
     here = jnp.zeros((), jax.tree.leaves(gradient)[0].dtype)
     return update(optimizer, gradient, state, params, here, slope)

@@ -56,7 +56,8 @@ def fit(
         model: maps one sample's inputs to outputs, such as a `SequenceClassifier`.
         batches: step ↦ `Batch`, from `minibatches(split, size, key=…)` or `trials(task, size,
             key=…)`.
-        optimizer: an optax transformation; its state covers the trainable leaves only.
+        optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
+            weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
         loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample.
         steps, epochs: how long to train (one of them).
         validation: a split to evaluate every `validate_every` steps (an epoch unless given, or the
