@@ -80,7 +80,7 @@ def train(model, digits, key):
     for epoch, first, last in zip(LOOKS[1:], steps[:-1], steps[1:], strict=True):
         part = eqx.Partial(lambda first, step: batches(first + step), first)
         rate = eqx.Partial(lambda first, step: schedule(first + step), first)
-        optimizer = optax.adamw(rate, weight_decay=0.01)
+        optimizer = optax.adamw(rate, weight_decay=0.01, mask=oo.weight_decay_mask)
         model = oo.fit(model, part, optimizer=optimizer, steps=last - first, progress=False).model
         yield epoch, model
 

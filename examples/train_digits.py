@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
         result = oo.fit(
             model,
             batches,
-            optimizer=optax.adamw(schedule, weight_decay=0.01),
+            optimizer=optax.adamw(schedule, weight_decay=0.01, mask=oo.weight_decay_mask),
             epochs=epochs,
             validation=with_steps(digits.validation, steps),
         )

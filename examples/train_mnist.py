@@ -118,7 +118,7 @@ def main(args: argparse.Namespace) -> None:
         result = oo.fit(
             model,
             batches,
-            optimizer=optax.adamw(schedule, weight_decay=1e-5),
+            optimizer=optax.adamw(schedule, weight_decay=1e-5, mask=oo.weight_decay_mask),
             steps=steps,
             validation=coarser(data.validation, pixels),
             log=args.out.with_suffix(f".{pixels}.jsonl"),

@@ -115,7 +115,7 @@ def main(args: argparse.Namespace) -> None:
     result = oo.fit(
         network,
         distorted(batches, keys[2], args.strength),
-        optimizer=optax.adamw(schedule, weight_decay=1e-4),
+        optimizer=optax.adamw(schedule, weight_decay=1e-4, mask=oo.weight_decay_mask),
         loss=loss,
         metric=accuracy,
         steps=steps,

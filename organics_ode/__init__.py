@@ -12,6 +12,7 @@ from ._constraints import (
     project as project,
     resolve as resolve,
     trainable as trainable,
+    weight_decay_mask as weight_decay_mask,
 )
 from ._devices import device_mesh as device_mesh
 from ._energy import Energy as Energy, energy as energy

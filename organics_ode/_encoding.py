@@ -145,7 +145,7 @@ def _container(value: Any) -> Node | None:
         return {"kind": "record"}, cls, {f".{k}": own[k] for k in _fields(cls) if k in own}
     if cls is tuple or cls is list:
         return {"kind": cls.__name__}, None, {f"[{i}]": part for i, part in enumerate(value)}
-    if isinstance(value, dict) and cls is dict and all(type(key) is str for key in value):
+    if isinstance(value, dict) and cls is dict and all(type(key) in (str, bool) for key in value):
         return {"kind": "dict"}, None, {json.dumps([key]): part for key, part in value.items()}
     return None
 

@@ -8,12 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
 
 from ._batches import Batch, Minibatches, count_steps, read_samples
 from ._constraints import trainable
+from ._decay import each_without_decay
 from ._devices import check_divides, check_mesh, check_same, replicate, split, split_batches
 from ._history import EnsembleResult, History
 from ._loop import Loop, run_loop
@@ -29,18 +29,19 @@ from ._objective import (
     mean_scores,
     named,
 )
+from ._optimizer import Optimizer, start
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._shard import each_on_its_device
 from .losses import accuracy, cross_entropy
 
-Optimizer = optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
+MakesOptimizer = Callable[[Any], Optimizer]
 
 
 def ensemble(
     models: Sequence[PyTree],
     batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]],
     *,
-    optimizer: Optimizer,
+    optimizer: Optimizer | MakesOptimizer,
     hyperparameters: Any = None,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
@@ -96,7 +97,11 @@ def ensemble(
     per_epoch = getattr(data, "steps_per_epoch", None)
     every = validate_every or per_epoch or total
     check_same("models", members, mesh)
-    run = _Run(make_optimizer, loss, metric, mesh, is_shared)
+    params = eqx.filter(members, trainable(members))
+    if hyperparameters is None:
+        params = jax.tree.map(lambda x: x[0], params)
+    descent = each_without_decay(make_optimizer, params, values)
+    run = _Run(descent, loss, metric, mesh, is_shared)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -152,7 +157,7 @@ def ensemble(
 class _Run(NamedTuple):
     """What stays the same while training."""
 
-    optimizer: Callable[[Any], optax.GradientTransformation]
+    optimizer: MakesOptimizer
     loss: Loss
     metric: Loss | None
     mesh: Mesh | None
@@ -183,13 +188,13 @@ def _members(now: Progress, hyperparameters: Any) -> _Member:
 
 @eqx.filter_jit
 def _start(run: _Run, models: PyTree, hyperparameters: Any) -> _Member:
-    def start(model: PyTree, values: Any) -> _Member:
+    def one(model: PyTree, values: Any) -> _Member:
         with jax.numpy_dtype_promotion("standard"):
-            optimizer_state = run.optimizer(values).init(eqx.filter(model, trainable(model)))
-        state = State(model, optimizer_state)
+            optimizer = run.optimizer(values)
+        state = State(model, start(optimizer, eqx.filter(model, trainable(model))))
         return _Member(state, values, model, jnp.array(True), jnp.array(0))
 
-    return eqx.filter_vmap(start)(models, hyperparameters)
+    return eqx.filter_vmap(one)(models, hyperparameters)
 
 
 @eqx.filter_jit

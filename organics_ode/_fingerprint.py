@@ -1,8 +1,10 @@
 """What a training is of, as texts: cheap to store, and a difference can be named."""
 
+import contextlib
 import dataclasses
 import enum
 import functools
+import re
 import types
 import zlib
 from collections.abc import Iterator
@@ -46,11 +48,30 @@ def changes(argument: str, saved: Fingerprint, here: Fingerprint) -> Iterator[st
     reported: list[str] = []
     for name in saved | here:
         then, now = saved.get(name, "absent"), here.get(name, "absent")
-        if then == now or any(name.startswith((f"{k}.", f"{k}[")) or k == _ROOT for k in reported):
+        if _are_equal(then, now) or any(
+            name.startswith((f"{k}.", f"{k}[")) or k == _ROOT for k in reported
+        ):
             continue
         reported.append(name)
         what = f"`{argument}`" if name == _ROOT else f"`{name}` of `{argument}`"
         yield f"{what} was {then} and is {now}"
+
+
+def _are_equal(then: str, now: str) -> bool:
+    """Numbers by their values: a schedule of optax turns 3000 into 3000.0 when it is first used."""
+    if then == now:
+        return True
+    numbers = _number(then), _number(now)
+    return None not in numbers and numbers[0] == numbers[1]
+
+
+def _number(text: str) -> int | float | None:
+    # numpy shows its numbers as np.float32(3.0), and earlier checkpoints hold them so.
+    text = re.sub(r"^np\.\w+\((.*)\)$", r"\1", text)
+    for kind in (int, float):  # an integer may have more digits than a float
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return None
 
 
 def _moments(array: Any) -> str:
@@ -63,7 +84,7 @@ def _walk(path: str, value: Any, mutable: bool, seen: set[int]) -> Iterator[tupl
     if isinstance(value, jax.Array | np.ndarray):
         yield label, _checksum(value)
     elif isinstance(value, _CONSTANTS):
-        yield label, repr(value)
+        yield label, repr(value.item() if isinstance(value, np.generic) else value)
     elif id(value) not in seen:
         seen.add(id(value))
         yield label, _name(value)
@@ -97,7 +118,8 @@ def _constants(value: Any) -> tuple[Any, ...]:
 def _is_known(value: Any) -> bool:
     """A function at the top level of a library, whose name says it all."""
     name = getattr(value, "__qualname__", "<locals>")
-    return is_allowed(getattr(value, "__module__", "")) and "<" not in name
+    is_bound = isinstance(value, types.MethodType)  # to an object, which its name does not say
+    return not is_bound and is_allowed(getattr(value, "__module__", "")) and "<" not in name
 
 
 def _parts(value: Any, mutable: bool) -> Iterator[tuple[str, Any]]:
@@ -111,7 +133,7 @@ def _parts(value: Any, mutable: bool) -> Iterator[tuple[str, Any]]:
             yield from ((".self", value.__self__), ("", value.__func__))
         case functools.partial():
             yield from ((".func", value.func), (".args", value.args), (".kw", value.keywords))
-        case type():
+        case type() | types.ModuleType():
             return
         case list() | dict() | set() if not mutable:
             return
@@ -126,6 +148,13 @@ def _parts(value: Any, mutable: bool) -> Iterator[tuple[str, Any]]:
             yield from ((f".{name}", getattr(value, name)) for name in fields)
         case _ if hasattr(value, "__wrapped__"):
             yield ".wrapped", value.__wrapped__
+        case _ if hasattr(value, "__dict__") and (mutable or _is_settled(value)):
+            yield from ((f".{name}", part) for name, part in vars(value).items())
+
+
+def _is_settled(value: Any) -> bool:
+    """Whether it is an object of a library that keeps its attributes: nobody's scratch paper."""
+    return type(value).__module__.partition(".")[0] in ("optax", "organics_ode")
 
 
 def _closure(function: Any) -> Iterator[tuple[str, Any]]:

@@ -7,12 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, PyTree
 
 from ._batches import Batch
 from ._checks import common_dtype, refuse
 from ._constraints import trainable
+from ._optimizer import Optimizer, is_optimizer
 
 
 class Together:
@@ -87,7 +87,7 @@ def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
 
 def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
     """A function from the hyperparameters of one member to its optimizer."""
-    if isinstance(optimizer, optax.GradientTransformation):
+    if is_optimizer(optimizer):
         if hyperparameters is not None:
             must = (
                 "be a function of the hyperparameters, such as `optax.adam`, where some are given"
@@ -105,9 +105,9 @@ def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
 class _Constant(NamedTuple):
     """The same optimizer for every member."""
 
-    optimizer: optax.GradientTransformation
+    optimizer: Optimizer
 
-    def __call__(self, hyperparameters: Any) -> optax.GradientTransformation:
+    def __call__(self, hyperparameters: Any) -> Optimizer:
         return self.optimizer
 
 

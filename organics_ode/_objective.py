@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, PyTree
 
@@ -16,6 +15,7 @@ from ._batches import Batch, Minibatches, read_samples
 from ._checks import refuse
 from ._constraints import project, resolve, trainable
 from ._masks import blank, check_mask, running
+from ._optimizer import Optimizer, descend
 from ._shard import mean_over_devices
 from .losses import accuracy, check_classes, cross_entropy
 
@@ -60,7 +60,7 @@ def _takes_mask(function: Any) -> bool:
 def gradient_step(
     state: State,
     batch: Batch,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     loss: Loss,
     metric: Loss | None,
     mesh: Mesh | None = None,
@@ -68,7 +68,7 @@ def gradient_step(
     """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
     params, rest = eqx.partition(state.model, trainable(state.model))
 
-    def slope(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
+    def of_rows(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
         params, rest = shared
 
         def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
@@ -78,11 +78,11 @@ def gradient_step(
 
         return eqx.filter_grad(objective, has_aux=True)(params)
 
-    gradient, values = mean_over_devices(slope, mesh)((params, rest), batch)
-    with jax.numpy_dtype_promotion("standard"):  # optax mixes its step counts with floats
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer, params)
-    model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
-    return State(model, optimizer_state), values | {"gradient_norm": optax.global_norm(gradient)}
+    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+        return mean_over_devices(of_rows, mesh)((params, rest), batch)
+
+    params, optimizer_state, values = descend(optimizer, params, state.optimizer, slope)
+    return State(project(eqx.combine(params, rest)), optimizer_state), values
 
 
 train_step = eqx.filter_jit(gradient_step)

@@ -31,8 +31,9 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
 
     Args:
         path: the file, replaced if it exists; its extension is kept as given.
-        model: equinox Modules, NamedTuples, tuples, lists, dicts with text keys, numpy and jax
-            arrays, PRNG keys, numbers, texts, None, enum members and importable functions, nested.
+        model: equinox Modules, NamedTuples, tuples, lists, dicts with keys of text or bool,
+            numpy and jax arrays, PRNG keys, numbers, texts, None, enum members and importable
+            functions, nested.
 
     Raises:
         ValueError: a leaf that cannot be stored, by its name, or a `path` that is no plain file.

@@ -10,13 +10,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from ._batches import Batch, Minibatches, count_steps, read_samples
 from ._checks import check_positive_integer, refuse
 from ._constraints import trainable
+from ._decay import without_decay
 from ._devices import check_mesh, check_same, replicate, split, split_batches
 from ._history import FitResult, History, TrainingDiverged
 from ._loop import Loop, run_loop
@@ -31,6 +31,7 @@ from ._objective import (
     named,
     train_step,
 )
+from ._optimizer import Optimizer, is_optimizer, start
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from .cells import Euler, RungeKutta, ShuOsher
 from .losses import accuracy, cross_entropy
@@ -40,7 +41,7 @@ def fit(
     model: PyTree,
     batches: Callable[[int], Batch],
     *,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     steps: int | None = None,
@@ -65,7 +66,8 @@ def fit(
         model: maps one sample's inputs to outputs, such as a `SequenceClassifier`.
         batches: step ↦ `Batch`, from `minibatches(split, size, key=…)` or `trials(task, size,
             key=…)`.
-        optimizer: an optax transformation; its state covers the trainable leaves only.
+        optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
+            weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
         loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample; the metric's name
             stands in the history, so that it can be none of those there.
         steps, epochs: how long to train (one of them).
@@ -103,7 +105,9 @@ def fit(
     every = validate_every or per_epoch or total
     score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
     check_same("model", model, mesh)
-    state = State(model, optimizer.init(eqx.filter(model, trainable(model))))
+    params = eqx.filter(model, trainable(model))
+    descent = without_decay(optimizer, params)
+    state = State(model, start(optimizer, params))
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -130,7 +134,7 @@ def fit(
         last[:] = [parts(now.step)]
         if now.step == 0 and not isinstance(batches, Minibatches):
             check_labels(model, whole(0), loss, metric)
-        state, values = train_step(now.state, last[0], optimizer, loss, metric, mesh)
+        state, values = train_step(now.state, last[0], descent, loss, metric, mesh)
         previous = now.state.model
         return now._replace(step=now.step + 1, state=state, previous=previous), values
 
@@ -219,7 +223,7 @@ def _scores_on(
 
 
 def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
-    if not isinstance(optimizer, optax.GradientTransformation):
+    if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")
     if not callable(batches):

@@ -549,3 +549,14 @@ def test_bad_arguments_of_a_schedule(changes, message, unchecked):
         oo.SkipSchedule(**{"scheme": oo.StateSkip()} | changes)
     with pytest.raises(ValueError, match="`round` must be a whole number from 0"):
         STATE_SKIP.at(-1)
+
+
+def test_an_optimizer_that_asks_for_the_loss_gets_that_of_its_model():
+    # Polyak's step is the loss over the square of its slope, times the slope.
+    options = {"rounds": 1, "steps_per_round": 1, "schedule": None}
+    plain = train(optimizer=optax.sgd(1.0), **options)
+    scaled = train(optimizer=optax.polyak_sgd(1e9), **options)
+    (rates,) = plain.history["loss"] / plain.history["gradient_norm"] ** 2
+    for i, rate in enumerate(rates):
+        start, one, other = (m.readout.W_out for m in (model(i), plain.models[i], scaled.models[i]))
+        np.testing.assert_allclose(other - start, rate * (one - start), rtol=1e-9)

@@ -5,9 +5,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array
 
+from .. import _optimizer
 from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
 from .._linearise import jacobian_matrix
 from .._unroll import unroll
@@ -88,7 +88,7 @@ def descend(
     target: Any,
     x: Any = None,
     *,
-    optimizer: optax.GradientTransformation,
+    optimizer: _optimizer.Optimizer,
     steps: int,
     weights: Callable[[FeedbackNetwork], Any] = readout_weights,
     run: AbstractRun | None = None,
@@ -124,6 +124,8 @@ def descend(
         refuse("run", "be AtFixedPoint() or FromRest(steps, dt)", f"it is {run!r}")
     if not callable(weights):
         refuse("weights", "be a function of the network", f"it is {weights!r}")
+    if not _optimizer.is_optimizer(optimizer):
+        refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     conditions = read_conditions(network, target, x)
     trained = _descend(conditions, run, weights, optimizer, steps)
     if not is_traced(trained.error) and not jnp.all(jnp.isfinite(trained.error)):
@@ -139,7 +141,7 @@ def _descend(
     conditions: Conditions,
     run: AbstractRun,
     weights: Callable[[FeedbackNetwork], Any],
-    optimizer: optax.GradientTransformation,
+    optimizer: _optimizer.Optimizer,
     steps: int,
 ) -> Trained:
     start = conditions.network
@@ -150,21 +152,22 @@ def _descend(
     def find(network: FeedbackNetwork, last: Array) -> Array:
         return jax.vmap(lambda x, last: run(network, x, last))(conditions.x, last)
 
-    def loss(trained: Any, last: Array) -> tuple[Array, Array]:
+    def loss(trained: Any, last: Array) -> tuple[Array, dict[str, Array]]:
         network = network_of(trained)
         states = find(network, last)
         z = network.readout(FeedbackNetworkState(states))
-        return jnp.mean((z - conditions.target.reshape(z.shape)) ** 2) / 2, states
+        value = jnp.mean((z - conditions.target.reshape(z.shape)) ** 2) / 2
+        return value, {"loss": value, "states": states}
 
     def step(carry: Any, _: None) -> Any:
         trained, memory, last = carry
-        (value, states), slope = jax.value_and_grad(loss, has_aux=True)(trained, last)
-        updates, memory = optimizer.update(slope, memory, trained)
-        return (optax.apply_updates(trained, updates), memory, states), jnp.sqrt(2 * value)
+        slope = jax.grad(lambda trained: loss(trained, last), has_aux=True)
+        trained, memory, found = _optimizer.descend(optimizer, trained, memory, slope)
+        return (trained, memory, found["states"]), jnp.sqrt(2 * found["loss"])
 
     first = weights(start)
     last = jnp.broadcast_to(start.initial_state().x, (len(conditions.x), start.size))
-    carry = (first, optimizer.init(first), last)
+    carry = (first, _optimizer.start(optimizer, first), last)
     (trained, _, last), history = jax.lax.scan(step, carry, length=steps)
     network = network_of(trained)
     return conditions.trained(network, find(network, last), history)

@@ -6,13 +6,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
 from .._checks import check_positive_integer, refuse
 from .._constraints import resolve
 from .._members import as_members
 from .._objective import Loss
+from .._optimizer import is_optimizer
 from ..cells import Euler, TemporalSkip
 from ..circuits import RateNetwork
 from ..losses import check_classes, cross_entropy, squared_error
@@ -45,7 +45,7 @@ def check_options(given: dict[str, Any]) -> None:
     schedule, optimizer, loss = given["schedule"], given["optimizer"], given["loss"]
     if schedule is not None and not isinstance(schedule, SkipSchedule):
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
-    if not isinstance(optimizer, optax.GradientTransformation):
+    if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     if loss is not None and not callable(loss):
         refuse("loss", "be a function or None", f"it is {loss!r}")

@@ -5,15 +5,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
+from .._constraints import trainable
+from .._decay import without_decay
 from .._devices import check_divides, check_mesh, check_same, split
 from .._history import History, SkipResult
 from .._loop import Loop, run_loop
 from .._members import unstack
 from .._objective import Loss
+from .._optimizer import Optimizer
 from .._resume import Checkpoints, Progress
 from ..cells import StateSkip
 from ..models import SequenceToSequence
@@ -34,7 +36,7 @@ def fit_with_skips(
     task: Any,
     schedule: SkipSchedule | None = None,
     *,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     key: PRNGKeyArray,
     rounds: int = 4000,
     steps_per_round: int = 10,
@@ -119,7 +121,9 @@ def fit_with_skips(
         must = f"be as many as a multiple of the mesh's {mesh.size} devices"
         check_divides("models", must, len(models), mesh)
     check_same("models", members, mesh)
-    run = Run(optimizer, loss, activity, weights, steps_per_round, trials, mesh, restarts)
+    model = models[0]
+    descent = without_decay(optimizer, eqx.filter(model, trainable(model)))
+    run = Run(descent, loss, activity, weights, steps_per_round, trials, mesh, restarts)
     state = start(optimizer, members)
     checkpoints = Checkpoints(
         checkpoint,

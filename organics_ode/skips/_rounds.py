@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .. import _optimizer
 from .._constraints import project, resolve, trainable
 from .._objective import Loss, State
 from .._shard import each_on_its_device
@@ -26,7 +26,7 @@ _TOGETHER = 100  # trials of an evaluation at a time
 class Run(NamedTuple):
     """What stays the same while training."""
 
-    optimizer: optax.GradientTransformation
+    optimizer: _optimizer.Optimizer
     loss: Loss
     activity: float
     weights: float
@@ -37,10 +37,9 @@ class Run(NamedTuple):
 
 
 @eqx.filter_jit
-def start(optimizer: optax.GradientTransformation, members: PyTree) -> State:
+def start(optimizer: _optimizer.Optimizer, members: PyTree) -> State:
     def of_model(model: PyTree) -> State:
-        with jax.numpy_dtype_promotion("standard"):
-            return State(model, optimizer.init(eqx.filter(model, trainable(model))))
+        return State(model, _optimizer.start(optimizer, eqx.filter(model, trainable(model))))
 
     return eqx.filter_vmap(of_model)(members)
 
@@ -77,21 +76,25 @@ def train_round(
 def _step(run: Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
     """One update of one model, which stays as it is where gradient or update are not finite."""
     params, rest = eqx.partition(state.model, trainable(state.model))
-    value, gradient = loss_and_gradient(state.model, batch, skips, run.loss, run.activity)
-    penalty, slope = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))(params)
-    value = value + run.weights * penalty
-    gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, slope)
-    norm = optax.global_norm(gradient)
-    with jax.numpy_dtype_promotion("standard"):
-        updates, optimizer_state = run.optimizer.update(gradient, state.optimizer, params)
-    model = project(eqx.combine(eqx.apply_updates(params, updates), rest))
-    is_finite = jnp.isfinite(value) & jnp.isfinite(norm) & _is_finite(model)
+
+    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+        model = eqx.combine(params, rest)
+        value, gradient = loss_and_gradient(model, batch, skips, run.loss, run.activity)
+        weight = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))
+        penalty, of_penalty = weight(params)
+        gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, of_penalty)
+        return gradient, {"loss": value + run.weights * penalty}
+
+    descent = run.optimizer, params, state.optimizer, slope
+    params, optimizer_state, values = _optimizer.descend(*descent)
+    model = project(eqx.combine(params, rest))
+    is_finite = jnp.isfinite(jnp.stack([*values.values()])).all() & _is_finite(model)
     new = jax.tree.map(
         lambda a, b: jnp.where(is_finite, a, b) if eqx.is_array(a) else a,
         State(model, optimizer_state),
         state,
     )
-    return new, {"loss": value, "gradient_norm": norm}
+    return new, values
 
 
 def _is_finite(model: PyTree) -> Array:
