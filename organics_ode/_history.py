@@ -1,5 +1,6 @@
 """What became of a training: its history, its result, and the exceptions that carry it."""
 
+import copyreg
 import json
 import os
 from pathlib import Path
@@ -134,7 +135,15 @@ class SkipResult(NamedTuple):
     outcome: str
 
 
-class TrainingDiverged(RuntimeError):
+class _Carrier(BaseException):
+    """An exception with a `result`, which pickling keeps: a process may raise it for another."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are unpickled by a call of their class with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # pyright: ignore
+
+
+class TrainingDiverged(_Carrier, RuntimeError):
     """The loss, its gradient or an update is not finite; `result` holds the last model where loss
     and gradient were, or the one training began with if they never were."""
 
@@ -143,7 +152,7 @@ class TrainingDiverged(RuntimeError):
         self.result = result
 
 
-class TrainingInterrupted(KeyboardInterrupt):
+class TrainingInterrupted(_Carrier, KeyboardInterrupt):
     """Training was interrupted; `result` holds the model or models and history up to then."""
 
     def __init__(self, result: FitResult | EnsembleResult | SkipResult, remedy: str = ""):
@@ -152,7 +161,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-class TrainingNotSaved(RuntimeError):
+class TrainingNotSaved(_Carrier, RuntimeError):
     """A checkpoint or the log could not be written; `result` holds all up to then."""
 
     def __init__(self, message: str, result: FitResult | EnsembleResult | SkipResult):
