@@ -1,13 +1,15 @@
 """What became of a training: its history, its result, and the exceptions that carry it."""
 
 import copyreg
-import json
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, PyTree
+
+from ._checks import refuse
+from ._lines import from_line
+from ._paths import read_path
 
 
 class Columns(NamedTuple):
@@ -73,8 +75,24 @@ class History:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "History":
-        """The history from the JSON lines that `fit(..., log=path)` wrote."""
-        return cls([json.loads(line) for line in Path(path).read_text().splitlines()])
+        """The history from the JSON lines that `fit(..., log=path)` wrote (host).
+
+        A training may be writing them: the start of a line at the end is left out.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: a line is no record, by its number.
+        """
+        file = read_path("path", path)
+        if not file.is_file():
+            must = "Argument `path` must name a log that `fit` wrote"
+            raise FileNotFoundError(f"{must}, but {file} is not a file.")
+        *lines, last = file.read_bytes().split(b"\n")
+        records = [from_line(line) for line in lines]
+        if None in records:
+            i = records.index(None) + 1
+            refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is no record")
+        return cls([record for record in (*records, from_line(last)) if record is not None])
 
 
 class FitResult(NamedTuple):
