@@ -61,6 +61,12 @@ def classifier():
     return oo.SequenceClassifier(oo.Euler(rate_network(), 10.0), readout)
 
 
+def points(cls, **more):
+    states, spectra = zoo.state_of(zoo.organics()), build(oo.Spectrum)
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (states, spectra))
+    return cls(two[0], jnp.zeros(2), two[1], jnp.ones(2, int), **more)
+
+
 def trajectory():
     ts, one = jnp.arange(2.0), jnp.ones((), int)
     stats = {f"num_{kind}steps": one for kind in ("", "accepted_", "rejected_")}
@@ -91,6 +97,7 @@ OBJECTS = {
     "FeedbackNetwork": feedback_network,
     "FitResult": lambda: oo.FitResult(classifier(), history()),
     "FixedPointLayer": lambda: oo.FixedPointLayer(np.eye(2), np.eye(2), np.eye(2), 0.1, np.ones(2)),
+    "FixedPoints": lambda: points(oo.FixedPoints),
     "FlipFlop": tasks.FlipFlop,
     "FromRest": lambda: feedback.FromRest(3, 0.1),
     "Frozen": lambda: oo.Frozen(np.ones(2)),
@@ -110,6 +117,9 @@ OBJECTS = {
     "NonNegative": lambda: oo.NonNegative(np.ones(2)),
     "ORGaNICs": zoo.CIRCUITS["organics trained exponent"],
     "PerceptualDecision": tasks.PerceptualDecision,
+    "PlanarFixedPoints": lambda: planar.PlanarFixedPoints(
+        oo.ORGaNICsState(*jnp.ones((2, 2, 1))), jnp.full((2, 2), 1j), jnp.zeros(2), ("node",) * 2
+    ),
     "Positive": lambda: oo.Positive(np.ones(2)),
     "RateNetwork": rate_network,
     "ReactionTime": lambda: tasks.ReactionTime(tasks.PerceptualDecision()),
@@ -124,6 +134,7 @@ OBJECTS = {
     "ShuOsher": lambda: oo.ShuOsher(zoo.organics(), 0.5),
     "SkipSchedule": lambda: oo.SkipSchedule(oo.StateSkip(), length=3),
     "SkipResult": lambda: oo.SkipResult((classifier(),), history(), *np.ones((2, 1)), "completed"),
+    "SlowPoints": lambda: points(oo.SlowPoints, speeds=jnp.zeros(2)),
     "SpectralBound": lambda: oo.SpectralBound(MATRIX, 1.5),
     "Stage": lambda: Stage(0, 3, 0.5),
     "TemporalSkip": lambda: oo.TemporalSkip(oo.Euler(zoo.gated(), 0.5), oo.StateSkip(), 3, 0.5),
@@ -171,7 +182,7 @@ def _filled(hint):
     if isinstance(hint, types.UnionType):
         return _filled(typing.get_args(hint)[0])
     if typing.get_origin(hint) is tuple:
-        return (_filled(typing.get_args(hint)[0]),)
+        return (_filled(typing.get_args(hint)[0]),) * 2
     plain: dict[typing.Any, typing.Any] = {
         float: 0.5,
         int: 1,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import objects
 import pytest
+from test_texts import check_printable
 
 import organics_ode as oo
 
@@ -65,6 +66,11 @@ def test_a_copy_is_saved_as_the_object_is(thing, tmp_path):
     for way, path in zip(WAYS.values(), names[1:], strict=True):
         oo.save(path, way(thing))
         assert same(oo.load(path, like=thing), thing)
+
+
+def test_every_object_can_be_printed(thing):
+    check_printable(repr(thing))
+    check_printable(str(thing))
 
 
 # They hold a history or somebody else's environment.

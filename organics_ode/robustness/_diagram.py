@@ -51,8 +51,8 @@ class PhaseDiagram(eqx.Module):
             f"  {delta:10.4g}  " + "  ".join(f"{share:16.3f}" for share in row)
             for delta, row in zip(self.deltas, shares, strict=True)
         ]
-        title = f"PhaseDiagram: {self.classes.shape} trials, Δ, ‖z‖; fractions over all ‖z‖"
-        return "\n".join([title, f"  {'Δ':>10}  {head}", *rows])
+        title = f"PhaseDiagram: {self.classes.shape} trials, delta, |z|; fractions over all |z|"
+        return "\n".join([title, f"  {'delta':>10}  {head}", *rows])
 
 
 def gaussian(key: PRNGKeyArray, n: int) -> Float[Array, "n n"]:
