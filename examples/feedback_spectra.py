@@ -138,9 +138,9 @@ def main():
     add("--out", type=Path, help="where to write the table")
     add("--table", type=Path, help="draw this table instead of measuring one")
     args = parser.parse_args()
-    table = json.loads(args.table.read_text()) if args.table else measure_all(args)
+    table = json.loads(args.table.read_text(encoding="utf-8")) if args.table else measure_all(args)
     if args.out:
-        args.out.write_text(json.dumps(table, ensure_ascii=False) + "\n")
+        args.out.write_text(json.dumps(table, ensure_ascii=False) + "\n", encoding="utf-8")
     draw(table)
 
 

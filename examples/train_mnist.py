@@ -137,7 +137,9 @@ def main(args: argparse.Namespace) -> None:
     }
     scores |= {what: {"accuracy": value} for what, value in by_steps(model, data.test).items()}
     history = joined(histories)
-    args.out.with_suffix(".json").write_text(card(args, data, model, history, scores))
+    args.out.with_suffix(".json").write_text(
+        card(args, data, model, history, scores), encoding="utf-8"
+    )
     print(f"wrote {args.out}, and beside it the model, its card, history and checkpoints")
     norms = np.asarray(history["gradient_norm"])
     print(f"norm of the gradient: median {np.median(norms):.3g}, largest {norms.max():.3g}")

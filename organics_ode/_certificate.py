@@ -24,21 +24,21 @@ _SENTENCES = {
     "residual": "the fixed point solves its equations to {:.1e} of their largest term",
     "pool": "a_s > 0: its smallest component is {:.4g}",
     "drive": "B a_s > 0: its smallest component is {:.2g} of the terms that it sums",
-    "coupling": "the off-diagonals of B are ≤ 0: the largest is {:.4g} /ms",
-    "weights": "p = (B⁻ᵀ1)/a_s > 0: its smallest component is {:.4g} ms",
-    "dissipation": "PB + BᵀP is positive definite: its smallest eigenvalue is {:.4g}",
-    "slack": "u = 1 − w_r + w_r a_s^(1/p) > 0 (1 for a rectified unit): it is {:.4g}",
-    "decay": "(σ b0)^p / (a_s τ_a) > 0: it is {:.4g} /ms",
-    "loop": "∂ẏ/∂a · ∂ȧ/∂y ≤ 0: it is {:.4g} /ms²",
+    "coupling": "the off-diagonals of B are <= 0: the largest is {:.4g} /ms",
+    "weights": "p = (B^-T 1)/a_s > 0: its smallest component is {:.4g} ms",
+    "dissipation": "PB + B^T P is positive definite: its smallest eigenvalue is {:.4g}",
+    "slack": "u = 1 - w_r + w_r a_s^(1/p) > 0 (1 for a rectified unit): it is {:.4g}",
+    "decay": "(sigma b0)^p / (a_s tau_a) > 0: it is {:.4g} /ms",
+    "loop": "the product of d(dy/dt)/da and d(da/dt)/dy is <= 0: it is {:.4g} /ms²",
     "abscissa": "every eigenvalue has a negative real part: the largest is {:.6g} /ms",
 }
 _KINK = (
     "{} unit(s) rest at y = 0, where the equations may have a kink: to first order such a unit "
-    "follows τ_y ẏ = −y or −u y on either side of it (u = a_s^(1/p) for W_r = I), whatever the "
-    "others do; it contracts, and drives them less and less"
+    "follows tau_y dy/dt = -y or -u y on either side of it (u = a_s^(1/p) for W_r = I), whatever "
+    "the others do; it contracts, and drives them less and less"
 )
 _GLOBAL = (
-    "n = 1, 0 < w_r ≤ 1, no rectification, p ≥ 1 and constant gains: the fixed point is unique, "
+    "n = 1, 0 < w_r <= 1, no rectification, p >= 1 and constant gains: the fixed point is unique, "
     "orbits are bounded, and the Dulac function 1/a excludes cycles: it attracts every start"
 )
 _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stable"
@@ -208,7 +208,7 @@ def _outside_box(c: Any, x: Array) -> list[str]:
     bounds = {
         f"W reaches {float(jnp.max(c.W)):.4g}, above 1": jnp.max(c.W) > one,
         f"a gain is {gain:.4g}, not below 1": gain >= 1,
-        f"‖z‖ is {norms[0]:.4g}, above 1": norms[0] > one,
+        f"|z| is {norms[0]:.4g}, above 1": norms[0] > one,
         f"the largest singular value of W_r is {norms[1]:.4g}, above 1": norms[1] > one,
         f"the rectification is {c.rectification.name}": c.rectification is not Rectification.NONE,
         f"the exponent is {float(c.exponent):g}, not 2": float(c.exponent) != 2,

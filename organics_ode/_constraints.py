@@ -185,7 +185,7 @@ class SpectralBound(AbstractProjected):
         if not is_traced(array):
             largest = float(np.linalg.norm(np.asarray(array, np.float64), 2))
             if largest > bound * (1 + 1e-5):
-                refuse("value", f"have singular values ≤ {bound}", f"the largest is {largest}")
+                refuse("value", f"have singular values <= {bound}", f"the largest is {largest}")
         self.value, self.bound = array, float(bound)
 
     def unwrap(self) -> Float[Array, "n m"]:

@@ -2,12 +2,9 @@
 
 import dataclasses
 import enum
-import functools
 import importlib
 import inspect
-import itertools
 import json
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +15,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ._checks import is_traced, refuse
+from ._functions import attribute, name_of
 
 # A file is data from elsewhere: it may name classes and functions of these packages only.
 PACKAGES = ("organics_ode", "equinox", "jax", "optax")
@@ -81,11 +79,11 @@ def find(path: str, name: str) -> Any:
     if not is_allowed(name):
         raise Unloadable(f"holds `{name}`, not of the packages {', '.join(PACKAGES)}; {remedy}")
     try:
-        found = _attribute(importlib.import_module(module), qualname)
+        found = attribute(importlib.import_module(module), qualname)
     except ImportError:
         found = None
     # The object's own name decides: a module of these packages also holds what it imports.
-    if not is_allowed(_name(found)):
+    if not is_allowed(name_of(found)):
         raise Unloadable(f"holds `{name}`, not found here; install its version, or {remedy}")
     return found
 
@@ -115,7 +113,7 @@ def _add(flat: Flat, path: str, value: Any, in_module: bool) -> None:
     flat.facts[label] = facts | ({"keys": list(parts)} if parts else {})
     if named is not None:
         # A class made inside a function has no name to be found by, but `like` may hold it.
-        name = _name(named) or f"{named.__module__}:{named.__qualname__}"
+        name = name_of(named) or f"{named.__module__}:{named.__qualname__}"
         flat.facts[label]["name"], flat.named[label] = name, named
     if "shape" in facts:
         flat.arrays[label] = value
@@ -134,7 +132,7 @@ def _leaf(value: Any, in_module: bool) -> Node | None:
         return {"kind": type(value).__name__, what: json.dumps(value)}, None, {}
     if isinstance(value, enum.Enum) and value.name in type(value).__members__:
         return {"kind": "enum", "member": value.name}, type(value), {}
-    return ({"kind": "function"}, value, {}) if callable(value) and _name(value) else None
+    return ({"kind": "function"}, value, {}) if callable(value) and name_of(value) else None
 
 
 def _container(value: Any) -> Node | None:
@@ -199,20 +197,6 @@ def _record(cls: Any, parts: dict[str, Any]) -> Any:
 
 def _fields(cls: Any) -> Any:
     return cls._fields if hasattr(cls, "_fields") else [f.name for f in dataclasses.fields(cls)]
-
-
-def _name(named: Any) -> str | None:
-    """`module:qualified.name` in the most public module that has `named`, or None if none has."""
-    module, qualname = (str(getattr(named, k, "")) for k in ("__module__", "__qualname__"))
-    public = [part for part in module.split(".") if not part.startswith("_")]
-    for candidate in [*itertools.accumulate(public, "{}.{}".format), module]:
-        if named is not None and _attribute(sys.modules.get(candidate), qualname) is named:
-            return f"{candidate}:{qualname}"
-    return None
-
-
-def _attribute(module: Any, qualname: str) -> Any:
-    return functools.reduce(lambda x, part: getattr(x, part, None), qualname.split("."), module)
 
 
 def is_allowed(name: str | None) -> bool:

@@ -110,7 +110,7 @@ class Energy(eqx.Module):
 
     def _of_units(self, terms: Array) -> Array:
         if not is_traced(self.kind) and self.form == "lyapunov":
-            refuse("energy", "be a sum over units", 'its form is "lyapunov": δᵀQδ is none')
+            refuse("energy", "be a sum over units", 'its form is "lyapunov": d^T Q d is none')
         return jnp.where(self.kind == _LYAPUNOV, jnp.nan, terms)
 
 

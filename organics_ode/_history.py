@@ -1,12 +1,15 @@
 """What became of a training: its history, its result, and the exceptions that carry it."""
 
-import json
+import copyreg
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, PyTree
+
+from ._checks import refuse
+from ._lines import from_line
+from ._paths import read_path
 
 
 class Columns(NamedTuple):
@@ -72,8 +75,24 @@ class History:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "History":
-        """The history from the JSON lines that `fit(..., log=path)` wrote."""
-        return cls([json.loads(line) for line in Path(path).read_text().splitlines()])
+        """The history from the JSON lines that `fit(..., log=path)` wrote (host).
+
+        A training may be writing them: the start of a line at the end is left out.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: a line is no record, by its number.
+        """
+        file = read_path("path", path)
+        if not file.is_file():
+            must = "Argument `path` must name a log that `fit` wrote"
+            raise FileNotFoundError(f"{must}, but {file} is not a file.")
+        *lines, last = file.read_bytes().split(b"\n")
+        records = [from_line(line) for line in lines]
+        if None in records:
+            i = records.index(None) + 1
+            refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is no record")
+        return cls([record for record in (*records, from_line(last)) if record is not None])
 
 
 class FitResult(NamedTuple):
@@ -134,7 +153,15 @@ class SkipResult(NamedTuple):
     outcome: str
 
 
-class TrainingDiverged(RuntimeError):
+class _Carrier(BaseException):
+    """An exception with a `result`, which pickling keeps: a process may raise it for another."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are unpickled by a call of their class with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # pyright: ignore
+
+
+class TrainingDiverged(_Carrier, RuntimeError):
     """The loss, its gradient or an update is not finite; `result` holds the last model where loss
     and gradient were, or the one training began with if they never were."""
 
@@ -143,7 +170,7 @@ class TrainingDiverged(RuntimeError):
         self.result = result
 
 
-class TrainingInterrupted(KeyboardInterrupt):
+class TrainingInterrupted(_Carrier, KeyboardInterrupt):
     """Training was interrupted; `result` holds the model or models and history up to then."""
 
     def __init__(self, result: FitResult | EnsembleResult | SkipResult, remedy: str = ""):
@@ -152,7 +179,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.result = result
 
 
-class TrainingNotSaved(RuntimeError):
+class TrainingNotSaved(_Carrier, RuntimeError):
     """A checkpoint or the log could not be written; `result` holds all up to then."""
 
     def __init__(self, message: str, result: FitResult | EnsembleResult | SkipResult):

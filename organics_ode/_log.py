@@ -8,6 +8,8 @@ from typing import Any
 
 from ._checks import refuse
 from ._history import CannotWrite, History
+from ._lines import from_line, to_line
+from ._paths import read_path
 
 
 class Log:
@@ -17,18 +19,18 @@ class Log:
     """
 
     def __init__(self, path: str | os.PathLike, start: int | None, history: History, done: int):
-        self._path = path
+        self._path = file = read_path("log", path)
         try:
-            self.start = _align(Path(path), start, history, done)
-            self._file = _open(path)
+            self.start = _align(file, start, history, done)
+            self._file = _open(file)
         except OSError as error:
             raise ValueError(
-                f"Argument `log` must be a file that can be written, but {path}: {error.strerror}."
+                f"Argument `log` must be a file that can be written, but {file}: {error.strerror}."
             ) from error
 
     def write(self, record: dict[str, Any]) -> None:
         try:
-            self._file.write(_line(record))
+            self._file.write(to_line(record))
             self._file.flush()
         except OSError as error:
             raise CannotWrite(f"the log {self._path}: {error.strerror}") from error
@@ -39,20 +41,17 @@ class Log:
             self._file.close()
 
 
-def _open(path: str | os.PathLike) -> Any:
-    return open(path, "a", encoding="utf-8")
-
-
-def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record) + "\n"
+def _open(path: Path) -> Any:
+    # Without `newline`, Windows would write other bytes than those that a resume looks for.
+    return open(path, "a", encoding="utf-8", newline="\n")
 
 
 def _align(path: Path, start: int | None, history: History, done: int) -> int:
     """Make the file hold the history from `start` on and nothing after it; where it begins."""
     size = path.stat().st_size if path.exists() else 0
     if start is None or start > size:  # a new file
-        start = size
-    wanted = "".join(map(_line, history.records)).encode()
+        start = size - _unfinished(path)
+    wanted = "".join(map(to_line, history.records)).encode()
     if start == size and not wanted:  # may be a pipe, which can not be read
         return start
     with open(path, "a+b") as file:
@@ -62,6 +61,12 @@ def _align(path: Path, start: int | None, history: History, done: int) -> int:
         file.truncate(start + min(len(found), len(wanted)))
         file.write(wanted[len(found) :])
     return start
+
+
+def _unfinished(path: Path) -> int:
+    """The bytes of a record that a killed training began to write at the end of the file."""
+    last = path.read_bytes().rpartition(b"\n")[2] if path.is_file() else b""
+    return len(last) if last.startswith(b'{"step') and from_line(last) is None else 0
 
 
 def _check_own(path: Path, found: bytes, wanted: bytes, done: int) -> None:

@@ -82,7 +82,7 @@ class AbstractPoints(eqx.Module):
         columns = ("", "", "abscissa (1/ms)", "freq. (Hz)", self._measure[0], "hits")
         head = "  {:3} {:8} {:>16} {:>11} {:>9} {:>5}   state".format(*columns)
         rows = [self._row(i) for i in range(min(len(self), _SHOWN))]
-        more = [f"  … {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
+        more = [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
         return "\n".join([f"{name}: {len(self)} found (there may be more)", head, *rows, *more])
 
     def _row(self, i: int) -> str:
@@ -133,7 +133,7 @@ _SHOWN = 20
 def _numbers(leaf: Any) -> str:
     values = np.asarray(leaf).ravel()
     text = " ".join(f"{value:.4g}" for value in values[:3])
-    return f"[{text}{' …' if values.size > 3 else ''}]"
+    return f"[{text}{' ...' if values.size > 3 else ''}]"
 
 
 def in_turns(one: Callable[..., Any], v: Float[Array, "k d"], *others: Array) -> Any:

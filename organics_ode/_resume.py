@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,6 +14,7 @@ from ._encoding import Unloadable, find, flatten, unflatten
 from ._fingerprint import Fingerprint, changes, fingerprint, summary
 from ._history import CannotWrite, Columns, History
 from ._objective import State
+from ._paths import read_path
 from .checkpoint import differences, library, listed, read, reading, remove_leftovers, save
 
 _STATE = ("model", "optimizer", "previous")
@@ -59,15 +59,16 @@ class Checkpoints:
     """
 
     def __init__(self, path: str | os.PathLike | None, every: int, **of: Any):
-        self.path, self._every = path, every
+        self.path = None if path is None else read_path("checkpoint", path)
+        self._every = every
         self.last: int | None = None  # the step of the last whole checkpoint
-        if path is None:
+        if self.path is None:
             return
-        folder = Path(path).resolve().parent
+        folder = self.path.resolve().parent
         if not folder.is_dir():
             refuse("checkpoint", "lie in an existing folder", f"{folder} is none; create it first")
-        if Path(path).exists() and not Path(path).is_file():
-            refuse("checkpoint", "name a file", f"{path} is a folder or a device")
+        if self.path.exists() and not self.path.is_file():
+            refuse("checkpoint", "name a file", f"{self.path} is a folder or a device")
         self._of = _describe(**of)
 
     def resume(self, first: Progress, total: int, argument: str = "steps") -> Progress:
@@ -75,10 +76,10 @@ class Checkpoints:
 
         The `argument` is the one that said `total`.
         """
-        if self.path is None or not Path(self.path).exists():
+        if self.path is None or not self.path.exists():
             return first
         with reading("checkpoint", self.path):
-            facts, arrays = read(Path(self.path))
+            facts, arrays = read(self.path)
         if facts["(root)"].get("name") != "organics_ode._resume:Checkpoint":
             must = "name a checkpoint that `fit` wrote, or a new file"
             refuse("checkpoint", must, f"{self.path} is a saved model")
@@ -184,7 +185,7 @@ class Checkpoints:
 
     def _check_space(self, progress: Progress, total: int) -> None:
         assert self.path is not None
-        folder = Path(self.path).resolve().parent
+        folder = self.path.resolve().parent
         size = sum(x.nbytes for x in jax.tree.leaves(progress[1:3]) if hasattr(x, "nbytes"))
         size += 2 * total * _BYTES_PER_RECORD
         free = shutil.disk_usage(folder).free

@@ -141,7 +141,7 @@ def _read_starts(starts: Any, like: Any) -> Float[Array, "k d"]:
     ends = [leaf.shape[leaf.ndim - len(shape) :] == shape for leaf, shape in leaves]
     if not all(ends) or len(leading) != 1 or 0 in max(leading):
         shapes = [leaf.shape for leaf, _ in leaves]
-        wanted = ", ".join(f"(…, {', '.join(map(str, shape))})" for _, shape in leaves)
+        wanted = ", ".join(f"(..., {', '.join(map(str, shape))})" for _, shape in leaves)
         refuse("starts", f"have shapes {wanted}, with at least one state", f"they are {shapes}")
     rows = [leaf.reshape(-1, *shape) for leaf, shape in leaves]
     return check_finite("starts", jax.vmap(lambda *each: ravel(each))(*rows))

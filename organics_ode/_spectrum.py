@@ -67,7 +67,7 @@ class Spectrum(eqx.Module):
             f"  {_complex(value):>24} {frequency:12.4g} {damping:9.3f} {time:12.4g}"
             for value, frequency, damping, time in zip(*map(np.asarray, columns), strict=True)
         ]
-        shown = rows if len(rows) <= 12 else [*rows[:12], f"  … {len(rows) - 12} more"]
+        shown = rows if len(rows) <= 12 else [*rows[:12], f"  ... {len(rows) - 12} more"]
         head = f"  {'eigenvalue (1/ms)':>24} {'freq. (Hz)':>12} {'damping':>9} {'time (ms)':>12}"
         title = f"Spectrum: {kind}, abscissa {float(self.abscissa):.6g} /ms"
         return "\n".join([title, head, *shown])

@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 
 from ._checks import refuse
 from ._encoding import Facts, Flat, Unloadable, find, flatten, is_allowed, to_numpy, unflatten
+from ._paths import read_path
 
 _FORMAT, _VERSION, _HEADER = "organics_ode", 1, "__header__"
 _SHOWN = 5  # differences in one error message
@@ -30,7 +31,7 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
     types and shardings are not. Plain numpy reads the file.
 
     Args:
-        path: the file, replaced if it exists; its extension is kept as given.
+        path: the file, replaced if it exists; its extension is kept as given, and `~` is your home.
         model: equinox Modules, NamedTuples, tuples, lists, dicts with keys of text or bool,
             numpy and jax arrays, PRNG keys, numbers, texts, None, enum members and importable
             functions, nested.
@@ -39,7 +40,7 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
         ValueError: a leaf that cannot be stored, by its name, or a `path` that is no plain file.
         FileNotFoundError: the folder is missing.
     """
-    target = Path(path).resolve()
+    target = read_path("path", path).resolve()
     if not target.parent.is_dir():
         missing = f"Argument `path` must lie in an existing folder, but {target.parent} is none"
         raise FileNotFoundError(f"{missing}; create it first.")
@@ -73,13 +74,14 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
         ValueError: the file is damaged, foreign, from a newer version, holds 64-bit jax arrays
             while x64 is off, or differs from `like` (naming each leaf).
     """
-    if not Path(path).is_file():
+    file = read_path("path", path)
+    if not file.is_file():
         missing = f"Argument `path` must name a saved model, but {path} is not a file"
         raise FileNotFoundError(
             f"{missing}; check the folder and the extension (`save` adds none)."
         )
     with reading("path", path):
-        facts, arrays = read(Path(path))
+        facts, arrays = read(file)
     if like is None:
         with reading("path", path):
             return unflatten(facts, arrays, find)
@@ -163,9 +165,9 @@ def _write(target: Path, members: dict[str, np.ndarray]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(path: str | os.PathLike[str]) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what a process that was killed while writing `path` left beside it."""
-    target = Path(path).resolve()
+    target = path.resolve()
     for file in target.parent.iterdir():
         if file.name.startswith(_temporary_prefix(target)) and file.suffix == ".tmp":
             file.unlink(missing_ok=True)

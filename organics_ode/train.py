@@ -253,7 +253,7 @@ def _diverged(now: Progress, step: int, is_odd: bool = False) -> NoReturn:
     elif _steps_explicitly(now.previous):
         remedy = (
             "An explicit step is stable only for dt well below the time constants, and below "
-            "τ_y/√a where normalization is strong: shorten dt, bound them "
+            "tau_y/sqrt(a) where normalization is strong: shorten dt, bound them "
             "(`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate"
         )
     kept = "the model it began with" if step == 1 else "the last model where both were finite"

@@ -1,7 +1,9 @@
 """Checks of constructor arguments, in one wording."""
 
 import math
+import os
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 
@@ -53,3 +55,14 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ValueError(
             f"Argument `{name}` must be one of {', '.join(choices)}, but it is {value!r}."
         )
+
+
+def read_folder(name: str, value: Any) -> Path:
+    """The absolute path that a text or path names, `~` being the user's home."""
+    try:
+        text = os.fspath(value)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or "\0" in text:
+        raise ValueError(f"Argument `{name}` must be a path, but it is {value!r}.")
+    return Path(os.path.expanduser(text)).absolute()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ._checks import read_folder
 from ._optional import require
 
 VARIABLE = "ORGANICS_DATA"
@@ -42,12 +43,13 @@ def mnist_folder(data_dir: str | os.PathLike[str] | None) -> Path:
         The path of `mnist/`. A folder that the user named is not looked into.
 
     Raises:
+        ValueError: `data_dir` is no path.
         FileNotFoundError: the files had to be downloaded and could not be.
         ImportError: they had to be downloaded, and pooch or tqdm is not installed.
     """
     named = (os.environ.get(VARIABLE) or None) if data_dir is None else data_dir
     if named is not None:
-        return Path(named).expanduser().absolute() / "mnist"
+        return read_folder("data_dir", named) / "mnist"
     return download(_pooch().os_cache("organics_ode") / "mnist", MD5, MIRRORS)
 
 

@@ -4,10 +4,16 @@ A test that calls a library which promotes ranks by itself relaxes the last one 
 `jax.numpy_rank_promotion("allow")`.
 """
 
+import contextlib
+import ctypes
+import gc
 import itertools
+import math
+import mmap
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 # Before anything imports matplotlib or JAX.
 os.environ["MPLBACKEND"] = "Agg"
@@ -55,15 +61,55 @@ def unchecked():
 
 
 # A process may hold 65 530 memory maps (Linux's default), and every program that XLA compiles takes
-# a few: thousands of tests in one process ran out of them, and LLVM then aborts.
-MAPS, CHECKED_EVERY = 25_000, 8
+# a few: thousands of tests in one process ran out of them, and LLVM then aborts. Programs also take
+# memory, until XLA is told to forget them: 1.2 GB of a worker went down to 0.45.
+MAPS, MAPS_COUNTED_EVERY = 25_000, 8  # counting them takes milliseconds
+MEMORY = 2 * 2**30
+# A worker at that bound, in a test that takes much itself or starts a process.
+PER_WORKER = 3.5 * 2**30
 finished = itertools.count(1)
 
 
 def pytest_runtest_teardown():
-    """Forget the compiled programs once they hold many memory maps."""
-    if next(finished) % CHECKED_EVERY == 0 and sys.platform == "linux":
-        with open("/proc/self/maps", "rb") as maps:
-            held = sum(1 for _ in maps)
-        if held > MAPS:
-            jax.clear_caches()
+    """Forget the compiled programs once they hold much memory, or many memory maps."""
+    if sys.platform == "linux" and (held_memory() > MEMORY or holds_many_maps()):
+        jax.clear_caches()
+        gc.collect()
+        # glibc keeps what is freed; musl has no such function.
+        getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
+
+
+def held_memory():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * mmap.PAGESIZE
+
+
+def holds_many_maps():
+    if next(finished) % MAPS_COUNTED_EVERY:
+        return False
+    with open("/proc/self/maps", "rb") as maps:
+        return sum(1 for _ in maps) > MAPS
+
+
+def available_memory():
+    """Bytes that programs can still take here, as far as the system tells; else infinite."""
+    limits = [math.inf]
+    if sys.platform == "linux":
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
+        group = Path("/sys/fs/cgroup")
+        with contextlib.suppress(OSError, ValueError):  # no such group, or no limit: "max"
+            taken = int((group / "memory.current").read_text())
+            limits.append(int((group / "memory.max").read_text()) - taken)
+    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE / 2)
+    return min(limits)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """For `-n auto`: no more workers than there is room for, or as many as the environment says."""
+    workers = yield
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return workers
+    return max(1, int(min(workers, available_memory() / PER_WORKER)))

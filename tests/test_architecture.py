@@ -21,7 +21,8 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
 # Each layer may import the layers above it in this list, and nothing else of the library.
 LAYERS = (
-    {"_checks", "_order", "_steps"},
+    {"_checks", "_functions", "_lines", "_order", "_steps"},
+    {"_paths"},
     {"_nonlinearities", "_masks", "mean_field", "population"},
     {"_ornstein_uhlenbeck"},
     {"_constraints"},

@@ -205,7 +205,7 @@ BAD = {
     "`value` must lie between 1.0 and 2.0": lambda: oo.Bounded(np.array([1.5, 2.0]), 1.0, 2.0),
     "`low` must be finite and below `high`": lambda: oo.Bounded(1.0, 2.0, 2.0),
     "`low` must be finite and below `high`, but they are -inf": lambda: oo.Bounded(1.0, -np.inf),
-    "`value` must have singular values ≤ 1.0": lambda: oo.SpectralBound(2 * np.eye(2)),
+    "`value` must have singular values <= 1.0": lambda: oo.SpectralBound(2 * np.eye(2)),
     "`value` must be a matrix": lambda: oo.SpectralBound(np.zeros(3)),
     "`bound` must be a positive number": lambda: oo.SpectralBound(np.eye(2), bound=0),
 }

@@ -184,9 +184,9 @@ def test_it_prints_a_table(three):
 def test_a_long_table_is_cut(ring):
     *_, points = ring
     lines = repr(points).splitlines()
-    assert lines[-1] == f"  … {len(points) - 20} more" and len(lines) == 23
+    assert lines[-1] == f"  ... {len(points) - 20} more" and len(lines) == 23
     assert "marginal" in repr(points[points.is_marginal])
-    assert " …]" in lines[2]
+    assert " ...]" in lines[2]
 
 
 def test_it_is_saved_and_loaded_to_the_bit(three, tmp_path):

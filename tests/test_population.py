@@ -214,7 +214,7 @@ def test_alignment_and_distance_of_trajectories(paths):
 
 BAD = {
     "labels must have shape": lambda: population.condition_means(np.ones((3, 2)), [0, 1], 2),
-    "labels must be between 0 and 1, or −1": lambda: population.selectivity(
+    "labels must be between 0 and 1, or -1": lambda: population.selectivity(
         np.ones((3, 2)), [0, 1, 2], 2
     ),
     "labels must hold integers": lambda: population.d_prime(np.ones((2, 2)), [0.0, 1.0]),

@@ -284,7 +284,7 @@ def test_a_readout_sees_its_units():
         ({"tau_noise": 0.0}, "`tau_noise` must be positive"),
         ({"f": "relu"}, "`f` must be a function"),
         ({"f": jnp.sum}, "`f` must map an array"),
-        ({"input_units": (3, 2)}, "`input_units` must have 0 ≤ start < stop"),
+        ({"input_units": (3, 2)}, "`input_units` must have 0 <= start < stop"),
         ({"input_units": (0, 9)}, "`input_units` must end at n = 5"),
         ({"input_units": (0.0, 3.0)}, "`input_units` must be a pair"),
     ),

@@ -149,7 +149,7 @@ def test_it_is_a_sequence_that_prints_and_is_saved(plane, tmp_path):
 def test_bad_arguments_are_refused(unchecked):
     circuit = Plane()
     for starts in (PlaneState(jnp.zeros((3, 3))), PlaneState(jnp.zeros((0, 2)))):
-        with pytest.raises(ValueError, match=r"Argument `starts` must have shapes \(…, 2\)"):
+        with pytest.raises(ValueError, match=r"Argument `starts` must have shapes \(\.\.\., 2\)"):
             oo.slow_points(circuit, [0.0], starts)
     with pytest.raises(ValueError, match="Argument `starts` must be a PlaneState"):
         oo.slow_points(circuit, [0.0], jnp.zeros((3, 2)))

@@ -168,7 +168,7 @@ def test_printing_shows_a_table_with_units():
     assert "stable, abscissa -0.01 /ms" in text
     assert "freq. (Hz)" in text and "159.1" in text and "-0.01 + 0.99995i" in text
     large = repr(spectrum_of(-jnp.diag(jnp.arange(1.0, 21.0))))
-    assert "… 8 more" in large and len(large.splitlines()) == 15
+    assert "... 8 more" in large and len(large.splitlines()) == 15
 
 
 def test_float32_stays_float32():

@@ -245,7 +245,7 @@ def _read_geometry(geometry: Any) -> tuple[float, ...]:
     if min(sigma_m, sigma_I) <= 0:
         refuse("geometry", "have sigma_m > 0 and sigma_I > 0", f"they are {sigma_m}, {sigma_I}")
     if not 0 <= rho <= 1:
-        refuse("geometry", "have 0 ≤ rho ≤ 1", f"rho is {rho}")
+        refuse("geometry", "have 0 <= rho <= 1", f"rho is {rho}")
     if not any(readout):
         refuse("geometry", "have a readout, p, p_m or p_I other than 0", "all three are 0")
     return tuple(found)

@@ -220,7 +220,7 @@ def check_units(name: str, units: Any, size: int | None) -> tuple[int, int]:
         refuse(name, "be a pair (start, stop) of whole numbers", f"it is {units!r}")
     start, stop = map(int, units)
     if not 0 <= start < stop:
-        refuse(name, "have 0 ≤ start < stop", f"it is ({start}, {stop})")
+        refuse(name, "have 0 <= start < stop", f"it is ({start}, {stop})")
     if size is not None and stop > size:
         refuse(name, f"end at n = {size} at most", f"it is ({start}, {stop})")
     return start, stop

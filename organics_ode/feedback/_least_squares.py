@@ -83,5 +83,5 @@ def _ridge(conditions: Conditions, states: Array, alpha: Array) -> Trained:
 def _refuse_silence(trained: Trained) -> Trained:
     if not is_traced(trained.states) and not jnp.any(trained.network.phi(trained.states)):
         must = "be driven by its input or by the target fed back"
-        refuse("network", must, "φ(x) = 0 for all units, and no readout can tell its states")
+        refuse("network", must, "phi(x) = 0 for all units, and no readout can tell its states")
     return trained

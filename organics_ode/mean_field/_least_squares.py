@@ -83,7 +83,7 @@ def least_squares(
         delta_star = float(_variances(phi, n, sup**2, o, g, jnp.full(8, A))[0])
         star = averages_at(phi, jnp.asarray(delta_star), n)
         if g * g * star.slope2 >= 1:
-            refuse("g", "leave a state at rest to train on", f"it is {g}, and there r ≥ 1")
+            refuse("g", "leave a state at rest to train on", f"it is {g}, and there r >= 1")
         q = float(star.phi2)
         if q < _SILENT:
             refuse(

@@ -62,7 +62,7 @@ class Solutions(eqx.Module):
             f"  {z:12.6g} {d:12.6g} {r:10.5g} {o:20.5g}  {kind}"
             for z, d, r, o, kind in zip(*columns, strict=True)
         ]
-        head = f"  {'z':>12} {'Δ0':>12} {'radius':>10} {'outlier':>20}  kind"
+        head = f"  {'z':>12} {'delta0':>12} {'radius':>10} {'outlier':>20}  kind"
         return "\n".join([f"{type(self).__name__}: {len(self)}", head, *rows])
 
 
@@ -119,7 +119,7 @@ def check_target(geometry: Geometry, target: float) -> None:
     size = abs(o.n_m * target) + abs(o.n_I)
     if abs(o.n_m * target + o.n_I) <= _NEAR * size:
         singular = float(geometry.singular_target)
-        must = "differ from A* = −n_I/n_m, where no finite readout holds it"
+        must = "differ from A* = -n_I/n_m, where no finite readout holds it"
         refuse("target", must, f"A* = {singular:.10g} and it is {target:.10g}")
 
 
@@ -179,7 +179,7 @@ def sup_of(phi: Function) -> float:
         values = np.asarray(phi(jnp.asarray(np.concatenate([-far[::-1], far]))), float)
     size = np.abs(values)
     if not np.all(np.isfinite(values)) or size.max() > 1.01 * size[20:-20].max():
-        refuse("phi", "be bounded", f"|φ| reaches {size.max():.3g} at |x| = 1e8")
+        refuse("phi", "be bounded", f"|phi| reaches {size.max():.3g} at |x| = 1e8")
     return float(size.max())
 
 
@@ -237,7 +237,7 @@ def _described(phi: Any, n: int, o: Any, g: float, z: np.ndarray, delta: np.ndar
     if not all(r < _TOLERANCE or abs(v) < _TOLERANCE for r, v in zip(residuals, z, strict=True)):
         raise RuntimeError(
             f"The equations at rest are not solved near z = {z}: relative residuals {residuals}. "
-            "A φ whose ⟨φ²⟩ is not concave in the variance can cause this."
+            "A phi whose mean square is not concave in the variance can cause this."
         )
     columns = zip(*[(row[0], row[1], *row[3]) for row in rows], strict=True)
     z, delta, radius, roots, outlier, is_stable = (np.asarray(jnp.stack(c)) for c in columns)

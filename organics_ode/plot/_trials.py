@@ -76,7 +76,7 @@ def plot_state_space(
     paths = np.asarray(projections)
     paths = paths[None] if paths.ndim == 2 else paths
     if paths.ndim != 3 or paths.shape[-1] < 2:
-        must = "have shape (time, k) or (trajectories, time, k) with k ≥ 2"
+        must = "have shape (time, k) or (trajectories, time, k) with k >= 2"
         refuse("projections", must, f"it has shape {np.shape(projections)}")
     ax = axes_of(ax)
     for i, path in enumerate(paths):

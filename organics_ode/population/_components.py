@@ -66,7 +66,7 @@ def principal_components(responses: Any, count: int | None = None) -> PrincipalC
     """
     responses = as_float_array("responses", responses)
     if responses.ndim < 2 or responses.size < 2 * responses.shape[-1]:
-        must = "have axes (…, n) with at least two samples"
+        must = "have axes (..., n) with at least two samples"
         refuse("responses", must, f"its shape is {responses.shape}")
     if not is_traced(responses):
         check_finite("responses", responses)

@@ -75,9 +75,9 @@ def period_mean(responses: Any, period: Any) -> Float[Array, "*batch n"]:
     responses = as_float_array("responses", responses)
     steps = jnp.asarray(period)
     if responses.ndim < 2:
-        refuse("responses", "have axes (…, time, n)", f"its shape is {responses.shape}")
+        refuse("responses", "have axes (..., time, n)", f"its shape is {responses.shape}")
     if steps.shape not in ((2,), (*responses.shape[:-2], 2)):
-        must = "have shape (2,), or (…, 2) with the leading axes of `responses`"
+        must = "have shape (2,), or (..., 2) with the leading axes of `responses`"
         refuse("period", must, f"its shape is {steps.shape}")
     return _period_mean(responses, steps)
 
@@ -107,7 +107,7 @@ def read_trials(
     if not is_traced(labels) and labels.size:
         low, high = int(labels.min()), int(labels.max())
         if low < -1 or high >= conditions:
-            must = f"be between 0 and {conditions - 1}, or −1"
+            must = f"be between 0 and {conditions - 1}, or -1"
             refuse(name, must, f"it holds {low} to {high}")
     # Of labels known only inside jit those that are no condition are left out, too.
     labels = jnp.asarray(labels).astype(jnp.int32)

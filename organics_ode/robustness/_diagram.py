@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_positive_integer, refuse
 from ._classes import CLASSES, classify
-from ._study import RandomMatrix, describe, load, read_study, save
+from ._study import RandomMatrix, describe, load, read_file, read_study, save
 from ._trials import run_trials
 
 
@@ -51,8 +51,8 @@ class PhaseDiagram(eqx.Module):
             f"  {delta:10.4g}  " + "  ".join(f"{share:16.3f}" for share in row)
             for delta, row in zip(self.deltas, shares, strict=True)
         ]
-        title = f"PhaseDiagram: {self.classes.shape} trials, Δ, ‖z‖; fractions over all ‖z‖"
-        return "\n".join([title, f"  {'Δ':>10}  {head}", *rows])
+        title = f"PhaseDiagram: {self.classes.shape} trials, delta, |z|; fractions over all |z|"
+        return "\n".join([title, f"  {'delta':>10}  {head}", *rows])
 
 
 def gaussian(key: PRNGKeyArray, n: int) -> Float[Array, "n n"]:
@@ -125,13 +125,14 @@ def phase_diagram(
     check_positive_integer("trials", trials)
     devices = list(jax.devices()[:1] if devices is None else devices)
     arguments = describe(study, key, random)
-    done = load(path, arguments)
+    file = read_file(path)
+    done = load(file, arguments)
     with tqdm(total=trials, initial=min(len(done), trials), disable=not progress) as bar:
         while len(done) < trials:
             first, count = len(done), min(len(devices), trials - len(done))
             ends = run_trials(study, key, random, first, devices)[:count]
             done += [classify(study, ending) for ending in ends]
-            save(path, arguments, done)
+            save(file, arguments, done)
             bar.update(count)
     stacked = {name: np.stack([trial[name] for trial in done[:trials]]) for name in done[0]}
     return PhaseDiagram(study.deltas, study.norms, **stacked)

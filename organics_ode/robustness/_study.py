@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import check_positive_integer, check_positive_number, refuse
+from .._paths import read_path
 
 RandomMatrix = Callable[[PRNGKeyArray, int], Float[Array, "n n"]]
 
@@ -62,12 +63,22 @@ def describe(study: Study, key: PRNGKeyArray, random: RandomMatrix) -> dict[str,
     return values | known | {"dtype": jnp.zeros(()).dtype.name}
 
 
-def load(path: str | os.PathLike | None, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    if path is None or not Path(path).exists():
+def read_file(path: str | os.PathLike | None) -> Path | None:
+    """Where the diagram is kept, known before hours of work to be a place for a file."""
+    if path is None:
+        return None
+    file = read_path("path", path)
+    if not file.parent.is_dir():
+        refuse("path", "lie in an existing folder", f"{file.parent} is none; create it first")
+    if file.exists() and not file.is_file():
+        refuse("path", "name a file", f"{file} is a folder or a device")
+    return file
+
+
+def load(path: Path | None, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    if path is None or not path.exists():
         return []
-    with np.load(path) as file:
-        stored = json.loads(str(file["arguments"]))
-        arrays = {name: file[name] for name in file.files if name != "arguments"}
+    stored, arrays = _read(path)
     for name, value in arguments.items():
         if stored.get(name) != value:
             found = f"it holds one with `{name}` = {stored.get(name)}, not {value}"
@@ -76,14 +87,25 @@ def load(path: str | os.PathLike | None, arguments: dict[str, Any]) -> list[dict
     return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
 
 
-def save(
-    path: str | os.PathLike | None, arguments: dict[str, Any], done: list[dict[str, Any]]
-) -> None:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        # numpy leaves a file that it can not read open.
+        with open(path, "rb") as raw, np.load(raw) as file:
+            stored = json.loads(str(file["arguments"]))
+            arrays = {name: file[name] for name in file.files if name != "arguments"}
+    # Foreign or damaged bytes make zipfile, zlib, numpy and json raise nearly anything.
+    except Exception as error:
+        found = f"{path} is another file, or damaged ({error!r})"
+        refuse("path", "be new or hold a diagram", found)
+    return stored, arrays
+
+
+def save(path: Path | None, arguments: dict[str, Any], done: list[dict[str, Any]]) -> None:
     if path is None:
         return
     arrays: dict[str, Any] = {k: np.stack([trial[k] for trial in done]) for k in done[0]}
     arrays["arguments"] = np.array(json.dumps(arguments))
-    temporary = Path(path).with_name(f".{uuid.uuid4().hex}.npz")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.npz")
     try:
         with open(temporary, "wb") as file:
             np.savez_compressed(file, **arrays)

@@ -1,0 +1,41 @@
+"""A record of numbers as a line of JSON, and back.
+
+JSON has no NaN, which is written as null, and no infinities, which are written as texts.
+"""
+
+import json
+import math
+from typing import Any
+
+_INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def to_line(record: dict[str, Any]) -> str:
+    """The record as a line, end included."""
+    return json.dumps({k: _to_json(v) for k, v in record.items()}, allow_nan=False) + "\n"
+
+
+def from_line(line: bytes) -> dict[str, Any] | None:
+    """The record in a line, or None if it is none: without a step, or no JSON."""
+    try:
+        record = json.loads(line)
+        step = record["step"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return {k: _from_json(v) for k, v in record.items()} if type(step) is int else None
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_to_json(v) for v in value]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else next(k for k, v in _INFINITIES.items() if v == value)
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_json(v) for v in value]
+    if isinstance(value, str):
+        return _INFINITIES.get(value, value)
+    return math.nan if value is None else value

@@ -1,0 +1,207 @@
+"""One object of every public class: `OBJECTS` maps the name of a class to a thunk.
+
+A record of a result needs no entry: it is filled from the annotations of its fields.
+"""
+
+import dataclasses
+import enum
+import functools
+import types
+import typing
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import zoo
+
+import organics_ode as oo
+import tasks
+from organics_ode import feedback, mean_field, planar, population, robustness
+from organics_ode.skips import Stage
+
+NAMESPACES = (oo, tasks, feedback, mean_field, planar, population, robustness)
+KEY = jax.random.key(0)
+
+
+class Environment:
+    """Of the kind that `tasks.NeurogymTask` takes; two of one seed are equal."""
+
+    dt = 100.0
+
+    def seed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    def new_trial(self):
+        right = int(self.rng.integers(1, 3))
+        self.ob = np.tile(np.eye(3)[right], (4, 1))
+        self.gt = np.array([0, 0, right, right])
+
+    def __eq__(self, other):
+        return type(other) is Environment
+
+    def __hash__(self):
+        return 0
+
+
+def rate_network():
+    W = oo.Connectivity(np.eye(4), mask=np.eye(4) > 0)
+    return oo.RateNetwork(W, np.ones((4, 2)), np.ones(4), 50.0, f=jnp.tanh)
+
+
+def feedback_network():
+    chi, m, n, I = np.eye(3), np.ones(3), np.zeros(3), np.ones(3)
+    return oo.FeedbackNetwork(chi, m, n, I, 0.5, np.ones((3, 1)), phi=jax.nn.relu)
+
+
+@functools.cache
+def classifier():
+    readout = oo.Readout(np.ones((2, 4)), activation=jax.nn.softplus)
+    return oo.SequenceClassifier(oo.Euler(rate_network(), 10.0), readout)
+
+
+def points(cls, **more):
+    states, spectra = zoo.state_of(zoo.organics()), build(oo.Spectrum)
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (states, spectra))
+    return cls(two[0], jnp.zeros(2), two[1], jnp.ones(2, int), **more)
+
+
+def trajectory():
+    ts, one = jnp.arange(2.0), jnp.ones((), int)
+    stats = {f"num_{kind}steps": one for kind in ("", "accepted_", "rejected_")}
+    stats |= {"t_reached": ts[-1], "largest": ts[-1]}
+    states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), zoo.state_of(zoo.organics()))
+    return oo.Trajectory(ts, states, diffrax.RESULTS.successful, stats, "Tsit5")
+
+
+def history():
+    loss = [{"step": 1, "loss": float("nan"), "seconds": 0.5}, {"step": 1, "validation_loss": 2.0}]
+    return oo.History(loss, resumed=(1,))
+
+
+MATRIX, ROWS = np.full((2, 2), 0.5), [[0.5], [1.5]]
+OBJECTS = {
+    "AddingProblem": tasks.AddingProblem,
+    "AtFixedPoint": feedback.AtFixedPoint,
+    "Batch": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY)(0),
+    "Bounded": lambda: oo.Bounded(np.ones(2), 0.5, 3.0),
+    "Connectivity": lambda: oo.Connectivity(MATRIX, mask=MATRIX > 0, signs=np.array([1, 1])),
+    "Constant": lambda: oo.Constant(np.ones(2)),
+    "ContextDecision": tasks.ContextDecision,
+    "CopyMemory": tasks.CopyMemory,
+    "DelayedComparison": tasks.DelayedComparison,
+    "DelayedMatch": tasks.DelayedMatch,
+    "EnsembleResult": lambda: oo.EnsembleResult((classifier(),), history(), ("diverged",), (1,)),
+    "Euler": lambda: oo.Euler(zoo.gated(), 0.5),
+    "FeedbackNetwork": feedback_network,
+    "FitResult": lambda: oo.FitResult(classifier(), history()),
+    "FixedPointLayer": lambda: oo.FixedPointLayer(np.eye(2), np.eye(2), np.eye(2), 0.1, np.ones(2)),
+    "FixedPoints": lambda: points(oo.FixedPoints),
+    "FlipFlop": tasks.FlipFlop,
+    "FromRest": lambda: feedback.FromRest(3, 0.1),
+    "Frozen": lambda: oo.Frozen(np.ones(2)),
+    "FunctionInput": lambda: oo.FunctionInput(jnp.sin),
+    "GRU": lambda: oo.GRU(eqx.nn.GRUCell(2, 3, key=KEY)),
+    "GatedORGaNICs": zoo.CIRCUITS["gated bounded tau"],
+    "Geometry": lambda: mean_field.Geometry(1.2, 0.5, 0.5, 1, 1, 0.3),
+    "History": history,
+    "LSTM": lambda: oo.LSTM(eqx.nn.LSTMCell(2, 3, key=KEY)),
+    "LinearInput": lambda: oo.LinearInput([0.0, 1.0], ROWS),
+    "LogUniform": lambda: oo.LogUniform(1.0, 10.0),
+    "LogitNormal": lambda: oo.LogitNormal(1.0),
+    "Minibatches": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY),
+    "NeurogymTask": lambda: tasks.NeurogymTask(Environment(), 5, actions=3),
+    "Noise": lambda: oo.Noise(oo.ORGaNICsState(0.2, 0.0)),
+    "Noisy": lambda: oo.Noisy(rate_network()),
+    "NonNegative": lambda: oo.NonNegative(np.ones(2)),
+    "ORGaNICs": zoo.CIRCUITS["organics trained exponent"],
+    "PerceptualDecision": tasks.PerceptualDecision,
+    "PlanarFixedPoints": lambda: planar.PlanarFixedPoints(
+        oo.ORGaNICsState(*jnp.ones((2, 2, 1))), jnp.full((2, 2), 1j), jnp.zeros(2), ("node",) * 2
+    ),
+    "Positive": lambda: oo.Positive(np.ones(2)),
+    "RateNetwork": rate_network,
+    "ReactionTime": lambda: tasks.ReactionTime(tasks.PerceptualDecision()),
+    "Readout": lambda: classifier().readout,
+    "ReadySetGo": tasks.ReadySetGo,
+    "RingTask": lambda: tasks.RingTask(next(iter(tasks.RING_TASKS))),
+    "RuleReversal": tasks.RuleReversal,
+    "RungeKutta": lambda: oo.RungeKutta(zoo.organics(), 0.5),
+    "SequenceClassifier": classifier,
+    "SequenceToSequence": lambda: oo.SequenceToSequence(classifier().cell, classifier().readout),
+    "SequentialDigits": tasks.SequentialDigits,
+    "ShuOsher": lambda: oo.ShuOsher(zoo.organics(), 0.5),
+    "SkipSchedule": lambda: oo.SkipSchedule(oo.StateSkip(), length=3),
+    "SkipResult": lambda: oo.SkipResult((classifier(),), history(), *np.ones((2, 1)), "completed"),
+    "SlowPoints": lambda: points(oo.SlowPoints, speeds=jnp.zeros(2)),
+    "SpectralBound": lambda: oo.SpectralBound(MATRIX, 1.5),
+    "Stage": lambda: Stage(0, 3, 0.5),
+    "TemporalSkip": lambda: oo.TemporalSkip(oo.Euler(zoo.gated(), 0.5), oo.StateSkip(), 3, 0.5),
+    "Trajectory": trajectory,
+    "Trial": lambda: tasks.FlipFlop().sample(KEY),
+    "Trials": lambda: oo.trials(tasks.FlipFlop(), 3, key=KEY),
+    "ZeroOrderHold": lambda: oo.ZeroOrderHold([0.0, 1.0], ROWS),
+}
+
+
+def public_classes():
+    """All final ones, and those that public functions return without naming them."""
+    named = {v for space in NAMESPACES for v in vars(space).values() if isinstance(v, type)}
+    named |= {type(OBJECTS[name]()) for name in ("Minibatches", "Trials", "Stage")}
+    is_library = {c for c in named if c.__module__.partition(".")[0] in ("organics_ode", "tasks")}
+    return sorted((c for c in is_library if not _is_left_out(c)), key=lambda c: c.__name__)
+
+
+def _is_left_out(cls):
+    return issubclass(cls, BaseException) or cls.__name__.startswith("Abstract")
+
+
+def build(cls):
+    """An object of the class: its entry, or one filled from its annotations."""
+    if cls.__name__ in OBJECTS:
+        return OBJECTS[cls.__name__]()
+    if issubclass(cls, enum.Enum):
+        return next(iter(cls))
+    is_record = dataclasses.is_dataclass(cls) or hasattr(cls, "_fields")
+    assert is_record, f"{cls.__name__} needs an entry in `OBJECTS`"
+    hints = typing.get_type_hints(cls)
+    names = getattr(cls, "_fields", None) or [f.name for f in dataclasses.fields(cls)]
+    parts = {name: _filled(hints[name]) for name in names}
+    if issubclass(cls, tuple):
+        return cls(**parts)
+    module = object.__new__(cls)
+    vars(module).update(parts)
+    return module
+
+
+def _filled(hint):
+    """A value of an annotated type; every named dimension is 2."""
+    if hasattr(hint, "dim_str"):
+        return _array(hint)
+    if isinstance(hint, types.UnionType):
+        return _filled(typing.get_args(hint)[0])
+    if typing.get_origin(hint) is tuple:
+        return (_filled(typing.get_args(hint)[0]),) * 2
+    plain: dict[typing.Any, typing.Any] = {
+        float: 0.5,
+        int: 1,
+        bool: True,
+        str: "a",
+        typing.Any: oo.ORGaNICsState(1.0, 2.0),
+    }
+    if hint in plain:
+        return plain[hint]
+    if hint is diffrax.RESULTS:
+        return diffrax.RESULTS.successful
+    return {} if typing.get_origin(hint) is dict else build(hint)
+
+
+def _array(hint):
+    dims = [d for d in hint.dim_str.split() if d[0] not in ".*"]
+    shape = tuple(int(d) if d.isdigit() else 2 for d in dims)
+    kind = hint.dtypes[0] if isinstance(hint.dtypes[0], str) else hint.dtypes[0].pattern
+    kinds = {"bool": bool, "int32": np.int32, "int": int, "complex": complex}
+    kinds |= {"float32": np.float32, "float": float}
+    array = np.ones(shape, next(dtype for name, dtype in kinds.items() if name in kind))
+    return jnp.asarray(array) if hint.array_type is jax.Array else array

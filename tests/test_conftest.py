@@ -1,0 +1,37 @@
+"""The bounds on what the test suite itself takes."""
+
+import conftest
+import jax
+import pytest
+
+
+def workers(monkeypatch, *, cores, gibibytes):
+    monkeypatch.setattr(conftest, "available_memory", lambda: gibibytes * 2**30)
+    hook = conftest.pytest_xdist_auto_num_workers(config=None)
+    next(hook)
+    with pytest.raises(StopIteration) as returned:
+        hook.send(cores)
+    return returned.value.value
+
+
+def test_workers_fit_into_the_memory(monkeypatch):
+    monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
+    assert workers(monkeypatch, cores=8, gibibytes=15) == 4
+    assert workers(monkeypatch, cores=8, gibibytes=1) == 1
+    assert workers(monkeypatch, cores=2, gibibytes=64) == 2
+    assert workers(monkeypatch, cores=4, gibibytes=float("inf")) == 4
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "8")
+    assert workers(monkeypatch, cores=8, gibibytes=1) == 8
+
+
+@pytest.mark.skipif(conftest.sys.platform != "linux", reason="reads /proc")
+def test_a_worker_at_its_bound_forgets_what_it_compiled(monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: forgotten.append(True))
+    monkeypatch.setattr(conftest, "MEMORY", 2 * conftest.held_memory())
+    monkeypatch.setattr(conftest, "holds_many_maps", lambda: False)
+    conftest.pytest_runtest_teardown()
+    assert not forgotten
+    monkeypatch.setattr(conftest, "MEMORY", conftest.held_memory() / 2)
+    conftest.pytest_runtest_teardown()
+    assert forgotten and 0 < conftest.held_memory() < conftest.available_memory()
