@@ -9,6 +9,7 @@ from .. import planar
 from .._checks import check_positive_integer, refuse
 from ..circuits import AbstractCircuit
 from ._axes import BLUE, GREEN, PURPLE, RED, axes_of
+from ._read import check_kind
 
 Point = tuple[int, int]  # (number of the value, number of the fixed point there)
 _BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc")
@@ -39,6 +40,9 @@ def plot_phase_portrait(
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: an argument is bad.
     """
     found = planar.fixed_points(circuit, x)  # Before a figure is made: an argument may be wrong.
     nullclines = planar.nullcline_curves(circuit, x, y_range, a_range)
@@ -64,7 +68,11 @@ def plot_bifurcation(bifurcation: planar.Bifurcation, name: str = "y", ax: Any =
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: an argument is bad.
     """
+    check_kind("bifurcation", bifurcation, planar.Bifurcation)
     if name not in ("y", "a"):
         refuse("name", "be y or a", f"it is {name!r}")
     field = np.asarray(getattr(bifurcation.states, name))
