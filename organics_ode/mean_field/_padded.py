@@ -251,14 +251,22 @@ class PhaseMap(NamedTuple):
     """The states at rest over geometries (rows) and targets (columns); numpy arrays.
 
     - `counts`: how many there are; 0 where the target is A* and nothing can hold it.
-    - `target_is_stable`: whether the state with z = A is stable.
+    - `target_is_stable`: whether the state with z = A is stable: radius < 1 and Re λ < 1.
     - `target_outlier`: its outlier; NaN where none is outside of the bulk.
-    - `globally_stable`: whether it is stable and the only one.
+    - `target_radius`: the radius of its bulk.
+    - `target_is_chaotic`: radius ≥ 1: the network does not rest there, see `chaos`.
+    - `globally_stable`: whether it is stable and the only state at rest. That every start comes to
+      it is not implied: cycles and chaotic states beside it are not looked for.
     """
 
     counts: Int[np.ndarray, "rows columns"]
     target_is_stable: Bool[np.ndarray, "rows columns"]
     target_outlier: Complex[np.ndarray, "rows columns"]
+    target_radius: Float[np.ndarray, "rows columns"]
+
+    @property
+    def target_is_chaotic(self) -> Bool[np.ndarray, "rows columns"]:
+        return self.target_radius >= 1
 
     @property
     def globally_stable(self) -> Bool[np.ndarray, "rows columns"]:
@@ -304,7 +312,8 @@ def _map(phi: Function, geometries: Geometry, g: Array, targets: Array) -> tuple
         found = padded_solutions(geometry, g, c, phi=phi)
         nearest = jnp.nanargmin(jnp.abs(found.z - target))
         count = jnp.where(jnp.isfinite(c), found.count, 0)
-        return count, found.is_stable[nearest], found.outlier[nearest]
+        columns = (found.is_stable, found.outlier, found.radius)
+        return count, *(column[nearest] for column in columns)
 
     row = jax.vmap(at, (None, 0))
     return jax.lax.map(lambda geometry: row(geometry, targets), geometries)
