@@ -37,7 +37,7 @@ def plot_spectrum(spectra: Any, ax: Any = None, **kw: Any) -> Any:
     ax = axes_of(ax)
     for values in listed:
         shown = values[np.isfinite(values)]
-        ax.plot(shown.real, shown.imag, **{"marker": "o", "ls": "", "ms": 4} | kw)
+        ax.plot(np.real(shown), np.imag(shown), **{"marker": "o", "ls": "", "ms": 4} | kw)
     _draw_plane(ax, note)
     return ax
 
@@ -60,7 +60,7 @@ def plot_eigenvalues(spectra: Any, ax: Any = None, **kw: Any) -> Any:
     values, note = leave_out("spectra", read_eigenvalues("spectra", spectra))
     ax = axes_of(ax)
     style = {"gridsize": 60, "bins": "log", "mincnt": 1, "cmap": "viridis", "linewidths": 0.1}
-    ax.hexbin(values.real, values.imag, **style | kw)
+    ax.hexbin(np.real(values), np.imag(values), **style | kw)
     _draw_plane(ax, note)
     return ax
 

@@ -41,7 +41,7 @@ def plot_leading_eigenvalues(
     if not hasattr(spectra, "eigenvalues"):
         refuse("spectra", "be a Spectrum over time", f"it is {a_or_an(type(spectra).__name__)}")
     check_positive_integer("count", count)
-    real, marks = np.asarray(spectra.eigenvalues).real, read_periods(periods, len(ts))
+    real, marks = np.real(np.asarray(spectra.eigenvalues)), read_periods(periods, len(ts))
     if real.ndim != 2 or len(real) != len(ts):
         refuse("spectra", f"have eigenvalues ({len(ts)}, d)", f"their shape is {real.shape}")
     leading = np.sort(real, axis=1)[:, ::-1][:, :count]
