@@ -1,4 +1,4 @@
-"""The energy of a circuit about its stable fixed point: what it minimises on its way there."""
+"""An energy of a circuit about its stable fixed point, which falls along the linearised flow."""
 
 from typing import Any
 
@@ -120,9 +120,11 @@ def energy(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Energy:
         V = ½ Σ_i c_i { r_i² + (τ_y,i/τ_a,i) a_s,i^(1/p) (y_i − y_s,i)² }
 
     where r_i = a_s,i^(1/p) δy_i + y_s,i a_s,i^(1/p − 1) δa_i / p is the linearised residual of the
-    reconstruction a^(1/p) y = b1 z, and τ_y ẏ = −r. The circuit reconstructs its gated input from
-    its gain-weighted response while it pulls every response to the normalized value; τ_y/τ_a
-    sets the balance. For W_r = I and constant gains, in the first of these forms that applies:
+    reconstruction a^(1/p) y = b1 z, and τ_y ẏ = −r. The first term is the error of reconstructing
+    the gated input from the gain-weighted response, the second the distance of every response from
+    its normalized value; τ_y/τ_a sets the balance, and the sum falls along the linearised flow. V
+    is derived here, it is not the paper's expression. For W_r = I and constant gains, in the first
+    of these forms that applies:
 
     - "symmetric", for W = Wᵀ and one τ_a: c_i = p² a_s,i^(2 − 2/p) |y_s,i|^(p − 2). With p = 2,
       c_i = 4 a_s,i, for silent units (y_s,i = 0) too: their modulators reach no other unit, and V

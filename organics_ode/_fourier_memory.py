@@ -27,13 +27,14 @@ def fourier_memory(
 
     For cells 2i and 2i + 1 with the time constant τ and the frequency ω_i (rad/ms),
 
-        W_r = [[1, −ω_i τ], [ω_i τ, 1]],   so that   ẏ ≈ (iω_i − √a/τ) y + b1 z/τ
+        W_r = [[1, −ω_i τ], [ω_i τ, 1]],   so that   ẏ ≈ ((1 − √a) iω_i − √a/τ) y + b1 z/τ
 
-    for y = y_2i + i y_2i+1, as long as normalization is weak: √a ≪ 1, that is a small σ and a small
-    W. Each pair then holds a Fourier coefficient of all it was driven by, fading at the rate √a/τ,
-    instead of forgetting it in the time τ. Frequencies are evenly spaced, `cycles` in the length of
-    `xs`; the rows of W_zx have random directions, and lengths such that the responses to `xs` end
-    with the given size.
+    for y = y_2i + i y_2i+1, where both cells have the same a. Normalization slows the rotation as
+    well, stops it at √a = 1 and reverses it beyond: it must be weak at first, √a ≪ 1, that is a
+    small σ and a small W. Each pair then holds a Fourier coefficient of all it was driven by,
+    fading at the rate √a/τ, instead of forgetting it in the time τ. Frequencies are evenly spaced,
+    `cycles` in the length of `xs`; the rows of W_zx have random directions, and lengths such that
+    the responses to `xs` end with the given size.
 
     An `Euler` step makes these oscillators grow by ω²dt/2 per ms: use `ShuOsher`.
 
@@ -53,8 +54,12 @@ def fourier_memory(
         ValueError: an argument is bad.
 
     Reference:
-        This library's own; a bank of oscillators as a memory is in Voelker, Kajić, Eliasmith,
-        "Legendre memory units", NeurIPS 32 (2019), for another basis.
+        This library's own start. It belongs to the linear memories: Jaeger, "Short term memory in
+        echo state networks", GMD report 152 (2001); White, Lee, Sompolinsky, "Short-term memory in
+        orthogonal neural networks", Physical Review Letters 92 (2004); Ganguli, Huh, Sompolinsky,
+        "Memory traces in dynamical systems", PNAS 105 (2008); in other bases Voelker, Kajić,
+        Eliasmith, "Legendre memory units", NeurIPS 32 (2019), and Gu et al., "HiPPO: Recurrent
+        memory with optimal polynomial projections", NeurIPS 33 (2020).
     """
     c, xs = _read(circuit, xs)
     check_positive_number("dt", dt)

@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Complex, Float
 
-from ._checks import as_float_array, check_finite, check_nonnegative, refuse
+from ._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
 from ._lyapunov_equation import solve_lyapunov, stable_point
 from ._nonlinearities import root
 from .circuits import AbstractCircuit
@@ -193,7 +193,7 @@ def _read_amplitudes(name: str, value: Any) -> Any:
         return _read_amplitude(name, value, 0)
     fields = getattr(value, "_fields", None) or range(len(value))
     read = [_read_amplitude(f"{name}.{f}", v, 1) for f, v in zip(fields, value, strict=True)]
-    return jax.tree.unflatten(jax.tree.structure(value), read)
+    return type(value)(*read) if hasattr(value, "_fields") else tuple(read)
 
 
 def _read_amplitude(name: str, value: Any, axes: int) -> Array:
@@ -209,7 +209,8 @@ def _spread(name: str, amplitudes: Any, state: Any) -> Any:
     if not isinstance(amplitudes, tuple):
         amplitudes = jax.tree.map(lambda _: amplitudes, state)
     if jax.tree.structure(amplitudes) != jax.tree.structure(state):
-        refuse(name, f"be a number or a {type(state).__name__}", f"it is {amplitudes!r}")
+        must = f"be a number or {a_or_an(type(state).__name__)}"
+        refuse(name, must, f"it is {a_or_an(type(amplitudes).__name__)}")
     names = [f"{name}.{f}" for f in getattr(state, "_fields", range(len(state)))]
     return jax.tree.unflatten(jax.tree.structure(state), map(_spread_one, names, amplitudes, state))
 

@@ -56,9 +56,9 @@ def oscillator(circuit: AbstractCircuit, x: Any) -> Oscillator:
         B = D + T_a⁻¹(I − W diag(|y_s|^p)),   K = T_a⁻¹ D
 
     and δy = y_s a_s^(1/p − 1)/(p τ_y) ⊙ q. B a_s > 0 with off-diagonals ≤ 0 makes B a nonsingular
-    M-matrix, whence p = (B⁻ᵀ1)/a_s > 0 and PB + BᵀP is positive definite: the circuit is stable
-    for every input. A rectified unit that rests at y ≤ 0 has D = 1/τ_y and adds nothing to |y_s|^p.
-    Pure (jit, vmap, grad); no batch axis.
+    M-matrix, whence p = (B⁻ᵀ1)/a_s > 0 and PB + BᵀP is positive definite: the circuit is
+    locally stable for every input. A rectified unit that rests at y ≤ 0 has D = 1/τ_y and adds
+    nothing to |y_s|^p. Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit: an `ORGaNICs` with W_r = I, or a `GatedORGaNICs` with W_r = I whose gains do not

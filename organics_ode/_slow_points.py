@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ._checks import as_float_array, check_finite, check_positive_number, is_traced, refuse
+from ._checks import (
+    as_float_array,
+    check_finite,
+    check_positive_number,
+    fields_of,
+    is_traced,
+    refuse,
+)
 from ._constraints import resolve
 from ._linearise import read_point
 from ._points import AbstractPoints, distinct, in_turns, look
@@ -133,9 +140,7 @@ def _descend(
 def _read_starts(starts: Any, like: Any) -> Float[Array, "k d"]:
     """The states as rows."""
     starts = resolve(starts)
-    if jax.tree.structure(starts) != jax.tree.structure(like):
-        refuse("starts", f"be a {type(like).__name__} like `initial_state()`", f"it is {starts!r}")
-    pairs = zip(jax.tree.leaves(starts), jax.tree.leaves(like), strict=True)
+    pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)
     leaves = [(as_float_array("starts", leaf, goal.dtype), goal.shape) for leaf, goal in pairs]
     leading = {leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in leaves}
     ends = [leaf.shape[leaf.ndim - len(shape) :] == shape for leaf, shape in leaves]

@@ -37,6 +37,30 @@ class Leak(oo.AbstractCircuit):
         return Level(jnp.zeros_like(self.tau))
 
 
+def test_a_tenth_of_the_time_constants_is_too_long_a_step_where_normalization_is_strong():
+    # W_r = I and a strong input: y returns at √a/τ_y, and the bound is 2τ_y/√a, here τ_y/15.
+    tau, eye = 10.0, np.eye(2)
+    circuit = oo.ORGaNICs(eye, eye, np.ones((2, 2)), 0.1, 0.5, 0.5, tau, tau)
+    x = jnp.array([48.0, 36.0])
+    a = 0.05**2 + jnp.full(2, jnp.sum((0.5 * x) ** 2))
+    root = float(jnp.sqrt(a[0]))
+    assert 29.9 < root < 30.1
+    rest = oo.ORGaNICsState(0.5 * x / root, a)
+    near = rest._replace(y=rest.y + jnp.array([3e-4, -4e-4]))  # across y: at exactly √a/τ_y
+
+    def growth(dt):
+        far = oo.unroll(oo.Euler(circuit, dt), jnp.tile(x, (60, 1)), state0=near, last_only=True)
+        return float(jnp.max(jnp.abs(far.y - rest.y))) / 4e-4
+
+    bound = 2 * tau / root
+    assert bound < tau / 10
+    with pytest.raises(RuntimeError, match="The state diverged"):
+        growth(tau / 10)
+    # 1 − dt √a/τ_y to the power of 60 steps
+    for share in (1.02, 0.97):
+        np.testing.assert_allclose(growth(share * bound), (2 * share - 1) ** 60, rtol=0.05)
+
+
 @pytest.mark.parametrize("name", ("organics none p=2", "gated after p=1.5", "gated bounded tau"))
 def test_a_step_is_one_explicit_euler_step_from_old_values(name):
     circuit = zoo.CIRCUITS[name]()

@@ -51,6 +51,12 @@ def test_every_example_is_in_the_gallery():
     assert [name for name in scripts if name[0] != "_" and name not in gallery] == []
 
 
+def test_displayed_math_is_written_as_the_site_reads_it():
+    # docs/hooks/mathml.py turns $$ … $$ into MathML; \\[ … \\] would be shown as it stands.
+    raw = [page.name for page in _PAGES if re.search(r"^\s*\\\[", page.read_text(), re.M)]
+    assert raw == []
+
+
 def test_pages_with_code_are_found():
     assert {"README", "getting_started", "equations", "solvers", "training"} <= {
         page.stem for page in _PAGES if _blocks(page)

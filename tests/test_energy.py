@@ -367,7 +367,7 @@ def test_bad_states_are_refused(unchecked):
             ValueError, match=r"Argument `state\.y` must have shape \(n,\) = \(4,\)"
         ):
             call(V.state._replace(y=jnp.zeros(3)))
-        with pytest.raises(ValueError, match="be a ORGaNICsState like"):
+        with pytest.raises(ValueError, match="be an ORGaNICsState like"):
             call((V.state.y,))
     with pytest.raises(ValueError, match="Argument `circuit` must be a circuit"):
         energy("circuit", 1.0)

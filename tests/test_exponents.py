@@ -200,7 +200,7 @@ def test_divergence_is_an_error_and_inside_jit_nan():
         ({"k": True}, "Argument `k` must be an integer"),
         ({"burn_in": 5}, "Argument `burn_in` must be an integer from 0 to 4"),
         ({"burn_in": -1}, "Argument `burn_in` must be an integer from 0 to 4"),
-        ({"state0": 1.0}, "Argument `state0` must be a ORGaNICsState"),
+        ({"state0": 1.0}, "Argument `state0` must be an ORGaNICsState"),
     ),
 )
 def test_bad_arguments_are_named(arguments, text):

@@ -50,6 +50,27 @@ def test_the_responses_are_fourier_coefficients_of_the_sequence():
     np.testing.assert_allclose(size, 0.2, rtol=1e-5)
 
 
+@pytest.mark.parametrize("root", [0.1, 0.6, 1.0, 1.7])
+def test_normalization_slows_the_rotation_and_beyond_one_reverses_it(root):
+    tau = 8.0
+    made = oo.fourier_memory(circuit(tau=tau), sequences(), DT, cycles=(0.5, 3.0), key=KEY)
+    c, held = oo.resolve(made), made.initial_state()._replace(a=jnp.full(SIZE, root**2))
+
+    def flow(y):
+        return c.vector_field(0.0, held._replace(y=y), jnp.zeros(2)).y
+
+    matrix = np.array(jax.jacfwd(flow)(jnp.zeros(SIZE)))
+    omega = 2 * np.pi / (LENGTH * DT) * np.linspace(0.5, 3.0, SIZE // 2)
+    for i in range(SIZE // 2):  # as complex numbers: the sense of rotation counts
+        block = matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2]
+        rate = (1 - root) * 1j * omega[i] - root / tau
+        for v in (1, 1j):
+            turned = block @ [np.real(v), np.imag(v)]
+            assert abs(complex(*turned) - rate * v) < 1e-12
+        matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = 0
+    assert np.all(matrix == 0)
+
+
 def test_it_remembers_what_an_orthogonal_recurrence_forgets():
     xs, first = sequences(1), np.zeros((1, LENGTH, 1))
     first[0, :3] = 1.0  # a pulse at the very start

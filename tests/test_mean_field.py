@@ -289,7 +289,21 @@ def test_a_phase_map_agrees_with_the_host():
             nearest = np.argmin(np.abs(host.z - target))
             assert found.counts[i, j] == len(host)
             assert found.target_is_stable[i, j] == host.is_stable[nearest]
+            assert abs(found.target_radius[i, j] - host.radius[nearest]) < 1e-9
+            assert found.globally_stable[i, j] == (host.kinds == ("stable",))
     assert np.array_equal(found.globally_stable, found.target_is_stable & (found.counts == 1))
+
+
+def test_the_only_state_at_rest_is_not_globally_stable_where_it_is_chaotic():
+    # A readout along the input: always one state at rest, also where its radius exceeds 1.
+    row = mean_field.Geometry(*SHAPE, [0.0], [0.0], [1.0])
+    found = mean_field.phase_map(row, 2.0, [0.5, 1.0])
+    assert found.counts.tolist() == [[1, 1]] and found.target_radius[0, 0] > 1.06
+    assert found.target_is_chaotic.tolist() == [[True, False]]
+    assert found.globally_stable.tolist() == [[False, True]]
+    # By the other route: the equations of the chaotic phase have a solution.
+    one = mean_field.Geometry(*SHAPE, 0.0, 0.0, 1.0)
+    assert len(mean_field.chaos(one, 2.0, mean_field.calibrate(one, 2.0, 0.5))) == 1
 
 
 # Readouts (p, p_m, p_I) and targets of maps of 200 x 200 whose target is closer than 5e-4 to the

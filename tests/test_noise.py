@@ -275,7 +275,9 @@ def test_bad_arguments_are_refused(unchecked):
     circuit, x = zoo.organics(identity=True), np.zeros(3)
     with pytest.raises(ValueError, match=r"Argument `additive\.y` must .*\(n,\) = \(4,\)"):
         covariance(circuit, x, Noise(State(np.ones(3), 0.1)))
-    with pytest.raises(ValueError, match="Argument `additive` must be a number or a ORGaNICsState"):
+    with pytest.raises(
+        ValueError, match="Argument `additive` must be a number or an ORGaNICsState"
+    ):
         covariance(circuit, x, Noise((0.1, 0.1)))
     with pytest.raises(ValueError, match=r"Argument `noise` must be an `oo\.Noise`"):
         covariance(circuit, x, 0.1)

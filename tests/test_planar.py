@@ -225,6 +225,52 @@ def test_the_nullclines_solve_their_equations_and_leave_gaps_where_there_is_no_p
     assert np.isnan(curves.vertical)
 
 
+# (w_r, w, b0, exponent, x), and the window of y and of a.
+WINDOWS = [
+    ((1.0, 1.0, 0.5, 2.0, 1.0), (-1.2, 1.2), (0.0, 1.0)),  # ȧ = 0 ended at a = .78
+    ((2.0, 1.0, 0.5, 2.0, 0.01), (-1.2, 1.2), (0.0, 1.0)),
+    ((2.0, 1.0, 0.5, 2.0, 0.0), (-1.2, 1.2), (-0.1, 1.0)),
+    ((2.0, 1.0, 1e-4, 3.0, 0.3), (-1.2, 1.2), (0.0, 1.0)),
+    ((1.5, 1.0, 0.5, 1.0, -0.5), (-1.2, 1.2), (-0.2, 1.0)),
+    ((-1.0, 4.0, 0.5, 2.0, 1.0), (-2.0, 3.0), (0.0, 30.0)),
+    ((-3.0, 1.0, 0.9, 0.5, 0.7), (-3.0, 3.0), (0.0, 4.0)),
+    ((0.0, 1.0, 0.5, 2.0, 1.0), (0.2, 1.2), (0.001, 0.5)),
+    ((0.5, 0.0, 3.0, 2.0, 1.0), (-1.0, 2.0), (0.0, 0.3)),
+    ((0.5, 1.0, 5.0, 2.0, 1.0), (-1.0, 2.0), (0.0, 0.2)),  # β is above the window
+]
+
+
+def velocity_over(window, y, a):
+    """The terms of τ_y ẏ and of τ_a ȧ, written once more."""
+    w_r, w, b0, p, x = window
+    s = np.maximum(a, 0) ** (1 / p)
+    dy = [0.5 * x, (1 - s) * w_r * y, -y]
+    return dy, [-a, (0.1 * b0) ** p + 0 * a, w * np.maximum(a, 0) * np.abs(y) ** p]
+
+
+@pytest.mark.parametrize(("window", "y_range", "a_range"), WINDOWS)
+def test_nullclines_are_drawn_wherever_the_velocity_changes_its_sign(window, y_range, a_range):
+    w_r, w, b0, p, x = window
+    circuit = circuit_of(**MEMORY | {"w_r": w_r, "w": w, "b0": b0}, exponent=p)
+    found = planar.nullcline_curves(circuit, x * ONE, y_range, a_range)
+    low, size = np.array([y_range[0], a_range[0]]), np.ptp([y_range, a_range], axis=1)
+    cells = 60
+    grid = np.meshgrid(*(np.linspace(*r, cells + 1) for r in (y_range, a_range)), indexing="ij")
+    for i, curves in enumerate(found):
+        for y, a in (curve.T for curve in curves):
+            terms = velocity_over(window, y, a)[i]
+            assert np.all(np.abs(sum(terms)) <= 1e-9 * sum(map(np.abs, terms)))
+        field, edges = sum(velocity_over(window, *grid)[i]), []
+        for axis in (0, 1):
+            ends = [np.moveaxis(v, axis, 0) for v in (field, *grid)]
+            changes = ends[0][1:] * ends[0][:-1] < 0
+            edges.append(np.stack([((v[1:] + v[:-1]) / 2)[changes] for v in ends[1:]], axis=1))
+        filled = [np.linspace(c[:-1], c[1:], 2000 // len(c) + 9).reshape(-1, 2) for c in curves]
+        drawn = (np.concatenate([np.ones((0, 2)), *filled]) - low) / size
+        for edge in (np.concatenate(edges) - low) / size:
+            assert np.min(np.max(np.abs(drawn - edge), axis=1), initial=1) < 0.6 / cells, edge
+
+
 @pytest.mark.parametrize(("w_r", "x", "y"), [(0.0, 1.0, 0.5), (2.0, 0.0, 0.0)])
 def test_a_vertical_nullcline_is_named(w_r, x, y):
     circuit = circuit_of(**MEMORY | {"w_r": w_r})
@@ -402,6 +448,8 @@ def test_other_circuits_are_refused(make, message):
         (lambda c: planar.vector_field(c, ONE, np.ones(3), np.ones(2)), r"`a` must have the shape"),
         (lambda c: planar.nullclines(c, ONE, np.ones((2, 2))), r"`y` must have shape \(points,\)"),
         (lambda c: planar.separatrices(c, ONE, (1, 0), (0, 1)), r"`y_range` must be \(low, high\)"),
+        (lambda c: planar.separatrices(c, ONE, (0, 1), 3), r"`a_range` must be \(low, high\), two"),
+        (lambda c: planar.nullcline_curves(c, ONE, (0, np.inf), (0, 1)), r"`y_range` must be \(lo"),
         (lambda c: planar.basins(c, ONE, ONE, ONE, max_steps=0), r"`max_steps` must be a positive"),
         (lambda c: planar.bifurcation(c, ONE, "p", [1, 2]), r"`name` must be one of W_r, W,"),
         (lambda c: planar.bifurcation(c, ONE, "W", [2, 1]), r"`values` must be at least two incr"),

@@ -227,9 +227,9 @@ def test_a_phase_portrait_shows_basins_nullclines_borders_and_fixed_points():
     ax = oo.plot_phase_portrait(circuit, x, points=12)
     drawn = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
     curves = planar.nullclines(circuit, x, drawn["ȧ = 0"][:, 0])
-    is_shown = np.isfinite(drawn["ȧ = 0"][:, 1])
-    assert is_shown.sum() > 100 and np.nanmax(drawn["ȧ = 0"][:, 1]) <= 1.5
-    np.testing.assert_array_equal(drawn["ȧ = 0"][is_shown, 1], curves.a_nullcline[is_shown])
+    np.testing.assert_allclose(drawn["ȧ = 0"][:, 1], curves.a_nullcline, rtol=1e-12)
+    for end in (drawn["ȧ = 0"][0], drawn["ȧ = 0"][-1]):  # the curve leaves through the top
+        assert end[1] == 1
     markers = [line for line in ax.get_lines() if len(line.get_xydata()) == 1]
     points = np.stack([line.get_xydata()[0] for line in markers])
     np.testing.assert_array_equal(points, np.concatenate(found.states, axis=1))
@@ -246,6 +246,25 @@ def test_a_phase_portrait_shows_basins_nullclines_borders_and_fixed_points():
 def test_a_vertical_nullcline_is_drawn():
     ax = oo.plot_phase_portrait(one_unit(), np.zeros(1), points=4)
     assert any(np.array_equal(line.get_xdata(), [0, 0]) for line in ax.get_lines())
+
+
+def test_what_lies_outside_of_the_window_is_not_drawn_but_what_comes_from_there_is():
+    # A saddle above the window: no marker of it, and the border that comes down from it.
+    one = np.ones((1, 1))
+    circuit = oo.ORGaNICs(one, -0.5 * one, 4 * one, 0.1, 0.5, 0.5, 2.0, 2.0)
+    ax = oo.plot_phase_portrait(circuit, [0.7], points=40)
+    found = planar.fixed_points(circuit, [0.7])
+    assert found.kinds.count("saddle") == 2 and np.sum(found.states.a < 1) == 1
+    assert len([line for line in ax.get_lines() if len(line.get_xydata()) == 1]) == 1
+    borders = np.concatenate(
+        [line.get_xydata() for line in ax.get_lines() if line.get_ls() == "--"]
+    )
+    y, a = borders[np.all((borders > [-1.2, 0]) & (borders < [1.2, 1]), axis=1)].T
+    assert np.ptp(a) > 0.7
+    # On both sides of it the circuit goes elsewhere.
+    shift = 0.02 * np.ones_like(y)
+    inside, outside = (planar.basins(circuit, [0.7], y + d, a) for d in (-shift, shift))
+    assert set(inside.tolist()) == {1} and set(outside.tolist()) == {-1}
 
 
 @pytest.mark.parametrize("name", ["y", "a"])

@@ -270,3 +270,56 @@ def test_labels_known_only_inside_jit_that_are_no_condition_are_left_out():
     shares = jax.jit(lambda a, b: population.mixed_selectivity(np.eye(4), a, b, (2, 1)))
     expected = population.mixed_selectivity(np.eye(4)[:2], first[:2], second[:2], (2, 1))
     np.testing.assert_allclose(shares(first, second), expected)
+
+
+def float32(*shape, scale=1.0):
+    return jnp.asarray(scale * np.random.default_rng(5).normal(size=shape), jnp.float32)
+
+
+def test_shares_and_cosines_stay_in_their_ranges_whatever_rounding_does():
+    u = float32(3000, 40)
+    cosine = population.cosine_similarity(u, 3 * u)
+    assert float(jnp.max(cosine)) <= 1 and float(jnp.min(cosine)) > 1 - 1e-6
+    assert float(jnp.min(population.cosine_similarity(u, -u))) >= -1
+    for scale in (1e-25, 1e25):  # the squares of which float32 does not hold
+        far = population.cosine_similarity(float32(50, 3, scale=scale), float32(50, 3))
+        np.testing.assert_allclose(far, 1, rtol=1e-6)
+    labels = np.arange(60) % 3
+    level = float32(3, 500)[labels]  # every unit is explained by its condition, but for rounding
+    noisy = float32(60, 500)
+    for responses in (level + 1000, level, noisy, level + 1e-4 * noisy):
+        found = np.asarray(population.selectivity(responses, labels, 3), np.float64)
+        assert found.min() >= 0 and found.max() <= 1
+    one = population.Tuning(
+        2 * jnp.pi * jnp.arange(7.0) / 7, jnp.eye(7), jnp.eye(7), jnp.ones(7, int)
+    )
+    assert float(jnp.max(one.vector_strength)) <= 1
+    np.testing.assert_allclose(one.vector_strength, 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_what_never_varies_has_no_variance_to_share_and_no_direction(dtype):
+    still = jnp.full((24, 3), 0.1, dtype) + jnp.arange(3, dtype=dtype)[None, :]
+    components = population.principal_components(still)
+    assert components.explained.tolist() == [0, 0, 0] and components.captured(still) == 0
+    assert population.principal_components(float32(9, 3)).captured(still) == 0
+    moved = still.at[3].add(0.5)
+    away = population.relative_distance(still, moved)
+    assert np.isinf(away[3]) and np.all(np.delete(away, 3) == 0)
+    labels = np.arange(24) % 2
+    assert population.d_prime(still, labels).tolist() == [0, 0, 0]
+    apart = still + jnp.asarray(labels, dtype)[:, None] * jnp.array([[0.3, -0.3, 0.0]], dtype)
+    assert population.d_prime(apart, labels).tolist() == [np.inf, -np.inf, 0]
+    # A trial that is left out, however large, is no measure of rounding.
+    first = float32(24, 3).astype(dtype)
+    kept, left = labels.copy(), first.at[0].set(1e9)
+    kept[0] = -1
+    for measure in (population.d_prime, lambda r, l: population.selectivity(r, l, 2)):
+        np.testing.assert_allclose(measure(left, kept), measure(first[1:], kept[1:]), rtol=1e-4)
+    assert np.all(np.isnan(population.tuning(still, np.linspace(0, 6, 24), 6).preferred))
+
+
+def test_where_trajectories_meet_the_distance_has_a_slope():
+    u = np.random.default_rng(6).normal(size=(5, 3))
+    slope = jax.grad(lambda v: jnp.sum(population.relative_distance(u, v)))(jnp.asarray(u))
+    assert np.all(np.isfinite(slope))

@@ -12,7 +12,8 @@ class Euler(AbstractCell[Any]):
     """A circuit as a cell: one explicit Euler step, s ← s + dt·f(s, x), with x held over the step.
 
     All updates use the old state. The step is stable where |1 + dt·λ| < 1 for the eigenvalues λ of
-    the circuit's Jacobian: keep dt below a tenth of the shortest time constant.
+    the circuit's Jacobian: take dt below a tenth of the shortest time constant, and well below
+    2τ_y/√a, the bound for W_r = I (p = 2), where the input makes a large.
 
     Args:
         circuit: an `AbstractCircuit`.

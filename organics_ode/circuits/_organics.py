@@ -28,7 +28,8 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
 
     written without rectification; `Rectification` says where ⌊·⌋ enters. With W_r = I its fixed
     point is divisive normalization, y_s^p = (b1 z)^p / ((σ b0)^p + W (b1 z)^p), and locally stable
-    for every input. For gains that the circuit computes itself, use `GatedORGaNICs`.
+    for every input; whether every start comes to it is open. For gains that the circuit computes
+    itself, use `GatedORGaNICs`.
 
     Args:
         W_zx: (n, m), input weights.

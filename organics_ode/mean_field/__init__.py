@@ -9,10 +9,6 @@ from ._averages import average as average
 from ._chaos import Chaos as Chaos, chaos as chaos
 from ._geometry import Geometry as Geometry, ReadoutClass as ReadoutClass
 from ._least_squares import LeastSquares as LeastSquares, least_squares as least_squares
-from ._padded import (
-    PaddedSolutions as PaddedSolutions,
-    PhaseMap as PhaseMap,
-    padded_solutions as padded_solutions,
-    phase_map as phase_map,
-)
+from ._maps import PhaseMap as PhaseMap, phase_map as phase_map
+from ._padded import PaddedSolutions as PaddedSolutions, padded_solutions as padded_solutions
 from ._solutions import Solutions as Solutions, calibrate as calibrate, solutions as solutions

@@ -14,10 +14,12 @@ from .._checks import is_traced, refuse
 class ReadoutClass(enum.Enum):
     """Along which of its three directions a readout lies.
 
-    - INPUT, η_I alone: one fixed point, globally stable.
-    - FEEDBACK, η_m alone: always {A, 0, −A − 2σ_mI/σ_m²}, never globally stable.
-    - OVERLAP, ξ alone: one fixed point for small targets, bistable for large ones.
+    - INPUT, η_I alone: one state at rest, stable while its radius is below 1.
+    - FEEDBACK, η_m alone: always {A, 0, −A − 2σ_mI/σ_m²}, so that A is never the only one.
+    - OVERLAP, ξ alone: one state at rest for small targets above A*, more for large ones.
     - MIXTURE: between them.
+
+    Whatever the readout, a state of radius g√⟨φ′²⟩ ≥ 1 is not stable: the network is chaotic there.
     """
 
     INPUT = "input"

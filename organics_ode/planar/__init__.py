@@ -20,5 +20,11 @@ from ._fixed_points import (
     fixed_points as fixed_points,
     quartic as quartic,
 )
-from ._flow import Nullclines as Nullclines, nullclines as nullclines, vector_field as vector_field
+from ._flow import (
+    NullclineCurves as NullclineCurves,
+    Nullclines as Nullclines,
+    nullcline_curves as nullcline_curves,
+    nullclines as nullclines,
+    vector_field as vector_field,
+)
 from ._separatrices import separatrices as separatrices

@@ -50,6 +50,16 @@ def read_points(q: Scalars, y: Any, a: Any) -> tuple[Array, Array]:
     return check_finite("y", y), check_finite("a", a)
 
 
+def read_range(name: str, value: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, value)
+    except (TypeError, ValueError):
+        refuse(name, "be (low, high), two numbers", f"it is {value!r}")
+    if not -math.inf < low < high < math.inf:
+        refuse(name, "be (low, high) with low < high", f"it is {value}")
+    return low, high
+
+
 def velocities(q: Scalars, y: Array, a: Array) -> tuple[Array, Array]:
     dy = -y + q.c + (1 - root(a, q.p)) * (q.w_r * y)
     da = -a + q.beta + q.w * jax.nn.relu(a) * power(y, q.p)

@@ -3,12 +3,13 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float_array, check_finite, refuse
+from .._checks import as_float_array, check_finite, check_positive_integer, refuse
 from .._nonlinearities import power
 from ..circuits import AbstractCircuit, ORGaNICsState
-from ._equations import read, read_points, velocities
+from ._equations import Scalars, read, read_host, read_points, read_range, velocities
 
 
 class Nullclines(NamedTuple):
@@ -73,3 +74,87 @@ def nullclines(circuit: AbstractCircuit, x: Any, y: Any) -> Nullclines:
     of_a = jnp.where(room > 0, q.beta / jnp.where(room > 0, room, 1), jnp.nan)
     vertical = jnp.where((q.w_r == 0) | (q.c == 0), q.c, jnp.nan)
     return Nullclines(y, of_y, of_a, vertical)
+
+
+class NullclineCurves(NamedTuple):
+    """The nullclines in a window of the plane, each as curves (points, 2) of (y, a)."""
+
+    y_nullcline: tuple[Float[np.ndarray, "points 2"], ...]
+    a_nullcline: tuple[Float[np.ndarray, "points 2"], ...]
+
+
+def nullcline_curves(
+    circuit: AbstractCircuit, x: Any, y_range: Any, a_range: Any, *, points: int = 1000
+) -> NullclineCurves:
+    """The nullclines of a circuit of one unit in a window, whole: curves to draw.
+
+        ẏ = 0:  y = c/(1 − w_r + w_r s),  s = ⌊a⌋^(1/p);      ȧ = 0:  |y|^p = (1 − β/a)/w
+
+    Unlike `nullclines`, which gives a over y and so misses what is steep, this walks along every
+    curve over both axes of the window. A curve is in several pieces where it leaves the window in
+    between. A host function.
+
+    Args:
+        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        x: (m,), the input.
+        y_range, a_range: the window, (low, high) each.
+        points: how many values of y and of a to meet.
+
+    Returns:
+        A `NullclineCurves`; some of its points may lie a little outside of the window.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    check_positive_integer("points", points)
+    q = read_host(circuit, x)[0]
+    ranges = read_range("y_range", y_range), read_range("a_range", a_range)
+    y, a = (np.linspace(*limits, points + 1) for limits in ranges)
+    return NullclineCurves(_y_curves(q, y, a), _a_curves(q, y, a))
+
+
+def _y_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Along s, apart where u = 0; with c = 0 the lines y = 0 and u = 0."""
+    ends, level = np.array([a[0], a[-1]]), 1 - 1 / q.w_r if q.w_r else -1.0
+    if q.c == 0:
+        flat = [_line([y[0], y[-1]], level**q.p)] if level >= 0 else []
+        return (_line(0.0, ends), *flat)
+    heard = y[q.w_r * y != 0]
+    met = (q.c - (1 - q.w_r) * heard) / (q.w_r * heard)
+    s = _increasing([np.maximum(a, 0) ** (1 / q.p), met], 0, max(a[-1], 0) ** (1 / q.p))
+    u = 1 - q.w_r + q.w_r * s
+    curve = _line(q.c / np.where(u == 0, np.nan, u), s**q.p)
+    if a[0] < 0:  # s = 0 there
+        curve = np.concatenate([curve[:1] * [1, 0] + [0, a[0]], curve])
+        u = np.append(u[0], u)
+    halves = (curve[u > 0], curve[u < 0])
+    return tuple(piece for half in halves for piece in _pieces(half, y))
+
+
+def _a_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Along a, from β up, on both sides of y = 0."""
+    if q.w == 0:
+        return (_line([y[0], y[-1]], q.beta),)
+    room = 1 - q.w * np.abs(y) ** q.p
+    met = q.beta / room[room > 0]
+    height = _increasing([[q.beta], a, met], q.beta, a[-1])
+    side = ((1 - q.beta / height) / q.w) ** (1 / q.p)
+    curve = np.concatenate([_line(-side, height)[::-1], _line(side, height)])
+    return _pieces(curve, y)
+
+
+def _line(y: Any, a: Any) -> Float[np.ndarray, "points 2"]:
+    return np.stack(np.broadcast_arrays(np.asarray(y, float), np.asarray(a, float)), axis=1)
+
+
+def _increasing(parts: Any, low: float, high: float) -> Float[np.ndarray, " points"]:
+    values = np.unique(np.concatenate(parts))
+    return values[(values >= low) & (values <= high)]
+
+
+def _pieces(curve: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The parts of a curve within half a width of the window."""
+    margin = (y[-1] - y[0]) / 2
+    near = (curve[:, 0] >= y[0] - margin) & (curve[:, 0] <= y[-1] + margin)
+    runs = np.split(np.arange(len(near)), np.nonzero(np.diff(near))[0] + 1)
+    return tuple(curve[run] for run in runs if len(run) > 1 and near[run[0]])

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import check_positive_integer, refuse
+from .._checks import check_positive_integer
 from .._steps import runge_kutta
 from ..circuits import AbstractCircuit, ORGaNICsState
-from ._equations import Scalars, jacobian_at, read, read_host, velocities
+from ._equations import Scalars, jacobian_at, read, read_host, read_range, velocities
 from ._fixed_points import PlanarFixedPoints, fixed_points
 
 
@@ -38,7 +38,7 @@ def separatrices(
         ValueError: an argument is bad.
     """
     found, q = fixed_points(circuit, x), read(circuit, x)
-    box = np.array([_read_range("y_range", y_range), _read_range("a_range", a_range)])
+    box = np.array([read_range("y_range", y_range), read_range("a_range", a_range)])
     check_positive_integer("points", points)
     scale = jnp.asarray(box[:, 1] - box[:, 0], q.c.dtype)
     saddles = [i for i, kind in enumerate(found.kinds) if kind == "saddle"]
@@ -50,13 +50,6 @@ def separatrices(
     lengths = np.minimum(8 / points, _offset(scale) * 1.05 ** np.arange(points))
     curves = _trace(q, jnp.concatenate(starts), box, jnp.asarray(lengths, q.c.dtype))
     return ORGaNICsState(curves[..., 0], curves[..., 1])
-
-
-def _read_range(name: str, value: Any) -> tuple[float, float]:
-    array = np.asarray(value, float)
-    if array.shape != (2,) or not array[0] < array[1]:
-        refuse(name, "be (low, high) with low < high", f"it is {value}")
-    return float(array[0]), float(array[1])
 
 
 def _departures(circuit: Any, x: Any, found: PlanarFixedPoints, i: int, scale: Array) -> Array:

@@ -2,28 +2,36 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from .._checks import refuse
-from .._history import History
+from .._history import FitResult, History
+from .._sample_paths import Paths
 from .._trajectory import Trajectory
 from ._axes import axes_of
+from ._read import check_kind, read_path, read_units
 
 
-def plot_history(history: History, name: str = "loss", ax: Any = None, **kw: Any) -> Any:
+def plot_history(
+    history: History | FitResult, name: str = "loss", ax: Any = None, **kw: Any
+) -> Any:
     """One quantity of a training over its steps, with its validation values as dots.
 
     Args:
-        history: a `History`.
+        history: a `History`, or a `FitResult` for its own.
         name: a quantity, such as "loss", "accuracy" or "gradient_norm".
         ax: matplotlib axes.
         kw: passed to `ax.plot`.
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: not a history.
+        KeyError: no record has the quantity.
     """
+    history = history.history if isinstance(history, FitResult) else history
+    check_kind("history", history, History)
     values = history[name]  # Before a figure is made: the name may be wrong.
     ax = axes_of(ax)
     ax.plot(history.steps(name), values, **{"lw": 0.8, "label": "training"} | kw)
@@ -36,12 +44,12 @@ def plot_history(history: History, name: str = "loss", ax: Any = None, **kw: Any
 
 
 def plot_trajectory(
-    trajectory: Trajectory, name: str = "y", ax: Any = None, units: Any = None, **kw: Any
+    trajectory: Trajectory | Paths, name: str = "y", ax: Any = None, units: Any = None, **kw: Any
 ) -> Any:
-    """One variable of a trajectory over time, a line per unit.
+    """One variable of a trajectory over time, a line per unit; of one that failed, what there is.
 
     Args:
-        trajectory: a `Trajectory`.
+        trajectory: a `Trajectory` or `Paths`, one and no batch.
         name: a field of its state.
         ax: matplotlib axes.
         units: which units, all unless given.
@@ -49,13 +57,17 @@ def plot_trajectory(
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: an argument is bad.
     """
-    names = trajectory.states._fields
+    ts, states = read_path("trajectory", trajectory)
+    names = states._fields
     if name not in names:
         refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
+    values = np.asarray(getattr(states, name)).reshape(len(ts), -1)
+    shown = values[:, read_units(units, values.shape[1])]
     ax = axes_of(ax)
-    values: Float[Array, "time n"] = getattr(trajectory.states, name)
-    chosen = values if units is None else values[:, jnp.asarray(units)]
-    ax.plot(np.asarray(trajectory.ts), np.asarray(chosen), **{"lw": 1.2} | kw)
+    ax.plot(ts, np.where(np.isfinite(shown), shown, np.nan), **{"lw": 1.2} | kw)
     ax.set(xlabel="time (ms)", ylabel=name)
     return ax

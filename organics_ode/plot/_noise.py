@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import refuse
 from ._axes import axes_of
+from ._read import read_numbers, read_units
 
 
 def plot_power_spectrum(
@@ -21,11 +23,19 @@ def plot_power_spectrum(
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: the shapes do not fit, or the power is complex as that of `cross_spectrum`.
     """
-    frequencies, power = np.asarray(frequencies), np.asarray(power)
+    frequencies = read_numbers("frequencies", frequencies, "(f,)", 1)
+    power = read_numbers("power", power, "(f, d) or (f,)", 1, 2)
+    if len(power) != len(frequencies):
+        must = f"have one row for each of {len(frequencies)} frequencies"
+        refuse("power", must, f"it has shape {power.shape}")
     columns = power.reshape(len(frequencies), -1)
-    chosen = columns if units is None else columns[:, np.asarray(units)]
-    shown = frequencies > 0
+    chosen, shown = columns[:, read_units(units, columns.shape[1])], frequencies > 0
+    if not np.any(chosen[shown] > 0):
+        refuse("power", "be positive at a positive frequency", "it is so nowhere")
     ax = axes_of(ax)
     ax.plot(frequencies[shown], chosen[shown], **{"lw": 1.5} | kw)
     ax.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="power (1/Hz)")

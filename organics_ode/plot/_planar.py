@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from .. import planar
-from .._checks import refuse
+from .._checks import check_positive_integer, refuse
 from ..circuits import AbstractCircuit
 from ._axes import BLUE, GREEN, PURPLE, RED, axes_of
+from ._read import check_kind
 
 Point = tuple[int, int]  # (number of the value, number of the fixed point there)
 _BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc")
@@ -39,15 +40,20 @@ def plot_phase_portrait(
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: an argument is bad.
     """
     found = planar.fixed_points(circuit, x)  # Before a figure is made: an argument may be wrong.
-    curves = planar.separatrices(circuit, x, y_range, a_range)
+    nullclines = planar.nullcline_curves(circuit, x, y_range, a_range)
+    check_positive_integer("points", points)
+    borders = _borders(circuit, x, found, y_range, a_range)
     ax = axes_of(ax)
     _shade_basins(ax, circuit, x, y_range, a_range, points)
     _draw_flow(ax, circuit, x, y_range, a_range)
-    _draw_nullclines(ax, circuit, x, y_range, a_range)
-    ax.plot(np.asarray(curves.y).T, np.asarray(curves.a).T, "--", color="0.15", lw=1.2)
-    _mark_points(ax, found)
+    _draw_nullclines(ax, nullclines)
+    ax.plot(np.asarray(borders.y).T, np.asarray(borders.a).T, "--", color="0.15", lw=1.2)
+    _mark_points(ax, found, y_range, a_range)
     ax.set(xlim=y_range, ylim=a_range, xlabel="y", ylabel="a")
     return ax
 
@@ -62,7 +68,11 @@ def plot_bifurcation(bifurcation: planar.Bifurcation, name: str = "y", ax: Any =
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: an argument is bad.
     """
+    check_kind("bifurcation", bifurcation, planar.Bifurcation)
     if name not in ("y", "a"):
         refuse("name", "be y or a", f"it is {name!r}")
     field = np.asarray(getattr(bifurcation.states, name))
@@ -101,18 +111,36 @@ def _draw_flow(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any) -> Non
     ax.streamplot(*axes, *map(np.asarray, velocity), **style)
 
 
-def _draw_nullclines(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any) -> None:
-    curves = planar.nullclines(circuit, x, _spread(y_range, 2001))
-    pairs = ((BLUE, curves.y_nullcline, "ẏ = 0"), (RED, curves.a_nullcline, "ȧ = 0"))
-    for color, curve, name in pairs:
-        shown = np.where(np.asarray(curve) <= 1.5 * a_range[1], curve, np.nan)
-        ax.plot(np.asarray(curves.y), shown, color=color, lw=1.8, label=name)
-    if np.isfinite(curves.vertical):
-        ax.axvline(float(curves.vertical), color=BLUE, lw=1.8)
+def _draw_nullclines(ax: Any, found: planar.NullclineCurves) -> None:
+    pairs = ((BLUE, found.y_nullcline, "ẏ = 0"), (RED, found.a_nullcline, "ȧ = 0"))
+    for color, curves, name in pairs:
+        for i, curve in enumerate(curves):
+            ax.plot(*curve.T, color=color, lw=1.8, label=name if i == 0 else "_")
 
 
-def _mark_points(ax: Any, found: planar.PlanarFixedPoints) -> None:
+def _borders(circuit: Any, x: Any, found: Any, y_range: Any, a_range: Any) -> Any:
+    """The separatrices, also of saddles outside of the window, and where they come back into it."""
+    ranges = [
+        _widened(limits, np.ravel(values), [kind == "saddle" for kind in found.kinds])
+        for limits, values in zip((y_range, a_range), found.states, strict=True)
+    ]
+    return planar.separatrices(circuit, x, *ranges, points=4000)
+
+
+def _widened(limits: Any, values: np.ndarray, is_saddle: list[bool]) -> tuple[float, float]:
+    """Half a width on each side, and the saddles up to two widths away."""
+    low, high = limits
+    saddles = values[is_saddle]
+    width = high - low
+    near = saddles[(saddles > low - 2 * width) & (saddles < high + 2 * width)].tolist()
+    return min([low, *near]) - width / 2, max([high, *near]) + width / 2
+
+
+def _mark_points(ax: Any, found: planar.PlanarFixedPoints, y_range: Any, a_range: Any) -> None:
+    """Those in the window: they are drawn whole, across its frame."""
     for y, a, kind in zip(*map(np.ravel, found.states), found.kinds, strict=True):
+        if not (y_range[0] <= y <= y_range[1] and a_range[0] <= a <= a_range[1]):
+            continue
         marker, face = _MARKERS.get(kind.split()[0], ("s", "0.6"))
         style = {"mfc": face, "mec": "black", "mew": 1.3, "ms": 7, "zorder": 5, "clip_on": False}
         ax.plot(y, a, marker, **style)

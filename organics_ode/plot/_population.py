@@ -8,6 +8,7 @@ from .._checks import refuse
 from .._points import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
 from ._axes import BLUE, GREEN, ORANGE, axes_of
+from ._read import check_kind, read_numbers, read_units
 
 
 def plot_tuning(tuning: Tuning, ax: Any = None, units: Any = None, **kw: Any) -> Any:
@@ -21,11 +22,16 @@ def plot_tuning(tuning: Tuning, ax: Any = None, units: Any = None, **kw: Any) ->
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: an argument is bad.
     """
-    means, errors = np.asarray(tuning.means), np.asarray(tuning.errors)
-    degrees = np.degrees(np.asarray(tuning.directions))
+    check_kind("tuning", tuning, Tuning)
+    means = read_numbers("tuning", tuning.means, "(k, n), one tuning and no batch,", 2)
+    errors, degrees = np.asarray(tuning.errors), np.degrees(np.asarray(tuning.directions))
+    shown = np.arange(means.shape[1])[read_units(units, means.shape[1])]
     ax = axes_of(ax)
-    for unit in range(means.shape[1]) if units is None else units:
+    for unit in shown:
         ax.errorbar(degrees, means[:, unit], errors[:, unit], **{"fmt": "o-", "ms": 3} | kw)
     ax.set(xlabel="direction (°)", ylabel="response", xticks=range(0, 361, 90))
     return ax
@@ -43,8 +49,15 @@ def plot_selectivity(
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: not one `MixedSelectivity`, or one that is NaN for want of trials.
     """
-    order = np.argsort(np.asarray(shares.within), kind="stable")
+    check_kind("shares", shares, MixedSelectivity)
+    within = read_numbers("shares", shares.within, "(n,)", 1)
+    if not np.all(np.isfinite(within)):
+        refuse("shares", "be finite", "they are NaN: a cell of the two variables has no trial")
+    order = np.argsort(within, kind="stable")
     parts = (shares.first, shares.second, shares.interaction)
     labels, bottom = (*names, "interaction"), np.zeros(len(order))
     ax = axes_of(ax)
@@ -67,8 +80,12 @@ def plot_explained_variance(components: PrincipalComponents, ax: Any = None, **k
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: not one `PrincipalComponents`.
     """
-    explained = np.cumsum(np.asarray(components.explained))
+    check_kind("components", components, PrincipalComponents)
+    explained = np.cumsum(read_numbers("components", components.explained, "(k,)", 1))
     ax = axes_of(ax)
     ax.plot(np.arange(1, len(explained) + 1), explained, **{"marker": "o", "ms": 3} | kw)
     ax.set(xlabel="components", ylabel="explained variance", ylim=(0, 1.05))
@@ -92,13 +109,19 @@ def plot_slow_points(
         The axes.
 
     Raises:
-        ValueError: there are fewer than two components.
+        ValueError: an argument is bad, or there are fewer than two components.
     """
+    check_kind("points", points, AbstractPoints)
+    check_kind("components", components, PrincipalComponents)
+    response = read_numbers("points", points.states[0], "(k, n)", 2)
+    if response.shape[1] != components.mean.size:
+        found = f"they are of {components.mean.size} units"
+        refuse("components", f"be of the {response.shape[1]} units of the points", found)
     if len(components.components) < 2:
         refuse(
             "components", "hold two components or more", f"it holds {len(components.components)}"
         )
-    where = np.asarray(components.project(points.states[0]))
+    where = np.asarray(components.project(response))
     fixed = np.asarray(getattr(points, "is_fixed", np.full(len(points), True)))
     stable = np.asarray(points.is_stable)
     kinds = (

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import robustness
 from ._axes import BLUE, GREEN, ORANGE, RED, axes_of
+from ._read import check_kind
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 
@@ -19,7 +20,11 @@ def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Any = None) -> Any:
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: not a `PhaseDiagram`.
     """
+    check_kind("diagram", diagram, robustness.PhaseDiagram)
     ax = axes_of(ax)
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Patch

@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._checks import refuse
 from .._energy import Energy
 from ._axes import GREEN, ORANGE, axes_of
+from ._read import check_kind, leave_out, read_abscissae, read_eigenvalues, read_path
 
 _HZ = 1000 / (2 * math.pi)  # of an angular frequency in 1/ms
 _BOUNDARY = {"color": "0.3", "lw": 1, "ls": "--", "zorder": 0}
@@ -17,20 +19,26 @@ def plot_spectrum(spectra: Any, ax: Any = None, **kw: Any) -> Any:
     """Eigenvalues in the complex plane, with the boundary of stability.
 
     Args:
-        spectra: a `Spectrum`, anything else with `eigenvalues` such as an `Oscillator`, an array
-            of eigenvalues in 1/ms, or a list of these, each in a colour of its own.
+        spectra: a `Spectrum`, `FixedPoints` or `SlowPoints` for theirs, anything else with
+            `eigenvalues` such as an `Oscillator`, an array of eigenvalues in 1/ms, or a list of
+            these, each in a colour of its own.
         ax: matplotlib axes. Their right side shows the frequency |Im λ|/2π in Hz.
         kw: passed to `ax.plot`.
 
     Returns:
-        The axes.
+        The axes; their x label says how many eigenvalues are not finite, and not shown.
+
+    Raises:
+        ValueError: something else, or no finite eigenvalue.
     """
-    listed = spectra if isinstance(spectra, list | tuple) else [spectra]
-    eigenvalues = [_eigenvalues(each) for each in listed]
+    is_list = isinstance(spectra, list | tuple) and not hasattr(spectra, "_fields")
+    listed = [read_eigenvalues("spectra", each) for each in (spectra if is_list else [spectra])]
+    note = leave_out("spectra", np.concatenate([np.zeros(0), *listed]))[1]
     ax = axes_of(ax)
-    for values in eigenvalues:
-        ax.plot(values.real, values.imag, **{"marker": "o", "ls": "", "ms": 4} | kw)
-    _draw_plane(ax)
+    for values in listed:
+        shown = values[np.isfinite(values)]
+        ax.plot(np.real(shown), np.imag(shown), **{"marker": "o", "ls": "", "ms": 4} | kw)
+    _draw_plane(ax, note)
     return ax
 
 
@@ -38,19 +46,22 @@ def plot_eigenvalues(spectra: Any, ax: Any = None, **kw: Any) -> Any:
     """Where the eigenvalues of many spectra lie in the complex plane, as a density.
 
     Args:
-        spectra: a `Spectrum`, as from `jax.vmap` over many inputs, or an array of eigenvalues of
-            any shape, 1/ms.
+        spectra: a `Spectrum`, as from `jax.vmap` over many inputs, `FixedPoints` or `SlowPoints`
+            for theirs, or an array of eigenvalues of any shape, 1/ms.
         ax: matplotlib axes.
         kw: passed to `ax.hexbin`.
 
     Returns:
-        The axes.
+        The axes; their x label says how many eigenvalues are not finite, and not shown.
+
+    Raises:
+        ValueError: something else, or no finite eigenvalue.
     """
-    values = _eigenvalues(spectra)
+    values, note = leave_out("spectra", read_eigenvalues("spectra", spectra))
     ax = axes_of(ax)
     style = {"gridsize": 60, "bins": "log", "mincnt": 1, "cmap": "viridis", "linewidths": 0.1}
-    ax.hexbin(values.real, values.imag, **style | kw)
-    _draw_plane(ax)
+    ax.hexbin(np.real(values), np.imag(values), **style | kw)
+    _draw_plane(ax, note)
     return ax
 
 
@@ -58,18 +69,22 @@ def plot_abscissae(abscissae: Any, ax: Any = None, **kw: Any) -> Any:
     """A histogram of spectral abscissae, with the stability boundary at 0.
 
     Args:
-        abscissae: 1/ms, of any shape, such as `jax.vmap` of `fixed_point` or `spectrum` gives.
+        abscissae: 1/ms, of any shape, or what has them: a `Spectrum` or `FixedPoint`, also from
+            `jax.vmap`, `FixedPoints` or `SlowPoints`.
         ax: matplotlib axes.
         kw: passed to `ax.hist`.
 
     Returns:
-        The axes.
+        The axes; their x label says how many abscissae are not finite, and not counted.
+
+    Raises:
+        ValueError: something else, or no finite abscissa.
     """
-    values = np.ravel(np.asarray(abscissae))
+    values, note = leave_out("abscissae", read_abscissae("abscissae", abscissae))
     ax = axes_of(ax)
     ax.hist(values, **{"bins": 30, "histtype": "stepfilled", "alpha": 0.7} | kw)
     ax.axvline(0, **_BOUNDARY)
-    ax.set(xlabel="spectral abscissa (1/ms)", ylabel="inputs")
+    ax.set(xlabel=f"spectral abscissa (1/ms){note}", ylabel="count")
     return ax
 
 
@@ -90,9 +105,12 @@ def plot_energy(
         The axes.
 
     Raises:
-        ValueError: `terms`, and the form of the energy is "lyapunov".
+        ValueError: an argument is bad, or `terms` and the form of the energy is "lyapunov".
     """
-    states, ts = trajectory.states, np.asarray(trajectory.ts)
+    check_kind("energy", energy, Energy)
+    if energy.kind.ndim:
+        refuse("energy", "be one energy", f"it is a batch of shape {energy.kind.shape}")
+    ts, states = read_path("trajectory", trajectory)
     parts = {}
     if terms:
         parts["reconstruction"] = jax.vmap(energy.reconstruction)(states).sum(axis=-1)
@@ -105,13 +123,8 @@ def plot_energy(
     return ax
 
 
-def _eigenvalues(spectrum: Any) -> Any:
-    """All of them in one axis."""
-    return np.ravel(np.asarray(getattr(spectrum, "eigenvalues", spectrum))).astype(complex)
-
-
-def _draw_plane(ax: Any) -> None:
-    ax.set(xlabel="Re λ (1/ms)", ylabel="Im λ (1/ms)")
+def _draw_plane(ax: Any, note: str) -> None:
+    ax.set(xlabel=f"Re λ (1/ms){note}", ylabel="Im λ (1/ms)")
     if ax.child_axes:  # Drawn into before: it has its boundary and its frequencies.
         return
     ax.axvline(0, **_BOUNDARY)

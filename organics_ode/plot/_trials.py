@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import refuse
+from .._checks import a_or_an, check_positive_integer, refuse
 from ._axes import BLUE, axes_of
+from ._read import read_numbers, read_periods
 
 _DOTTED = {"color": "0.6", "lw": 0.8, "ls": ":", "zorder": 0}
 
@@ -34,9 +35,13 @@ def plot_leading_eigenvalues(
         The axes.
 
     Raises:
-        ValueError: the spectra are not over these times.
+        ValueError: the spectra are not over these times, or another argument is bad.
     """
-    ts, real = np.asarray(ts), np.asarray(spectra.eigenvalues.real)
+    ts = read_numbers("ts", ts, "(time,)", 1)
+    if not hasattr(spectra, "eigenvalues"):
+        refuse("spectra", "be a Spectrum over time", f"it is {a_or_an(type(spectra).__name__)}")
+    check_positive_integer("count", count)
+    real, marks = np.real(np.asarray(spectra.eigenvalues)), read_periods(periods, len(ts))
     if real.ndim != 2 or len(real) != len(ts):
         refuse("spectra", f"have eigenvalues ({len(ts)}, d)", f"their shape is {real.shape}")
     leading = np.sort(real, axis=1)[:, ::-1][:, :count]
@@ -45,7 +50,7 @@ def plot_leading_eigenvalues(
     ax.plot(ts, leading[:, 0], **{"color": "black", "lw": 1.5} | kw)
     ax.axhline(0, color="0.3", lw=1, ls="--", zorder=0)
     ax.set(xlabel="time (ms)", ylabel="Re λ (1/ms)")
-    _mark_periods(ax, ts, periods or {})
+    _mark_periods(ax, ts, marks)
     return ax
 
 
@@ -71,13 +76,18 @@ def plot_state_space(
         The axes.
 
     Raises:
-        ValueError: the projections have fewer than two components, or another number of axes.
+        ValueError: the projections have fewer than two components, or another number of axes;
+            periods or labels do not fit them.
     """
-    paths = np.asarray(projections)
+    axes = "(time, k) or (trajectories, time, k) with k ≥ 2"
+    paths = read_numbers("projections", projections, axes, 2, 3)
+    if paths.shape[-1] < 2 or not paths.shape[-2]:
+        refuse("projections", f"have shape {axes}", f"it has shape {paths.shape}")
     paths = paths[None] if paths.ndim == 2 else paths
-    if paths.ndim != 3 or paths.shape[-1] < 2:
-        must = "have shape (time, k) or (trajectories, time, k) with k >= 2"
-        refuse("projections", must, f"it has shape {np.shape(projections)}")
+    paths = np.where(np.isfinite(paths), paths, np.nan)
+    starts = [(name, start) for name, (start, _) in read_periods(periods, paths.shape[1]).items()]
+    if labels is not None and len(labels) != len(paths):
+        refuse("labels", f"name {len(paths)} trajectories", f"there are {len(labels)}")
     ax = axes_of(ax)
     for i, path in enumerate(paths):
         name = {} if labels is None else {"label": str(labels[i])}
@@ -85,10 +95,10 @@ def plot_state_space(
         color = line.get_color()
         ax.plot(*path[0, :2], marker="o", ms=4, color=color, ls="")
         _draw_head(ax, path[:, :2], color)
-    for marker, (name, steps) in zip("sD^vPX*", list((periods or {}).items())[1:], strict=False):
-        starts = paths[:, int(steps[0])]
+    for marker, (name, start) in zip("sD^vPX*", starts[1:], strict=False):
+        there = paths[:, start]
         style = {"mfc": "white", "mec": "0.3", "ms": 4, "ls": "", "zorder": 3}
-        ax.plot(starts[:, 0], starts[:, 1], marker=marker, label=f"{name} begins", **style)
+        ax.plot(there[:, 0], there[:, 1], marker=marker, label=f"{name} begins", **style)
     if labels is not None or periods:
         ax.legend(frameon=False, fontsize="small")
     ax.set(xlabel="component 1", ylabel="component 2")
@@ -105,8 +115,11 @@ def plot_psychometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: something else.
     """
-    ax = _draw_behaviour(curve, curve.rates, "share of choices", ax, kw)
+    ax = _draw_behaviour(curve, "rates", "share of choices", ax, kw)
     ax.set_ylim(-0.05, 1.05)
     return ax
 
@@ -121,20 +134,36 @@ def plot_chronometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: something else.
     """
-    return _draw_behaviour(curve, curve.times, "reaction time (ms)", ax, kw)
+    return _draw_behaviour(curve, "times", "reaction time (ms)", ax, kw)
 
 
-def _draw_behaviour(curve: Any, values: Any, label: str, ax: Any, kw: dict[str, Any]) -> Any:
+def _draw_behaviour(curve: Any, name: str, label: str, ax: Any, kw: dict[str, Any]) -> Any:
     """What was measured at each strength, with standard errors."""
+    names = ("strengths", name, "errors")
+    if not all(hasattr(curve, each) for each in names):
+        found = f"it is {a_or_an(type(curve).__name__)}"
+        refuse("curve", f"have {', '.join(names)}", found)
+    strengths, values, errors = (
+        read_numbers(f"curve.{each}", getattr(curve, each), "(strengths,)", 1) for each in names
+    )
+    if not len(strengths) == len(values) == len(errors):
+        found = f"they are {len(strengths)}, {len(values)} and {len(errors)}"
+        refuse("curve", f"have as many {', '.join(names)}", found)
     ax = axes_of(ax)
-    ax.errorbar(curve.strengths, values, curve.errors, **{"fmt": "o-", "ms": 4} | kw)
+    ax.errorbar(strengths, values, errors, **{"fmt": "o-", "ms": 4} | kw)
     ax.set(xlabel="strength of the stimulus", ylabel=label)
     return ax
 
 
 def _draw_head(ax: Any, path: np.ndarray, color: Any) -> None:
     """An arrow head at the end, along the last stretch of a path; none if it never moves."""
+    path = path[np.all(np.isfinite(path), axis=1)]
+    if not len(path):
+        return
     away = np.linalg.norm(path - path[-1], axis=1)
     (before,) = np.nonzero(away > 0.03 * max(away.max(), 1e-300))
     if len(before):
@@ -145,7 +174,7 @@ def _draw_head(ax: Any, path: np.ndarray, color: Any) -> None:
 def _mark_periods(ax: Any, ts: np.ndarray, periods: Mapping[str, Any]) -> None:
     """A dotted line where each period begins, and its name above."""
     for name, (start, stop) in periods.items():
-        first, last = ts[int(start)], ts[min(int(stop), len(ts) - 1)]
+        first, last = ts[start], ts[stop]
         ax.axvline(first, **_DOTTED)
         style = {"ha": "center", "va": "bottom", "fontsize": "small", "color": "0.3"}
         ax.text((first + last) / 2, 1.01, name, transform=ax.get_xaxis_transform(), **style)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, refuse
+from ._share import length, rounding
 
 
 def cosine_similarity(first: Any, second: Any) -> Float[Array, "*batch"]:
@@ -30,7 +31,14 @@ def cosine_similarity(first: Any, second: Any) -> Float[Array, "*batch"]:
 
 @jax.jit
 def _cosine(u: Array, v: Array) -> Array:
-    return jnp.sum(u * v, axis=-1) / jnp.sqrt(jnp.sum(u**2, axis=-1) * jnp.sum(v**2, axis=-1))
+    cosine = jnp.sum(_direction(u) * _direction(v), axis=-1)
+    return jnp.clip(cosine, -1, 1)
+
+
+def _direction(u: Array) -> Array:
+    """u/|u|, NaN at the origin."""
+    size = length(u)[..., None]
+    return jnp.where(size > 0, u / jnp.where(size > 0, size, 1), jnp.nan)
 
 
 def relative_distance(first: Any, second: Any) -> Float[Array, "*batch"]:
@@ -45,7 +53,7 @@ def relative_distance(first: Any, second: Any) -> Float[Array, "*batch"]:
         second: (…, n), the same shape.
 
     Returns:
-        (…), 0 where they meet.
+        (…), 0 where they meet; infinite where they differ though the first never varies.
 
     Raises:
         ValueError: the shapes differ.
@@ -57,8 +65,11 @@ def relative_distance(first: Any, second: Any) -> Float[Array, "*batch"]:
 def _distance(u: Array, v: Array) -> Array:
     axes = tuple(range(u.ndim - 1))
     deviations = u - jnp.mean(u, axis=axes, keepdims=True)
-    spread = jnp.sqrt(jnp.mean(jnp.sum(deviations**2, axis=-1)))
-    return jnp.sqrt(jnp.sum((u - v) ** 2, axis=-1)) / spread
+    spread = jnp.sqrt(jnp.mean(length(deviations) ** 2))
+    varies = spread > rounding(jnp.mean(length(u) ** 2))
+    away = length(u - v)
+    still = jnp.where(away > 0, jnp.inf, 0)
+    return jnp.where(varies, away / jnp.where(varies, spread, 1), still)
 
 
 def _read(first: Any, second: Any) -> tuple[Array, Array]:

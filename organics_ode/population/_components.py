@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
+from ._share import share
 
 
 class PrincipalComponents(eqx.Module):
@@ -16,7 +17,7 @@ class PrincipalComponents(eqx.Module):
 
     - `mean`: (n,), what is subtracted.
     - `components`: (k, n), orthonormal rows; in each the entry of largest magnitude is positive.
-    - `explained`: (k,), the share of the total variance along each, falling.
+    - `explained`: (k,), the share of the total variance along each, falling; 0 if nothing varies.
 
     `project`, `reconstruct` and `captured` take any other responses of the same units, such as
     those of the same network with its skips, or of another task.
@@ -39,10 +40,11 @@ class PrincipalComponents(eqx.Module):
 
     def captured(self, responses: Any) -> Float[Array, ""]:
         """The share of the variance of responses (…, n), about their own mean, that lies in the
-        space of the components."""
+        space of the components; 0 for responses that never vary."""
         rows = as_float_array("responses", responses, self.mean.dtype).reshape(-1, self.mean.size)
         deviations = rows - jnp.mean(rows, axis=0, keepdims=True)
-        return jnp.sum((deviations @ self.components.T) ** 2) / jnp.sum(deviations**2)
+        inside = jnp.sum((deviations @ self.components.T) ** 2)
+        return share(inside, jnp.sum(deviations**2), jnp.sum(rows**2))
 
     def _centre(self, axes: int) -> Array:
         return self.mean.reshape((1,) * (axes - 1) + (-1,))
@@ -84,6 +86,5 @@ def _decompose(rows: Float[Array, "samples n"], k: int) -> PrincipalComponents:
     _, s, V = jnp.linalg.svd(rows - mean[None, :], full_matrices=False)
     largest = jnp.take_along_axis(V, jnp.argmax(jnp.abs(V), axis=1)[:, None], axis=1)
     components = V * jnp.where(largest < 0, -1, 1).astype(V.dtype)
-    total = jnp.sum(s**2)
-    explained = s**2 / jnp.where(total > 0, total, 1)
+    explained = share(s**2, jnp.sum(s**2), jnp.sum(rows**2))
     return PrincipalComponents(mean, components[:k], explained[:k])

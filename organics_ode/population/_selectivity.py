@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import refuse
 from ._conditions import moments, read_trials, variances_of
+from ._share import rounding, share
 
 
 class MixedSelectivity(NamedTuple):
@@ -53,7 +54,8 @@ def selectivity(responses: Any, labels: Any, conditions: int) -> Float[Array, " 
 def _selectivity(rows: Array, labels: Array, conditions: int) -> Array:
     _, within, _ = moments(rows, labels, conditions)
     _, total, _ = moments(rows, jnp.minimum(labels, 0), 1)
-    return _share(total[0] - jnp.sum(within, axis=0), total[0], jnp.sum(rows**2, axis=0))
+    between = total[0] - jnp.sum(within, axis=0)
+    return share(between, total[0], _squares(rows, labels))
 
 
 def mixed_selectivity(
@@ -102,7 +104,8 @@ def _mixed_selectivity(rows: Array, first: Array, second: Array, k: int, l: int)
     n = counts.astype(rows.dtype)[:, None]
     variances.append(jnp.mean(squares / jnp.maximum(n, 1), axis=0))
     total = jnp.sum(jnp.stack(variances), axis=0)
-    return MixedSelectivity(*(_share(v, total, jnp.mean(rows**2, axis=0)) for v in variances))
+    square = _squares(rows, cell) / jnp.maximum(jnp.sum(counts), 1).astype(rows.dtype)
+    return MixedSelectivity(*(share(v, total, square) for v in variances))
 
 
 def d_prime(responses: Any, labels: Any) -> Float[Array, " n"]:
@@ -130,9 +133,11 @@ def d_prime(responses: Any, labels: Any) -> Float[Array, " n"]:
 @jax.jit
 def _d_prime(rows: Array, labels: Array) -> Array:
     means, squares, counts = moments(rows, labels, 2)
-    deviation = jnp.sqrt(jnp.mean(variances_of(squares, counts), axis=0))
-    difference = means[1] - means[0]
-    return jnp.where((difference == 0) & (deviation == 0), 0, difference / deviation)
+    variance, difference = jnp.mean(variances_of(squares, counts), axis=0), means[1] - means[0]
+    least = rounding(_squares(rows, labels) / jnp.maximum(jnp.sum(counts), 1).astype(rows.dtype))
+    varies = ~(variance <= least**2)  # NaN where a condition has too few trials
+    differs = jnp.where(jnp.abs(difference) > least, jnp.sign(difference) * jnp.inf, 0)
+    return jnp.where(varies, difference / jnp.sqrt(jnp.where(varies, variance, 1)), differs)
 
 
 def _read(
@@ -144,7 +149,6 @@ def _read(
     return rows, labels
 
 
-def _share(part: Array, total: Array, square: Array) -> Array:
-    """part / total; 0 where the total is what rounding makes of a unit that does not vary."""
-    varies = total > (64 * jnp.finfo(total.dtype).eps) ** 2 * square
-    return jnp.where(varies, part / jnp.where(varies, total, 1), 0)
+def _squares(rows: Array, labels: Array) -> Array:
+    """Σ r² of every unit over the trials that are not left out."""
+    return jnp.sum(jnp.where((labels >= 0)[:, None], rows, 0) ** 2, axis=0)

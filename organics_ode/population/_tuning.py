@@ -31,18 +31,20 @@ class Tuning(NamedTuple):
 
     @property
     def preferred(self) -> Float[Array, " n"]:
-        """θ* = arg Σ_j m_j e^{iθ_j}, radians in [0, 2π); NaN where a bin is empty."""
+        """θ* = arg Σ_j m_j e^{iθ_j}, radians in [0, 2π); NaN where a bin is empty, and where the
+        sum is rounding, as for a flat curve: it has no direction."""
         x, y = self._resultant
         angle = jnp.arctan2(y, x) % (2 * math.pi)
+        is_flat = self.vector_strength <= 64 * jnp.finfo(angle.dtype).eps
         # A negative angle of rounding is a whole turn to the same rounding.
-        return jnp.where(angle >= 2 * math.pi, 0, angle)
+        return jnp.where(is_flat, jnp.nan, jnp.where(angle >= 2 * math.pi, 0, angle))
 
     @property
     def vector_strength(self) -> Float[Array, " n"]:
         """|Σ_j m_j e^{iθ_j}| / Σ_j |m_j|: 1 for a response in one bin, 0 for a flat curve."""
         total = jnp.sum(jnp.abs(self.means), axis=0)
         length = jnp.hypot(*self._resultant)
-        return jnp.where(total == 0, 0, length / jnp.where(total == 0, 1, total))
+        return jnp.where(total == 0, 0, jnp.minimum(length / jnp.where(total == 0, 1, total), 1))
 
     @property
     def _resultant(self) -> tuple[Array, Array]:

@@ -117,7 +117,10 @@ def phase_diagram(
         ValueError: an argument is bad, or `path` holds a diagram of other arguments.
 
     Reference:
-        After the study of Morone et al. (2025).
+        The question is that of Morone, Rawat, Heeger, Martiniani (2025), the ensemble another one:
+        theirs is symmetric, R = (A + Aᵀ)/2 with A_ij ~ N(μ/n, Δ²/n), and every unit has the input
+        z/√n. With `gaussian` R is not symmetric, and z has a random direction: circuits may cycle
+        where theirs become slow, and borders are not to be compared.
     """
     from tqdm import tqdm
 

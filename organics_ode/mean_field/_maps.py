@@ -1,0 +1,87 @@
+"""Maps over geometries and targets."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from .._checks import is_traced, refuse
+from ._averages import Function, read_number, read_phi
+from ._geometry import Geometry
+from ._padded import padded_solutions
+from ._solutions import calibrate, sup_of
+
+
+class PhaseMap(NamedTuple):
+    """The states at rest over geometries (rows) and targets (columns); numpy arrays.
+
+    - `counts`: how many there are; 0 where the target is A* and nothing can hold it.
+    - `target_is_stable`: whether the state with z = A is stable: radius < 1 and Re λ < 1.
+    - `target_outlier`: its outlier; NaN where none is outside of the bulk.
+    - `target_radius`: the radius of its bulk.
+    - `target_is_chaotic`: radius ≥ 1: the network does not rest there, see `chaos`.
+    - `globally_stable`: whether it is stable and the only state at rest. That every start comes to
+      it is not implied: cycles and chaotic states beside it are not looked for.
+    """
+
+    counts: Int[np.ndarray, "rows columns"]
+    target_is_stable: Bool[np.ndarray, "rows columns"]
+    target_outlier: Complex[np.ndarray, "rows columns"]
+    target_radius: Float[np.ndarray, "rows columns"]
+
+    @property
+    def target_is_chaotic(self) -> Bool[np.ndarray, "rows columns"]:
+        return self.target_radius >= 1
+
+    @property
+    def globally_stable(self) -> Bool[np.ndarray, "rows columns"]:
+        return self.target_is_stable & (self.counts == 1)
+
+
+def phase_map(geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp.tanh) -> PhaseMap:
+    """The number of states at rest and the stability of the target, over geometries and targets.
+
+    Each readout is calibrated to its target. A host function, in 64 bits, around
+    `padded_solutions`.
+
+    Args:
+        geometries: a `Geometry` whose fields have shape (rows,).
+        g: strength ≥ 0 of the random connections.
+        targets: (columns,), values of A.
+        phi: the nonlinearity, smooth and bounded, written in `jax.numpy`.
+
+    Returns:
+        A `PhaseMap`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    if not isinstance(geometries, Geometry) or np.ndim(geometries.rho) != 1:
+        refuse("geometries", "be a Geometry with fields (rows,)", f"it is {geometries!r}")
+    if any(map(is_traced, jax.tree.leaves(geometries))):
+        refuse("geometries", "be known: this is a host function", "it is traced by jax")
+    g, targets = read_number("g", g, 0.0), np.asarray(targets, float)
+    if targets.ndim != 1 or not np.all(np.isfinite(targets)):
+        refuse("targets", "be finite numbers (columns,)", f"they are {targets}")
+    sup_of(read_phi(phi))
+    with jax.enable_x64(True):
+        fields = jax.tree.map(jnp.asarray, geometries)
+        found = _map(phi, fields, jnp.asarray(g), jnp.asarray(targets))
+        return PhaseMap(*map(np.asarray, found))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _map(phi: Function, geometries: Geometry, g: Array, targets: Array) -> tuple:
+    def at(geometry: Geometry, target: Array) -> tuple:
+        c = calibrate(geometry, g, target, phi=phi)
+        found = padded_solutions(geometry, g, c, phi=phi)
+        nearest = jnp.nanargmin(jnp.abs(found.z - target))
+        count = jnp.where(jnp.isfinite(c), found.count, 0)
+        columns = (found.is_stable, found.outlier, found.radius)
+        return count, *(column[nearest] for column in columns)
+
+    row = jax.vmap(at, (None, 0))
+    return jax.lax.map(lambda geometry: row(geometry, targets), geometries)

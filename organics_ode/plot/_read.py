@@ -1,0 +1,105 @@
+"""What plots are given: read as plain arrays, or refused before a figure is made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Complex, Float, Int
+
+from .._checks import a_or_an, refuse
+
+_PLAIN = (int, float, complex, list, tuple, range)
+
+
+def check_kind(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        refuse(name, f"be {a_or_an(kind.__name__)}", f"it is {a_or_an(type(value).__name__)}")
+
+
+def read_numbers(name: str, value: Any, axes: str, *ndims: int) -> Float[np.ndarray, "..."]:
+    """A real array with as many axes as the letters in one of the given shapes."""
+    array = _as_array(name, value, f"be an array {axes}")
+    if array.dtype.kind == "c":
+        refuse(name, "hold real numbers", f"its dtype is {array.dtype}")
+    if ndims and array.ndim not in ndims:
+        refuse(name, f"have shape {axes}", f"it has shape {array.shape}")
+    return array
+
+
+def read_path(name: str, value: Any) -> tuple[np.ndarray, Any]:
+    """The times (time,) and the states of one trajectory."""
+    if not (hasattr(value, "ts") and hasattr(value, "states")):
+        refuse(name, "be a Trajectory or Paths", f"it is {a_or_an(type(value).__name__)}")
+    ts = np.asarray(value.ts)
+    if ts.ndim != 1:
+        refuse(name, "be one trajectory", f"its times have shape {ts.shape}: it is a batch")
+    return ts, value.states
+
+
+def read_eigenvalues(name: str, value: Any) -> Complex[np.ndarray, " k"]:
+    """All of them in one axis. Points of rest are taken at their spectra."""
+    held = getattr(value, "spectra", value)
+    array = _as_array(name, getattr(held, "eigenvalues", held), "hold eigenvalues", value)
+    if array.dtype.kind != "c" and array.ndim > 1 and array.shape[-1] == array.shape[-2]:
+        found = f"it is a real square matrix {array.shape}, such as a Jacobian: see `oo.spectrum`"
+        refuse(name, "hold eigenvalues", found)
+    return array.astype(complex).ravel()
+
+
+def read_abscissae(name: str, value: Any) -> Float[np.ndarray, " k"]:
+    """All of them in one axis, from what has them."""
+    has = [each for each in ("abscissae", "abscissa") if hasattr(value, each)]
+    array = _as_array(name, getattr(value, has[0]) if has else value, "hold abscissae", value)
+    if array.dtype.kind == "c":
+        refuse(name, "hold real parts, as `Spectrum.abscissa`", f"its dtype is {array.dtype}")
+    return array.astype(float).ravel()
+
+
+def leave_out(name: str, values: np.ndarray) -> tuple[np.ndarray, str]:
+    """The finite ones, and a note of how many are not."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        refuse(name, "hold a finite number", "it holds none")
+    missing = int(np.sum(~finite))
+    return values[finite], f", {missing} not finite" if missing else ""
+
+
+def read_units(units: Any, count: int) -> Int[np.ndarray, " chosen"] | Bool[np.ndarray, " count"]:
+    """Indices of some of the units; all of them for None."""
+    if units is None:
+        return np.arange(count)
+    must = f"name some of {count} units, 0 to {count - 1}"
+    chosen = np.atleast_1d(_as_array("units", units, must, kinds="iub"))
+    is_mask = chosen.dtype == bool and chosen.shape == (count,)
+    is_index = chosen.dtype != bool and chosen.ndim == 1
+    if not is_mask and not (is_index and np.all((chosen >= -count) & (chosen < count))):
+        refuse("units", must, f"it is {units!r}")
+    return chosen
+
+
+def read_periods(periods: Any, count: int) -> dict[str, tuple[int, int]]:
+    """Names with the step of their start and of their end, among so many steps."""
+    if not isinstance(periods, Mapping | None):
+        refuse("periods", "map names to (start, stop)", f"it is {a_or_an(type(periods).__name__)}")
+    read = {name: np.asarray(steps) for name, steps in (periods or {}).items()}
+    for name, steps in read.items():
+        if steps.shape != (2,) or not 0 <= steps[0] <= min(steps[1], count):
+            must = f"map names to (start, stop), steps of {count}"
+            refuse("periods", must, f"{name!r} has {steps.tolist()}")
+    return {name: tuple(np.minimum(steps, count - 1).tolist()) for name, steps in read.items()}
+
+
+def _as_array(
+    name: str, value: Any, must: str, given: Any = None, kinds: str = "fiuc"
+) -> np.ndarray:
+    """Numbers, and no tree of them: a state would be read as a matrix."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    is_tree = any(hasattr(each, "_fields") for each in [value, *listed])
+    is_plain = hasattr(value, "dtype") or (isinstance(value, _PLAIN) and not is_tree)
+    try:
+        array = np.asarray(value if is_plain else None)
+    except (TypeError, ValueError):
+        array = np.asarray(None)
+    if array.dtype.kind not in kinds:
+        refuse(name, must, f"it is {a_or_an(type(value if given is None else given).__name__)}")
+    return array

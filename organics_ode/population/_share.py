@@ -1,0 +1,28 @@
+"""Shares and lengths that rounding can not spoil."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+def share(part: Array, total: Array, square: Array) -> Array:
+    """part / total within [0, 1]; 0 where the total is what rounding makes of a constant.
+
+    `square` is the sum of squares that the total is the sum of squared deviations of.
+    """
+    varies = total > rounding(square) ** 2
+    return jnp.where(varies, jnp.clip(part / jnp.where(varies, total, 1), 0, 1), 0)
+
+
+def rounding(square: Array) -> Array:
+    """How large rounding alone may make a deviation among numbers with this sum of squares."""
+    return 64 * jnp.finfo(square.dtype).eps * jnp.sqrt(jax.lax.stop_gradient(square))
+
+
+def length(v: Array) -> Array:
+    """|v| over the last axis, for the largest and smallest numbers too; its slope is 0 at 0."""
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(v), axis=-1, keepdims=True))
+    scale = jnp.where(size > 0, size, 1)
+    square = jnp.sum((v / scale) ** 2, axis=-1)
+    is_long = square > 0
+    return scale[..., 0] * jnp.where(is_long, jnp.sqrt(jnp.where(is_long, square, 1)), 0)
