@@ -41,8 +41,18 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
     def wrap(self, direction: Any) -> "GuardedSteps":
         return GuardedSteps(self.controller.wrap(direction), self.limits.wrap(direction))
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, dt0: Any, args: Any, *rest: Any) -> Any:
-        end, state = self.controller.init(terms, t0, t1, y0, dt0, args, *rest)
+    def init(
+        self,
+        terms: Any,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        dt0: Any,
+        args: Any,
+        func: Any,
+        error_order: Any,
+    ) -> tuple[Any, Any]:
+        end, state = self.controller.init(terms, t0, t1, y0, dt0, args, func, error_order)
         rate = self.limits.init(t0, y0, args)
         longest = jax.lax.stop_gradient(self.limits.step(rate, t0))
         return jnp.minimum(end, t0 + longest), (state, rate)

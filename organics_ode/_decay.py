@@ -79,7 +79,7 @@ def _refuse(params: PyTree) -> NoReturn:
         "leave a parameter without a gradient alone where it is not stored as its value",
         f"it moves `{jax.tree_util.keystr(path).lstrip('.')}` as weight decay does, in a way that "
         "can not be told apart from what else it does; give `mask=oo.weight_decay_mask` to what "
-        "decays, or wrap it in `optax.masked(…, oo.weight_decay_mask)`",
+        "decays, or wrap it in `optax.masked(..., oo.weight_decay_mask)`",
     )
 
 

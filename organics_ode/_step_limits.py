@@ -107,8 +107,9 @@ class StepLimits(eqx.Module):
         return functools.reduce(jnp.minimum, bounds, jnp.asarray(jnp.inf, t.dtype))
 
     def _damped(self, radius: Any, t: Any) -> Any:
+        reach = 1.0 if self.reach is None else self.reach
         shortest = 1 / jnp.where(radius > 0, radius, jnp.finfo(t.dtype).tiny)
-        return jnp.clip((t - self._event(t)) / _FRESH, shortest, self.reach * shortest)
+        return jnp.clip((t - self._event(t)) / _FRESH, shortest, reach * shortest)
 
     def _event(self, t: Any) -> Any:
         """When the solve began or the input switched last."""

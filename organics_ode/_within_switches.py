@@ -47,12 +47,13 @@ class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
 
     solver: Any
 
+    # As diffrax's own `HalfSolver` has them.
     @property
-    def term_structure(self) -> Any:
+    def term_structure(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.solver.term_structure
 
     @property
-    def interpolation_cls(self) -> Any:
+    def interpolation_cls(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self.solver.interpolation_cls
 
     @property
@@ -73,10 +74,17 @@ class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
         return self.solver.init(terms, t0, t1, y0, args)
 
     def step(
-        self, terms: Any, t0: Any, t1: Any, y0: Any, args: Driven, state: Any, made_jump: Any
+        self,
+        terms: Any,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        args: Driven,
+        solver_state: Any,
+        made_jump: Any,
     ) -> Any:
         args = args._replace(step=(t0 + (t1 - t0) / 2, t1))
-        return self.solver.step(terms, t0, t1, y0, args, state, made_jump)
+        return self.solver.step(terms, t0, t1, y0, args, solver_state, made_jump)
 
     def func(self, terms: Any, t0: Any, y0: Any, args: Driven) -> Any:
         return self.solver.func(terms, t0, y0, args)

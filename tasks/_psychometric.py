@@ -81,7 +81,7 @@ def read_chosen(chosen: Any, strengths: np.ndarray) -> tuple[np.ndarray, np.ndar
     if not np.isin(numbers, (-1, 0, 1)).all():
         wrong = numbers[~np.isin(numbers, (-1, 0, 1))][0]
         raise ValueError(
-            "Argument `chosen` must hold 0 and 1, or −1 where there was no answer, but it holds "
+            "Argument `chosen` must hold 0 and 1, or -1 where there was no answer, but it holds "
             f"{wrong:g}."
         )
     return numbers == 1, numbers >= 0
