@@ -60,7 +60,8 @@ def accuracy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -
     """
     _check_targets(outputs.shape[:-1], targets)
     highest = jnp.argmax(outputs, axis=-1)
-    right = highest == jnp.asarray(targets).astype(highest.dtype)
+    # NaN is no class: argmax would take it for the largest.
+    right = (highest == jnp.asarray(targets).astype(highest.dtype)) & ~jnp.isnan(outputs).any(-1)
     return _average(right.astype(outputs.dtype), mask)
 
 
