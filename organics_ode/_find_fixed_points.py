@@ -1,7 +1,6 @@
 """`find_fixed_points`: a search from many starts."""
 
 import functools
-import numbers
 from typing import Any
 
 import equinox as eqx
@@ -75,13 +74,12 @@ def find_fixed_points(
     circuit, like, x = read_point(circuit, None, x)
     if any(map(is_traced, jax.tree.leaves((circuit, x, key, starts, scale)))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
-    if not isinstance(starts, numbers.Number | np.number):
-        rows = read_starts(starts, like)
-        return _from_states(circuit, x, rows)
+    if isinstance(starts, tuple):
+        return _from_states(circuit, x, read_starts(starts, like))
     check_positive_integer("starts", starts)
     if key is None:
         refuse("key", "be given where `starts` is a number", "it is None")
-    return _from_drawn(circuit, x, key, int(starts), _read_scale(scale, like), rounds)
+    return _from_drawn(circuit, x, key, starts, _read_scale(scale, like), rounds)
 
 
 def _from_states(circuit: AbstractCircuit, x: Array, rows: Array) -> FixedPoints:
@@ -94,7 +92,7 @@ def _from_states(circuit: AbstractCircuit, x: Array, rows: Array) -> FixedPoints
 def _from_drawn(
     circuit: AbstractCircuit, x: Array, key: Array, starts: int, scale: Any, rounds: int
 ) -> FixedPoints:
-    ends: list[tuple[np.ndarray, np.ndarray]] = []
+    ends: list[Any] = []
     while True:
         # The first round is that of the key itself, and holds the states that are known.
         own = key if not ends else jax.random.fold_in(key, len(ends))

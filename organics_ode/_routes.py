@@ -81,7 +81,7 @@ def tolerance(dtype: Any) -> float:
     return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
 
 
-def blur(residual: Float[Array, ""]) -> Float[Array, ""]:
+def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """What is not known of a point, relative to its terms: its residual where it counts as solved;
     of any other state nothing is claimed."""
     return jnp.where(residual <= tolerance(residual.dtype), residual, 0)

@@ -103,9 +103,9 @@ def slow_points(
     clusters = distinct(v, speeds, within)
     v, residuals, speeds = (found[firsts(clusters)] for found in (v, residuals, speeds))
     states, spectra = look(circuit, x, v, np.asarray(blur(jnp.asarray(residuals))))
-    hits = np.asarray([len(cluster) for cluster in clusters], int)
-    facts = (states, jnp.asarray(residuals), spectra, jnp.asarray(hits), jnp.asarray(speeds))
-    points = SlowPoints(*facts, starts=len(finite))
+    hits = jnp.asarray([len(cluster) for cluster in clusters], int)
+    residuals, speeds = jnp.asarray(residuals), jnp.asarray(speeds)
+    points = SlowPoints(states, residuals, spectra, hits, speeds=speeds, starts=len(finite))
     order = np.lexsort((np.where(points.is_fixed, points.abscissae, speeds), ~points.is_fixed))
     return points[order]
 

@@ -327,8 +327,10 @@ def test_what_says_where_to_start_is_checked(unchecked):
     look = functools.partial(oo.find_fixed_points, circuit, np.zeros(1))
     with pytest.raises(ValueError, match="Argument `key` must be given where `starts` is a number"):
         look()
-    with pytest.raises(ValueError, match="Argument `starts` must be a OwnState"):
+    with pytest.raises(ValueError, match="Argument `starts` must be a positive integer"):
         look(starts=np.ones((3, 1)))
+    with pytest.raises(ValueError, match="Argument `starts` must be a OwnState"):
+        look(starts=(np.ones((3, 1)),))
     with pytest.raises(ValueError, match="Argument `scale` must be positive, but its smallest"):
         look(key=KEY, scale=-1.0)
     with pytest.raises(ValueError, match="Argument `scale` must be a number or a OwnState"):

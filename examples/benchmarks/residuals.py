@@ -195,8 +195,8 @@ def table(kinds: list[str], sizes: list[int], share: float, starts: int, show: C
                 begun, circuits = time.perf_counter(), max(1, round(share * COUNTS[n]))
                 rows.append(count(kind, n, dtype, circuits, starts if n < 32 else starts // 3))
                 show(f"{kind:22} | {n:2} | {dtype}", rows[-1], time.perf_counter() - begun)
-    totals = [sum(column) for column in list(zip(*rows, strict=True))[:-2]]
-    return Count(*totals, max(row.worst for row in rows), max(row.largest for row in rows))
+    columns = list(zip(*rows, strict=True))
+    return Count(*(sum(column) for column in columns[:-2]), *map(max, columns[-2:]))
 
 
 def show(name: str, c: Count, seconds: float) -> None:
