@@ -68,7 +68,7 @@ def trained(case: str, args: argparse.Namespace) -> dict[str, Any]:
         oo.save(args.save / file, saved)
     if args.keep_best:
         args.keep_best.mkdir(parents=True, exist_ok=True)
-        best = int(np.argmax(saved["training"]["performance"]))
+        best = int(np.nanargmax(saved["training"]["performance"]))
         kept = {"models": [smaller(saved["models"][best])], "training": saved["training"]}
         oo.save(args.keep_best / file, kept)
     return saved

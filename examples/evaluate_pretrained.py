@@ -64,12 +64,13 @@ def driven(model: oo.SequenceClassifier, images: jax.Array) -> tuple[jax.Array, 
     return over_devices(jax.vmap(of), images)
 
 
-def at_rest(circuit: oo.GatedORGaNICs, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Whether a fixed point is found at the mean brightness of each image, and its abscissa."""
+def at_rest(circuit: oo.GatedORGaNICs, images: jax.Array) -> tuple[jax.Array, ...]:
+    """Whether a fixed point is found at the mean brightness of each image, whether it is stable,
+    and its abscissa."""
 
-    def of(image: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def of(image: jax.Array) -> tuple[jax.Array, ...]:
         point = oo.fixed_point(circuit, image.mean(axis=0), throw=False)
-        return point.succeeded, point.abscissa
+        return point.succeeded, point.is_stable, point.abscissa
 
     return over_devices(lambda part: jax.lax.map(of, part), images)
 
@@ -77,7 +78,7 @@ def at_rest(circuit: oo.GatedORGaNICs, images: jax.Array) -> tuple[jax.Array, ja
 def draw(name: str, model: oo.SequenceClassifier, images: jax.Array, path: Path) -> None:
     figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
     exponents, sizes = (np.asarray(v) for v in driven(model, images))
-    found, abscissa = (np.asarray(v) for v in at_rest(model.cell.circuit, images[:RESTED]))
+    found, stable, abscissa = (np.asarray(v) for v in at_rest(model.cell.circuit, images[:RESTED]))
     history = oo.History.read(RESULTS / f"{name}.jsonl")
     eigenvalues = np.linalg.eigvals(oo.resolve(model).cell.circuit.W_r)
     axes[0, 0].add_patch(plt.Circle((0, 0), 1, fill=False, ls="--", color="0.5"))
@@ -101,8 +102,7 @@ def draw(name: str, model: oo.SequenceClassifier, images: jax.Array, path: Path)
     axes[1, 2].plot(steps, 1 - history["validation_accuracy"], "k.-")
     axes[1, 2].set(title="While training", xlabel="step", ylabel="validation error", yscale="log")
     figure.savefig(path, dpi=110)
-    stable = np.sum(abscissa[found] < 0)
-    print(f"fixed points: {found.sum()} of {RESTED} found, {stable} stable")
+    print(f"fixed points: {found.sum()} of {RESTED} found, {stable.sum()} stable")
     print(
         f"largest exponent: median {np.median(exponents[:, 0]):.4f}/ms; |state| ≤ {sizes.max():.3g}"
     )

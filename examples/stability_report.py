@@ -65,7 +65,8 @@ def look(epoch, model, digits):
     accuracy = oo.evaluate(model, digits.test)["accuracy"]
     abscissa = np.where(found, spectra.abscissa, np.nan)
     first = np.asarray(exponents[:, 0])
-    row = (accuracy, np.sum(found), np.sum(abscissa < 0), np.nanmin(abscissa), np.nanmax(abscissa))
+    stable = np.sum(found & spectra.is_stable)
+    row = (accuracy, np.sum(found), stable, np.nanmin(abscissa), np.nanmax(abscissa))
     row += (np.median(first), first.max(), float(largest.max()))
     print(f"{epoch:5} " + " ".join(f"{value:10.4g}" for value in row), flush=True)
     return abscissa, spectra.eigenvalues[found], np.asarray(exponents), accuracy, largest

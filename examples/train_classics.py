@@ -121,7 +121,7 @@ def main(args: argparse.Namespace) -> None:
         evaluate_every=5,
     )
     seconds = time.process_time() - begun
-    best = result.models[int(np.argmax(result.performance))]
+    best = result.models[int(np.nanargmax(result.performance))]
     now = pictures.run(best, task, jax.random.split(jax.random.key(args.seed + 2), args.trials))
     report(result, task, now.trials, seconds)
     figure, axes = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")

@@ -112,7 +112,7 @@ def main(args: argparse.Namespace) -> None:
         burn_in=BURN_IN,
         checkpoint=args.checkpoint,
     )
-    best = int(np.argmax(result.performance))
+    best = int(np.nanargmax(result.performance))
     count = np.isfinite(result.rounds).sum()
     print(f"{count} of {args.models} networks reached 0.99; it ended by: {result.outcome}")
     middle = np.median(result.performance)

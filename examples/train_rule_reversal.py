@@ -125,8 +125,8 @@ def main(args: argparse.Namespace) -> None:
         low, middle, high = np.quantile(result.performance, (0, 0.5, 1))
         seconds = float(result.history["seconds"][-1])
         print(f"  at the end {low:.3f} to {high:.3f}, median {middle:.3f}; {seconds:.0f} s")
-    best = max(results.values(), key=lambda result: np.max(result.performance))
-    model = best.models[int(np.argmax(best.performance))]
+    best = max(results.values(), key=lambda result: np.nanmax(result.performance))
+    model = best.models[int(np.nanargmax(best.performance))]
     figure = plt.figure(figsize=(11, 5), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1.7, 1))
     top = figure.add_subplot(grid[0, 0])

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ._closed_form import gains
+from ._extremes import highest
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
@@ -31,7 +32,7 @@ def relaxation_times(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """τ of every equation, ms; for a circuit not registered the decay at the given state."""
     J, flat, unravel = _linearised(circuit, state, x)
     decay = jnp.abs(jnp.diagonal(J))
-    slowest = jnp.max(decay) / flat.size
+    slowest = highest(decay) / flat.size
     return unravel(1 / jnp.maximum(decay, jnp.where(slowest > 0, slowest, 1)))
 
 
@@ -40,11 +41,8 @@ def largest_terms(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """The size of the largest terms of every equation, 1/ms: what its residual is relative to."""
     # With the terms of other variables: where they cancel, the variable itself may rest at 0.
     J, flat, unravel = _linearised(circuit, state, x)
-    coupled = unravel(jnp.max(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
-    rest = circuit.vector_field(None, jax.tree.map(jnp.zeros_like, state), x)
-    return jax.tree.map(
-        lambda terms, f: jnp.zeros_like(f) + jnp.max(terms) + jnp.max(jnp.abs(f)), coupled, rest
-    )
+    coupled = unravel(highest(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
+    return jax.tree.map(lambda terms: jnp.zeros_like(terms) + highest(terms), coupled)
 
 
 @functools.singledispatch

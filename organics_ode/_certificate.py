@@ -13,11 +13,12 @@ from jaxtyping import Array, Float
 
 from ._checks import is_traced, refuse
 from ._closed_form import has_constant_gains, is_exact
-from ._fixed_points import fixed_point
+from ._extremes import highest
+from ._fixed_points import FixedPoint, fixed_point
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 from ._linearise import read_point
 from ._nonlinearities import Rectification
-from ._spectrum import spectrum
+from ._spectrum import kind_of
 from .circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 
 _SENTENCES = {
@@ -126,7 +127,7 @@ def certify(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Certific
         checks = single_unit_checks(c, point.state, x)
         opening = "one unit, w_r > 0, and no gain depends on y or a"
         return _certificate(c, "n = 1, w_r > 0", opening, point.state, checks, None)
-    return _evidence(c, x, point.state)
+    return _evidence(c, x, point)
 
 
 def _is_single_unit(c: Any) -> bool:
@@ -173,18 +174,17 @@ def _sentence(name: str, check: Check) -> str:
     return sentence if check.holds else f"not satisfied beyond rounding: {sentence}"
 
 
-def _evidence(c: Any, x: Array, state: Any) -> Certificate:
-    found = spectrum(c, state, x)
-    kind = "stable" if found.is_stable else "marginal" if found.is_marginal else "unstable"
+def _evidence(c: Any, x: Array, found: FixedPoint) -> Certificate:
     abscissa = float(found.abscissa)
     outside = _outside_box(c, x)
     where = f"outside the tested box: {'; '.join(outside)}" if outside else _TESTED
+    kind = kind_of(found)
     evidence = (
         f"numerical evidence, not a proof: the eigenvalues at this fixed point are {kind} "
         f"(abscissa {abscissa:.6g} /ms); {where}"
     )
     reasons = (_why_uncovered(c),)
-    return Certificate(False, None, None, reasons, None, None, abscissa, state, evidence)
+    return Certificate(False, None, None, reasons, None, None, abscissa, found.state, evidence)
 
 
 def _why_uncovered(c: Any) -> str:
@@ -194,7 +194,7 @@ def _why_uncovered(c: Any) -> str:
         return "the gains depend on y or a (W_by0, W_ba0, W_by1 or W_ba1 is not 0): no theorem"
     if c.size == 1:
         return f"one unit, but w_r = {float(c.W_r[0, 0]):g} is not positive: no theorem"
-    distance = float(jnp.max(jnp.abs(c.W_r - jnp.eye(c.size, dtype=c.W_r.dtype))))
+    distance = float(highest(jnp.abs(c.W_r - jnp.eye(c.size, dtype=c.W_r.dtype))))
     return f"W_r differs from I, by up to {distance:.3g}, and there is more than one unit"
 
 
@@ -202,11 +202,12 @@ def _outside_box(c: Any, x: Array) -> list[str]:
     """The bounds of the tested box that a circuit leaves."""
     if not _is_plain(c):
         return ["its gains are dynamical" if _is_gated(c) else "it is another circuit"]
-    gain = float(max(jnp.max(c.b0), jnp.max(c.b1)))
+    gain = max(float(highest(c.b0)), float(highest(c.b1)))
+    largest = float(highest(c.W))
     norms = float(jnp.linalg.norm(c.W_zx @ x)), float(jnp.linalg.norm(c.W_r, 2))
     one = 1 + 1e-6  # for norms and weights that were scaled to 1
     bounds = {
-        f"W reaches {float(jnp.max(c.W)):.4g}, above 1": jnp.max(c.W) > one,
+        f"W reaches {largest:.4g}, above 1": largest > one,
         f"a gain is {gain:.4g}, not below 1": gain >= 1,
         f"|z| is {norms[0]:.4g}, above 1": norms[0] > one,
         f"the largest singular value of W_r is {norms[1]:.4g}, above 1": norms[1] > one,

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 from ._checks import check_state, is_traced, refuse
 from ._closed_form import is_exact
 from ._constraints import resolve
+from ._extremes import highest
 from ._lyapunov_equation import StablePoint, solve_lyapunov, stable_point
 from ._nonlinearities import Rectification, root
 from ._order import after
@@ -192,7 +193,7 @@ def _closed_form(c: Any, y: Array, a: Array) -> tuple[Array, ...]:
 
 def _silence(y: Array) -> Array:
     """Below it a unit's c_i would be more than 1/ε times that of a unit which responds with 1."""
-    return jnp.sqrt(jnp.finfo(y.dtype).eps) * jnp.maximum(1, jnp.max(jnp.abs(y)))
+    return jnp.sqrt(jnp.finfo(y.dtype).eps) * jnp.maximum(1, highest(jnp.abs(y)))
 
 
 def _kind(c: Any, tau_a: Array, are_heard: Array) -> Array:

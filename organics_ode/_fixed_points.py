@@ -7,14 +7,14 @@ import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import check_state, is_traced
 from ._constraints import resolve
 from ._linearise import jacobian_matrix, read_point
 from ._routes import ravel, tolerance
 from ._search import ROUTES, search
-from ._spectrum import spectrum_of
+from ._spectrum import is_marginal, is_stable, kind_of, spectrum_of
 from .circuits import AbstractCircuit
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
@@ -26,7 +26,10 @@ class FixedPoint(eqx.Module):
 
     - `state`: the circuit's state there; the best one seen if it failed.
     - `residual`: max_i |f_i| / (the largest term of equation i).
-    - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms; negative where stable.
+    - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms. `resolution`: 1/ms,
+      how near to 0 its sign cannot be told, as in `Spectrum`.
+    - `is_stable`: whether it succeeded with an abscissa below −resolution. `is_marginal`: whether
+      it succeeded with one within the resolution.
     - `iterations`: steps of all routes together.
     - `route`: what found it, an index into `organics_ode.FixedPoint.routes`.
     - `result`: a `diffrax.RESULTS`.
@@ -41,17 +44,26 @@ class FixedPoint(eqx.Module):
     iterations: Int[Array, ""]
     route: Int[Array, ""]
     result: diffrax.RESULTS
+    resolution: Float[Array, ""]
     routes: ClassVar[tuple[str, ...]] = ROUTES
 
     @property
     def succeeded(self) -> Any:
         return self.result == RESULTS.successful
 
+    @property
+    def is_stable(self) -> Bool[Array, "*batch"]:
+        return is_stable(self) & self.succeeded
+
+    @property
+    def is_marginal(self) -> Bool[Array, "*batch"]:
+        return is_marginal(self) & self.succeeded
+
     def __repr__(self) -> str:
         if is_traced(self.residual) or self.residual.ndim:
             return f"FixedPoint(state={eqx.tree_pformat(self.state)})"
-        kind = "stable" if self.abscissa < 0 else "not stable"
-        head = f"FixedPoint: {kind}" if self.succeeded else "FixedPoint: not found"
+        kind = kind_of(self).replace("unstable", "not stable")
+        head = f"FixedPoint: {kind if self.succeeded else 'not found'}"
         return (
             f"{head}\n"
             f"  route     {ROUTES[int(self.route)]}, {int(self.iterations)} iterations\n"
@@ -111,12 +123,13 @@ def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
     state, residual, iterations, route = search(*still)
     state = _implicit(circuit, x, state)
     solved = residual <= tolerance(residual.dtype)
-    abscissa = spectrum_of(jacobian_matrix(circuit, state, x)).abscissa
+    spectrum = spectrum_of(jacobian_matrix(circuit, state, x), residual=residual)
     failed = RESULTS.where(
         jnp.isfinite(residual), RESULTS.nonlinear_max_steps_reached, RESULTS.nonlinear_divergence
     )
     result = RESULTS.where(solved, RESULTS.successful, failed)
-    return FixedPoint(state, residual, abscissa, iterations, route, result)
+    facts = (state, residual, spectrum.abscissa, iterations, route, result)
+    return FixedPoint(*facts, spectrum.resolution)
 
 
 @eqx.filter_custom_jvp

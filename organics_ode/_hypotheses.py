@@ -9,11 +9,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ._extremes import highest, lowest
 from ._linearise import jacobian
 from ._nonlinearities import Rectification, power, root
 from ._order import after
 from ._oscillator import Oscillator, oscillator
-from ._spectrum import spectrum
+from ._spectrum import spectrum_of
 
 
 class Check(NamedTuple):
@@ -34,8 +35,8 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     terms = (jnp.diag(form.stiffness) * c.tau_a + 2 / c.tau_a) * a - jnp.where(
         is_diagonal, 0, B
     ) @ a
-    drive = jnp.min(B @ a / terms)
-    coupling = jnp.max(jnp.where(is_diagonal, 0 if n == 1 else -jnp.inf, B))
+    drive = lowest(B @ a / terms)
+    coupling = highest(jnp.where(is_diagonal, 0 if n == 1 else -jnp.inf, B))
     dissipation = form.dissipation
     # On the scale of its own diagonal; its inverse is accurate where the matrix itself is not.
     scale = 1 / jnp.sqrt(jnp.diag(dissipation))
@@ -47,7 +48,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     return form, _common_checks(c, after(on_its_scale, form.state), x) | {
         "drive": Check(drive, drive > tolerance),
         "coupling": Check(coupling, coupling <= 0),
-        "weights": Check(jnp.min(p), jnp.min(p) > 0),
+        "weights": Check(lowest(p), lowest(p) > 0),
         "dissipation": Check(smallest, is_definite),
     }
 
@@ -73,11 +74,11 @@ def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
 def _common_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     residual = _residual(c, state, x)
     largest = (512 + 8 * state.a.size) * jnp.finfo(residual.dtype).eps
-    pool, abscissa = jnp.min(state.a), spectrum(c, state, x).abscissa
+    pool, found = lowest(state.a), spectrum_of(jacobian(c, state, x), residual=residual)
     return {
         "residual": Check(residual, residual <= largest),
         "pool": Check(pool, pool > 0),
-        "abscissa": Check(abscissa, abscissa < 0),
+        "abscissa": Check(found.abscissa, found.is_stable),
     }
 
 
@@ -90,8 +91,8 @@ def _residual(c: Any, state: Any, x: Array) -> Array:
     of_y = jnp.stack([-y, b1 * z, (1 - s) * recurrent])
     of_a = jnp.stack([-a, _semisaturation(c, state), c.W @ (a * pooled)])
     terms = jnp.concatenate([of_y, of_a], axis=1)
-    largest = jnp.max(jnp.abs(terms), axis=0)
-    return jnp.max(jnp.abs(terms.sum(0)) / jnp.where(largest > 0, largest, 1))
+    largest = highest(jnp.abs(terms), axis=0)
+    return highest(jnp.abs(terms.sum(0)) / jnp.where(largest > 0, largest, 1))
 
 
 def _semisaturation(c: Any, state: Any) -> Array:

@@ -110,10 +110,7 @@ def stable_point(circuit: AbstractCircuit, x: Any, state0: Any) -> StablePoint:
         lambda new, rest: jnp.where(succeeded, new, rest), point.state, circuit.initial_state()
     )
     J = jacobian(circuit, state, x)
-    # As in `Spectrum`: an eigenvalue nearer to 0 than this can not be told from 0.
-    resolution = J.shape[0] * jnp.finfo(J.dtype).eps * jnp.linalg.norm(J)
-    is_stable = succeeded & (point.abscissa < -resolution)
-    J = _refuse_unstable(J, is_stable, point.abscissa)
+    J = _refuse_unstable(J, jnp.asarray(point.is_stable), point.abscissa)
     return StablePoint(circuit, x, after(J, state), J)
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._checks import refuse
+from ._extremes import highest
 
 Exponent = float | Float[Array, ""]
 
@@ -70,7 +71,7 @@ def power(y: Float[Array, "..."], exponent: Exponent) -> Float[Array, "..."]:
 def unit(z: Float[Array, " n"]) -> Float[Array, " n"]:
     """z/‖z‖₂, and 0 with derivative 0 at z = 0."""
     # Scaled by its largest entry first: squares of small and large numbers leave the floats' range.
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(z)))
+    largest = jax.lax.stop_gradient(highest(jnp.abs(z)))
     is_zero = largest == 0
     scaled = z / jnp.where(is_zero, 1, largest)
     norm = root(jnp.sum(scaled * scaled), 2)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ._checks import is_traced, refuse
-from ._routes import Equations
-from ._spectrum import Spectrum, spectrum_of
+from ._checks import as_float_array, check_finite, fields_of, is_traced, refuse
+from ._constraints import resolve
+from ._routes import Equations, ravel
+from ._spectrum import Spectrum, kind_of, spectrum_of
 from .circuits import AbstractCircuit
 
 Points = TypeVar("Points", bound="AbstractPoints")
@@ -33,6 +34,7 @@ class AbstractPoints(eqx.Module):
     residuals: eqx.AbstractVar[Float[Array, " k"]]
     spectra: eqx.AbstractVar[Spectrum]
     hits: eqx.AbstractVar[Int[Array, " k"]]
+    starts: eqx.AbstractVar[int]
 
     @property
     def is_stable(self) -> Bool[Array, " k"]:
@@ -79,22 +81,22 @@ class AbstractPoints(eqx.Module):
         name = type(self).__name__
         if is_traced(self.residuals) or self.residuals.ndim != 1:
             return f"{name}(residuals={eqx.tree_pformat(self.residuals)})"
-        columns = ("", "", "abscissa (1/ms)", "freq. (Hz)", self._measure[0], "hits")
-        head = "  {:3} {:8} {:>16} {:>11} {:>9} {:>5}   state".format(*columns)
+        hits = f"hits of {self.starts}"
+        columns = ("", "", "abscissa (1/ms)", "freq. (Hz)", self._measure[0], hits)
+        head = "  {:3} {:8} {:>16} {:>11} {:>9} {:>12}   state".format(*columns)
         rows = [self._row(i) for i in range(min(len(self), _SHOWN))]
         more = [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
         return "\n".join([f"{name}: {len(self)} found (there may be more)", head, *rows, *more])
 
     def _row(self, i: int) -> str:
-        marginal = "marginal" if self.is_marginal[i] else "unstable"
-        kind = "stable" if self.is_stable[i] else marginal
+        kind = kind_of(jax.tree.map(lambda leaf: leaf[i], self.spectra))
         state = jax.tree.map(lambda leaf: leaf[i], self.states)
         fields = getattr(state, "_fields", range(len(state)))
         shown = [f"{name} {_numbers(leaf)}" for name, leaf in zip(fields, state, strict=True)]
         return (
             f"  {i:3} {kind if self._is_at_rest[i] else 'slow':8} {float(self.abscissae[i]):16.6g} "
             f"{float(self.spectra.frequencies[i, 0]):11.4g} {float(self._measure[1][i]):9.1e} "
-            f"{int(self.hits[i]):5d}   {'  '.join(shown[:2])}"
+            f"{int(self.hits[i]):12d}   {'  '.join(shown[:2])}"
         )
 
 
@@ -104,7 +106,8 @@ class FixedPoints(AbstractPoints):
     - `states`: the circuit's state with a leading axis (k, …).
     - `residuals`: (k,), relative to the largest term of the equation.
     - `spectra`: a `Spectrum` with eigenvalues (k, d).
-    - `hits`: (k,), how many of the starts came to each.
+    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; where all
+      points were hit often, few or none are missing.
     - `is_stable`, `is_marginal`: (k,); a marginal point may be one of a continuum.
     - `abscissae`: (k,), 1/ms.
 
@@ -117,6 +120,7 @@ class FixedPoints(AbstractPoints):
     residuals: Float[Array, " k"]
     spectra: Spectrum
     hits: Int[Array, " k"]
+    starts: int = eqx.field(static=True, default=0)
 
     @property
     def _measure(self) -> tuple[str, Float[Array, " k"]]:
@@ -144,25 +148,54 @@ def in_turns(one: Callable[..., Any], v: Float[Array, "k d"], *others: Array) ->
     return jax.lax.map(lambda each: one(*each), (v, *others), batch_size=together)
 
 
-@eqx.filter_jit
-def look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tuple[Any, Spectrum]:
+def look(
+    circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray
+) -> tuple[Any, Spectrum]:
     """The states and their spectra."""
+    k = len(v)
+    # Compiled for powers of two, not for every number of points.
+    padded = np.resize(np.arange(k), 1 << (k - 1).bit_length() if k else 0)
+    found = _look(circuit, x, jnp.asarray(v[padded]), jnp.asarray(residuals[padded]))
+    return jax.tree.map(lambda leaf: leaf[:k], found)
+
+
+@eqx.filter_jit
+def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tuple[Any, Spectrum]:
     e = Equations(circuit, x, circuit.initial_state())
-    J = jax.vmap(e.jacobian)(v)
-    spectra = jax.vmap(spectrum_of)(J)
-    # What is not known of the point is not known of its eigenvalues either.
-    blur = residuals * jnp.linalg.norm(J, axis=(1, 2))
-    spectra = eqx.tree_at(lambda s: s.resolution, spectra, spectra.resolution + blur)
-    return jax.vmap(e.unravel)(v), spectra
+
+    def one(v: Array, residual: Array) -> Spectrum:
+        return spectrum_of(e.jacobian(v), residual=residual)
+
+    return jax.vmap(e.unravel)(v), jax.vmap(one)(v, residuals)
 
 
-def distinct(v: np.ndarray, ranks: np.ndarray, near: float) -> tuple[np.ndarray, np.ndarray]:
-    """The index of one member of every cluster, the one of lowest rank, and their sizes."""
-    left, chosen, hits = np.argsort(ranks, kind="stable"), [], []
+def distinct(v: np.ndarray, ranks: np.ndarray, near: float) -> list[np.ndarray]:
+    """The members of every cluster as indices, the one of lowest rank first."""
+    left, clusters = np.argsort(ranks, kind="stable"), []
     while left.size:
         size = max(1e-3, float(np.max(np.abs(v[left[0]]))))
         same = np.max(np.abs(v[left] - v[left[0]]), axis=1) <= near * size
-        chosen.append(left[0])
-        hits.append(int(same.sum()))
+        same[0] = True  # whatever it holds: each turn takes one away
+        clusters.append(left[same])
         left = left[~same]
-    return np.asarray(chosen, int), np.asarray(hits, int)
+    return clusters
+
+
+def firsts(clusters: list[np.ndarray]) -> np.ndarray:
+    """One member of every cluster."""
+    return np.asarray([cluster[0] for cluster in clusters], int)
+
+
+def read_starts(starts: Any, like: Any) -> Float[Array, "k d"]:
+    """States with any leading axes as rows."""
+    starts = resolve(starts)
+    pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)
+    leaves = [(as_float_array("starts", leaf, goal.dtype), goal.shape) for leaf, goal in pairs]
+    leading = {leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in leaves}
+    ends = [leaf.shape[leaf.ndim - len(shape) :] == shape for leaf, shape in leaves]
+    if not all(ends) or len(leading) != 1 or 0 in max(leading):
+        shapes = [leaf.shape for leaf, _ in leaves]
+        wanted = ", ".join(f"(..., {', '.join(map(str, shape))})" for _, shape in leaves)
+        refuse("starts", f"have shapes {wanted}, with at least one state", f"they are {shapes}")
+    rows = [leaf.reshape(-1, *shape) for leaf, shape in leaves]
+    return check_finite("starts", jax.vmap(lambda *each: ravel(each))(*rows))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._balance import is_positive, largest_terms, relaxation_times, substitute
+from ._extremes import are_finite, highest, lowest
 from ._linearise import jacobian_matrix
 from .circuits import AbstractCircuit
 
@@ -58,11 +59,14 @@ class Equations(eqx.Module):
 
     def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
-        infinite where not finite."""
-        terms = jnp.maximum(self.terms(v), terms)
-        # Where all terms vanish at the fixed point, none is left to compare with.
-        ratio = jnp.abs(self.velocity(v)) / jnp.maximum(terms, jnp.finfo(v.dtype).tiny ** 0.5)
-        return jnp.where(jnp.all(jnp.isfinite(v)), jnp.max(ratio), jnp.inf)
+        infinite where any of it is not finite, or too large for its reciprocal to be a number."""
+        least, most = jnp.finfo(v.dtype).tiny ** 0.5, jnp.finfo(v.dtype).max ** 0.5
+        # Where all variables vanish at the fixed point, no term is left to compare with.
+        f, here = self.velocity(v), self.terms(jnp.where(jnp.abs(v) < least, least, v))
+        terms = jnp.maximum(here, terms)
+        ratio = jnp.where(f == 0, 0, jnp.abs(f) / jnp.where(f == 0, 1, terms))
+        is_known = are_finite(v, f, ratio) & jnp.all(terms < most)
+        return jnp.where(is_known, highest(ratio), jnp.inf)
 
     def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:
         return Point(v, self.residual(v), jnp.asarray(steps))
@@ -75,6 +79,12 @@ def ravel(state: Any) -> Float[Array, " d"]:
 def tolerance(dtype: Any) -> float:
     """The relative residual below which a point counts as solved."""
     return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
+
+
+def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """What is not known of a point, relative to its terms: its residual where it counts as solved;
+    of any other state nothing is claimed."""
+    return jnp.where(residual <= tolerance(residual.dtype), residual, 0)
 
 
 def target(dtype: Any) -> float:
@@ -130,7 +140,7 @@ def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         new = v + h * k2
         k3 = solve(e.velocity(new) - e32 * (k2 - f1) - 2 * (k1 - f0))
         size = jnp.maximum(jnp.abs(v), jnp.abs(new))
-        error = jnp.max(jnp.abs(h / 6 * (k1 - 2 * k2 + k3)) / (1e-4 + 1e-2 * size))
+        error = highest(jnp.abs(h / 6 * (k1 - 2 * k2 + k3)) / (1e-4 + 1e-2 * size))
         error = jnp.where(jnp.isfinite(error), error, 1e3)
         v = jnp.where(error <= 1, new, v)
         factor = jnp.clip(0.8 * jnp.maximum(error, 1e-9) ** (-1 / 3), 0.2, 10.0)
@@ -140,9 +150,9 @@ def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         point, h = carry
         more = (point.residual > goal) & (point.steps < _MOST["settle"])
         # A circuit that blows up takes ever shorter steps.
-        return needed & more & (jnp.max(jnp.abs(point.v)) < 1e8) & (h > shortest)
+        return needed & more & (highest(jnp.abs(point.v)) < 1e8) & (h > shortest)
 
-    first = 0.1 * jnp.min(e.times(start.v))
+    first = 0.1 * lowest(e.times(start.v))
     shortest = 1e-9 * first
     return jax.lax.while_loop(unfinished, body, (start, first))[0]
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._closed_form import closed_form, is_exact
+from ._extremes import highest
 from ._routes import (
     Equations,
     Point,
@@ -49,8 +50,7 @@ class _Candidate(eqx.Module):
         """Stable before solved before a small residual; the smaller the better."""
         residual = self.point.residual
         solved = residual <= tolerance(residual.dtype)
-        unsolved = jnp.where(jnp.isnan(residual), jnp.inf, 2 + residual)
-        return jnp.where(solved, jnp.where(self.is_stable, 0, 1), unsolved)
+        return jnp.where(solved, jnp.where(self.is_stable, 0, 1), 2 + residual)
 
 
 def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
@@ -73,7 +73,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
         point = descend(e, point, route == _DESCENDED)
         point = polish(e, point)
         solved = point.residual <= tolerance(x.dtype)
-        stable = lazily(solved, lambda v: _is_stable(e, v), point.v, jnp.asarray(False))
+        stable = lazily(solved, lambda p: _is_stable(e, p), point, jnp.asarray(False))
         new = _Candidate(point, route, stable)
         steps = best.point.steps + point.steps
         best = jax.tree.map(lambda a, b: jnp.where(new.rank < best.rank, a, b), new, best)
@@ -92,16 +92,16 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
 
 
-def _is_stable(e: Equations, v: Array) -> Array:
+def _is_stable(e: Equations, point: Point) -> Array:
     """Whether all eigenvalues have negative real parts: all of them for a small circuit, else the
     outermost ones, and all where those leave it open."""
-    if v.size <= _DENSE:
-        return _all_stable(e, v)
-    _, product = jax.linearize(e.velocity, v)
-    ritz = ritz_values(product, v, _RITZ)
-    clear = jnp.max(ritz.real) < -0.01 * jnp.max(jnp.abs(ritz))
-    return lazily(~clear, lambda v: _all_stable(e, v), v, jnp.asarray(True))
+    if point.v.size <= _DENSE:
+        return _all_stable(e, point)
+    _, product = jax.linearize(e.velocity, point.v)
+    ritz = ritz_values(product, point.v, _RITZ)
+    clear = highest(ritz.real) < -0.01 * highest(jnp.abs(ritz))
+    return lazily(~clear, lambda p: _all_stable(e, p), point, jnp.asarray(True))
 
 
-def _all_stable(e: Equations, v: Array) -> Array:
-    return spectrum_of(e.jacobian(v)).is_stable
+def _all_stable(e: Equations, point: Point) -> Array:
+    return spectrum_of(e.jacobian(point.v), residual=point.residual).is_stable

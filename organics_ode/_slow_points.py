@@ -8,18 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ._checks import (
-    as_float_array,
-    check_finite,
-    check_positive_number,
-    fields_of,
-    is_traced,
-    refuse,
-)
-from ._constraints import resolve
+from ._checks import check_positive_number, is_traced, refuse
+from ._extremes import highest
 from ._linearise import read_point
-from ._points import AbstractPoints, distinct, in_turns, look
-from ._routes import Equations, downhill, polish, ravel, tolerance
+from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
+from ._routes import Equations, blur, downhill, polish, tolerance
 from ._spectrum import Spectrum
 from .circuits import AbstractCircuit
 
@@ -37,7 +30,7 @@ class SlowPoints(AbstractPoints):
     - `speeds`: (k,), q = ½|f|², 1/ms² for a state without a unit.
     - `residuals`: (k,), max_i |f_i| / (the largest term of equation i, there or at the start).
     - `spectra`: a `Spectrum` with eigenvalues (k, d).
-    - `hits`: (k,), how many of the starts came to each.
+    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were.
     - `is_fixed`: (k,), whether the residual is ≤ 1e-10 (2e-5 in float32), as in `fixed_point`.
     - `is_stable`, `is_marginal`: (k,), of the linearised flow; what they say of a point that is
       not fixed holds for as long as the state stays near it.
@@ -53,6 +46,7 @@ class SlowPoints(AbstractPoints):
     spectra: Spectrum
     hits: Int[Array, " k"]
     speeds: Float[Array, " k"]
+    starts: int = eqx.field(static=True, default=0)
 
     @property
     def is_fixed(self) -> Bool[Array, " k"]:
@@ -103,13 +97,15 @@ def slow_points(
     circuit, like, x = read_point(circuit, None, x)
     if any(map(is_traced, jax.tree.leaves((circuit, x, starts)))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
-    v, residuals, speeds = map(np.asarray, _descend(circuit, x, _read_starts(starts, like), within))
+    v, residuals, speeds = map(np.asarray, _descend(circuit, x, read_starts(starts, like), within))
     finite = np.isfinite(residuals) & np.isfinite(speeds)
     v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
-    chosen, hits = distinct(v, speeds, within)
-    v, residuals, speeds = (jnp.asarray(found[chosen]) for found in (v, residuals, speeds))
-    states, spectra = look(circuit, x, v, jnp.where(residuals <= tolerance(v.dtype), residuals, 0))
-    points = SlowPoints(states, residuals, spectra, jnp.asarray(hits), speeds)
+    clusters = distinct(v, speeds, within)
+    v, residuals, speeds = (found[firsts(clusters)] for found in (v, residuals, speeds))
+    states, spectra = look(circuit, x, v, np.asarray(blur(jnp.asarray(residuals))))
+    hits = jnp.asarray([len(cluster) for cluster in clusters], int)
+    residuals, speeds = jnp.asarray(residuals), jnp.asarray(speeds)
+    points = SlowPoints(states, residuals, spectra, hits, speeds=speeds, starts=len(finite))
     order = np.lexsort((np.where(points.is_fixed, points.abscissae, speeds), ~points.is_fixed))
     return points[order]
 
@@ -126,27 +122,12 @@ def _descend(
         positive = e.is_positive(v) & (v > 0)
         point = downhill(e, e.point(v), jnp.asarray(True), tau, positive, _MOST)
         polished = polish(e, point)
-        moved = jnp.max(jnp.abs(polished.v - point.v))
+        moved = highest(jnp.abs(polished.v - point.v))
         # From a slow point Newton's method goes to a fixed one elsewhere.
-        stays = (point.residual <= _SOLVED) & (moved <= within * jnp.max(jnp.abs(point.v)))
+        stays = (point.residual <= _SOLVED) & (moved <= within * highest(jnp.abs(point.v)))
         point = jax.tree.map(lambda a, b: jnp.where(stays, a, b), polished, point)
         f = e.velocity(point.v)
         # A network without input rests at 0, where its own terms vanish with f.
         return point.v, e.residual(point.v, e.terms(v)), 0.5 * f @ f
 
     return in_turns(one, starts)
-
-
-def _read_starts(starts: Any, like: Any) -> Float[Array, "k d"]:
-    """The states as rows."""
-    starts = resolve(starts)
-    pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)
-    leaves = [(as_float_array("starts", leaf, goal.dtype), goal.shape) for leaf, goal in pairs]
-    leading = {leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in leaves}
-    ends = [leaf.shape[leaf.ndim - len(shape) :] == shape for leaf, shape in leaves]
-    if not all(ends) or len(leading) != 1 or 0 in max(leading):
-        shapes = [leaf.shape for leaf, _ in leaves]
-        wanted = ", ".join(f"(..., {', '.join(map(str, shape))})" for _, shape in leaves)
-        refuse("starts", f"have shapes {wanted}, with at least one state", f"they are {shapes}")
-    rows = [leaf.reshape(-1, *shape) for leaf, shape in leaves]
-    return check_finite("starts", jax.vmap(lambda *each: ravel(each))(*rows))

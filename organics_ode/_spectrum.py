@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from ._checks import is_traced
-from ._linearise import jacobian
+from ._extremes import highest
+from ._linearise import jacobian_matrix, read_point
+from ._routes import Equations, blur, ravel
 from .circuits import AbstractCircuit
 
 
@@ -19,8 +21,10 @@ class Spectrum(eqx.Module):
 
     - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
     - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
-    - `resolution`: 1/ms, d·ε·‖J‖: an eigenvalue nearer to 0 than this can not be told from 0.
-    - `abscissa`: largest real part, 1/ms.
+    - `resolution`: 1/ms, d·ε·‖J‖: an eigenvalue nearer to 0 than this cannot be told from 0. At a
+      fixed point (d·ε + residual)·‖J‖: what is not known of the point is not known of its
+      eigenvalues.
+    - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
     - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
       continuum of fixed points.
     - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
@@ -36,15 +40,15 @@ class Spectrum(eqx.Module):
 
     @property
     def abscissa(self) -> Float[Array, "*batch"]:
-        return jnp.max(self.eigenvalues.real, axis=-1)
+        return highest(self.eigenvalues.real, axis=-1)
 
     @property
     def is_stable(self) -> Bool[Array, "*batch"]:
-        return self.abscissa < -self.resolution
+        return is_stable(self)
 
     @property
     def is_marginal(self) -> Bool[Array, "*batch"]:
-        return jnp.abs(self.abscissa) <= self.resolution
+        return is_marginal(self)
 
     @property
     def frequencies(self) -> Float[Array, "*batch d"]:
@@ -61,7 +65,6 @@ class Spectrum(eqx.Module):
     def __repr__(self) -> str:
         if self.eigenvalues.ndim != 1 or is_traced(self.eigenvalues):
             return f"Spectrum(eigenvalues={eqx.tree_pformat(self.eigenvalues)})"
-        kind = "stable" if self.is_stable else "marginal" if self.is_marginal else "unstable"
         columns = (self.eigenvalues, self.frequencies, self.damping_ratios, self.time_scales)
         rows = [
             f"  {_complex(value):>24} {frequency:12.4g} {damping:9.3f} {time:12.4g}"
@@ -69,8 +72,26 @@ class Spectrum(eqx.Module):
         ]
         shown = rows if len(rows) <= 12 else [*rows[:12], f"  ... {len(rows) - 12} more"]
         head = f"  {'eigenvalue (1/ms)':>24} {'freq. (Hz)':>12} {'damping':>9} {'time (ms)':>12}"
-        title = f"Spectrum: {kind}, abscissa {float(self.abscissa):.6g} /ms"
+        title = f"Spectrum: {kind_of(self)}, abscissa {float(self.abscissa):.6g} /ms"
         return "\n".join([title, head, *shown])
+
+
+def is_stable(found: Any) -> Bool[Array, "..."]:
+    """Whether the abscissa lies below 0 by more than the resolution: the one rule for all that has
+    these two."""
+    return found.abscissa < -found.resolution
+
+
+def is_marginal(found: Any) -> Bool[Array, "..."]:
+    """Whether the sign of the abscissa cannot be told."""
+    return jnp.abs(found.abscissa) <= found.resolution
+
+
+def kind_of(found: Any) -> str:
+    """Its stability in one word."""
+    if np.isnan(found.abscissa):
+        return "unknown"
+    return "stable" if is_stable(found) else "marginal" if is_marginal(found) else "unstable"
 
 
 def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = False) -> Spectrum:
@@ -92,14 +113,17 @@ def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = Fa
     Raises:
         ValueError: an argument is bad.
     """
-    return spectrum_of(jacobian(circuit, state, x), vectors=vectors)
+    circuit, state, x = read_point(circuit, state, x)
+    e = Equations(circuit, x, state)
+    residual = blur(e.residual(ravel(state)))
+    return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
 
 
-def spectrum_of(J: Float[Array, "d d"], *, vectors: bool = False) -> Spectrum:
-    """The spectrum of a matrix in 1/ms."""
+def spectrum_of(J: Float[Array, "d d"], *, residual: Any = 0.0, vectors: bool = False) -> Spectrum:
+    """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
     values, right = jnp.linalg.eig(J) if vectors else (_eigenvalues(J), None)
     order = jnp.lexsort((-values.imag, -values.real))
-    resolution = J.shape[0] * jnp.finfo(J.dtype).eps * jnp.linalg.norm(J)
+    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * jnp.linalg.norm(J)
     right = None if right is None else right[:, order]
     return Spectrum(values[order], right, jax.lax.stop_gradient(resolution))
 

@@ -26,6 +26,7 @@ from test_feedback_network import (
 
 import organics_ode as oo
 from organics_ode import feedback
+from organics_ode.feedback._settle import settle
 
 N = 300
 Z0 = np.linspace(-3, 3, 7)
@@ -441,3 +442,18 @@ def test_least_squares_over_networks_of_1000_units():
     mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
     print(mean, spread)
     np.testing.assert_allclose(mean, [0.433, 1.870, 0.169], atol=0.03)
+
+
+def test_a_network_that_blows_up_has_not_come_to_rest():
+    # x³ is no bounded φ: from far away the network leaves for infinity, and then for NaN.
+    rng = np.random.default_rng(0)
+    chi, (m, n, drive) = rng.normal(size=(32, 32)) / 6, rng.normal(size=(3, 32)) / 10
+    network = oo.FeedbackNetwork(chi, m, n, drive, 1.0, phi=lambda x: x**3)
+    starts = jnp.asarray(10.0 ** rng.uniform(-3, 3, (64, 1)) * rng.normal(size=(64, 32)))
+    run = jax.vmap(lambda v: settle(oo.resolve(network), jnp.zeros(0), v, 0.1, 2000, 1e-9))
+    ends, rests = jax.jit(run)(starts)
+    assert 0 < np.sum(rests) < 64
+    np.testing.assert_array_equal(rests, np.isfinite(ends).all(axis=1))
+    ends = np.asarray(ends)
+    speeds = np.abs(-ends + (ends**3) @ chi.T + np.outer(ends**3 @ n / 32, m) + drive[None, :])
+    assert np.all(speeds[rests] < 1e-8)

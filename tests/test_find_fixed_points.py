@@ -1,9 +1,10 @@
 """All fixed points that a search finds: against polynomials, theory and long runs."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -227,3 +228,112 @@ def test_bad_arguments_are_refused(unchecked):
         search(circuit=no_circuit, x=np.ones(1))
     with pytest.raises(ValueError, match="this runs outside jit and vmap"):
         jax.jit(lambda x: search(unit(2.0, 0.5, 0.1), x).residuals)(jnp.ones(1))
+
+
+# ---- Circuits of one's own, whose points are known -----------------------------------------------
+
+
+class OwnState(NamedTuple):
+    v: Any
+
+
+class Own(oo.AbstractCircuit[OwnState]):
+    """v̇ = f(v), from rest at 0."""
+
+    f: Any = eqx.field(static=True)
+    rest: jax.Array
+
+    @property
+    def input_size(self) -> int:
+        return 1
+
+    def vector_field(self, t, state, x):
+        return OwnState(self.f(state.v))
+
+    def initial_state(self):
+        return OwnState(self.rest)
+
+
+def lorenz(v):
+    x, y, z = v
+    return jnp.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])
+
+
+def cubic(v):
+    """With points at 1, 1e3 and 1e5, far from rest."""
+    return -(v - 1) * (v - 1e3) * (v - 1e5) / 1e8
+
+
+def test_the_lorenz_system_has_its_three_points():
+    points = oo.find_fixed_points(Own(lorenz, jnp.zeros(3)), np.zeros(1), key=KEY)
+    assert len(points) == 3 and points.starts == 512
+    far = np.sqrt(72)
+    points = points.sort(points.states.v[:, 0])
+    np.testing.assert_allclose(
+        points.states.v, [[-far, -far, 27], [0, 0, 0], [far, far, 27]], rtol=1e-9, atol=1e-12
+    )
+    # (λ + b)(λ² + (σ + 1)λ + σ(1 − ρ)) at 0: its largest root.
+    np.testing.assert_allclose(points.abscissae[1], (-11 + np.sqrt(121 + 1080)) / 2, rtol=1e-9)
+    assert not np.any(points.is_stable) and np.all(points.hits > 10)
+    assert "hits of 512" in repr(points)
+
+
+@pytest.fixture(scope="module")
+def far():
+    # From states of every size up to 1e6, in single precision.
+    circuit = Own(cubic, jnp.zeros(1, jnp.float32))
+    return circuit, oo.find_fixed_points(circuit, np.zeros(1), key=KEY, starts=256)
+
+
+def test_points_far_from_the_rest_state_are_found(far):
+    _, points = far
+    np.testing.assert_allclose(np.sort(points.states.v[:, 0]), [1, 1e3, 1e5], rtol=1e-5)
+    np.testing.assert_array_equal(points.is_stable, [True, True, False])
+
+
+def test_a_typical_size_says_where_to_look(far):
+    circuit, points = far
+    for scale in (1e4, OwnState(np.array([1e4]))):
+        again = oo.find_fixed_points(circuit, np.zeros(1), key=KEY, starts=128, scale=scale)
+        assert len(again) == 3
+        # Most starts lie where the outer point attracts, and not ten decades about 1.
+        assert again.hits[0] / again.starts > points.hits[0] / points.starts
+
+
+def test_given_states_are_each_taken_by_every_method(far):
+    circuit, points = far
+    again = oo.find_fixed_points(circuit, np.zeros(1), starts=points.states)
+    np.testing.assert_allclose(again.states.v, points.states.v, rtol=1e-6)
+    assert again.starts == 3 and np.all(again.hits == 1)
+    # With any leading axes.
+    starts = OwnState(jnp.full((2, 2, 1), 2.0))
+    (state,) = oo.find_fixed_points(circuit, np.zeros(1), starts=starts)
+    np.testing.assert_allclose(state.v, 1, rtol=1e-5)
+
+
+def test_the_search_grows_while_new_points_appear():
+    # tanh(3v) − v in two variables: nine points, of which one round sees a few.
+    circuit = Own(lambda v: jnp.tanh(3 * v) - v, jnp.zeros(2))
+    look = functools.partial(oo.find_fixed_points, circuit, np.zeros(1), key=KEY, starts=20)
+    one, many = look(rounds=1), look(rounds=100)
+    assert len(one) < 9 == len(many)
+    assert one.starts == 20 and many.starts % 20 == 0
+    # Where the last rounds brought nothing new, it ended by itself.
+    assert 20 < many.starts < 2000 and np.sum(many.hits) <= many.starts
+
+
+def test_what_says_where_to_start_is_checked(unchecked):
+    circuit = Own(cubic, jnp.zeros(1))
+    look = functools.partial(oo.find_fixed_points, circuit, np.zeros(1))
+    with pytest.raises(ValueError, match="Argument `key` must be given where `starts` is a number"):
+        look()
+    with pytest.raises(ValueError, match="Argument `starts` must be a positive integer"):
+        look(starts=np.ones((3, 1)))
+    with pytest.raises(ValueError, match="Argument `starts` must be a OwnState"):
+        look(starts=(np.ones((3, 1)),))
+    with pytest.raises(ValueError, match="Argument `scale` must be positive, but its smallest"):
+        look(key=KEY, scale=-1.0)
+    with pytest.raises(ValueError, match="Argument `scale` must be a number or a OwnState"):
+        look(key=KEY, scale=np.ones(3))
+    with pytest.raises(ValueError, match="Argument `rounds` must be a positive integer"):
+        look(key=KEY, rounds=0)

@@ -615,3 +615,40 @@ def test_a_point_prints_its_route_and_residual(small, large):
     text = repr(points["identity 0"])
     assert "FixedPoint: stable" in text and "closed form, 0 iterations" in text
     assert oo.FixedPoint.routes[0] == "closed form"
+
+
+class Ring(oo.AbstractCircuit):
+    """v̇ = v(1 − |v|²): a circle of fixed points, of eigenvalues 0 and −2."""
+
+    @property
+    def input_size(self):
+        return 1
+
+    def vector_field(self, t, state, x):
+        return Plane(state.v * (1 - state.v @ state.v))
+
+    def initial_state(self):
+        return Plane(jnp.zeros(2))
+
+
+class Plane(NamedTuple):
+    v: Any
+
+
+def test_a_point_of_a_continuum_is_marginal_wherever_it_is_asked():
+    circuit, start = Ring(), Plane(jnp.array([0.61, 0.83]))
+    point = oo.fixed_point(circuit, np.zeros(1), state0=start)
+    np.testing.assert_allclose(np.linalg.norm(point.state.v), 1, rtol=1e-10)
+    # A zero eigenvalue comes out as any number of the order of rounding, also below 0.
+    for exactly in (-1e-17, 0.0, 1e-17):
+        here = eqx.tree_at(lambda p: p.abscissa, point, jnp.asarray(exactly))
+        assert here.is_marginal and not here.is_stable
+        assert repr(here).startswith("FixedPoint: marginal")
+    there = oo.spectrum(circuit, point.state, np.zeros(1))
+    assert there.is_marginal and point.is_marginal and not point.is_stable
+    certificate = oo.certify(circuit, np.zeros(1), state0=start)
+    assert "the eigenvalues at this fixed point are marginal" in str(certificate.evidence)
+    with pytest.raises(ValueError, match="must have a stable fixed point for this input"):
+        oo.energy(circuit, np.zeros(1), state0=start)
+    failed = eqx.tree_at(lambda p: p.abscissa, point, jnp.asarray(-1.0))
+    assert failed.is_stable and not failed.is_marginal

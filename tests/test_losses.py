@@ -151,3 +151,10 @@ def test_gradients_are_those_of_softmax_and_square():
     np.testing.assert_allclose(slope, softmax - np.eye(3)[1], atol=1e-15)
     slope = jax.grad(oo.squared_error)(scores, jnp.zeros(3))
     np.testing.assert_allclose(slope, 2 * SCORES[0] / 3, rtol=1e-15)
+
+
+def test_nan_is_no_right_answer():
+    # argmax takes NaN for the largest: a model that diverged would be right by chance.
+    outputs = jnp.asarray(SCORES).at[:, 0].set(jnp.nan)
+    assert oo.accuracy(outputs, jnp.zeros(5, jnp.int32)) == 0
+    assert oo.accuracy(outputs[0], jnp.asarray(0)) == 0

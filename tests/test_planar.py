@@ -1,6 +1,7 @@
 """The one-unit circuit: its fixed points by two routes, its plane, and what changes in it."""
 
 import functools
+import math
 
 import equinox as eqx
 import jax
@@ -11,6 +12,9 @@ import zoo
 
 import organics_ode as oo
 from organics_ode import planar
+from organics_ode._spectrum import spectrum_of
+from organics_ode.planar._basins import _arrivals
+from organics_ode.planar._equations import Scalars, kind_of, residual_at
 
 # math: (w_r, b0, σ) → rows (y, a, eigenvalue or None), with b1 = .5, τ = 2 ms, w = z = 1.
 WORKED = {
@@ -465,3 +469,23 @@ def test_bad_arguments_are_named(call, message):
 def test_the_quartic_is_for_the_exponent_2():
     with pytest.raises(ValueError, match=r"`circuit` must have the exponent 2, but it is 3"):
         planar.quartic(circuit_of(**MEMORY, exponent=3.0), ONE)
+
+
+def test_a_run_that_is_no_longer_finite_has_diverged():
+    v = np.stack([np.full(1000, np.nan), np.linspace(0, 1, 1000)])
+    targets, radii = jnp.asarray([[5.0, 5.0]]), jnp.asarray([0.1])
+    for rows in (v, np.full((2, 1000), np.nan), np.full((2, 1000), np.inf)):
+        ends = jax.jit(_arrivals)(jnp.asarray(rows), targets, radii, jnp.asarray(1e6))
+        np.testing.assert_array_equal(ends, -1)
+
+
+def test_what_cannot_be_told_from_zero_is_marginal_by_the_rule_of_the_spectrum():
+    J = np.array([[-1e-17, 1e3], [0.0, -1.0]])
+    resolution = float(spectrum_of(jnp.asarray(J)).resolution)
+    assert kind_of((-1e-17 + 0j, -1 + 0j), resolution) == "marginal"
+    assert kind_of((-3 * resolution + 0j, -1 + 0j), resolution) == "stable node"
+
+
+def test_a_residual_that_is_not_a_number_is_infinite():
+    q = Scalars(0.5, 1.0, 1.0, 0.01, 2.0, 2.0, 2.0)
+    assert residual_at(q, 1e160, math.inf) == math.inf

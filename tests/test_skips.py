@@ -313,6 +313,8 @@ def test_the_mean_is_trimmed_by_a_tenth_at_either_end():
     assert _fit.trimmed_mean([1.0, 2.0, 6.0]) == 3.0
     # A model that diverged is among the lowest.
     assert _fit.trimmed_mean([np.nan, *[0.5] * 8, 1.0]) == 0.5
+    # Infinite is no performance either.
+    assert _fit.trimmed_mean([np.inf, np.inf, *[0.5] * 8]) == pytest.approx(3.5 / 8)
     assert _fit.trimmed_mean([np.nan, 1.0]) == 0.5
 
 

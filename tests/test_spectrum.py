@@ -184,3 +184,15 @@ def test_bad_arguments_are_named():
         spectrum(zoo.organics(), None, np.zeros(zoo.M + 1))
     with pytest.raises(ValueError, match=r"Argument `state.y` must have shape"):
         spectrum(Damped(jnp.ones(2)), Pendulum(jnp.ones(3), jnp.ones(2)), np.zeros(2))
+
+
+def test_an_eigenvalue_that_is_not_known_makes_nothing_stable():
+    # In a batch: there the compiler passes over NaN.
+    J = jnp.stack([-jnp.eye(20), jnp.full((20, 20), jnp.nan)])
+    found = jax.jit(jax.vmap(spectrum_of))(J)
+    np.testing.assert_array_equal(found.is_stable, [True, False])
+    np.testing.assert_array_equal(found.is_marginal, [False, False])
+    np.testing.assert_array_equal(np.isnan(found.abscissa), [False, True])
+    known, unknown = (jax.tree.map(lambda leaf, i=i: leaf[i], found) for i in (0, 1))
+    assert repr(known).startswith("Spectrum: stable")
+    assert repr(unknown).startswith("Spectrum: unknown")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tasks
+from tasks._cognitive import held_and_right
 
 COUNT = 1000
 KEYS = jax.random.split(jax.random.key(0), COUNT)
@@ -599,3 +600,16 @@ def test_a_later_trial_whose_right_action_is_none_raises():
 def test_bad_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=f"Argument {message}"):
         build()
+
+
+def test_nan_is_no_answer():
+    # argmax takes NaN for the largest: a network that diverged would answer.
+    outputs = jnp.full((4, 3), jnp.nan)
+    assert held_and_right(outputs, jnp.array([0, 0, 1, 1], jnp.int32), jnp.ones(4)) == 0
+    answers = jnp.eye(3)[jnp.array([0, 0, 1, 1])]
+    targets = jnp.array([0, 0, 1, 1], jnp.int32)
+    assert held_and_right(answers, targets, jnp.ones(4)) == 1
+    assert held_and_right(answers.at[3, 1].set(jnp.nan), targets, jnp.ones(4)) == 0.5
+    copy = tasks.CopyMemory(1)
+    trial = copy.sample(jax.random.key(0))
+    assert copy.score(jnp.full((len(trial.targets), 10), jnp.nan), trial) == 0

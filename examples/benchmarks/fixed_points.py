@@ -67,11 +67,11 @@ def residual(circuit: oo.ORGaNICs, z: jax.Array, state: oo.ORGaNICsState) -> jax
 
 @eqx.filter_jit
 def solve_many(circuits: oo.ORGaNICs, zs: jax.Array) -> tuple[jax.Array, ...]:
-    """Whether it says that it succeeded, the residual written out again, the abscissa."""
+    """Whether it says that it succeeded, the residual written out again, whether it is stable."""
 
     def one(circuit, z):
         point = oo.fixed_point(circuit, z, throw=False)
-        return point.succeeded, residual(circuit, z, point.state), point.abscissa
+        return point.succeeded, residual(circuit, z, point.state), point.is_stable
 
     return jax.vmap(one)(circuits, zs)
 
@@ -85,10 +85,10 @@ def count(n: int, norm: float | None, cases: int) -> None:
     keys = jax.random.split(jax.random.key(n), cases)
     circuits, zs = jax.vmap(lambda key: draw(key, n, norm))(keys)
     start = time.perf_counter()
-    says, residuals, abscissae = map(np.asarray, solve_many(circuits, zs))
+    says, residuals, is_stable = map(np.asarray, solve_many(circuits, zs))
     seconds = time.perf_counter() - start
     solved, plain = residuals <= 1e-10, np.asarray(iterate_many(circuits, zs)) <= 1e-10
-    stable, wrong = solved & (abscissae < 0), says & ~solved
+    stable, wrong = solved & is_stable, says & ~solved
     print(
         f"| {n:3d} | {'≤ 1' if norm is None else f'= {norm:g}'} | {cases} | {solved.sum():6d} "
         f"| {residuals[solved].max():.1e} | {stable.sum():6d} | {wrong.sum():5d} "

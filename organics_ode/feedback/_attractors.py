@@ -91,6 +91,7 @@ def _gathered(c: Any, v: Array, unsettled: int) -> Attractors:
     near = 1e4 * _still(v.dtype)
     while len(left):
         same = np.max(np.abs(left - left[0]), axis=1) < near
+        same[0] = True  # whatever it holds: each turn takes one away
         states.append(left[0])
         hits.append(int(np.sum(same)))
         left = left[~same]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from .._extremes import highest
 from ..cells import Euler
 from ..circuits import FeedbackNetworkState
 
@@ -20,7 +21,7 @@ def settle(
     def body(carry: Any) -> Any:
         v, _, i = carry
         new = cell.step(FeedbackNetworkState(v), x).x
-        return new, jnp.max(jnp.abs(new - v)) / dt, i + 1
+        return new, highest(jnp.abs(new - v)) / dt, i + 1
 
     def moving(carry: Any) -> Any:
         _, speed, i = carry

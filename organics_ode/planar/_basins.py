@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from .._checks import check_positive_integer
+from .._extremes import highest
 from .._nonlinearities import power, root
 from .._steps import runge_kutta
 from ..circuits import AbstractCircuit
@@ -61,7 +62,7 @@ def _march(
     q: Scalars, y: Array, a: Array, targets: Array, radii: Array, max_steps: int
 ) -> Int[Array, " starts"]:
     """The target reached from each start, as its index; −2 unsettled, −1 diverged."""
-    bound = 1e6 * (1 + jnp.max(jnp.abs(y)) + jnp.max(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
+    bound = 1e6 * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
 
     def field(v: Array) -> Array:
         return jnp.stack(velocities(q, v[0], v[1]))
@@ -84,7 +85,7 @@ def _arrivals(v: Array, targets: Array, radii: Array, bound: Array) -> Int[Array
     for i in range(len(targets)):
         is_near = jnp.hypot(v[0] - targets[i, 0], v[1] - targets[i, 1]) < radii[i]
         ends = jnp.where(is_near, i, ends)
-    return jnp.where(jnp.max(jnp.abs(v), axis=0) < bound, ends, -1)
+    return jnp.where(highest(jnp.abs(v), axis=0) < bound, ends, -1)
 
 
 def _rate(q: Scalars, y: Array, a: Array) -> Array:

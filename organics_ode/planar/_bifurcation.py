@@ -10,7 +10,7 @@ from jaxtyping import Bool, Complex, Float, Int
 from .._checks import refuse
 from .._linearise import read_point
 from ..circuits import AbstractCircuit, ORGaNICsState
-from ._equations import Scalars, kind_of, read_host
+from ._equations import Scalars, read_host
 from ._fixed_points import Solved, solve
 
 PARAMETERS = ("W_r", "W", "sigma", "b0", "b1", "tau_y", "tau_a", "x")
@@ -121,7 +121,7 @@ def vary(circuit: Any, x: Any, name: str) -> Callable[[float], Scalars]:
 
 
 def _are_stable(solved: Solved) -> Bool[np.ndarray, " k"]:
-    return np.array([kind_of(pair).startswith("stable") for pair in solved.eigenvalues], bool)
+    return np.array([kind.startswith("stable") for kind in solved.kinds], bool)
 
 
 def _signature(solved: Solved) -> tuple[int, int]:

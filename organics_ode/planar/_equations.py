@@ -73,10 +73,14 @@ def velocity_at(q: Scalars, y: float, a: float) -> tuple[float, float]:
 
 
 def residual_at(q: Scalars, y: float, a: float) -> float:
-    fy, fa = velocity_at(q, y, a)
+    try:
+        fy, fa = velocity_at(q, y, a)
+    except OverflowError:  # a float's power raises it, where a product is infinite
+        return math.inf
     recurrent = abs(q.w_r * y) * (1 + a ** (1 / q.p))
     largest_y = max(abs(y), abs(q.c), recurrent) or 1.0
-    return max(abs(fy * q.tau_y) / largest_y, abs(fa * q.tau_a) / max(a, q.beta))
+    ratios = abs(fy * q.tau_y) / largest_y, abs(fa * q.tau_a) / max(a, q.beta)
+    return max(ratios) if all(map(math.isfinite, ratios)) else math.inf
 
 
 def jacobian_at(q: Scalars, y: float, a: float) -> tuple:
@@ -92,16 +96,17 @@ def eigenvalues_at(q: Scalars, y: float, a: float) -> list[complex]:
     return sorted(values.tolist(), key=lambda v: (-v.real, -v.imag))
 
 
-def kind_of(pair: Any) -> str:
+def resolution_at(q: Scalars, y: float, a: float) -> float:
+    """How near to 0 the sign of a real part cannot be told, as in `Spectrum`."""
+    size = np.linalg.norm(np.array(jacobian_at(q, y, a)))
+    return float((2 * np.finfo(float).eps + residual_at(q, y, a)) * size)
+
+
+def kind_of(pair: Any, resolution: float) -> str:
     first, second = pair
-    if _is_zero(first, pair) or _is_zero(second, pair):
+    if min(abs(first.real), abs(second.real)) <= resolution:
         return "marginal"
     if first.real > 0 > second.real:
         return "saddle"
     shape = "focus" if first.imag else "node"
     return f"{'stable' if first.real < 0 else 'unstable'} {shape}"
-
-
-def _is_zero(value: complex, pair: Any) -> bool:
-    """Whether the sign of a real part can not be told: rounding, as in `Spectrum`."""
-    return bool(abs(value.real) <= 2 * np.finfo(float).eps * max(map(abs, pair)))

@@ -18,6 +18,7 @@ from ._equations import (
     read,
     read_host,
     residual_at,
+    resolution_at,
     velocity_at,
 )
 from ._roots import roots
@@ -32,7 +33,7 @@ class PlanarFixedPoints(eqx.Module):
     - `eigenvalues`: (k, 2), 1/ms, by falling real part.
     - `residuals`: (k,), relative to the largest term of each equation.
     - `kinds`: k names: "stable node", "stable focus", "saddle", "unstable node", "unstable focus",
-      or "marginal" where the sign of a real part can not be told.
+      or "marginal" where the sign of a real part cannot be told, by the rule of `Spectrum`.
     - `is_stable`: (k,).
     """
 
@@ -86,8 +87,7 @@ def fixed_points(circuit: AbstractCircuit, x: Any) -> PlanarFixedPoints:
     found = solve(q)
     states = ORGaNICsState(*(jnp.asarray(v[:, None], dtype) for v in (found.y, found.a)))
     values = jnp.asarray(found.eigenvalues, np.result_type(dtype, np.complex64))
-    kinds = tuple(kind_of(pair) for pair in found.eigenvalues)
-    return PlanarFixedPoints(states, values, jnp.asarray(found.residuals, dtype), kinds)
+    return PlanarFixedPoints(states, values, jnp.asarray(found.residuals, dtype), found.kinds)
 
 
 def quartic(circuit: AbstractCircuit, x: Any) -> Float[Array, "5"]:
@@ -123,6 +123,7 @@ class Solved(NamedTuple):
     a: Float[np.ndarray, " k"]
     eigenvalues: Complex[np.ndarray, "k 2"]
     residuals: Float[np.ndarray, " k"]
+    kinds: tuple[str, ...]
 
 
 def solve(q: Scalars) -> Solved:
@@ -136,7 +137,9 @@ def solve(q: Scalars) -> Solved:
             f"A fixed point near y = {y}, a = {a} could not be polished: relative residuals "
             f"{residuals}. Parameters that differ by many orders of magnitude can cause this."
         )
-    return Solved(y, a, eigenvalues.reshape(-1, 2), residuals)
+    resolutions = [resolution_at(q, *point) for point in points]
+    kinds = tuple(map(kind_of, eigenvalues, resolutions))
+    return Solved(y, a, eigenvalues.reshape(-1, 2), residuals, kinds)
 
 
 def _polish(q: Scalars, y: float, a: float) -> tuple[float, float]:

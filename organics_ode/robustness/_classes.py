@@ -30,27 +30,35 @@ def _circuit(study: Study, ending: Ending, i: int, j: int) -> tuple[int, float, 
     if not ending.is_over[at]:
         return UNDECIDED, nan, nan, nan
     if ending.has_settled[at] or ending.slows[at]:
-        abscissa = _abscissa(study, delta, norm, ending, v)
-        if abscissa < 0:
-            is_slow = -1 / abscissa > study.slow * _relaxation(study, norm)
+        abscissa, resolution = _abscissa(study, delta, norm, ending, v)
+        if abscissa <= resolution:
+            # A marginal point is as slow as can be.
+            is_stable = abscissa < -resolution
+            is_slow = not is_stable or -1 / abscissa > study.slow * _relaxation(study, norm)
             return (SLOW if is_slow else STABLE), abscissa, nan, nan
         if not ending.has_settled[at]:
             return SLOW, nan, nan, nan
     return CYCLE, nan, float(ending.frequency[at]), float(ending.amplitude[at])
 
 
-def _abscissa(study: Study, delta: float, norm: float, ending: Ending, v: np.ndarray) -> float:
-    """1/ms, at the fixed point that Newton's method finds from v; NaN where it finds none."""
+def _abscissa(
+    study: Study, delta: float, norm: float, ending: Ending, v: np.ndarray
+) -> tuple[float, float]:
+    """1/ms, at the fixed point that Newton's method finds from v, and how near to 0 its sign cannot
+    be told, as in `Spectrum`; NaN where it finds none."""
     W_r = np.eye(study.size) + delta * np.asarray(ending.R, float)
     drive, beta = study.b * norm * np.asarray(ending.z, float), (study.b * study.sigma) ** 2
     for _ in range(20):
         if not v[-1] > 0:
-            return np.nan
+            return np.nan, np.nan
         f, J = _linearise(W_r, drive, beta, v)
-        if np.linalg.norm(f) < 1e-11 * np.linalg.norm(v):
-            return float(max(np.linalg.eigvals(J).real.max(), -1.0) / study.tau)
+        residual = np.linalg.norm(f) / np.linalg.norm(v)
+        if residual < 1e-11:
+            largest = max(np.linalg.eigvals(J).real.max(), -1.0)
+            resolution = (len(v) * np.finfo(float).eps + residual) * np.linalg.norm(J)
+            return float(largest / study.tau), float(resolution / study.tau)
         v = v - np.linalg.solve(J, f)
-    return np.nan
+    return np.nan, np.nan
 
 
 def _linearise(

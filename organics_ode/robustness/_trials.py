@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from .._extremes import highest
 from .._steps import runge_kutta
 from ._study import RandomMatrix, Study
 
@@ -137,7 +138,7 @@ def _integrate(field: Any, rate: Any, v: Array, end: float, tau: float) -> _Run:
 
 
 def _has_ended(v: Array, velocity: Array) -> Array:
-    return _has_settled(v, velocity) | ~(jnp.max(jnp.abs(v), axis=0) < BOUND)
+    return _has_settled(v, velocity) | ~(highest(jnp.abs(v), axis=0) < BOUND)
 
 
 def _has_settled(v: Array, velocity: Array) -> Array:

@@ -180,8 +180,10 @@ def _has_reached(history: History, criterion: float) -> bool:
 
 
 def trimmed_mean(values: Any) -> float:
-    """The mean without the lowest and the highest tenth; NaN, of a model that diverged, is 0."""
-    ordered = np.sort(np.nan_to_num(np.asarray(values, float), nan=0.0))
+    """The mean without the lowest and the highest tenth; NaN or an infinite value, of a model that
+    diverged, is 0."""
+    values = np.asarray(values, float)
+    ordered = np.sort(np.where(np.isfinite(values), values, 0))
     cut = len(ordered) // 10
     return float(ordered[cut : len(ordered) - cut].mean())
 
@@ -192,7 +194,7 @@ def _result(now: Progress, criterion: float, otherwise: str) -> SkipResult:
     for record in now.history.records:
         if "validation_performance" in record:
             performance = np.asarray(record["validation_performance"], float)
-            is_new = np.isnan(reached) & (performance >= criterion)
+            is_new = np.isnan(reached) & (performance >= criterion) & np.isfinite(performance)
             reached[is_new] = record["step"]
     outcome = "criterion" if _has_reached(now.history, criterion) else otherwise
     return SkipResult(unstack(now.state.model), now.history, reached, performance, outcome)

@@ -1,0 +1,28 @@
+"""NaN is never a largest or a smallest value, however the compiler arranges the rows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from organics_ode._extremes import are_finite, highest, lowest
+
+SIZES = (1, 2, 8, 16, 32, 1000)
+
+
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+@pytest.mark.parametrize("size", SIZES)
+def test_they_are_numpys_for_rows_with_and_without_nan(size, dtype):
+    rows = np.random.default_rng(0).normal(size=(40, size)).astype(dtype)
+    rows[1, size // 2], rows[2, 0], rows[3], rows[4] = np.nan, np.inf, np.nan, -np.inf
+    for ours, exact in ((highest, np.max), (lowest, np.min)):
+        np.testing.assert_array_equal(jax.jit(jax.vmap(ours))(rows), exact(rows, axis=1))
+        np.testing.assert_array_equal(jax.jit(lambda v, f=ours: f(v, 1))(rows), exact(rows, axis=1))
+        np.testing.assert_array_equal(jax.jit(lambda v, f=ours: f(v, 0))(rows), exact(rows, axis=0))
+        np.testing.assert_array_equal(ours(jnp.asarray(rows)), exact(rows))
+
+
+def test_what_is_not_finite_is_seen_in_any_of_several_arrays():
+    good, bad = jnp.ones((3, 20)), jnp.ones(20).at[7].set(jnp.nan)
+    assert are_finite(good) and are_finite(good, good[0])
+    assert not are_finite(good, bad) and not are_finite(jnp.inf * good)
