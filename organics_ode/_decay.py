@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, PyTree
 
 from ._checks import refuse
 from ._constraints import weight_decay_mask
+from ._extremes import highest
 from ._optimizer import Blind, Optimizer, start, update, with_scales
 
 _UPDATES = 64  # that are watched: a rate may start at 0, and gradients be gathered before one
@@ -169,4 +170,4 @@ def _stacked(updates: PyTree) -> Array:
 def _is_same(u: Array) -> Array:
     """Whether blindness makes the same difference without a gradient and with one."""
     difference = u[1] - u[2] - (u[3] - u[4])
-    return jnp.all(jnp.abs(difference) <= 1e-9 * jnp.max(jnp.abs(u)) + _TINY)
+    return jnp.all(jnp.abs(difference) <= 1e-9 * highest(jnp.abs(u)) + _TINY)

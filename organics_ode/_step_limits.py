@@ -18,6 +18,7 @@ import numpy as np
 from equinox.internal import nextafter
 from jaxtyping import Array, Float
 
+from ._extremes import highest, lowest
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 
 SAMPLES = 4096  # Even times at which an input that is a function is looked at.
@@ -165,10 +166,13 @@ def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | 
     even = jnp.linspace(ts[0], ts[-1], SAMPLES, dtype=ts.dtype)
     times = jax.lax.stop_gradient(jnp.sort(jnp.concatenate([even, ts])))
     xs = jax.lax.stop_gradient(jax.vmap(inputs)(times)).astype(ts.dtype)
-    size = jnp.max(jnp.abs(xs), axis=0, keepdims=True)
-    scale = jnp.maximum(jnp.ptp(xs, axis=0, keepdims=True), _NEGLIGIBLE * size)
-    moved = jnp.abs(jnp.diff(xs, axis=0)) / jnp.where(scale > 0, scale, 1)
-    largest = jnp.max(jnp.where(jnp.isfinite(moved), moved, 0), axis=1, initial=0)
+    if xs.shape[1] == 0:
+        return None
+    span = highest(xs, 0) - lowest(xs, 0)
+    scale = jnp.maximum(span, _NEGLIGIBLE * highest(jnp.abs(xs), 0))
+    moved = jnp.abs(jnp.diff(xs, axis=0)) / jnp.where(scale > 0, scale, 1)[None, :]
+    # What is not finite is for the solver to find.
+    largest = highest(jnp.where(jnp.isfinite(moved), moved, 0), 1)
     return Variation(times, jnp.concatenate([jnp.zeros(1, ts.dtype), jnp.cumsum(largest)]))
 
 
@@ -198,7 +202,7 @@ def _generic(size: int) -> Float[Array, " size"]:
 
 
 def _size(leaf: Array) -> Array:
-    largest = jnp.max(jnp.abs(leaf), initial=0)
+    largest = highest(jnp.abs(leaf))
     usable = jnp.isfinite(largest) & (largest > 0)
     return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._checks import is_traced
+from ._extremes import highest
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
@@ -99,7 +100,7 @@ _STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")
 
 def largest(state: Any) -> Float[Array, ""]:
     """The largest magnitude in a state; NaN if it holds one."""
-    return jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(state)]).max()
+    return highest(jnp.stack([highest(jnp.abs(leaf)) for leaf in jax.tree.leaves(state)]))
 
 
 def raise_failure(trajectory: Trajectory) -> Trajectory:

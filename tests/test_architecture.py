@@ -188,7 +188,7 @@ def test_package_files_only_re_export(package, module):
 
 
 # These compare times or numbers of the user, which were checked to be finite.
-MAY_REDUCE = {"_extremes", "_checks", "_controllers", "_simulate", "_trajectory"}
+MAY_REDUCE = {"_extremes", "_checks", "_controllers", "_simulate"}
 MAY_REDUCE |= {"mean_field._padded"}
 
 

@@ -21,7 +21,7 @@ def rounding(square: Array) -> Array:
 
 def length(v: Array) -> Array:
     """|v| over the last axis, for the largest and smallest numbers too; its slope is 0 at 0."""
-    size = jax.lax.stop_gradient(jnp.max(jnp.abs(v), axis=-1, keepdims=True))
+    size = jax.lax.stop_gradient(highest(jnp.abs(v), -1)[..., None])
     scale = jnp.where(size > 0, size, 1)
     square = jnp.sum((v / scale) ** 2, axis=-1)
     is_long = square > 0
