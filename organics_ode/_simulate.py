@@ -19,9 +19,10 @@ from ._checks import (
     is_traced,
     refuse,
 )
+from ._closures import opened
 from ._constraints import resolve
 from ._controllers import prepare
-from ._inputs import AbstractInput, as_input
+from ._inputs import AbstractInput, FunctionInput, as_input
 from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
 from ._within_switches import Driven, WithinSwitches, looks_ahead
@@ -147,6 +148,8 @@ def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
 
 def _read_inputs(inputs: Any, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
     inputs = resolve(as_input(inputs))
+    if isinstance(inputs, FunctionInput):
+        inputs = FunctionInput(opened(inputs.function, ts[0]))
     given = inputs.switch_times
     # One dtype for time everywhere: a switch must be the same number to solver and lookup.
     inputs = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, inputs)
