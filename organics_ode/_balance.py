@@ -133,7 +133,8 @@ def _terms(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[
     # Σ_j |W_r,ij y_j| and not its sum: where the terms of that sum cancel, rounding does not.
     p, s = c.exponent, root(a, c.exponent)
     z, pooled = jnp.abs(c.rectification.input(c.W_zx @ x)), c.rectification.pooled(y, c.exponent)
-    recurrent = jnp.abs(1 - s) * (jnp.abs(c.W_r) @ jnp.abs(y))
+    heard = jax.nn.relu(y) if c.rectification is Rectification.BEFORE else jnp.abs(y)
+    recurrent = jnp.abs(1 - s) * (jnp.abs(c.W_r) @ heard)
     y_terms = jnp.maximum(jnp.abs(y), jnp.maximum(b1 * z, recurrent))
     a_terms = jnp.maximum(power(c.sigma * b0, p), c.W @ (jax.nn.relu(a) * pooled))
     return y_terms / c.tau_y, jnp.maximum(jnp.abs(a), a_terms) / c.tau_a

@@ -118,10 +118,23 @@ def test_the_gains_of_a_gated_circuit_have_terms_of_their_own():
         np.testing.assert_allclose(getattr(found, f"b{k}"), terms, rtol=1e-13)
 
 
-def test_the_terms_of_any_other_circuit_are_those_of_its_linearisation_and_its_rate_at_zero():
+def test_the_terms_of_any_other_circuit_are_those_of_its_linearisation():
     found = largest_terms(linear((-0.5, 7), (3, 0.25)), STATE, X)
-    # max(|.5 · 3|, |7 · 2|) + .5 and max(|3 · 3|, |.25 · 2|) + .25.
-    np.testing.assert_array_equal(jnp.concatenate(found), [14.5, 9.25])
+    # max(|.5 · 3|, |7 · 2|) and max(|3 · 3|, |.25 · 2|). Its rate at 0 is none of the terms here:
+    # with it, 1/(1 + v²) would be small at a large v.
+    np.testing.assert_array_equal(jnp.concatenate(found), [14, 9])
+
+
+def test_a_unit_that_is_not_heard_adds_nothing_to_the_terms_of_the_others():
+    # BEFORE rectifies what the others get of y: however far below 0 the first unit is, the second
+    # has the terms y, b1 z and (1 − s) W_r ⌊y⌋.
+    one = np.ones((2, 2))
+    circuit = oo.ORGaNICs(
+        np.eye(2), one, one, 1.0, 1.0, 1.0, 1.0, 1.0, rectification=oo.Rectification.BEFORE
+    )
+    state = oo.ORGaNICsState(jnp.array([-1e6, 0.5]), jnp.array([4.0, 9.0]))
+    found = largest_terms(oo.resolve(circuit), state, jnp.array([0.1, 0.2]))
+    np.testing.assert_allclose(found.y, [1e6, 2 * 0.5], rtol=1e-15)
 
 
 @pytest.mark.parametrize("rectification", oo.Rectification)

@@ -311,6 +311,12 @@ def test_given_states_are_each_taken_by_every_method(far):
     np.testing.assert_allclose(state.v, 1, rtol=1e-5)
 
 
+def test_a_field_that_fades_away_has_no_point_far_out():
+    # In single precision it underflows where the search looks.
+    circuit = Own(lambda v: 1 / (1 + v**2), jnp.zeros(1, jnp.float32))
+    assert len(oo.find_fixed_points(circuit, np.zeros(1), key=KEY, starts=64)) == 0
+
+
 def test_the_search_grows_while_new_points_appear():
     # tanh(3v) − v in two variables: nine points, of which one round sees a few.
     circuit = Own(lambda v: jnp.tanh(3 * v) - v, jnp.zeros(2))

@@ -53,16 +53,16 @@ def test_the_residual_of_a_state_far_away_is_not_small(kind, n, dtype):
     assert np.all(np.isinf(found[:2]))
 
 
-@pytest.mark.parametrize(("n", "dtype"), ((8, "float64"), (32, "float32")))
-def test_every_point_of_a_search_solves_its_equations(n, dtype):
+@pytest.mark.parametrize(("n", "dtype", "starts"), ((8, "float64", 256), (32, "float32", 128)))
+def test_every_point_of_a_search_solves_its_equations(n, dtype, starts):
     drawn = [
         residuals.draw("ORGaNICs NONE", n, dtype, np.random.default_rng([n, i]), i)
-        for i in range(3)
+        for i in range(2 if n == 8 else 1)
     ]
     for i, (circuit, x) in enumerate(drawn):
-        points = oo.find_fixed_points(circuit, x, key=jax.random.key(i), starts=32, rounds=1)
+        points = oo.find_fixed_points(circuit, x, key=jax.random.key(i), starts=starts, rounds=1)
         assert np.all(points.residuals >= 0)
-        assert len(points) or i == 2
+        assert len(points) > 0
         for state in points:
             assert residuals.residual(circuit, state, x) <= residuals.TOLERANCES[dtype]
 

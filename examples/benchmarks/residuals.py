@@ -4,7 +4,9 @@ Random circuits of all classes and rectifications, of 1 to 32 units, in float32 
 the tested box (norms of W_r and z up to 1), with a norm of z of 3, and with a norm of W_r of 6,
 where most circuits blow up. `fixed_point` runs under `jax.vmap`, `find_fixed_points` circuit by
 circuit. The equations are written out again in numpy; a point is wrong if one of them is off by
-more than ten times the library's tolerance, relative to the largest of its terms.
+more than ten times the library's tolerance, relative to the largest of its terms. A gate that is
+closed may rest at 1e-65, which no float32 holds: terms below the root of the smallest number, 1e-19
+or 1e-154, count as 0.
 
     python examples/benchmarks/residuals.py [--share 1 --starts 48]
 """
@@ -134,13 +136,14 @@ def equations(c: Any, s: Any, x: np.ndarray) -> list[Terms]:
 def residual(circuit: Any, state: Any, x: np.ndarray) -> float:
     """The worst equation, relative to the largest of its terms; infinite if one is not finite."""
     double = lambda v: np.asarray(v, np.float64) if eqx.is_array(v) else v  # noqa: E731
+    least = float(np.finfo(np.asarray(x).dtype).tiny ** 0.5)
     c, s, x = jax.tree.map(double, (oo.resolve(circuit), state, x))
     worst = 0.0
     with np.errstate(all="ignore"):
         for terms in equations(c, s, x):
             off = np.abs(sum(value for value, _ in terms))
-            size = np.max([np.abs(size) for _, size in terms], axis=0)
-            ratio = np.where(off == 0, 0.0, off / np.where(off == 0, 1.0, size))
+            size = np.max([np.maximum(np.abs(size), least) for _, size in terms], axis=0)
+            ratio = off / size
             worst = max(worst, float(np.max(np.where(np.isfinite(ratio), ratio, np.inf))))
     return worst
 
