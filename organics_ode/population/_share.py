@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._extremes import highest
+
 
 def share(part: Array, total: Array, square: Array) -> Array:
     """part / total within [0, 1]; 0 where the total is what rounding makes of a constant.
