@@ -68,7 +68,8 @@ def _read_array(value: Any) -> Any:
     except jax.errors.TracerArrayConversionError:
         return jnp.asarray(value)
     # Integers beyond 64 bits come as objects.
-    array = array.astype(float) if array.dtype == object else array
+    if array.dtype == object and None not in array.ravel():
+        array = array.astype(float)
     if not jnp.issubdtype(array.dtype, jnp.number) and array.dtype != bool:
         raise TypeError
     return array
