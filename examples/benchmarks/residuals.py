@@ -198,6 +198,7 @@ def table(kinds: list[str], sizes: list[int], share: float, starts: int, show: C
                 begun, circuits = time.perf_counter(), max(1, round(share * COUNTS[n]))
                 rows.append(count(kind, n, dtype, circuits, starts if n < 32 else starts // 3))
                 show(f"{kind:22} | {n:2} | {dtype}", rows[-1], time.perf_counter() - begun)
+                jax.clear_caches()  # hundreds of programs need more memory maps than Linux gives
     columns = list(zip(*rows, strict=True))
     return Count(*(sum(column) for column in columns[:-2]), *map(max, columns[-2:]))
 
