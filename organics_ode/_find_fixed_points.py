@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._checks import (
+    a_or_an,
     as_float_array,
     check_finite,
     check_positive,
@@ -131,7 +132,7 @@ def _read_scale(scale: Any, like: Any) -> Float[Array, " d"] | None:
         number = as_float_array("scale", scale, sizes.dtype)
         if number.ndim:
             found = f"it has shape {number.shape}"
-            refuse("scale", f"be a number or a {type(like).__name__}", found)
+            refuse("scale", f"be a number or {a_or_an(type(like).__name__)}", found)
         sizes = jnp.full(sizes.shape, number)
     return check_positive("scale", check_finite("scale", sizes))
 

@@ -21,15 +21,15 @@ class Spectrum(eqx.Module):
 
     - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
     - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
-    - `resolution`: 1/ms, d·ε·‖J‖: an eigenvalue nearer to 0 than this cannot be told from 0. At a
-      fixed point (d·ε + residual)·‖J‖: what is not known of the point is not known of its
-      eigenvalues.
+    - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns: an
+      eigenvalue nearer to 0 than this cannot be told from 0. At a fixed point
+      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues.
     - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
     - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
       continuum of fixed points.
     - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
     - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
-    - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows.
+    - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
 
     A spectrum from `jax.vmap` has the batch axes in front.
     """
@@ -56,11 +56,13 @@ class Spectrum(eqx.Module):
 
     @property
     def damping_ratios(self) -> Float[Array, "*batch d"]:
-        return -self.eigenvalues.real / jnp.abs(self.eigenvalues)
+        size = jnp.abs(self.eigenvalues)
+        return -self.eigenvalues.real / jnp.where(size == 0, 1, size)
 
     @property
     def time_scales(self) -> Float[Array, "*batch d"]:
-        return -1 / self.eigenvalues.real
+        rate = -self.eigenvalues.real
+        return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
 
     def __repr__(self) -> str:
         if self.eigenvalues.ndim != 1 or is_traced(self.eigenvalues):
@@ -121,11 +123,51 @@ def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = Fa
 
 def spectrum_of(J: Float[Array, "d d"], *, residual: Any = 0.0, vectors: bool = False) -> Spectrum:
     """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
-    values, right = jnp.linalg.eig(J) if vectors else (_eigenvalues(J), None)
+    balanced, scale = _balance(J)
+    if vectors:
+        values, right = jnp.linalg.eig(balanced)
+        right = scale[:, None].astype(right.dtype) * right
+        right = right / jnp.linalg.norm(right, axis=0, keepdims=True).astype(right.dtype)
+    else:
+        values, right = _eigenvalues(balanced), None
     order = jnp.lexsort((-values.imag, -values.real))
-    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * jnp.linalg.norm(J)
+    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(balanced)
     right = None if right is None else right[:, order]
     return Spectrum(values[order], right, jax.lax.stop_gradient(resolution))
+
+
+def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
+    """Frobenius', where squares overflow too."""
+    largest = highest(jnp.abs(J))
+    return largest * jnp.linalg.norm(J / jnp.where(largest > 0, largest, 1))
+
+
+def _balance(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
+    """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
+
+    The eigenvalues do not depend on the units of the variables, and what is lost of them should
+    not: a of a strong input is of 10⁷ where y is of 1.
+    """
+    size = jnp.abs(jax.lax.stop_gradient(J))
+    size = size - jnp.diag(jnp.diag(size))
+
+    def once(_: Any, logs: Array) -> Array:
+        scaled = size * jnp.exp2(logs[None, :] - logs[:, None])
+        rows, columns = jnp.sum(scaled, axis=1), jnp.sum(scaled, axis=0)
+        is_known = (rows > 0) & (columns > 0) & jnp.isfinite(rows) & jnp.isfinite(columns)
+        # A quarter: both ends of a pair move, each by half of the half.
+        ratio = jnp.where(is_known, rows, 1) / jnp.where(is_known, columns, 1)
+        return logs + jnp.clip(jnp.log2(ratio) / 4, -_FURTHEST, _FURTHEST)
+
+    logs = jax.lax.fori_loop(0, _ROUNDS, once, jnp.zeros(J.shape[0], J.dtype))
+    logs = jnp.clip(jnp.round(logs - jnp.mean(logs)), -_FURTHEST, _FURTHEST)
+    scale = jnp.exp2(logs)
+    return J * jnp.exp2(logs[None, :] - logs[:, None]), scale
+
+
+# How often the scales are corrected, and the largest power of 2 among them: its square is finite in
+# float32.
+_ROUNDS, _FURTHEST = 24, 30
 
 
 def _complex(value: Any) -> str:

@@ -178,7 +178,7 @@ def train_terminated(steps, mesh, checkpoint):
     return numbers(result.model, result.history) | {"ended": ended}
 
 
-def no_space(*args):
+def no_space(*args, **kwargs):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -62,7 +62,7 @@ def loop(model, trials, batch, length, beta, activity=0.0):
     net, readout = oo.resolve(model.cell.circuit), oo.resolve(model.readout)
     net, readout, trials, batch = jax.tree.map(np.asarray, (net, readout, trials, batch))
     steps, count = batch.weights.shape
-    inputs, total, sizes = np.zeros((steps, count, 4)), 0.0, []
+    inputs, total, sizes = np.zeros((steps, count, 4)), 0.0, np.zeros((steps, count))
     for i in range(count):
 
         def increment(r, x, eta):
@@ -88,8 +88,11 @@ def loop(model, trials, batch, length, beta, activity=0.0):
                 evidence = evidence + o
             counted = trials.mask[i] / trials.mask[i].sum()
             total += counted[t] * (np.log(np.sum(np.exp(o))) - o[right]) / count
-            sizes.append(np.mean(np.abs(r)))
-    return inputs, total + activity * np.mean(sizes)
+            sizes[t, i] = np.mean(np.abs(r))
+    # A trial ends at the last step that counts.
+    ends = [1 + np.flatnonzero(mask)[-1] for mask in trials.mask]
+    mean_size = np.mean([np.mean(sizes[:end, i]) for i, end in enumerate(ends)])
+    return inputs, total + activity * mean_size
 
 
 # In one trial

@@ -196,3 +196,43 @@ def test_an_eigenvalue_that_is_not_known_makes_nothing_stable():
     known, unknown = (jax.tree.map(lambda leaf, i=i: leaf[i], found) for i in (0, 1))
     assert repr(known).startswith("Spectrum: stable")
     assert repr(unknown).startswith("Spectrum: unknown")
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 32])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_units_of_the_variables_change_neither_eigenvalues_nor_what_is_known_of_them(n, dtype):
+    rng = np.random.default_rng(n)
+    A = (rng.normal(size=(n, n)) - 2 * np.sqrt(n) * np.eye(n)).astype(dtype)
+    units = np.exp2(rng.integers(-9, 10, n)).astype(dtype)
+    here, there = spectrum_of(jnp.asarray(A)), spectrum_of(jnp.asarray(units[:, None] * A / units))
+    np.testing.assert_array_equal(here.is_stable, True)
+    np.testing.assert_array_equal(there.is_stable, True)
+    np.testing.assert_allclose(there.resolution, here.resolution, rtol=0.5)
+    right = np.sort_complex(np.linalg.eigvals(A.astype(float)))
+    for found in (here, there):
+        off = np.abs(np.sort_complex(np.asarray(found.eigenvalues)) - right)
+        assert np.max(off) < 8 * float(found.resolution)
+
+
+def test_a_strong_input_leaves_a_circuit_certified_in_float32():
+    eye = np.eye(2, dtype=np.float32)
+    circuit = oo.ORGaNICs(eye, eye, np.ones_like(eye), 0.1, 0.5, 0.5, 2.0, 2.0)
+    x = np.full(2, 3000.0, np.float32)
+    state = oo.fixed_point(circuit, x).state
+    J = np.asarray(oo.jacobian(circuit, state, x), float)
+    found = oo.spectrum(circuit, state, x)
+    np.testing.assert_allclose(found.abscissa, np.linalg.eigvals(J).real.max(), rtol=1e-4)
+    assert found.is_stable and oo.certify(circuit, x).holds
+    # ε·‖J‖ is larger than the abscissa: nothing could be said.
+    assert 4 * np.finfo(np.float32).eps * np.linalg.norm(J) > 0.5
+
+
+def test_a_matrix_that_has_no_balance_still_has_its_eigenvalues():
+    for J in (
+        np.triu(np.full((6, 6), 1e6)) - 2e6 * np.eye(6),
+        np.zeros((3, 3)),
+        [[0, 1e300], [0, 0]],
+    ):
+        found = spectrum_of(jnp.asarray(J, float))
+        np.testing.assert_allclose(found.eigenvalues, np.diag(J).astype(complex), rtol=1e-12)
+        assert np.isfinite(found.resolution)
