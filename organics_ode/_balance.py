@@ -5,7 +5,6 @@ functions below say how fast it decays, how large its terms are, and (where a ci
 to substitute one equation into the other.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ from jaxtyping import Array
 
 from ._closed_form import gains
 from ._extremes import highest
+from ._facts import Fact
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
@@ -27,7 +27,7 @@ from .circuits import (
 )
 
 
-@functools.singledispatch
+@Fact
 def relaxation_times(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """τ of every equation, ms; for a circuit not registered the decay at the given state."""
     J, flat, unravel = _linearised(circuit, state, x)
@@ -36,22 +36,21 @@ def relaxation_times(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     return unravel(1 / jnp.maximum(decay, jnp.where(slowest > 0, slowest, 1)))
 
 
-@functools.singledispatch
+@Fact
 def largest_terms(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """The size of the largest terms of every equation, 1/ms: what its residual is relative to."""
     # With the terms of other variables: where they cancel, the variable itself may rest at 0.
     J, flat, unravel = _linearised(circuit, state, x)
-    coupled = unravel(highest(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
-    return jax.tree.map(lambda terms: jnp.zeros_like(terms) + highest(terms), coupled)
+    return unravel(highest(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
 
 
-@functools.singledispatch
+@Fact
 def is_positive(circuit: AbstractCircuit, state: Any) -> Any:
     """Which variables are positive on every trajectory that starts so."""
     return jax.tree.map(lambda leaf: jnp.full(leaf.shape, False), state)
 
 
-@functools.singledispatch
+@Fact
 def substitute(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     """One round of solving each equation for its own variable; the state itself where a circuit
     has no such form."""

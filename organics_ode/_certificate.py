@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from ._checks import is_traced, refuse
 from ._closed_form import has_constant_gains, is_exact
 from ._extremes import highest
+from ._facts import obeys
 from ._fixed_points import FixedPoint, fixed_point
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 from ._linearise import read_point
@@ -140,11 +141,11 @@ def _is_covered_kind(c: Any) -> bool:
 
 
 def _is_plain(c: Any) -> bool:
-    return isinstance(c, ORGaNICs)
+    return obeys(c, ORGaNICs)
 
 
 def _is_gated(c: Any) -> bool:
-    return isinstance(c, GatedORGaNICs)
+    return obeys(c, GatedORGaNICs)
 
 
 def _is_global(c: Any) -> bool:
@@ -189,7 +190,8 @@ def _evidence(c: Any, x: Array, found: FixedPoint) -> Certificate:
 
 def _why_uncovered(c: Any) -> str:
     if not (_is_plain(c) or _is_gated(c)):
-        return f"no theorem is known here for a {type(c).__name__}"
+        own = " and its equations" if isinstance(c, ORGaNICs | GatedORGaNICs) else ""
+        return f"no theorem is known here for a {type(c).__name__}{own}"
     if not _is_covered_kind(c):
         return "the gains depend on y or a (W_by0, W_ba0, W_by1 or W_ba1 is not 0): no theorem"
     if c.size == 1:

@@ -3,13 +3,13 @@
 What is special to a circuit is registered here, so that circuit files stay equations.
 """
 
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
+from ._facts import Fact
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
@@ -25,7 +25,7 @@ from .circuits import (
 _SWEEPS = 3
 
 
-@functools.singledispatch
+@Fact
 def closed_form(circuit: AbstractCircuit, x: Array) -> Any:
     """The normalized state for the input x, exact where `is_exact`, elsewhere a good start.
 
@@ -55,7 +55,7 @@ def _(circuit: Any, x: Array) -> FeedbackNetworkState:
     return FeedbackNetworkState(circuit.I + circuit.W_x @ x)  # No feedback: only a start.
 
 
-@functools.singledispatch
+@Fact
 def is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
     """Whether `closed_form` is the fixed point: W_r = I and gains that do not depend on y or a.
 

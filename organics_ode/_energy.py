@@ -12,6 +12,7 @@ from ._checks import check_state, is_traced, refuse
 from ._closed_form import is_exact
 from ._constraints import resolve
 from ._extremes import highest
+from ._facts import obeys
 from ._lyapunov_equation import StablePoint, solve_lyapunov, stable_point
 from ._nonlinearities import Rectification, root
 from ._order import after
@@ -158,7 +159,7 @@ def energy(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Energy:
 @eqx.filter_jit
 def _energy(point: StablePoint) -> Energy:
     J, state = point.J, point.state
-    if isinstance(point.circuit, ORGaNICs):
+    if obeys(point.circuit, ORGaNICs):
         kind, *parts = _closed_form(point.circuit, state.y, state.a)
     else:
         kind, parts = jnp.asarray(_LYAPUNOV), [J[:0, 0]] * 4 + [J[:0, :0]]

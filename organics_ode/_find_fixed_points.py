@@ -1,6 +1,5 @@
 """`find_fixed_points`: a search from many starts."""
 
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -21,6 +20,7 @@ from ._checks import (
 )
 from ._closed_form import closed_form
 from ._constraints import resolve
+from ._facts import Fact
 from ._linearise import read_point
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
 from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted, tolerance
@@ -163,7 +163,7 @@ def _search(
     return _search_from(circuit, x, jnp.where(is_first, first, drawn))
 
 
-@functools.singledispatch
+@Fact
 def _driven(circuit: AbstractCircuit, x: Array) -> Float[Array, " d"]:
     """The state that the input alone makes."""
     return ravel(closed_form(circuit, x))
@@ -174,7 +174,7 @@ def _(circuit: Any, x: Array) -> Float[Array, " d"]:
     return circuit.f(circuit.drive(x))
 
 
-@functools.singledispatch
+@Fact
 def _drawn(
     circuit: AbstractCircuit, e: Equations, key: Array, starts: int
 ) -> Float[Array, "starts d"]:

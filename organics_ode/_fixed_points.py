@@ -159,6 +159,8 @@ def _raise_failure(point: FixedPoint) -> FixedPoint:
         "No fixed point was found. The circuit may have none for this input, or none near its "
         "starts: give `state0`, or look for all of them with `oo.find_fixed_points`"
     )
+    if point.residual.dtype == jnp.float32:
+        remedy += ", or compute in float64: rounding in float32 may exceed what is asked for"
     failed = ~jnp.asarray(point.succeeded)
     if is_traced(failed):
         return eqx.error_if(point, failed, f"{remedy}.")

@@ -10,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from ._checks import as_float_array, check_finite, check_positive_number, refuse
 from ._constraints import resolve
+from ._facts import obeys, what_is
 from ._nonlinearities import Rectification
 from .circuits import GatedORGaNICs
 
@@ -84,8 +85,8 @@ def fourier_memory(
 
 
 def _read(circuit: Any, xs: Any) -> tuple[Any, np.ndarray]:
-    if not isinstance(circuit, GatedORGaNICs):
-        refuse("circuit", "be a `GatedORGaNICs`", f"it is {type(circuit).__name__}")
+    if not obeys(circuit, GatedORGaNICs):
+        refuse("circuit", "be a `GatedORGaNICs`", what_is(circuit, GatedORGaNICs))
     if circuit.rectification is not Rectification.NONE:
         refuse("circuit", "be without rectification", f"it has {circuit.rectification}")
     for name in ("W_r", "W_zx"):

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ._constraints import resolve
+from ._facts import obeys
 from ._masks import hold
 from ._nonlinearities import Rectification, power, root
 from .cells import AbstractCell, Euler, ShuOsher
@@ -68,8 +69,8 @@ class _Drives(NamedTuple):
 
 def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher]:
     """Whether the kernel computes this cell: the exponent must be known when compiling."""
-    circuit = cell.circuit if isinstance(cell, Euler | ShuOsher) else None
-    return isinstance(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
+    circuit: Any = cell.circuit if obeys(cell, Euler, ShuOsher) else None
+    return obeys(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
 
 
 def run(

@@ -1,6 +1,5 @@
 """The Jacobian of a circuit: written out where a circuit is registered, by autodiff otherwise."""
 
-import functools
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ from jaxtyping import Array, Float
 
 from ._checks import as_float_array, check_finite, check_state, is_traced, refuse
 from ._constraints import resolve
+from ._facts import Fact
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
     AbstractCircuit,
@@ -74,7 +74,7 @@ def read_point(circuit: Any, state: Any, x: Any) -> tuple[AbstractCircuit, Any, 
     return circuit, state, x if is_traced(x) else check_finite("x", x)
 
 
-@functools.singledispatch
+@Fact
 def _blocks(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
     return jax.jacfwd(lambda s: circuit.vector_field(None, s, x))(state)
 

@@ -8,6 +8,7 @@ from jaxtyping import Array, Complex, Float
 
 from ._checks import is_traced, refuse
 from ._closed_form import closed_form, is_exact
+from ._facts import obeys, what_is
 from ._linearise import read_point
 from ._nonlinearities import Rectification, root
 from .circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
@@ -77,8 +78,12 @@ def oscillator(circuit: AbstractCircuit, x: Any) -> Oscillator:
         implementing divisive normalization", NeurIPS 37 (2024), arXiv:2409.18946.
     """
     circuit, _, x = read_point(circuit, None, x)
-    if not isinstance(circuit, ORGaNICs | GatedORGaNICs):
-        refuse("circuit", "be an ORGaNICs or a GatedORGaNICs", f"it is {type(circuit).__name__}")
+    if not obeys(circuit, ORGaNICs, GatedORGaNICs):
+        refuse(
+            "circuit",
+            "be an ORGaNICs or a GatedORGaNICs",
+            what_is(circuit, ORGaNICs, GatedORGaNICs),
+        )
     return _oscillator(_with_closed_form(circuit), x)
 
 
@@ -105,7 +110,7 @@ def _oscillator(c: Any, x: Array) -> Oscillator:
     displacement = jnp.where(is_active, y * s / (p * a * tau_y), 0)
     weights = jnp.linalg.solve(damping.T, jnp.ones_like(y)) / a
     gain_rates = jnp.zeros(0, y.dtype)
-    if isinstance(c, GatedORGaNICs):
+    if obeys(c, GatedORGaNICs):
         taus: Any = (c.tau_b0, c.tau_b1)
         rates = [jnp.broadcast_to(-1 / tau, y.shape) for tau in taus]
         gain_rates = jnp.concatenate(rates)

@@ -55,7 +55,19 @@ class Equations(eqx.Module):
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(marks)])
 
     def terms(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        return ravel(largest_terms(self.circuit, self.unravel(v), self.x))
+        """The size of the largest term of every equation, 1/ms."""
+        terms = ravel(largest_terms(self.circuit, self.unravel(v), self.x))
+        if largest_terms.is_known(self.circuit):
+            return terms
+        # Where the terms of an equation vanish with its variables, what they are made of is rounded
+        # at the circuit's own scale.
+        of_scale = highest(jnp.abs(self.jacobian(v)) * self.sizes()[None, :], axis=1)
+        return jnp.maximum(terms, 64 * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale)
+
+    def sizes(self) -> Float[Array, " d"]:
+        """How large each variable is at the start, or becomes within its relaxation time."""
+        v = ravel(self.circuit.initial_state())
+        return jnp.maximum(jnp.abs(v), jnp.abs(self.times(v) * self.velocity(v)))
 
     def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
@@ -176,7 +188,7 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         return trial, jnp.clip(damping * factor, 0.05, 1.0)
 
     # A circuit of one's own has no equations to substitute into each other.
-    needed &= substitute.dispatch(type(e.circuit)) is not substitute.dispatch(object)
+    needed &= substitute.is_known(e.circuit)
 
     def unfinished(carry: Any) -> Any:
         point = carry[0]

@@ -19,6 +19,7 @@ from .._checks import (
     refuse,
 )
 from .._constraints import Connectivity, Frozen, resolve
+from .._facts import obeys, what_is
 from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
 
 
@@ -191,8 +192,8 @@ class Noisy(AbstractCircuit[RateNetworkState]):
     network: RateNetwork
 
     def __init__(self, network: RateNetwork):
-        if not isinstance(network, RateNetwork):
-            refuse("network", "be a `RateNetwork`", f"it is {type(network).__name__}")
+        if not obeys(network, RateNetwork):
+            refuse("network", "be a `RateNetwork`", what_is(network, RateNetwork))
         self.network = network
 
     @property

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from .._checks import refuse
 from .._constraints import resolve
+from .._facts import obeys, what_is
 from ..circuits import FeedbackNetwork
 
 
@@ -75,8 +76,8 @@ def _overlaps(c: Any) -> Overlaps:
 
 def read_network(network: Any) -> Any:
     """The network with plain arrays."""
-    if not isinstance(network, FeedbackNetwork):
-        refuse("network", "be a FeedbackNetwork", f"it is {type(network).__name__}")
+    if not obeys(network, FeedbackNetwork):
+        refuse("network", "be a FeedbackNetwork", what_is(network, FeedbackNetwork))
     return resolve(network)
 
 

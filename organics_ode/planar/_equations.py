@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import as_float_array, check_finite, refuse
+from .._facts import obeys, what_is
 from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
 from ..circuits import ORGaNICs
@@ -27,9 +28,11 @@ class Scalars(NamedTuple):
 
 def read(circuit: Any, x: Any) -> Scalars:
     checked, _, x = read_point(circuit, None, x)
-    if not isinstance(checked, ORGaNICs) or checked.size != 1:
-        found = f"it is {type(checked).__name__} with n = {checked.initial_state().y.size}"
-        refuse("circuit", "be an ORGaNICs with one unit, n = 1", found)
+    must = "be an ORGaNICs with one unit, n = 1"
+    if not obeys(checked, ORGaNICs):
+        refuse("circuit", must, what_is(checked, ORGaNICs))
+    if checked.initial_state().y.size != 1:
+        refuse("circuit", must, f"it has n = {checked.initial_state().y.size}")
     if checked.rectification is not Rectification.NONE:
         refuse("circuit", "have no rectification", f"it has {checked.rectification}")
     c: Any = checked

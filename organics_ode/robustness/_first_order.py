@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from .._checks import refuse
 from .._closed_form import closed_form
+from .._facts import obeys, what_is
 from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
 from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState
@@ -43,8 +44,8 @@ def first_order(circuit: AbstractCircuit, x: Any) -> FirstOrder:
         ValueError: an argument is bad.
     """
     c, _, x = read_point(circuit, None, x)
-    if not isinstance(c, ORGaNICs):
-        refuse("circuit", "be an ORGaNICs", f"it is {type(c).__name__}")
+    if not obeys(c, ORGaNICs):
+        refuse("circuit", "be an ORGaNICs", what_is(c, ORGaNICs))
     if c.rectification is not Rectification.NONE:
         refuse("circuit", "have no rectification", f"it has {c.rectification}")
     y0, a0 = closed_form(c, x)

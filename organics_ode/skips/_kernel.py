@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._constraints import Frozen, resolve
+from .._facts import obeys
 from ..cells import AbstractCell, AbstractSkip, Euler, SkipBlock, skip_step
 from ..circuits import RateNetwork
 
@@ -44,7 +45,7 @@ class Mixing(NamedTuple):
 
 def applies(cell: AbstractCell) -> bool:
     """Whether the kernel takes this cell, whose nodes must not be resolved yet."""
-    if not isinstance(cell, Euler) or not isinstance(cell.circuit, RateNetwork):
+    if not obeys(cell, Euler) or not obeys(cell.circuit, RateNetwork):
         return False
     # The kernel has no gradient for time constants; where they are trained the scan has.
     return isinstance(cell.circuit.tau, Frozen)

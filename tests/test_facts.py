@@ -1,0 +1,276 @@
+"""What is known of a class holds for its own equations only."""
+
+import functools
+from typing import NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+import zoo
+from jax.flatten_util import ravel_pytree
+
+import organics_ode as oo
+from organics_ode import feedback, planar, robustness
+from organics_ode._facts import Fact, obeys
+
+
+class Same(oo.ORGaNICs):
+    """More to say, and the same equations."""
+
+    label: str = "mine"
+
+    def describe(self):
+        return self.label
+
+
+class Leaky(oo.ORGaNICs):
+    """ẏ gets .4 y."""
+
+    def vector_field(self, t, state, x):
+        y, a = super().vector_field(t, state, x)
+        return oo.ORGaNICsState(y + 0.4 * state.y, a)
+
+
+class LeakyGated(oo.GatedORGaNICs):
+    def vector_field(self, t, state, x):
+        speed = super().vector_field(t, state, x)
+        return speed._replace(y=speed.y + 0.05 * state.y)
+
+
+class Mixin:
+    def vector_field(self, t, state, x):
+        return jax.tree.map(jnp.zeros_like, state)
+
+
+class Mixed(Mixin, oo.ORGaNICs):
+    pass
+
+
+class Twice(oo.FeedbackNetwork):
+    """Its readout, which the equations call, is another one."""
+
+    def readout(self, state):
+        return 2 * super().readout(state)
+
+
+class LeakyRates(oo.RateNetwork):
+    def vector_field(self, t, state, x):
+        return jax.tree.map(lambda v: 0.5 * v, super().vector_field(t, state, x))
+
+
+def built(cls, **changes):
+    values = zoo.values(**changes)
+    return cls(**values)
+
+
+def own_jacobian(circuit, state, x):
+    c = oo.resolve(circuit)
+    flat, unravel = ravel_pytree(state)
+    return jax.jacfwd(lambda v: ravel_pytree(c.vector_field(None, unravel(v), x))[0])(flat)
+
+
+@pytest.mark.parametrize(
+    ("cls", "kind", "does"),
+    [
+        (oo.ORGaNICs, oo.ORGaNICs, True),
+        (oo.ORGaNICs, oo.GatedORGaNICs, False),
+        (Same, oo.ORGaNICs, True),
+        (Leaky, oo.ORGaNICs, False),
+        (Mixed, oo.ORGaNICs, False),
+        (Twice, oo.FeedbackNetwork, False),
+        (LeakyRates, oo.RateNetwork, False),
+        (LeakyGated, oo.GatedORGaNICs, False),
+    ],
+)
+def test_a_subclass_obeys_unless_it_defines_something_anew(cls, kind, does):
+    assert obeys(object.__new__(cls), kind) is does
+    # A class that obeys nothing of the first one obeys nothing behind it either.
+    below = type("Below", (cls,), {})
+    assert obeys(object.__new__(below), kind) is does
+
+
+def test_a_field_that_becomes_a_property_is_defined_anew():
+    class Derived(oo.ORGaNICs):
+        @property
+        def W_r(self):
+            return 2 * jnp.eye(4)
+
+    assert not obeys(object.__new__(Derived), oo.ORGaNICs)
+
+
+def test_a_fact_is_that_of_the_nearest_class_whose_equations_hold():
+    @Fact
+    def answer(circuit):
+        return "default"
+
+    @answer.register(oo.ORGaNICs)
+    def _(circuit):
+        return "organics"
+
+    circuits = {cls: object.__new__(cls) for cls in (oo.ORGaNICs, Same, Leaky, oo.RateNetwork)}
+    assert [answer(c) for c in circuits.values()] == ["organics", "organics", "default", "default"]
+    answer.register(Leaky)(lambda circuit: "leaky")
+    assert answer(circuits[Leaky]) == "leaky" and answer(circuits[Same]) == "organics"
+    deeper = type("Deeper", (Leaky,), {"vector_field": None})
+    assert answer(object.__new__(deeper)) == "default"
+    assert answer.is_known(circuits[Leaky]) and not answer.is_known(circuits[oo.RateNetwork])
+
+
+@pytest.fixture(scope="module")
+def leaky():
+    circuit = built(Leaky, identity=True)
+    x = zoo.input_of(circuit)
+    return circuit, x, oo.fixed_point(circuit, x)
+
+
+def test_another_leak_gets_its_own_fixed_point_and_derivative(leaky):
+    circuit, x, point = leaky
+    flat, unravel = ravel_pytree(point.state)
+    c = oo.resolve(circuit)
+
+    def speed(v):
+        return np.asarray(ravel_pytree(c.vector_field(None, unravel(jnp.asarray(v)), x))[0])
+
+    found = scipy.optimize.root(speed, flat, tol=1e-13)
+    assert found.success
+    np.testing.assert_allclose(flat, found.x, rtol=1e-9)
+    J = own_jacobian(circuit, point.state, x)
+    np.testing.assert_allclose(oo.jacobian(circuit, point.state, x), J, rtol=1e-12)
+    np.testing.assert_allclose(point.abscissa, np.linalg.eigvals(J).real.max(), rtol=1e-9)
+
+
+def test_no_theorem_holds_for_another_leak(leaky):
+    circuit, x, _ = leaky
+    certificate = oo.certify(circuit, x)
+    assert not certificate.holds
+    assert certificate.reasons == ("no theorem is known here for a Leaky and its equations",)
+    assert oo.certify(built(Same, identity=True), x).holds
+
+
+def test_an_unstable_subclass_is_not_certified():
+    # The circuit of the base class is proved to be stable, and this one is not.
+    class Driven(oo.ORGaNICs):
+        def vector_field(self, t, state, x):
+            y, a = super().vector_field(t, state, x)
+            return oo.ORGaNICsState(y + 2 * state.y / (1 + state.y**2), a)
+
+    one = np.ones((1, 1))
+    given = (one, one, one, 0.5, 0.1, 0.1, 2.0, 10.0)
+    x = np.array([0.2])
+    assert oo.certify(oo.ORGaNICs(*given), x).is_global
+    certificate = oo.certify(Driven(*given), x)
+    assert not certificate.holds and not certificate.is_global
+
+
+def test_what_is_derived_from_the_equations_of_a_class_refuses_others(unchecked, leaky):
+    circuit, x, _ = leaky
+    own = "a subclass with equations of its own"
+    one = Leaky(*(np.ones((1, 1)),) * 3, 0.1, 0.5, 0.5, 2.0, 2.0)
+    calls = [
+        lambda: oo.oscillator(circuit, x),
+        lambda: robustness.first_order(circuit, x),
+        lambda: planar.fixed_points(one, np.ones(1)),
+    ]
+    network = Twice(np.eye(3), *np.ones((3, 3)), 0.5)
+    calls.append(lambda: feedback.overlaps(network))
+    for call in calls:
+        with pytest.raises(ValueError, match=own):
+            call()
+
+
+def test_the_energy_of_another_leak_is_that_of_its_own_linear_flow(leaky):
+    circuit, x, point = leaky
+    energy = oo.energy(circuit, x)
+    J = np.asarray(own_jacobian(circuit, point.state, x))
+    v, unravel = ravel_pytree(point.state)
+    d = np.random.default_rng(0).normal(size=v.size) * 1e-3
+    h = 1e-4
+    value = lambda s: float(energy(unravel(jnp.asarray(v + s))))  # noqa: E731
+    difference = (value(d + h * J @ d) - value(d - h * J @ d)) / (2 * h)
+    np.testing.assert_allclose(energy.rate(unravel(v + d)), difference, rtol=1e-6)
+    assert difference < 0
+
+
+def test_the_training_kernels_leave_other_equations_to_the_scan():
+    gated = LeakyGated(**zoo.gated_values(), rectification=zoo.NONE)
+    cell = oo.Euler(gated, 0.1)
+    model = oo.SequenceToSequence(cell, oo.Readout.random(zoo.N, 2, key=jax.random.key(0)))
+    xs = jnp.asarray(np.random.default_rng(0).normal(size=(3, 20, zoo.M)))
+    one_by_one = [oo.unroll(cell, x).y for x in xs]
+    read = jax.vmap(oo.resolve(model.readout))
+    np.testing.assert_allclose(model.batched(xs), [read(y) for y in one_by_one], rtol=1e-9)
+
+    class Odd(oo.Euler):
+        def step(self, state, x):
+            return jax.tree.map(lambda v: 0.9 * v, super().step(state, x))
+
+    odd = Odd(zoo.gated(), 0.1)
+    model = eqx.tree_at(lambda m: m.cell, model, odd)
+    one_by_one = [oo.unroll(odd, x).y for x in xs]
+    np.testing.assert_allclose(model.batched(xs), [read(y) for y in one_by_one], rtol=1e-9)
+
+
+# Each equation by its own terms
+
+
+class Pair(NamedTuple):
+    u: jax.Array
+
+
+class Linear(oo.AbstractCircuit[Pair]):
+    """u̇_i = r_i (c_i − s_i u_i)."""
+
+    r: jax.Array
+    c: jax.Array
+    s: jax.Array
+
+    @property
+    def input_size(self):
+        return 1
+
+    def vector_field(self, t, state, x):
+        return Pair(self.r * (self.c - self.s * state.u))
+
+    def initial_state(self):
+        return Pair(jnp.zeros_like(self.c))
+
+
+@functools.cache
+def searched(dtype):
+    """One compiled search for all of them."""
+    return jax.jit(lambda c: oo.fixed_point(c, jnp.zeros(1, dtype), throw=False))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("r", "c"),
+    [((1, 1e-9), (100, 2)), ((1e6, 1), (1e6, 1e-5)), ((1, 1), (1e8, 1e-8)), ((1e-6, 1e3), (1, 1))],
+)
+def test_every_equation_is_solved_to_its_own_terms(r, c, dtype):
+    r, c = np.asarray(r, dtype), np.asarray(c, dtype)
+    point = searched(dtype)(Linear(*map(jnp.asarray, (r, c, np.ones_like(c)))))
+    assert point.succeeded
+    np.testing.assert_allclose(point.state.u, c, rtol=1e-9 if dtype == np.float64 else 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_drift_has_no_fixed_point_beside_terms_of_any_size(dtype):
+    for size in (1.0, 1e3, 1e6):
+        r, c, s = (np.asarray(v, dtype) for v in ((1, 1), (size, 1e-5), (1, 0)))
+        assert not searched(dtype)(Linear(*map(jnp.asarray, (r, c, s)))).succeeded
+    circuit = Linear(*map(jnp.asarray, (r, c, s)))
+    none = oo.find_fixed_points(circuit, np.zeros(1), key=jax.random.key(0), starts=16, rounds=1)
+    assert len(none) == 0
+    with pytest.raises(RuntimeError, match="No fixed point was found") as error:
+        oo.fixed_point(circuit, np.zeros(1))
+    assert ("float64" in str(error.value)) is (dtype == np.float32)
+
+
+def test_the_flow_agrees_that_the_slow_variable_is_not_at_rest():
+    circuit = Linear(jnp.array([1.0, 1e-9]), jnp.array([100.0, 2.0]), jnp.ones(2))
+    run = oo.simulate(circuit, np.zeros(1), [0.0, 1e10], solver=diffrax.Kvaerno5())
+    np.testing.assert_allclose(run.states.u[-1], oo.fixed_point(circuit, np.zeros(1)).state.u, 1e-3)
