@@ -80,7 +80,13 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
     assert_close(ours, reference, 1e-5 if "float32" in name else 1e-10)
 
 
-@pytest.mark.parametrize("name", ("gated none p=3", "gated before p=2", "gated after p=1.5"))
+@pytest.mark.parametrize(
+    "name",
+    (
+        "gated after p=1.5",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("gated none p=3", "gated before p=2")),
+    ),
+)
 def test_it_takes_the_three_euler_steps_of_a_step_of_order_3(name):
     circuit = zoo.CIRCUITS[name]()
     xs, state0 = sequences(circuit, _kernel._CHUNK + 3), zoo.state_of(circuit)

@@ -35,10 +35,13 @@ def flat(states):
 
 # Values
 
-CASES = [(NONE, 2.0), (BEFORE, 2.0), (AFTER, 2.0), (NONE, 3.0), (NONE, 1.5), (BEFORE, 1.5)]
+CASES = [(NONE, 2.0), (BEFORE, 2.0), (AFTER, 2.0)]
+OTHERS = [pytest.param(case, marks=pytest.mark.slow) for case in ((NONE, 3.0), (NONE, 1.5))]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0].value}-p={case[1]:g}")
+@pytest.fixture(
+    scope="module", params=[*CASES, *OTHERS], ids=lambda case: f"{case[0].value}-p={case[1]:g}"
+)
 def normalizing(request):
     """A circuit with W_r = I, an input that drives units both ways, and the fixed point."""
     circuit = zoo.organics(*request.param, identity=True)

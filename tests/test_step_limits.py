@@ -1,5 +1,7 @@
 """Steps where the error estimate says nothing: derivatives at rest, inputs between two stages."""
 
+import functools
+
 import diffrax
 import equinox as eqx
 import jax
@@ -14,6 +16,7 @@ from organics_ode._within_switches import Driven
 
 FORWARD = diffrax.ForwardMode()
 EXPLICIT = (diffrax.Tsit5(), diffrax.Dopri8(), diffrax.Heun())
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 NONE = oo.Rectification.NONE
 
 
@@ -35,7 +38,9 @@ X = np.array([0.8, 0.3])
 # Derivatives
 
 
-@pytest.mark.parametrize("solver", EXPLICIT, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "solver", (EXPLICIT[0], *map(slow, EXPLICIT[1:])), ids=lambda s: type(s).__name__
+)
 def test_a_unit_that_rests_keeps_its_derivatives(solver):
     circuit = filtering()
 
@@ -69,19 +74,20 @@ def trial(sigma, solver, **options):
     return oo.simulate(normalizing(sigma), hold, [0.0, 1020.0], **options).states.y[-1].sum()
 
 
+# Derivatives in forward mode by explicit solvers are tested above.
 def test_a_stimulus_after_a_blank_has_its_derivative_by_three_routes():
+    solver = diffrax.Tsit5()
     precise = {"stepsize_controller": diffrax.PIDController(rtol=1e-9, atol=1e-12)}
-    value = jax.jit(lambda s: trial(s, diffrax.Tsit5(), **precise))
+    value = jax.jit(lambda s: trial(s, solver, **precise))
     sigma, h = jnp.asarray(0.1), 1e-4
     quotient = float((value(0.1 + h) - value(0.1 - h)) / (2 * h))
-    for solver in (diffrax.Tsit5(), diffrax.Kvaerno5()):
-        f = lambda s, solver=solver: trial(s, solver, adjoint=FORWARD)  # noqa: E731
-        assert jax.jvp(f, (sigma,), (jnp.ones(()),))[1] == pytest.approx(quotient, rel=2e-4)
-    gradient = jax.grad(lambda s: trial(s, diffrax.Tsit5()))(sigma)
+    gradient = jax.grad(lambda s: trial(s, solver))(sigma)
     assert gradient == pytest.approx(quotient, rel=2e-4)
+    f = lambda s: trial(s, diffrax.Kvaerno5(), adjoint=FORWARD)  # noqa: E731
+    assert jax.jvp(f, (sigma,), (jnp.ones(()),))[1] == pytest.approx(quotient, rel=2e-4)
 
 
-@pytest.mark.parametrize("solver", [diffrax.Kvaerno4(), diffrax.Kvaerno5()])
+@pytest.mark.parametrize("solver", [slow(diffrax.Kvaerno4()), diffrax.Kvaerno5()])
 def test_a_stage_behind_the_end_of_a_hold_does_not_see_the_next(solver):
     """Both values are 1, so only the derivatives know which of them a stage has seen."""
     circuit = filtering(5.0)
@@ -97,6 +103,7 @@ def test_a_stage_behind_the_end_of_a_hold_does_not_see_the_next(solver):
     np.testing.assert_allclose(jax.jacfwd(last)(jnp.ones(2)), expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_implicit_solvers_take_a_step_a_hold_too():
     times = dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), 10.0)
     circuit = oo.GatedORGaNICs.random(2, 4, key=jax.random.key(0), sigma=0.5, **times)
@@ -108,14 +115,13 @@ def test_implicit_solvers_take_a_step_a_hold_too():
 # Inputs that are functions
 
 
-def test_a_short_pulse_is_not_stepped_over():
-    circuit = filtering()
+@pytest.mark.parametrize("solver", [diffrax.Tsit5(), slow(diffrax.Kvaerno5())])
+def test_a_short_pulse_is_not_stepped_over(solver):
     pulse = lambda t: jnp.exp(-0.5 * ((t - 500) / 2) ** 2)[None]  # noqa: E731
-    for solver in (diffrax.Tsit5(), diffrax.Kvaerno5()):
-        run = oo.simulate(circuit, pulse, [0.0, 503.0, 1000.0], solver=solver)
-        s = np.linspace(400, 503, 200_001)
-        kernel = 0.25 * np.exp(-(503 - s) / 2) * np.exp(-0.5 * ((s - 500) / 2) ** 2)
-        assert run.states.y[1, 0] == pytest.approx(np.trapezoid(kernel, s), rel=1e-4)
+    run = oo.simulate(filtering(), pulse, [0.0, 503.0, 1000.0], solver=solver)
+    s = np.linspace(400, 503, 200_001)
+    kernel = 0.25 * np.exp(-(503 - s) / 2) * np.exp(-0.5 * ((s - 500) / 2) ** 2)
+    assert run.states.y[1, 0] == pytest.approx(np.trapezoid(kernel, s), rel=1e-4)
 
 
 def test_the_longest_step_ends_where_the_input_has_moved_by_a_quarter_of_its_range():
@@ -157,7 +163,7 @@ def rate(circuit, state, x):
     return found.radius
 
 
-@pytest.mark.parametrize("n", [1, 2, 8, 32])
+@pytest.mark.parametrize("n", [1, slow(2), 8, slow(32)])
 def test_the_rate_is_the_spectral_radius_of_the_jacobian(n):
     of_all = eqx.filter_jit(eqx.filter_vmap(rate))
     circuits = [oo.resolve(zoo.organics(NONE, n=n, m=n, seed=seed)) for seed in range(8)]

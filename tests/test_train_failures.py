@@ -251,7 +251,7 @@ def wrapped(outputs, targets, mask):
     return 2 * oo.cross_entropy(outputs, targets, mask)
 
 
-@pytest.mark.parametrize("label", (-1, 2))
+@pytest.mark.parametrize("label", (-1, pytest.param(2, marks=pytest.mark.slow)))
 def test_a_label_that_is_no_class_is_named_wherever_it_is_met(label):
     def bad(step):
         batch = good(step)
