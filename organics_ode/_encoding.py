@@ -2,7 +2,6 @@
 
 import dataclasses
 import enum
-import importlib
 import inspect
 import json
 from collections.abc import Callable
@@ -15,13 +14,14 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ._checks import is_traced, refuse
-from ._functions import attribute, name_of
+from ._functions import name_of
 
-# A file is data from elsewhere: it may name classes and functions of these packages only.
-PACKAGES = ("organics_ode", "equinox", "jax", "optax")
+# Their classes and functions have names that do not depend on which script runs.
+_PACKAGES = ("organics_ode", "equinox", "jax", "optax")
 # The default final activation of equinox.nn.MLP is a lambda, which no name finds.
 _IDENTITY = inspect.signature(eqx.nn.MLP.__init__).parameters["final_activation"].default
 _CONSTANTS = (bool, int, float, str, type(None))
+CONSTANTS = {kind.__name__: kind for kind in _CONSTANTS}
 
 Facts = dict[str, Any]
 # Its facts, the class or function that they are to name, and the nodes below it by key.
@@ -49,14 +49,17 @@ def flatten(argument: str, tree: PyTree) -> Flat:
 
 
 def unflatten(facts: Any, arrays: Any, find: Callable[[str, str], Any], path: str = "") -> PyTree:
-    """The tree again; `find` maps a path and a name to the class or function meant."""
-    label = path.removeprefix(".") or "(root)"
+    """The tree again; `find` maps a path and a name to the class or function meant.
+
+    Nothing that it finds is called.
+    """
+    label = label_of(path)
     fact = facts[label]
     parts = {key: unflatten(facts, arrays, find, path + key) for key in fact.get("keys", ())}
     named = find(label, fact["name"]) if "name" in fact else None
     match fact["kind"]:
         case "record":
-            return _record(named, {key[1:]: part for key, part in parts.items()})
+            return _record(label, named, {key[1:]: part for key, part in parts.items()})
         case "dict":
             return {json.loads(key)[0]: part for key, part in parts.items()}
         case "tuple" | "list" as kind:
@@ -66,26 +69,15 @@ def unflatten(facts: Any, arrays: Any, find: Callable[[str, str], Any], path: st
         case "identity":
             return _IDENTITY
         case "enum":
-            return named.__members__[fact["member"]]  # pyright: ignore
+            return _member(label, named, fact["member"])
         case "jax array" | "numpy array" | "numpy scalar" | "PRNG key":
             return _array(label, fact, arrays[label])
-    return json.loads(fact["value"] if "value" in fact else fact["data"])
+    return _constant(label, fact)
 
 
-def find(path: str, name: str) -> Any:
-    """The class or function that the file calls `name`, from the allowed packages only."""
-    module, _, qualname = name.partition(":")
-    remedy = "pass a model of the same structure as `like`"
-    if not is_allowed(name):
-        raise Unloadable(f"holds `{name}`, not of the packages {', '.join(PACKAGES)}; {remedy}")
-    try:
-        found = attribute(importlib.import_module(module), qualname)
-    except ImportError:
-        found = None
-    # The object's own name decides: a module of these packages also holds what it imports.
-    if not is_allowed(name_of(found)):
-        raise Unloadable(f"holds `{name}`, not found here; install its version, or {remedy}")
-    return found
+def label_of(path: str) -> str:
+    """What a path is called in a file and in messages."""
+    return path.removeprefix(".") or "(root)"
 
 
 def to_numpy(path: str, value: Any) -> np.ndarray:
@@ -103,7 +95,7 @@ def to_numpy(path: str, value: Any) -> np.ndarray:
 
 
 def _add(flat: Flat, path: str, value: Any, in_module: bool) -> None:
-    label = path.removeprefix(".") or "(root)"
+    label = label_of(path)
     node = _leaf(value, in_module) or _container(value)
     if node is None:
         what = f"`{label}` is a {type(value).__module__}.{type(value).__qualname__}: {value!r:.99}"
@@ -167,7 +159,10 @@ def _array_facts(value: Any) -> Facts:
 
 def _array(path: str, fact: Facts, array: np.ndarray) -> Any:
     if fact["kind"] == "PRNG key":
-        return jax.random.wrap_key_data(jnp.asarray(array), impl=fact["impl"])
+        key = jax.random.wrap_key_data(jnp.asarray(array), impl=fact["impl"])
+        if (str(key.dtype), str(key.shape)) != (fact["dtype"], fact["shape"]):
+            raise Unloadable(f"holds `{path}` as a key of {fact['dtype']}, which it is not")
+        return key
     dtype = np.dtype(fact["dtype"])
     array = array.view(dtype) if dtype.isbuiltin == 2 else array
     if (array.dtype, str(array.shape)) != (dtype, fact["shape"]):
@@ -181,18 +176,33 @@ def _array(path: str, fact: Facts, array: np.ndarray) -> Any:
     return value
 
 
-def _record(cls: Any, parts: dict[str, Any]) -> Any:
-    # Built without a call of `cls`, which in a forged file may be any function.
-    is_tuple = issubclass(cls, tuple)
+def _record(path: str, cls: Any, parts: dict[str, Any]) -> Any:
+    is_tuple = isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+    if not is_tuple and not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
+        raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which is no class of one")
+    # Built without a call of `cls`, whose checks are of arguments and not of what it stores.
     here = {k for k in _fields(cls) if k in parts or is_tuple or not hasattr(cls, k)}
     if differences := sorted(here ^ parts.keys()):
         what = f"holds a `{cls.__qualname__}` whose fields differ from those here: {differences}"
         raise Unloadable(f"{what}; install the version that wrote it")
     if is_tuple:
-        return tuple.__new__(cls, parts.values())
+        return tuple.__new__(cls, [parts[name] for name in _fields(cls)])  # pyright: ignore
     module = object.__new__(cls)
     vars(module).update(parts)
     return module
+
+
+def _member(path: str, cls: Any, name: str) -> Any:
+    if not isinstance(cls, enum.EnumMeta) or name not in cls.__members__:
+        raise Unloadable(f"holds `{path}` as {name!r:.99} of {cls!r:.99}, where there is none")
+    return cls.__members__[name]
+
+
+def _constant(path: str, fact: Facts) -> Any:
+    value = json.loads(fact["value"] if "value" in fact else fact["data"])
+    if type(value) is not CONSTANTS[fact["kind"]]:
+        raise Unloadable(f"holds `{path}` as {value!r:.99}, which is no {fact['kind']}")
+    return value
 
 
 def _fields(cls: Any) -> Any:
@@ -200,4 +210,5 @@ def _fields(cls: Any) -> Any:
 
 
 def is_allowed(name: str | None) -> bool:
-    return str(name).partition(":")[0].partition(".")[0] in PACKAGES
+    """Whether a name is of a package whose names stay the same."""
+    return str(name).partition(":")[0].partition(".")[0] in _PACKAGES

@@ -2,6 +2,7 @@
 
 import copyreg
 import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +66,8 @@ class History:
 
     @classmethod
     def from_columns(cls, columns: Columns, resumed: tuple[int, ...] = ()) -> "History":
-        """The history whose `columns()` these are."""
+        """The history whose `columns()` these are (ValueError if they are none)."""
+        _check_columns(columns)
         kinds = [
             iter([dict(zip(kind, row, strict=True)) for row in zip(*lists, strict=True)])
             for kind in columns.kinds
@@ -87,12 +89,39 @@ class History:
         if not file.is_file():
             must = "Argument `path` must name a log that `fit` wrote"
             raise FileNotFoundError(f"{must}, but {file} is not a file.")
-        *lines, last = file.read_bytes().split(b"\n")
+        *lines, last = _read_bytes(file).split(b"\n")
         records = [from_line(line) for line in lines]
         if None in records:
             i = records.index(None) + 1
             refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is no record")
         return cls([record for record in (*records, from_line(last)) if record is not None])
+
+
+def _check_columns(columns: Any) -> None:
+    """As `columns` makes them: of each kind as many records as the order has."""
+    order, kinds = columns if isinstance(columns, Columns) else (None, None)
+    is_order = isinstance(order, np.ndarray) and (order.dtype, order.ndim) == (np.uint8, 1)
+    are_kinds = type(kinds) is tuple and all(type(kind) is dict for kind in kinds)
+    if order is None or kinds is None or not (is_order and are_kinds):
+        refuse("columns", "be the columns of a history", f"they are {columns!r:.99}")
+    counts = np.bincount(order, minlength=len(kinds)).tolist()
+    if len(counts) > len(kinds) or not all(map(_has_records, kinds, counts)):
+        must = f"hold {counts} records of each kind, with their steps"
+        refuse("columns", must, f"they are {kinds!r:.99}")
+
+
+def _has_records(kind: dict[str, Any], count: int) -> bool:
+    are_columns = all(isinstance(v, np.ndarray) and v.shape[:1] == (count,) for v in kind.values())
+    return (
+        are_columns and "step" in kind and (kind["step"].dtype.kind, kind["step"].ndim) == ("i", 1)
+    )
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        refuse("path", "name a log that can be read", f"{file}: {error.strerror}")
 
 
 class FitResult(NamedTuple):

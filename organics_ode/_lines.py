@@ -5,6 +5,7 @@ JSON has no NaN, which is written as null, and no infinities, which are written 
 
 import json
 import math
+import sys
 from typing import Any
 
 _INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
@@ -16,13 +17,18 @@ def to_line(record: dict[str, Any]) -> str:
 
 
 def from_line(line: bytes) -> dict[str, Any] | None:
-    """The record in a line, or None if it is none: without a step, or no JSON."""
+    """The record in a line, or None if it is none: no JSON, no step, or more than numbers."""
     try:
-        record = json.loads(line)
-        step = record["step"]
-    except (ValueError, TypeError, KeyError):
+        pairs = json.loads(line, object_pairs_hook=_Pairs)
+        record = {sys.intern(name): _from_json(value) for name, value in pairs}
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return {k: _from_json(v) for k, v in record.items()} if type(step) is int else None
+    is_record = type(pairs) is _Pairs and len(record) == len(pairs)
+    return record if is_record and type(record.get("step")) is int else None
+
+
+class _Pairs(list):
+    """An object of JSON, in which a name may come twice."""
 
 
 def _to_json(value: Any) -> Any:
@@ -34,8 +40,10 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(value: Any) -> Any:
-    if isinstance(value, list):
+    if type(value) is list:
         return [_from_json(v) for v in value]
     if isinstance(value, str):
-        return _INFINITIES.get(value, value)
+        return _INFINITIES[value]
+    if not isinstance(value, int | float | None):
+        raise TypeError
     return math.nan if value is None else value

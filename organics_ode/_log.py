@@ -1,7 +1,7 @@
 """The log of a training, a line of JSON for each record, continued where a checkpoint left it."""
 
 import contextlib
-import json
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class Log:
             self._file = _open(file)
         except OSError as error:
             raise ValueError(
-                f"Argument `log` must be a file that can be written, but {file}: {error.strerror}."
+                f"Argument `log` must be a file that can be written, but {file}: {_reason(error)}."
             ) from error
 
     def write(self, record: dict[str, Any]) -> None:
@@ -41,9 +41,22 @@ class Log:
             self._file.close()
 
 
+def _reason(error: OSError) -> str:
+    is_pipe = error.errno == errno.ENXIO
+    return "it is a pipe that nobody reads" if is_pipe else error.strerror or str(error)
+
+
 def _open(path: Path) -> Any:
     # Without `newline`, Windows would write other bytes than those that a resume looks for.
-    return open(path, "a", encoding="utf-8", newline="\n")
+    return open(path, "a", encoding="utf-8", newline="\n", opener=_opener)
+
+
+def _opener(path: str, flags: int) -> int:
+    """Opened at once: a pipe that nobody reads would be waited for, and is refused instead."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _align(path: Path, start: int | None, history: History, done: int) -> int:
@@ -54,6 +67,8 @@ def _align(path: Path, start: int | None, history: History, done: int) -> int:
     wanted = "".join(map(to_line, history.records)).encode()
     if start == size and not wanted:  # may be a pipe, which can not be read
         return start
+    if path.exists() and not path.is_file():
+        refuse("log", "be a file to go on from a checkpoint", f"{path} is a pipe or a device")
     with open(path, "a+b") as file:
         file.seek(start)
         found = file.read()
@@ -79,7 +94,4 @@ def _check_own(path: Path, found: bytes, wanted: bytes, done: int) -> None:
 
 
 def _step(line: bytes) -> int:
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, TypeError, KeyError):  # no line of a history
-        return 0
+    return (from_line(line) or {"step": 0})["step"]  # 0: no line of a history

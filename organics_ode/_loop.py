@@ -1,5 +1,6 @@
 """The loop of a training, which `fit`, `ensemble` and `fit_with_skips` have in common."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -73,10 +74,14 @@ def run_loop(
     (is_logged,) = on_any((log is not None,), mesh)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
     options = (loop.metric, loop.batches, total, log, progress, now, loop.unit)
-    with (
-        _on_all(lambda: Recorder(*options), mesh, _refused) as recorder,
-        Interruption(enabled=is_kept) as interruption,
-    ):
+    with contextlib.ExitStack() as held, Interruption(enabled=is_kept) as interruption:
+
+        def opened() -> Recorder:
+            if is_writer(mesh):
+                held.enter_context(checkpoints.held(now.step, total, log))
+            return held.enter_context(Recorder(*options))
+
+        recorder = _on_all(opened, mesh, _refused)
         now = now._replace(log_start=recorder.log_start)
         try:
             if is_kept:

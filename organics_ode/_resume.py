@@ -1,8 +1,11 @@
 """Checkpoints of a training: written whole, checked against the call, and continued from."""
 
+import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,12 +13,15 @@ import jax
 from jaxtyping import PyTree
 
 from ._checks import check_positive_integer, refuse
-from ._encoding import Unloadable, find, flatten, unflatten
+from ._differences import differences, listed
+from ._encoding import Unloadable, flatten, unflatten
 from ._fingerprint import Fingerprint, changes, fingerprint, summary
 from ._history import CannotWrite, Columns, History
+from ._lock import locked
 from ._objective import State
-from ._paths import read_path
-from .checkpoint import differences, library, listed, read, reading, remove_leftovers, save
+from ._paths import read_path, read_target
+from ._ranges import out_of_range
+from ._storage import library, read, reading, remove_leftovers, write
 
 _STATE = ("model", "optimizer", "previous")
 STEPS_PER_CHECKPOINT = 100  # where there are no epochs
@@ -59,17 +65,12 @@ class Checkpoints:
     """
 
     def __init__(self, path: str | os.PathLike | None, every: int, **of: Any):
-        self.path = None if path is None else read_path("checkpoint", path)
+        self.path = None if path is None else read_target("checkpoint", path)
         self._every = every
         self.last: int | None = None  # the step of the last whole checkpoint
-        if self.path is None:
-            return
-        folder = self.path.resolve().parent
-        if not folder.is_dir():
-            refuse("checkpoint", "lie in an existing folder", f"{folder} is none; create it first")
-        if self.path.exists() and not self.path.is_file():
-            refuse("checkpoint", "name a file", f"{self.path} is a folder or a device")
-        self._of = _describe(**of)
+        self._found = None
+        if self.path is not None:
+            self._of = _describe(**of)
 
     def resume(self, first: Progress, total: int, argument: str = "steps") -> Progress:
         """The training where the file left it, or the `first` where there is none.
@@ -78,17 +79,19 @@ class Checkpoints:
         """
         if self.path is None or not self.path.exists():
             return first
+        self._found = _stamp(self.path)
         with reading("checkpoint", self.path):
             facts, arrays = read(self.path)
         if facts["(root)"].get("name") != "organics_ode._resume:Checkpoint":
             must = "name a checkpoint that `fit` wrote, or a new file"
             refuse("checkpoint", must, f"{self.path} is a saved model")
         with reading("checkpoint", self.path):
-            self._check_version(unflatten(facts, arrays, find, ".library"))
-            rest = {name: unflatten(facts, arrays, find, f".{name}") for name in _REST}
+            self._check_version(unflatten(facts, arrays, _find, ".library"))
+            rest = {name: unflatten(facts, arrays, _find, f".{name}") for name in _REST}
+            rest["of"] = _read_rest(**rest)
         named = flatten("checkpoint", _like(first))
         leaves = list(differences(_states(facts), _states(named.facts), "here"))
-        if found := self._differences(json.loads(rest["of"]), leaves):
+        if found := self._differences(rest["of"], leaves):
             if rest["step"] == 0:
                 return first  # nothing was trained yet
             self._refuse(found)
@@ -96,8 +99,24 @@ class Checkpoints:
             what = f"be at least the {rest['step']} done in {self.path}"
             refuse(argument, what, f"{total} were asked for")
         with reading("checkpoint", self.path):
-            state = (unflatten(facts, arrays, lambda k, _: named.named[k], f".{k}") for k in _STATE)
+            state = [unflatten(facts, arrays, lambda k, _: named.named[k], f".{k}") for k in _STATE]
+            if wrong := list(out_of_range((state[0], state[2]))):
+                raise Unloadable(f"holds parameters out of their sets: {listed(wrong)}")
             return self._progress(*state, **rest, total=total)
+
+    @contextlib.contextmanager
+    def held(self, step: int, total: int, log: Any) -> Iterator[None]:
+        """While it is entered, no other training writes this checkpoint (ValueError)."""
+        if self.path is None or step == total:
+            yield
+            return
+        if log is not None and _is_same(self.path, read_path("log", log)):
+            refuse("log", "be another file than `checkpoint`", f"both are {self.path}")
+        with locked("checkpoint", self.path):
+            if _stamp(self.path) != self._found:
+                what = f"another training has written {self.path} since this one began"
+                refuse("checkpoint", "stay as it is", f"{what}; the same call goes on from there")
+            yield
 
     def begin(self, progress: Progress, total: int) -> None:
         """Write before the first step, to know then whether it can be done (ValueError)."""
@@ -130,7 +149,7 @@ class Checkpoints:
             json.dumps(self._of),
         )
         try:
-            save(self.path, tree)
+            write(self.path, flatten("model", tree))
         except OSError as error:
             raise CannotWrite(f"{self.path}: {error.strerror or error}") from error
         self.last = progress.step
@@ -185,13 +204,53 @@ class Checkpoints:
 
     def _check_space(self, progress: Progress, total: int) -> None:
         assert self.path is not None
-        folder = self.path.resolve().parent
+        folder = self.path.parent
         size = sum(x.nbytes for x in jax.tree.leaves(progress[1:3]) if hasattr(x, "nbytes"))
         size += 2 * total * _BYTES_PER_RECORD
         free = shutil.disk_usage(folder).free
         if free < 2 * size:  # the old one and the new one, while it is written
             must = f"have room for two files of {size / 1e6:.1f} MB"
             refuse("checkpoint", must, f"{folder} has {free / 1e6:.1f} MB left")
+
+
+def _find(path: str, name: str) -> Any:
+    """All that a checkpoint may name beside the structure of the call."""
+    if name != "organics_ode._history:Columns":
+        raise Unloadable(f"holds `{name}` as `{path}`, which is no part of a checkpoint")
+    return Columns
+
+
+def _read_rest(
+    *, step: Any, history: Any, resumed: Any, log_start: Any, library: Any, of: Any
+) -> dict[str, Fingerprint]:
+    """What a training is of; `Unloadable` unless all else is of the kind that it is read as."""
+    lists = resumed if type(resumed) is list else [None]
+    numbers = [step, *lists, *([] if log_start is None else [log_start])]
+    arguments = json.loads(of) if type(of) is str else None
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise Unloadable("is no checkpoint: its steps are no numbers of steps")
+    if not isinstance(history, Columns) or type(library) is not str:
+        raise Unloadable("is no checkpoint: its history is none")
+    if not isinstance(arguments, dict) or not all(map(_is_fingerprint, arguments.values())):
+        raise Unloadable("is no checkpoint: it does not say what it is of")
+    return arguments
+
+
+def _is_fingerprint(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(text) is str for text in value.values())
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from the one that takes its place."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.resolve() == path or (path.exists() and other.exists() and path.samefile(other))
 
 
 def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:

@@ -65,4 +65,14 @@ def read_folder(name: str, value: Any) -> Path:
         text = None
     if not isinstance(text, str) or "\0" in text:
         raise ValueError(f"Argument `{name}` must be a path, but it is {value!r}.")
-    return Path(os.path.expanduser(text)).absolute()
+    folder = Path(os.path.expanduser(text)).absolute()
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):  # for the caller to tell, with the remedy
+        pass
+    except (OSError, ValueError) as error:  # too long, links in a circle, a text that is no name
+        raise ValueError(
+            f"Argument `{name}` must be a path that can be followed, but {text!r:.99} is none: "
+            f"{getattr(error, 'strerror', None) or error}."
+        ) from error
+    return folder

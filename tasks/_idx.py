@@ -4,6 +4,7 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,7 +20,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
         0x00 0x00 0x08 d,    size_1 … size_d,    size_1 · … · size_d bytes in row-major order.
 
     Args:
-        path: the file; a name that ends in `.gz` is unpacked in memory.
+        path: the file; one that ends in `.gz` is unpacked no further than the shape.
         shape: the sizes that the file must have.
 
     Returns:
@@ -32,16 +33,19 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
     Reference:
         LeCun, Cortes & Burges, "The MNIST database of handwritten digits", file formats.
     """
-    content = _unpacked(path)
-    _check_magic(path, content, dimensions=len(shape))
-    start = 4 + 4 * len(shape)
-    sizes = tuple(np.frombuffer(content[4:start], ">u4").tolist())
-    if sizes != shape:
-        raise corrupt(path, f"an array of shape {shape}", f"one of shape {sizes}")
-    if len(content) - start != math.prod(shape):
-        expected, found = math.prod(shape), len(content) - start
-        raise corrupt(path, f"{expected} bytes after its header", f"{found}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    header, count = 4 + 4 * len(shape), math.prod(shape)
+    try:
+        with _opened(path) as file:
+            start = file.read(header)
+            _check_header(path, start, shape)
+            # One byte more than there may be: a file that goes on is not unpacked further.
+            content = file.read(count + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise corrupt(path, "intact gzip data", f"broken gzip data ({error})") from error
+    if len(content) != count:
+        found = f"{len(content)}" + (" or more" if len(content) > count else "")
+        raise corrupt(path, f"{count} bytes after its header", found)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def corrupt(path: Path, expected: str, found: str) -> ValueError:
@@ -52,24 +56,21 @@ def corrupt(path: Path, expected: str, found: str) -> ValueError:
     )
 
 
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise corrupt(path, "intact gzip data", f"broken gzip data ({error})") from error
+def _opened(path: Path) -> Any:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
-def _check_magic(path: Path, content: bytes, *, dimensions: int) -> None:
-    magic = bytes((0, 0, _UNSIGNED_BYTE, dimensions))
-    header = 4 + 4 * dimensions
-    if len(content) < header:
-        raise corrupt(path, f"an IDX header of {header} bytes", f"{len(content)} bytes in all")
-    if content[:4] != magic:
+def _check_header(path: Path, start: bytes, shape: tuple[int, ...]) -> None:
+    magic = bytes((0, 0, _UNSIGNED_BYTE, len(shape)))
+    header = 4 + 4 * len(shape)
+    if len(start) < header:
+        raise corrupt(path, f"an IDX header of {header} bytes", f"{len(start)} bytes in all")
+    if start[:4] != magic:
         raise corrupt(
             path,
-            f"the IDX magic number 0x{magic.hex()} (unsigned bytes, {dimensions} dimensions)",
-            f"0x{content[:4].hex()}",
+            f"the IDX magic number 0x{magic.hex()} (unsigned bytes, {len(shape)} dimensions)",
+            f"0x{start[:4].hex()}",
         )
+    sizes = tuple(np.frombuffer(start[4:], ">u4").tolist())
+    if sizes != shape:
+        raise corrupt(path, f"an array of shape {shape}", f"one of shape {sizes}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
-import organics_ode.checkpoint as checkpoint
+from organics_ode import _differences, _storage
 from organics_ode.checkpoint import load, save
 
 
@@ -122,7 +122,7 @@ MISMATCHES = {
 
 @pytest.mark.parametrize("name", MISMATCHES)
 def test_mismatch_names_the_leaf_and_both_sides(path, model, name, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_SHOWN", 99)
+    monkeypatch.setattr(_differences, "_SHOWN", 99)
     like, message = MISMATCHES[name]
     save(path, model)
     with pytest.raises(ValueError, match=f"Argument `like` must match the file, but .*{message}"):
@@ -183,7 +183,7 @@ def test_header_is_strict_json_that_plain_numpy_reads(path):
     with np.load(path, allow_pickle=False) as file:
         header = json.loads(str(file["__header__"]), parse_constant=pytest.fail)
         np.testing.assert_array_equal(file['["W"]'], np.arange(3.0))
-    assert (header["format"], header["version"]) == ("organics_ode", 1)
+    assert (header["format"], header["version"]) == ("organics_ode", 2)
 
 
 def test_members_are_named_by_path(path, model):
@@ -356,13 +356,13 @@ def test_forged_header(path, forgery):
 
 def test_newer_version(path):
     save(path, {"a": 1})
-    rewrite(path, lambda header: header.update(version=2, library="9.0"))
+    rewrite(path, lambda header: header.update(version=3, library="9.0"))
     with pytest.raises(ValueError, match=r"a newer version of organics_ode \(9.0\); upgrade"):
         load(path)
 
 
 def test_library_version_is_recorded(path, monkeypatch):
-    monkeypatch.setattr(checkpoint.importlib.metadata, "version", lambda name: "1.2.3")
+    monkeypatch.setattr(_storage.importlib.metadata, "version", lambda name: "1.2.3")
     save(path, 1)
     with np.load(path) as file:
         assert json.loads(str(file["__header__"]))["library"] == "1.2.3"

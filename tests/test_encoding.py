@@ -13,7 +13,8 @@ import optax
 import pytest
 
 import organics_ode as oo
-from organics_ode._encoding import Unloadable, find, flatten, to_numpy, unflatten
+from organics_ode._encoding import Unloadable, flatten, to_numpy, unflatten
+from organics_ode._names import find
 
 
 class Side(enum.Enum):

@@ -81,7 +81,18 @@ def test_the_results_of_the_repository_are_read():
 
 
 @pytest.mark.parametrize(
-    "bad", ['{"step": 1, "lo', "", "[1]", "null", '{"loss": 1.0}', '{"step": "1"}', "\0\0", "\xff"]
+    "bad",
+    [
+        *('{"step": 1, "lo', "", "[1]", "null", '{"loss": 1.0}', '{"step": "1"}', "\0\0", "\xff"),
+        *(
+            "[" * 100_000,
+            '{"step": 1, "loss": ' + "[" * 100_000,
+            '{"step": 1, "loss": 1' + "0" * 5000,
+        ),
+        *('{"step": 1, "step": 2}', '{"step": 1, "loss": "os"}', '{"step": 1, "loss": {}}'),
+        *('[["step", 1]]', '{"step": true}', '{"step": 1, "loss": [[{}]]}'),
+    ],
+    ids=lambda bad: bad[:30],
 )
 def test_a_line_that_is_no_record_is_named(tmp_path, bad):
     path = tmp_path / "log"

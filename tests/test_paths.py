@@ -1,6 +1,8 @@
 """Every function that takes a path takes it alike: `~`, texts, paths, and what is none."""
 
+import contextlib
 import os
+import signal
 
 import jax
 import numpy as np
@@ -12,6 +14,7 @@ from test_train import train
 import organics_ode as oo
 import tasks
 from organics_ode import robustness
+from organics_ode._lines import from_line
 from tasks._source import mnist_folder
 
 
@@ -94,6 +97,88 @@ def test_what_is_no_path_is_named(function, path):
         (WRITERS | READERS)[function](path)
 
 
+@pytest.mark.parametrize("function", WRITERS | READERS)
+@pytest.mark.usefixtures("unchecked")
+def test_what_cannot_be_followed_is_named(function, tmp_path):
+    name = function.partition(" ")[0]
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    for path in ("a" * 256, "one", "one/file", "a" * 256 + "/file", "\ud800"):
+        with pytest.raises(ValueError, match=rf"^Argument `{name}` must be a path that can be"):
+            (WRITERS | READERS)[function](os.path.join(tmp_path, path))
+
+
+@contextlib.contextmanager
+def at_once():
+    """Whatever waits is interrupted after a while."""
+
+    def stop(*args):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("function", WRITERS | READERS)
+def test_a_pipe_that_nobody_reads_is_not_waited_for(function, tmp_path):
+    name = function.partition(" ")[0]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if name == "data_dir":
+        (tmp_path / "mnist").mkdir()
+        pipe = tmp_path
+        os.mkfifo(tmp_path / "mnist" / "train-images-idx3-ubyte.gz")
+    must = "exists" if name == "data_dir" else f"^Argument `{name}` must "
+    with at_once(), pytest.raises((ValueError, FileNotFoundError), match=must):
+        (WRITERS | READERS)[function](pipe)
+
+
+def test_a_log_may_be_a_pipe_that_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    descriptor = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with at_once():
+        history = train(log=tmp_path / "pipe", steps=2).history
+    lines = os.read(descriptor, 10_000).splitlines()
+    os.close(descriptor)
+    assert [from_line(line) for line in lines] == history.records
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_checkpoint_and_log_are_two_files(tmp_path, link):
+    log = tmp_path / ("link" if link else "run")
+    train(checkpoint=tmp_path / "run", steps=1)
+    if link:
+        os.link(tmp_path / "run", log)
+    before = (tmp_path / "run").read_bytes()
+    for options in ({"checkpoint": tmp_path / "run"}, {"checkpoint": tmp_path / "run", "steps": 4}):
+        with pytest.raises(ValueError, match=r"^Argument `log` must be another file than `check"):
+            train(log=log, **options)
+    assert (tmp_path / "run").read_bytes() == before
+    with pytest.raises(ValueError, match=r"^Argument `log` must be another file than `checkpoint"):
+        train(checkpoint=tmp_path / "new", log=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_link_is_followed_once(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+
+    def score(outputs, targets, mask):
+        jax.debug.callback(relink)
+        return outputs.sum()
+
+    def relink():
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to(tmp_path / "two")
+
+    train(checkpoint=tmp_path / "link", checkpoint_every=1, steps=2, metric=score)
+    assert oo.load(tmp_path / "one").step == 2 and not (tmp_path / "two").exists()
+
+
 def test_a_phase_diagram_knows_before_it_begins_that_it_can_be_written(tmp_path):
     bad = {"none/file": "lie in an existing folder", ".": "name a file"}
     for name, must in bad.items():
@@ -103,3 +188,9 @@ def test_a_phase_diagram_knows_before_it_begins_that_it_can_be_written(tmp_path)
         (tmp_path / "file").write_bytes(content)
         with pytest.raises(ValueError, match=r"^Argument `path` must be new or hold a diagram"):
             phase_diagram(tmp_path / "file")
+
+
+def test_a_folder_that_takes_no_file_is_found_before_the_first_trial(monkeypatch):
+    monkeypatch.setattr(robustness._diagram, "run_trials", lambda *args: pytest.fail("it ran"))
+    with pytest.raises(ValueError, match=r"^Argument `path` must name a file that can be written"):
+        phase_diagram("/proc/diagram")

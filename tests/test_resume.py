@@ -18,7 +18,7 @@ from test_train import ADAM, KEY, SIZE, classifier, train, two_classes, without_
 
 import organics_ode as oo
 import tasks
-from organics_ode import checkpoint as files
+from organics_ode import _storage as files
 from organics_ode._history import CannotWrite
 from organics_ode._log import Log
 from organics_ode._signals import Interruption
@@ -206,7 +206,7 @@ def test_a_kill_while_writing_leaves_the_last_whole_checkpoint(
         data = (tmp_path / "other").read_bytes()
         (tmp_path / "other").unlink()
         keep = {"opened": 0, "half": len(data) // 2, "whole": len(data)}[moment]
-        path.with_name(f"{files._temporary_prefix(path)}abc.tmp").write_bytes(data[:keep])
+        path.with_name(f"{files.hidden_prefix(path)}abc.tmp").write_bytes(data[:keep])
         raise Killed
 
     write = files._write

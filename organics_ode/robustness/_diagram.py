@@ -105,8 +105,8 @@ def phase_diagram(
         random: R from a key and n, traceable; `robustness.gaussian` is N(0, 1)/√n.
         duration: of a run, in τ. What relaxes more slowly than that can pass for a limit cycle.
         slow: see above.
-        path: an .npz file that is written after every few trials, at once or not at all. A later
-            call with the same arguments goes on from it, also with more trials.
+        path: a file, as `oo.save` makes them, that is written after every few trials, at once or
+            not at all. A later call with the same arguments goes on from it, also with more trials.
         progress: whether to show a progress bar.
         devices: over which to share the trials; one unless given.
 
@@ -129,7 +129,7 @@ def phase_diagram(
     devices = list(jax.devices()[:1] if devices is None else devices)
     arguments = describe(study, key, random)
     file = read_file(path)
-    done = load(file, arguments)
+    done = load(file, study, arguments)
     with tqdm(total=trials, initial=min(len(done), trials), disable=not progress) as bar:
         while len(done) < trials:
             first, count = len(done), min(len(devices), trials - len(done))

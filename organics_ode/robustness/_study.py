@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .. import _storage as files
 from .._checks import check_positive_integer, check_positive_number, refuse
-from .._paths import read_path
+from .._encoding import Unloadable, flatten, unflatten
+from .._paths import read_target
+from ._legacy import is_legacy, read_legacy
 
 RandomMatrix = Callable[[PRNGKeyArray, int], Float[Array, "n n"]]
 
@@ -63,52 +65,73 @@ def describe(study: Study, key: PRNGKeyArray, random: RandomMatrix) -> dict[str,
     return values | known | {"dtype": jnp.zeros(()).dtype.name}
 
 
+class Stored(NamedTuple):
+    """What the file of a diagram holds: its arguments as JSON, and the trials (trials, Δ, z)."""
+
+    arguments: str
+    classes: Any
+    abscissa: Any
+    frequency: Any
+    amplitude: Any
+
+
+_DTYPES = {"classes": np.int8} | dict.fromkeys(("abscissa", "frequency", "amplitude"), np.float64)
+_NAME = "organics_ode.robustness._study:Stored"
+
+
 def read_file(path: str | os.PathLike | None) -> Path | None:
-    """Where the diagram is kept, known before hours of work to be a place for a file."""
+    """Where the diagram is kept, known before hours of work to be a file that can be written."""
     if path is None:
         return None
-    file = read_path("path", path)
-    if not file.parent.is_dir():
-        refuse("path", "lie in an existing folder", f"{file.parent} is none; create it first")
-    if file.exists() and not file.is_file():
-        refuse("path", "name a file", f"{file} is a folder or a device")
+    file = read_target("path", path)
+    try:
+        files.check_writable(file)
+    except OSError as error:
+        refuse("path", "name a file that can be written", f"{file}: {error.strerror}")
     return file
 
 
-def load(path: Path | None, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     if path is None or not path.exists():
         return []
-    stored, arrays = _read(path)
+    stored = _read(path)
+    known = json.loads(stored.arguments)
     for name, value in arguments.items():
-        if stored.get(name) != value:
-            found = f"it holds one with `{name}` = {stored.get(name)}, not {value}"
+        if known.get(name) != value:
+            found = f"it holds one with `{name}` = {known.get(name)!s:.99}, not {value}"
             refuse("path", "be new or hold a diagram of the same arguments", found)
-    count = len(arrays["classes"])
+    arrays = {name: np.asarray(v) for name, v in stored._asdict().items() if name != "arguments"}
+    count = np.size(arrays["classes"]) // (study.deltas.size * study.norms.size)
+    shape = (count, study.deltas.size, study.norms.size)
+    if any(array.shape != shape or array.dtype != _DTYPES[k] for k, array in arrays.items()):
+        refuse("path", "be new or hold a diagram", f"{path} holds arrays of another kind")
+    if not np.isin(arrays["classes"], range(-1, 4)).all():
+        refuse("path", "be new or hold a diagram", f"{path} holds classes that there are not")
     return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: Path) -> Stored:
     try:
-        # numpy leaves a file that it can not read open.
-        with open(path, "rb") as raw, np.load(raw) as file:
-            stored = json.loads(str(file["arguments"]))
-            arrays = {name: file[name] for name in file.files if name != "arguments"}
-    # Foreign or damaged bytes make zipfile, zlib, numpy and json raise nearly anything.
+        if is_legacy(path):
+            return Stored(**read_legacy(path))
+        facts, arrays = files.read(path)
+        stored = unflatten(facts, arrays, _find)
+        if not isinstance(stored, Stored) or type(json.loads(stored.arguments)) is not dict:
+            raise Unloadable("holds something else")
+        return stored
+    # Damaged bytes make zipfile, zlib, numpy and json raise nearly anything.
     except Exception as error:
-        found = f"{path} is another file, or damaged ({error!r})"
+        found = f"{path} is another file, or damaged ({error!s:.300})"
         refuse("path", "be new or hold a diagram", found)
-    return stored, arrays
+
+
+def _find(path: str, name: str) -> Any:
+    if name != _NAME:
+        raise Unloadable(f"holds `{name}` as `{path}`")
+    return Stored
 
 
 def save(path: Path | None, arguments: dict[str, Any], done: list[dict[str, Any]]) -> None:
-    if path is None:
-        return
-    arrays: dict[str, Any] = {k: np.stack([trial[k] for trial in done]) for k in done[0]}
-    arrays["arguments"] = np.array(json.dumps(arguments))
-    temporary = path.with_name(f".{uuid.uuid4().hex}.npz")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if path is not None:
+        arrays: dict[str, Any] = {k: np.stack([trial[k] for trial in done]) for k in done[0]}
+        files.write(path, flatten("path", Stored(json.dumps(arguments), **arrays)))

@@ -1,0 +1,44 @@
+"""Files as an attacker writes them: any header, any members, checksums right."""
+
+import json
+import zipfile
+
+import numpy as np
+
+from organics_ode import _header, _storage
+from organics_ode._encoding import flatten, to_numpy
+
+
+def parts(tree):
+    """The facts and the arrays of a tree, to be changed and written by `write`."""
+    flat = flatten("tree", tree)
+    facts = json.loads(json.dumps(flat.facts))
+    return facts, {name: to_numpy(name, array) for name, array in flat.arrays.items()}
+
+
+def read(path):
+    """The same of a file, by numpy and json alone."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    return json.loads(str(arrays.pop("__header__")))["model"], arrays
+
+
+def write(path, facts, arrays, *, members=None, **header):
+    """Maybe with other `members` than those of the checksum, or another header (`...`: without)."""
+    text = _header.header_text(_storage.library(), facts, arrays)
+    if header:
+        changed = {k: v for k, v in (json.loads(text) | header).items() if v is not ...}
+        rest = {k: v for k, v in changed.items() if k != "checksum"}
+        own = {"checksum": _header._checksum(rest, arrays)} if "checksum" in changed else {}
+        text = json.dumps(changed | ({} if "checksum" in header else own))
+    _storage._write(path, {"__header__": np.array(text)} | (arrays if members is None else members))
+
+
+def pack(path, into, *, compress=(), more=()):
+    """The file's members again, some of them packed, and more of them: (name, bytes)."""
+    with zipfile.ZipFile(path) as old:
+        members = [(info.filename, old.read(info)) for info in old.infolist()]
+    with zipfile.ZipFile(into, "w") as new:
+        for name, data in (*members, *more):
+            is_packed = name in compress
+            new.writestr(name, data, zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED)
