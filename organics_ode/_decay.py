@@ -17,12 +17,11 @@ from jaxtyping import Array, Bool, PyTree
 from ._checks import refuse
 from ._constraints import weight_decay_mask
 from ._extremes import highest
-from ._optimizer import Blind, Optimizer, start, update, with_scales
+from ._optimizer import Always, Blind, Optimizer, start, update, with_scales
+from ._shared import Shared, jitted, shared
 
 _UPDATES = 64  # that are watched: a rate may start at 0, and gradients be gathered before one
 _TINY = 1e-13  # rounding in float64, of a parameter of 1
-# It runs for a moment: compiled fast rather than for speed.
-_FAST = {"xla_backend_optimization_level": 0}
 
 
 class _BlindOf(NamedTuple):
@@ -34,7 +33,7 @@ class _BlindOf(NamedTuple):
 
 def without_decay(optimizer: Optimizer, params: PyTree) -> Optimizer:
     """The optimizer, kept from decaying scales; a ValueError if it can not be, or not be used."""
-    return Blind(optimizer) if _must_be_blind(lambda _: optimizer, params, None) else optimizer
+    return Blind(optimizer) if _must_be_blind(Always(optimizer), params, None) else optimizer
 
 
 def each_without_decay(
@@ -50,20 +49,23 @@ def _must_be_blind(make: Callable[[Any], Optimizer], params: PyTree, hyperparame
         first, values = jax.tree.map(lambda x: x[0], (params, hyperparameters))
     if not _reads_scales(make(values), first):
         return False
-
-    def of_all(params: PyTree, hyperparameters: Any) -> tuple[Array, Array]:
-        if hyperparameters is None:
-            return _watch(make(None), params)
-        return jax.vmap(lambda p, h: _watch(make(h), p))(params, hyperparameters)
-
     # In float64: a small decay is less than the rounding of other optimizers.
     with jax.enable_x64(True), jax.default_device(_cpu()):
         wide = jax.tree.map(lambda p: jnp.asarray(np.asarray(p), float), params)
-        found = jax.jit(of_all, compiler_options=_FAST)(wide, hyperparameters)
+        found = _watch_all(shared(make), wide, hyperparameters)
         decays, is_cured = jax.tree.map(np.asarray, found)
     if decays.any() and not is_cured.all():
         _refuse(first)
     return bool(decays.any())
+
+
+# It runs for a moment: compiled fast rather than for speed.
+@jitted(compiler_options={"xla_backend_optimization_level": 0})
+def _watch_all(maker: Shared, params: PyTree, hyperparameters: Any) -> tuple[Array, Array]:
+    (make,) = maker.whole()
+    if hyperparameters is None:
+        return _watch(make(None), params)
+    return jax.vmap(lambda p, h: _watch(make(h), p))(params, hyperparameters)
 
 
 def _cpu() -> jax.Device | None:

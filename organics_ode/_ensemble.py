@@ -32,6 +32,7 @@ from ._objective import (
 from ._optimizer import Optimizer, start
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._shard import each_on_its_device
+from ._shared import Shared, compiled, shared
 from .losses import accuracy, cross_entropy
 
 MakesOptimizer = Callable[[Any], Optimizer]
@@ -101,7 +102,7 @@ def ensemble(
     if hyperparameters is None:
         params = jax.tree.map(lambda x: x[0], params)
     descent = each_without_decay(make_optimizer, params, values)
-    run = _Run(descent, loss, metric, mesh, is_shared)
+    run = _Run(shared(descent, loss, metric), mesh, is_shared)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -130,7 +131,8 @@ def ensemble(
         return _progress(now.step + 1, members, now.history, now.log_start), scores
 
     def evaluate(now: Progress) -> dict[str, list[float]]:
-        return named(_evaluate(run, _members(now, values), validation), metric)
+        scored = shared(loss, metric)
+        return named(_evaluate(scored, _members(now, values), validation, mesh), metric)
 
     def diverged(before: Progress, step: int) -> None:
         # A label that is no class is the end of every member, and nobody's divergence.
@@ -155,11 +157,9 @@ def ensemble(
 
 
 class _Run(NamedTuple):
-    """What stays the same while training."""
+    """What stays the same while training; the rules are how an optimizer is made, loss, metric."""
 
-    optimizer: MakesOptimizer
-    loss: Loss
-    metric: Loss | None
+    rules: Shared
     mesh: Mesh | None
     is_shared: bool
 
@@ -186,23 +186,27 @@ def _members(now: Progress, hyperparameters: Any) -> _Member:
     return _Member(state, hyperparameters, now.previous, is_running, taken)
 
 
-@eqx.filter_jit
+@compiled
 def _start(run: _Run, models: PyTree, hyperparameters: Any) -> _Member:
+    make, _, _ = run.rules.whole()
+
     def one(model: PyTree, values: Any) -> _Member:
         with jax.numpy_dtype_promotion("standard"):
-            optimizer = run.optimizer(values)
+            optimizer = make(values)
         state = State(model, start(optimizer, eqx.filter(model, trainable(model))))
         return _Member(state, values, model, jnp.array(True), jnp.array(0))
 
     return eqx.filter_vmap(one)(models, hyperparameters)
 
 
-@eqx.filter_jit
+@compiled
 def _ensemble_step(run: _Run, members: _Member, batch: Batch) -> tuple[_Member, dict[str, Array]]:
+    make, loss, metric = run.rules.whole()
+
     def step(member: _Member, batch: Batch) -> tuple[_Member, dict[str, Array]]:
         with jax.numpy_dtype_promotion("standard"):
-            optimizer = run.optimizer(member.hyperparameters)
-        new, values = gradient_step(member.state, batch, optimizer, run.loss, run.metric)
+            optimizer = make(member.hyperparameters)
+        new, values = gradient_step(member.state, batch, optimizer, loss, metric)
         was_running = member.is_running
         is_finite = jnp.isfinite(values["loss"]) & jnp.isfinite(values["gradient_norm"])
         goes_on = was_running & is_finite
@@ -216,17 +220,19 @@ def _ensemble_step(run: _Run, members: _Member, batch: Batch) -> tuple[_Member, 
     return each_on_its_device(over_members, run.mesh, run.is_shared)(members, batch)
 
 
-@eqx.filter_jit
-def _scores(run: _Run, members: _Member, samples: Batch) -> dict[str, Array]:
+@compiled
+def _scores(
+    scored: Shared, members: _Member, samples: Batch, mesh: Mesh | None
+) -> dict[str, Array]:
     def scores(member: _Member, samples: Batch) -> dict[str, Array]:
         model = member.state.model
-        values = mean_scores(model, samples, run.loss, run.metric, 256)
+        values = mean_scores(model, samples, scored, 256)
         return {k: jnp.where(member.is_running, v, jnp.nan) for k, v in values.items()}
 
     def of_all(members: _Member, samples: Batch) -> tuple[None, dict[str, Array]]:
         return None, eqx.filter_vmap(scores, in_axes=(eqx.if_array(0), None))(members, samples)
 
-    return each_on_its_device(of_all, run.mesh, is_shared=True)(members, samples)[1]
+    return each_on_its_device(of_all, mesh, is_shared=True)(members, samples)[1]
 
 
 @eqx.filter_jit
@@ -243,9 +249,11 @@ def _last_good(members: _Member) -> tuple[PyTree, Bool[Array, " members"], Int[A
     return eqx.filter_vmap(last)(members)
 
 
-def _evaluate(run: _Run, members: _Member, data: Any) -> dict[str, list[float]]:
+def _evaluate(
+    scored: Shared, members: _Member, data: Any, mesh: Mesh | None
+) -> dict[str, list[float]]:
     samples = jax.tree.map(jnp.asarray, read_samples(data))
-    scores = _scores(run, members, replicate(samples, run.mesh))
+    scores = _scores(scored, members, replicate(samples, mesh), mesh)
     return {name: np.asarray(value).tolist() for name, value in scores.items()}
 
 

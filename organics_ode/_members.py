@@ -1,7 +1,7 @@
 """The members of an ensemble: read, and stacked as one tree with a first axis of members."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, PyTree
 from ._batches import Batch
 from ._checks import common_dtype, refuse
 from ._constraints import trainable
-from ._optimizer import Optimizer, is_optimizer
+from ._optimizer import Always, is_optimizer
 
 
 class Together:
@@ -93,22 +93,13 @@ def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
                 "be a function of the hyperparameters, such as `optax.adam`, where some are given"
             )
             refuse("optimizer", must, "it is a finished transformation")
-        return _Constant(optimizer)
+        return Always(optimizer)
     if not callable(optimizer):
         must = "be an optax transformation, or a function of hyperparameters that makes one"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")
     if hyperparameters is None:
         refuse("hyperparameters", "be given where `optimizer` is a function", "they are None")
     return optimizer
-
-
-class _Constant(NamedTuple):
-    """The same optimizer for every member."""
-
-    optimizer: Optimizer
-
-    def __call__(self, hyperparameters: Any) -> Optimizer:
-        return self.optimizer
 
 
 def read_hyperparameters(hyperparameters: Any, models: PyTree, members: int) -> Any:

@@ -17,6 +17,7 @@ from ._constraints import project, resolve, trainable
 from ._masks import blank, check_mask, running
 from ._optimizer import Optimizer, descend
 from ._shard import mean_over_devices
+from ._shared import Shared, compiled, shared
 from .losses import accuracy, check_classes, cross_entropy
 
 # What the record of a step holds besides the metric.
@@ -85,19 +86,20 @@ def gradient_step(
     return State(project(eqx.combine(params, rest)), optimizer_state), values
 
 
-train_step = eqx.filter_jit(gradient_step)
+@compiled
+def train_step(
+    state: State, batch: Batch, rules: Shared, mesh: Mesh | None = None
+) -> tuple[State, dict[str, Array]]:
+    """A `gradient_step` by the rules: an optimizer, a loss and a metric."""
+    return gradient_step(state, batch, *rules.whole(), mesh)
 
 
-@eqx.filter_jit
+@compiled
 def mean_scores(
-    model: PyTree,
-    samples: Batch,
-    loss: Loss,
-    metric: Loss | None,
-    size: int,
-    mesh: Mesh | None = None,
+    model: PyTree, samples: Batch, rules: Shared, size: int, mesh: Mesh | None = None
 ) -> dict[str, Array]:
     """The mean loss and metric over all samples, `size` of them at a time on each device."""
+    loss, metric = rules.whole()
 
     def mean(model: PyTree, samples: Batch) -> dict[str, Array]:
         count = len(samples.inputs)
@@ -150,7 +152,7 @@ def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size
     """
     for start in range(0, len(samples.inputs), size):
         part = jax.tree.map(lambda x, s=start: jnp.asarray(x[s : s + size]), samples)
-        outputs, is_nan, is_finite = _faults(model, part, loss, metric)
+        outputs, is_nan, is_finite = _faults(model, part, shared(loss, metric))
         for i in np.flatnonzero(is_nan):
             of_one = jax.tree.map(lambda x, i=i: x[i], (outputs, part.targets, part.mask))
             if part.mask is not None:
@@ -163,12 +165,12 @@ def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size
     return False
 
 
-@eqx.filter_jit
+@compiled
 def _faults(
-    model: PyTree, batch: Batch, loss: Loss, metric: Loss | None
+    model: PyTree, batch: Batch, rules: Shared
 ) -> tuple[Any, Bool[Array, " batch"], Bool[Array, " batch"]]:
     """The outputs, where anything computed of them is NaN, and where they themselves are finite."""
-    outputs, values = _scores(model, batch, loss, metric)
+    outputs, values = _scores(model, batch, *rules.whole())
     is_nan = jnp.stack([jnp.isnan(value) for value in values.values()]).any(axis=0)
     rows = [x.reshape(len(is_nan), -1) for x in jax.tree.leaves(outputs)]
     return outputs, is_nan, jnp.stack([jnp.isfinite(x).all(axis=1) for x in rows]).all(axis=0)

@@ -65,6 +65,15 @@ def update(
     return jax.tree.map(_like, updates, gradient), jax.tree.map(_like, new, state)
 
 
+class Always(NamedTuple):
+    """The same optimizer for all hyperparameters."""
+
+    optimizer: Optimizer
+
+    def __call__(self, hyperparameters: Any) -> Optimizer:
+        return self.optimizer
+
+
 class Blind(NamedTuple):
     """An optimizer that is shown 0 in place of the parameters that weight decay may not touch."""
 

@@ -1,5 +1,6 @@
 """Coloured noise as an input."""
 
+import functools
 from typing import Any
 
 import jax
@@ -43,7 +44,12 @@ def ornstein_uhlenbeck(
     shape = size if isinstance(size, tuple) else (size,)
     if not all(isinstance(n, int) and n > 0 for n in shape):
         refuse("size", "be a positive integer or a tuple of them", f"it is {size!r}")
-    xi = jax.random.normal(key, (steps, *shape))
+    return _noise(key, jnp.asarray(dt), jnp.asarray(tau), (steps, *shape))
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _noise(key: PRNGKeyArray, dt: Array, tau: Array, shape: tuple[int, ...]) -> Array:
+    xi = jax.random.normal(key, shape)
     rho = jnp.exp(-jnp.asarray(dt, xi.dtype) / jnp.asarray(tau, xi.dtype))
     kick = root(1 - rho**2, 2)
 

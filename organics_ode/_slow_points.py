@@ -97,7 +97,8 @@ def slow_points(
     circuit, like, x = read_point(circuit, None, x)
     if any(map(is_traced, jax.tree.leaves((circuit, x, starts)))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
-    v, residuals, speeds = map(np.asarray, _descend(circuit, x, read_starts(starts, like), within))
+    v0 = read_starts(starts, like)
+    v, residuals, speeds = map(np.asarray, _descend(circuit, x, v0, jnp.asarray(within, v0.dtype)))
     finite = np.isfinite(residuals) & np.isfinite(speeds)
     v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
     clusters = distinct(v, speeds, within)
@@ -112,7 +113,7 @@ def slow_points(
 
 @eqx.filter_jit
 def _descend(
-    circuit: AbstractCircuit, x: Array, starts: Array, within: float
+    circuit: AbstractCircuit, x: Array, starts: Array, within: Array
 ) -> tuple[Array, Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
 

@@ -142,6 +142,7 @@ def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
     return largest * jnp.linalg.norm(J / jnp.where(largest > 0, largest, 1))
 
 
+@jax.jit
 def _balance(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
     """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
 

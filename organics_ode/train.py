@@ -33,6 +33,7 @@ from ._objective import (
 )
 from ._optimizer import Optimizer, is_optimizer, start
 from ._resume import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
+from ._shared import Shared, shared
 from .cells import Euler, RungeKutta, ShuOsher
 from .losses import accuracy, cross_entropy
 
@@ -106,7 +107,7 @@ def fit(
     score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
     check_same("model", model, mesh)
     params = eqx.filter(model, trainable(model))
-    descent = without_decay(optimizer, params)
+    rules = shared(without_decay(optimizer, params), loss, metric)
     state = State(model, start(optimizer, params))
     checkpoints = Checkpoints(
         checkpoint,
@@ -134,7 +135,7 @@ def fit(
         last[:] = [parts(now.step)]
         if now.step == 0 and not isinstance(batches, Minibatches):
             check_labels(model, whole(0), loss, metric)
-        state, values = train_step(now.state, last[0], descent, loss, metric, mesh)
+        state, values = train_step(now.state, last[0], rules, mesh)
         previous = now.state.model
         return now._replace(step=now.step + 1, state=state, previous=previous), values
 
@@ -196,9 +197,9 @@ def evaluate(
     samples = read_samples(data)
     samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
     if mesh is None:
-        values = mean_scores(model, samples, loss, metric, batch_size)
+        values = mean_scores(model, samples, shared(loss, metric), batch_size)
     else:
-        values = _scores_on(mesh, model, samples, loss, metric, batch_size)
+        values = _scores_on(mesh, model, samples, shared(loss, metric), batch_size)
     scores = {name: float(value) for name, value in named(values, metric).items()}
     if any(map(math.isnan, scores.values())):
         explain(model, samples, loss, metric, batch_size)
@@ -206,7 +207,7 @@ def evaluate(
 
 
 def _scores_on(
-    mesh: Mesh, model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, batch_size: int
+    mesh: Mesh, model: PyTree, samples: Batch, rules: Shared, batch_size: int
 ) -> dict[str, Any]:
     """Means over all samples: as many as the devices divide are split, each takes all the rest."""
     count, model = len(samples.inputs), replicate(model, mesh)
@@ -214,10 +215,10 @@ def _scores_on(
     first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
     sums = []
     if whole:
-        means = mean_scores(model, split(first, mesh), loss, metric, size, mesh)
+        means = mean_scores(model, split(first, mesh), rules, size, mesh)
         sums.append({name: whole * float(mean) for name, mean in means.items()})
     if whole < count:
-        means = mean_scores(model, replicate(rest, mesh), loss, metric, size)
+        means = mean_scores(model, replicate(rest, mesh), rules, size)
         sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
     return {name: sum(part[name] for part in sums) / count for name in sums[0]}
 

@@ -28,7 +28,7 @@ from jax.experimental import multihost_utils
 
 import organics_ode as oo
 import tasks
-from organics_ode import _devices, _objective
+from organics_ode import _devices, _objective, _shared
 
 SIZE, TIME, MEMBERS = 16, 5, 8
 
@@ -244,7 +244,7 @@ def collectives(mesh):
     start = model(np.float64)
     state = _objective.State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
     state, batch = _devices.replicate(state, mesh), _devices.split(batches(np.float64)(0), mesh)
-    options = (optimizer, oo.cross_entropy, None, mesh)
+    options = (_shared.shared(optimizer, oo.cross_entropy, None), mesh)
     text = _objective.train_step.lower(state, batch, *options).compile().compiled.as_text()
     found, computation = [], ""
     for line in text.splitlines():

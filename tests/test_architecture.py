@@ -21,8 +21,9 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
 # Each layer may import the layers above it in this list, and nothing else of the library.
 LAYERS = (
-    {"_checks", "_closures", "_extremes", "_facts", "_functions", "_lines", "_order", "_steps"},
-    {"_paths"},
+    {"_checks", "_extremes", "_facts", "_functions", "_lines", "_order", "_steps"},
+    {"_closures", "_paths"},
+    {"_shared"},
     {"_nonlinearities", "_masks", "mean_field", "population"},
     {"_ornstein_uhlenbeck"},
     {"_constraints"},

@@ -12,6 +12,7 @@ from test_skips import Trial, model as rate_model, train as train_with_skips
 import organics_ode as oo
 from organics_ode import _kernel
 from organics_ode._objective import State, train_step
+from organics_ode._shared import shared
 
 KEY = jax.random.key(0)
 LONGEST, CLASSES = 21, 3  # more than a chunk of the kernel
@@ -92,9 +93,8 @@ def test_a_training_step_on_padded_sequences_is_that_without_padding(name):
     norm = optax.global_norm(gradient)
     first = None
     for fill in BEHIND:
-        state, values = train_step(
-            start, padded(of_steps, fill), SGD, oo.cross_entropy, oo.accuracy
-        )
+        rules = shared(SGD, oo.cross_entropy, oo.accuracy)
+        state, values = train_step(start, padded(of_steps, fill), rules)
         np.testing.assert_allclose(values["loss"], loss, rtol=1e-12)
         np.testing.assert_allclose(values["metric"], hits, rtol=1e-12)
         np.testing.assert_allclose(values["gradient_norm"], norm, rtol=1e-10)

@@ -11,6 +11,7 @@ import organics_ode as oo
 import tasks
 from organics_ode import _objective
 from organics_ode._constraints import trainable
+from organics_ode._shared import shared
 from organics_ode.skips import _arguments, _rounds
 
 DT = 50.0
@@ -41,8 +42,9 @@ def test_every_classic_fits_both_ways_of_training(name):
     model = network(task, 4)
     members = _arguments.read_models([model, model])
     source = _arguments.read_source([model, model], task, 0.0, KEY, 2)
-    run = _rounds.Run(ADAM, loss, 1e-5, 1e-5, 1, 2, None)
-    state = eqx.filter_eval_shape(_rounds.start, ADAM, members)
+    rules, penalty = shared(ADAM, loss, None), jnp.asarray(1e-5)
+    run = _rounds.Run(rules, penalty, penalty, 1, 2, None)
+    state = eqx.filter_eval_shape(_rounds.start, rules, members)
     skips = _rounds.skips_of(oo.StateSkip(), _rounds.Stage(0, 3, 0.5))
     number = jnp.asarray(1, jnp.uint32)
     new, values = eqx.filter_eval_shape(_rounds.train_round, run, source, state, skips, number)

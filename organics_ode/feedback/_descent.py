@@ -10,6 +10,7 @@ from jaxtyping import Array
 from .. import _optimizer
 from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
 from .._linearise import jacobian_matrix
+from .._shared import Shared, compiled, shared
 from .._unroll import unroll
 from ..cells import Euler
 from ..circuits import FeedbackNetwork, FeedbackNetworkState, Parameter
@@ -127,7 +128,7 @@ def descend(
     if not _optimizer.is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     conditions = read_conditions(network, target, x)
-    trained = _descend(conditions, run, weights, optimizer, steps)
+    trained = _descend(conditions, run, shared(weights, optimizer), steps)
     if not is_traced(trained.error) and not jnp.all(jnp.isfinite(trained.error)):
         raise RuntimeError(
             "The training diverged, or the network came to no fixed point any more. Take a smaller "
@@ -136,15 +137,9 @@ def descend(
     return trained
 
 
-@eqx.filter_jit
-def _descend(
-    conditions: Conditions,
-    run: AbstractRun,
-    weights: Callable[[FeedbackNetwork], Any],
-    optimizer: _optimizer.Optimizer,
-    steps: int,
-) -> Trained:
-    start = conditions.network
+@compiled
+def _descend(conditions: Conditions, run: AbstractRun, rules: Shared, steps: int) -> Trained:
+    start, (weights, optimizer) = conditions.network, rules.whole()
 
     def network_of(trained: Any) -> FeedbackNetwork:
         return eqx.tree_at(weights, start, trained)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import refuse
+from .._shared import equal_one, jitted
 
 Function = Callable[[Array], Array]
 
@@ -87,7 +88,7 @@ def averages_at(phi: Function, delta: Float[Array, ""], n: int) -> Averages:
     return Averages(*(average_at(f, delta, n) for f in integrands(phi)))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@jitted(static_argnums=0)
 def _block(functions: tuple[Function, ...], deltas: Array, first: Any, n: Any) -> Array:
     """The part of the averages (k, f) that lies on 128 of n nodes."""
 
@@ -154,7 +155,7 @@ def average(f: Function, variance: Any, *, tolerance: float = 1e-10) -> float:
 def read_phi(phi: Any, name: str = "phi") -> Function:
     if not callable(phi):
         refuse(name, "be an elementwise function of arrays", f"it is {phi!r}")
-    return cast(Function, phi)
+    return cast(Function, equal_one(phi))
 
 
 def read_number(name: str, value: Any, low: float = -float("inf")) -> float:

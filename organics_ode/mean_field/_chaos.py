@@ -7,8 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
+from .._shared import jitted
 from ._averages import Function, average_at, host_nodes, integrands, read_number, read_phi
 from ._equations import external, gap
 from ._geometry import Geometry, Overlaps
@@ -63,7 +64,8 @@ def chaos(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Ch
     one, g, c = read_one(geometry), read_number("g", g, 0.0), read_number("c", c)
     o = Overlaps(*map(float, one.overlaps(c)))
     with jax.enable_x64(True):
-        top = _edge(read_phi(phi), g)
+        phi = read_phi(phi)
+        top = _edge(phi, g)
         if top == 0:
             return _sorted([])
         least = max(float(external(o, z_range(o, sup_of(phi), np)[1])), 0.0)
@@ -76,13 +78,22 @@ def chaos(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Ch
 def _edge(phi: Function, g: float) -> float:
     """The Δ0 where g²⟨φ′²⟩ = 1; 0 where the random connections are too weak."""
     n = host_nodes(phi, max(1.0, g * g * sup_of(phi) ** 2))
-    slope2 = jax.jit(jax.vmap(lambda d: g * g * average_at(integrands(phi)[2], d, n) - 1))
     high = np.full(1, 1.0)
-    while evaluate(lambda d: np.asarray(slope2(d)), high)[0] > 0:
+
+    def excess(delta: Any) -> np.ndarray:
+        return g * g * np.asarray(_slopes(phi, n, delta)) - 1
+
+    while evaluate(excess, high)[0] > 0:
         high = 2 * high
-    if evaluate(lambda d: np.asarray(slope2(d)), np.zeros(1))[0] <= 0:
+    if evaluate(excess, np.zeros(1))[0] <= 0:
         return 0.0
-    return float(bisect(lambda d: np.asarray(slope2(d)), np.zeros(1), high)[0])
+    return float(bisect(excess, np.zeros(1), high)[0])
+
+
+@jitted(static_argnums=(0, 1))
+def _slopes(phi: Function, n: int, deltas: Array) -> Array:
+    """⟨φ′²⟩ at every variance."""
+    return jax.vmap(lambda d: average_at(integrands(phi)[2], d, n))(deltas)
 
 
 def _frozen(phi: Function, g: float, delta0: float) -> tuple[float, float]:

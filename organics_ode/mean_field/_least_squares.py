@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import refuse
+from .._shared import jitted
 from ._averages import Function, averages_at, derivative, host_nodes, read_number, read_phi
 from ._equations import external, spectrum_of, variance
 from ._geometry import Geometry, Overlaps
@@ -78,7 +79,8 @@ def least_squares(
         refuse("target", "not be 0", "the readout would be 0")
     o = Overlaps(*map(float, one.overlaps(0.0)))
     with jax.enable_x64(True):
-        sup = sup_of(read_phi(phi))
+        phi = read_phi(phi)
+        sup = sup_of(phi)
         n = host_nodes(phi, float(external(o, abs(A))) + g * g * sup**2)
         delta_star = float(_variances(phi, n, sup**2, o, g, jnp.full(8, A))[0])
         star = averages_at(phi, jnp.asarray(delta_star), n)
@@ -117,12 +119,12 @@ def _rest(
     return Solutions(z, delta, radius, outlier, roots, is_stable), C
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@jitted(static_argnums=(0, 1))
 def _variances(phi: Any, n: int, sup2: Any, o: Any, g: Any, z: Array) -> Array:
     return jax.vmap(lambda z: variance(phi, n, g, external(o, z), sup2))(z)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@jitted(static_argnums=(0, 1, 2))
 def _loop(
     phi: Any, n: int, n2: int, sup2: Any, o: Any, g: Any, A: Any, kappa: Any, d: Any, z: Array
 ) -> tuple[Array, Array, Array]:

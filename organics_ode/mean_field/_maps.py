@@ -1,6 +1,5 @@
 """Maps over geometries and targets."""
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import is_traced, refuse
+from .._shared import jitted
 from ._averages import Function, read_number, read_phi
 from ._geometry import Geometry
 from ._padded import padded_solutions
@@ -66,14 +66,15 @@ def phase_map(geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp
     g, targets = read_number("g", g, 0.0), np.asarray(targets, float)
     if targets.ndim != 1 or not np.all(np.isfinite(targets)):
         refuse("targets", "be finite numbers (columns,)", f"they are {targets}")
-    sup_of(read_phi(phi))
+    phi = read_phi(phi)
+    sup_of(phi)
     with jax.enable_x64(True):
         fields = jax.tree.map(jnp.asarray, geometries)
         found = _map(phi, fields, jnp.asarray(g), jnp.asarray(targets))
         return PhaseMap(*map(np.asarray, found))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@jitted(static_argnums=0)
 def _map(phi: Function, geometries: Geometry, g: Array, targets: Array) -> tuple:
     def at(geometry: Geometry, target: Array) -> tuple:
         c = calibrate(geometry, g, target, phi=phi)

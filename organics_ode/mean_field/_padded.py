@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import check_positive_integer
+from .._shared import jitted
 from ._averages import Function, averages_at, integrands, read_phi, settled
 from ._equations import external, gap, gap_slope, linearise, newton
 from ._geometry import Geometry, Overlaps
@@ -82,7 +83,7 @@ def padded_solutions(
     return _padded(read_phi(phi), most, o, jnp.asarray(g, dtype))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@jitted(static_argnums=(0, 1))
 def _padded(phi: Function, most: int, o: Overlaps, g: Any) -> PaddedSolutions:
     count, low, high, z, delta = _bracketed(phi, most, *jax.lax.stop_gradient((o, g)))
     polish = functools.partial(_polish, phi, o, g)

@@ -1,6 +1,5 @@
 """Averages over pairs of Gaussian variables."""
 
-import functools
 import math
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._checks import refuse
+from .._shared import jitted
 from ._averages import Function
 
 _REACH = 8.5  # standard deviations
@@ -23,7 +23,7 @@ def pair_nodes(top: float) -> int:
     return n
 
 
-@functools.partial(jax.jit, static_argnums=(0, 4))
+@jitted(static_argnums=(0, 4))
 def pair_averages(
     pairs: tuple[tuple[Function, Function], ...], d1: Array, d2: Array, C: Array, n: int
 ) -> Array:

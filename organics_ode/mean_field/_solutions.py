@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._checks import is_traced, refuse
+from .._shared import jitted
 from ._averages import (
     Function,
     average_at,
@@ -92,7 +93,7 @@ def calibrate(geometry: Geometry, g: Any, target: Any, *, phi: Function = jnp.ta
     Raises:
         ValueError: an argument is bad, A is A* = −n_I/n_m, or the readout has no overlap at all.
     """
-    read_phi(phi)
+    phi = read_phi(phi)
     if any(map(is_traced, jax.tree.leaves((geometry, g, target)))):
         return calibrate_at(phi, 128, sup_of(phi) ** 2, geometry.overlaps(1.0), g, target)
     one, g, target = read_one(geometry), read_number("g", g, 0.0), read_number("target", target)
@@ -106,7 +107,7 @@ def calibrate(geometry: Geometry, g: Any, target: Any, *, phi: Function = jnp.ta
         return float(calibrate_at(phi, n, sup2, o, g, target))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@jitted(static_argnums=(0, 1))
 def calibrate_at(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, target: Any) -> Any:
     delta = variance(phi, n, g, external(o, target), sup2)
     return target / (average_at(derivative(phi), delta, n) * (o.n_m * target + o.n_I))
@@ -151,7 +152,8 @@ def solutions(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -
     one, g, c = read_one(geometry), read_number("g", g, 0.0), read_number("c", c)
     o = Overlaps(*map(float, one.overlaps(c)))
     with jax.enable_x64(True):
-        sup = sup_of(read_phi(phi))
+        phi = read_phi(phi)
+        sup = sup_of(phi)
         grid = _z_grid(o, sup, _GRID)
         top = float(max(external(o, grid[0]), external(o, grid[-1]))) + g * g * sup**2
         n = host_nodes(phi, top)
@@ -199,7 +201,7 @@ def _z_grid(o: Overlaps, sup: float, size: int) -> Float[np.ndarray, " size"]:
     return bottom + np.sinh(np.linspace(*ends, size)) / sigma
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@jitted(static_argnums=(0, 1))
 def _scan(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, z: Array) -> tuple:
     """The gap, its total derivative in z, and Δ0."""
 
@@ -211,7 +213,7 @@ def _scan(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, z: Array) -> tu
     return jax.vmap(at)(z)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@jitted(static_argnums=(0, 1))
 def _polished(phi: Function, n: int, o: Overlaps, g: Any, z: Any, delta: Any) -> tuple:
     """Newton's step where it lowers the residual: not at a double root, where it is wild."""
     a = averages_at(phi, delta, n)

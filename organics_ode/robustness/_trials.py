@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._extremes import highest
+from .._shared import compiled, equal_one
 from .._steps import runge_kutta
 from ._study import RandomMatrix, Study
 
@@ -60,32 +60,33 @@ def run_trials(
     keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(key, i))(numbers), sharding)
     deltas, norms = (g.ravel() for g in np.meshgrid(study.deltas, study.norms, indexing="ij"))
     grid = jnp.asarray(np.stack([deltas, norms]), jnp.zeros(()).dtype)
-    scalars = (study.size, study.b, study.sigma, study.tau, study.duration)
-    ends = jax.device_get(_simulate(keys, grid, scalars, random))
+    beta, end = (study.b * study.sigma) ** 2, study.duration * study.tau
+    scalars = (study.size, *map(jnp.asarray, (study.b, beta, study.tau, end)))
+    ends = jax.device_get(_simulate(keys, grid, scalars, equal_one(random)))
     return [jax.tree.map(lambda v, i=i: v[i], ends) for i in range(len(devices))]
 
 
-@eqx.filter_jit
+@compiled
 def _simulate(keys: Array, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
     return jax.vmap(lambda key: _trial(key, grid, scalars, random))(keys)
 
 
 def _trial(key: PRNGKeyArray, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
     """One R and one direction of z, in every column (Δ, ‖z‖)."""
-    n, b, sigma, tau, duration = scalars
+    n, b, beta, tau, end = scalars
     deltas, norms = grid
     for_R, for_z, for_kick = jax.random.split(key, 3)
     R = random(for_R, n).astype(grid.dtype)
     z = jax.random.normal(for_z, (n,), grid.dtype)
     z = z / jnp.linalg.norm(z)
     kick = _KICK * jax.random.normal(for_kick, (n,), grid.dtype) / np.sqrt(n)
-    beta, drive = (b * sigma) ** 2, b * z[:, None] * norms[None]
+    drive = b * z[:, None] * norms[None]
     a = beta + (b * norms) ** 2
     y = (z + kick)[:, None] * (b * norms / jnp.sqrt(a))[None]
     largest = deltas[None] * jnp.linalg.norm(R, 2)
     field = lambda v: _velocity(v, R, deltas, drive, beta) / tau  # noqa: E731
     rate = lambda v: _rate(v, largest) / tau  # noqa: E731
-    run = _integrate(field, rate, jnp.concatenate([y, a[None]]), duration * tau, tau)
+    run = _integrate(field, rate, jnp.concatenate([y, a[None]]), end, tau)
     return _ending(R, z, run, field(run.v) * tau)
 
 
@@ -115,7 +116,7 @@ def _rate(v: Array, random: Array) -> Array:
     return s + jnp.abs(1 - s) * random + jnp.abs(square - 1) + coupling
 
 
-def _integrate(field: Any, rate: Any, v: Array, end: float, tau: float) -> _Run:
+def _integrate(field: Any, rate: Any, v: Array, end: Array, tau: Array) -> _Run:
     """Runge-Kutta steps of order 4, of every column's own length, until all are over."""
     unit, column = jnp.zeros_like(v[:-1]), jnp.zeros_like(v[0])
     two = jnp.zeros((2, column.size), v.dtype)

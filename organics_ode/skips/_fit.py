@@ -17,6 +17,7 @@ from .._members import unstack
 from .._objective import Loss
 from .._optimizer import Optimizer
 from .._resume import Checkpoints, Progress
+from .._shared import shared
 from ..cells import StateSkip
 from ..models import SequenceToSequence
 from ._arguments import (
@@ -123,8 +124,10 @@ def fit_with_skips(
     check_same("models", members, mesh)
     model = models[0]
     descent = without_decay(optimizer, eqx.filter(model, trainable(model)))
-    run = Run(descent, loss, activity, weights, steps_per_round, trials, mesh, restarts)
-    state = start(optimizer, members)
+    rules = shared(descent, loss, restarts)
+    penalties = jnp.asarray(float(activity)), jnp.asarray(float(weights))
+    run = Run(rules, *penalties, steps_per_round, trials, mesh)
+    state = start(rules, members)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every,

@@ -12,54 +12,56 @@ from .. import _optimizer
 from .._constraints import project, resolve, trainable
 from .._objective import Loss, State
 from .._shard import each_on_its_device
+from .._shared import Shared, compiled
 from ..cells import StateSkip
 from ..models import SequenceToSequence
 from ._closed_loop import answers, seen
 from ._run import loss_and_gradient
 from ._runners import Skips
 from ._schedule import Stage
-from ._trials import Restarts, Source, has_jitter
+from ._trials import Source, has_jitter
 
 _TOGETHER = 100  # trials of an evaluation at a time
 
 
 class Run(NamedTuple):
-    """What stays the same while training."""
+    """What stays the same while training; the rules are optimizer, loss and restarts, or None."""
 
-    optimizer: _optimizer.Optimizer
-    loss: Loss
-    activity: float
-    weights: float
+    rules: Shared
+    activity: Float[Array, ""]
+    weights: Float[Array, ""]
     iterations: int
     trials: int
     mesh: Mesh | None
-    restarts: Restarts | None = None
 
 
-@eqx.filter_jit
-def start(optimizer: _optimizer.Optimizer, members: PyTree) -> State:
+@compiled
+def start(rules: Shared, members: PyTree) -> State:
+    optimizer, _, _ = rules.whole()
+
     def of_model(model: PyTree) -> State:
         return State(model, _optimizer.start(optimizer, eqx.filter(model, trainable(model))))
 
     return eqx.filter_vmap(of_model)(members)
 
 
-@eqx.filter_jit
+@compiled
 def train_round(
     run: Run, source: Source, state: State, skips: Skips, number: Any
 ) -> tuple[State, dict[str, Array]]:
     """The iterations of a round, and the means of their losses and gradients' norms."""
+    optimizer, loss, restarts = run.rules.whole()
 
-    def iterations(state: State, shared: Any) -> tuple[State, dict[str, Array]]:
-        source, skips, keys = shared
+    def iterations(state: State, common: Any) -> tuple[State, dict[str, Array]]:
+        source, skips, keys = common
         params, rest = eqx.partition(state, eqx.is_array)
 
         def iteration(params: PyTree, key: PRNGKeyArray) -> tuple[PyTree, dict[str, Array]]:
-            trials, batch = source.draw(key, source.batch_size, run.restarts)
+            trials, batch = source.draw(key, source.batch_size, restarts)
 
             def of_model(state: State) -> tuple[State, dict[str, Array]]:
                 shown = seen(source.task, state.model, trials, batch, skips)
-                return _step(run, state, shown, skips)
+                return _step(run, optimizer, loss, state, shown, skips)
 
             state, values = eqx.filter_vmap(of_model)(eqx.combine(params, rest))
             return eqx.filter(state, eqx.is_array), values
@@ -73,19 +75,26 @@ def train_round(
     return on_devices(state, (source, skips, keys))
 
 
-def _step(run: Run, state: State, batch: Any, skips: Skips) -> tuple[State, dict[str, Array]]:
+def _step(
+    run: Run,
+    optimizer: _optimizer.Optimizer,
+    loss: Loss,
+    state: State,
+    batch: Any,
+    skips: Skips,
+) -> tuple[State, dict[str, Array]]:
     """One update of one model, which stays as it is where gradient or update are not finite."""
     params, rest = eqx.partition(state.model, trainable(state.model))
 
     def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
         model = eqx.combine(params, rest)
-        value, gradient = loss_and_gradient(model, batch, skips, run.loss, run.activity)
+        value, gradient = loss_and_gradient(model, batch, skips, loss, run.activity)
         weight = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))
         penalty, of_penalty = weight(params)
         gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, of_penalty)
         return gradient, {"loss": value + run.weights * penalty}
 
-    descent = run.optimizer, params, state.optimizer, slope
+    descent = optimizer, params, state.optimizer, slope
     params, optimizer_state, values = _optimizer.descend(*descent)
     model = project(eqx.combine(params, rest))
     is_finite = jnp.isfinite(jnp.stack([*values.values()])).all() & _is_finite(model)
@@ -112,7 +121,7 @@ def _mean_weight(model: SequenceToSequence) -> Array:
     return jnp.mean(jnp.abs(W))
 
 
-@eqx.filter_jit
+@compiled
 def evaluate_round(
     run: Run, source: Source, models: PyTree, number: Any
 ) -> Float[Array, " models"]:

@@ -19,7 +19,7 @@ _STEPS = 20
 
 
 def loss_and_gradient(
-    model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: float
+    model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: Any
 ) -> tuple[Array, PyTree]:
     """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response| up to the
     last step of each trial that counts.

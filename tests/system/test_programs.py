@@ -1,0 +1,84 @@
+"""New values of one shape compile nothing anew, whatever function they are given to."""
+
+import contextlib
+import gc
+import warnings
+
+import jax
+import pytest
+from calls import CALLS
+
+# Each once compiled anew at every call: a scan of its own, an optimizer or a function made anew,
+# a number among the options.
+ONCE = (
+    "ornstein_uhlenbeck",
+    "feedback.descend",
+    "fit",
+    "mean_field.average",
+    "spectrum",
+)
+# Their calls take as long as a training, or make a picture.
+LONG = ("fit", "ensemble", "fit_with_skips", "mean_field.chaos", "slow_points", "coherence")
+
+
+@pytest.fixture
+def compiled():
+    """How many programs were compiled since the last look."""
+    seen = []
+
+    def listen(event, duration, **_):
+        if event.endswith("backend_compile_duration"):
+            seen.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+
+    def since():
+        count = len(seen)
+        seen.clear()
+        return count
+
+    yield since
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * 4096 / 1e6
+
+
+def call(name, number):
+    # optax and jax.random promote dtypes by themselves.
+    with (
+        warnings.catch_warnings(),
+        jax.numpy_dtype_promotion("standard"),
+        contextlib.redirect_stderr(None),
+    ):
+        warnings.simplefilter("ignore")
+        CALLS[name].function(**CALLS[name].arguments(number))
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_a_second_call_compiles_nothing(name, compiled):
+    jax.clear_caches()
+    call(name, 0)
+    assert compiled() > 0
+    call(name, 1)
+    compiled()
+    call(name, 2)
+    assert compiled() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CALLS)
+def test_fifty_calls_compile_once_and_leave_nothing_behind(name, compiled):
+    count = 12 if name in LONG else 50
+    held = []
+    for number in range(count):
+        call(name, number)
+        if number > 1:
+            assert compiled() == 0
+        compiled()
+        held.append(resident())
+    # A program takes 1 to 10 MB: one for each call would be 50 MB and more.
+    assert max(held[count // 2 :]) - held[count // 2 - 1] < 8
