@@ -185,7 +185,8 @@ class Truth:
         self.size = flat.size
 
     def near(self, v: np.ndarray) -> tuple[float, np.ndarray]:
-        """How far the next root is, by the largest share of a variable, and the Jacobian there."""
+        """How far the next root is, by the largest share of a variable, and the Jacobians here and
+        there, which lie on two sides of a kink if the root is on it."""
         units = np.maximum(np.abs(v), 1e-9 * np.max(np.abs(v)) + 1e-300)
         J = np.asarray(self._slope(v))
         rows = np.max(np.abs(J) * units, axis=1)
@@ -199,7 +200,9 @@ class Truth:
         w = found.x * units
         rest = np.max(np.abs(np.asarray(self._speed(w)) / rows))
         distance = np.max(np.abs(w - v) / np.maximum(np.abs(w), units))
-        return (float(distance) if rest < 1e-9 else np.inf), np.asarray(self._slope(w))
+        return (float(distance) if rest < 1e-9 else np.inf), np.stack(
+            [self._slope(v), self._slope(w)]
+        )
 
 
 def judge(circuit: Any, x: Any, dtype: Any, key: Any, may_hold: bool) -> Count:
@@ -213,10 +216,11 @@ def judge(circuit: Any, x: Any, dtype: Any, key: Any, may_hold: bool) -> Count:
     for state, abscissa, resolution in claims:
         v = np.asarray(ravel_pytree(state)[0], float)
         distance, J = truth.near(v)
-        largest = np.max(np.linalg.eigvals(J).real) if np.all(np.isfinite(J)) else np.nan
+        signs = [
+            np.sign(np.max(np.linalg.eigvals(each).real)) for each in J if np.isfinite(each).all()
+        ]
         is_told = abs(float(abscissa)) > float(resolution)
-        # A point that float32 has to round is stable or not where it lies.
-        is_wrong = is_told and np.sign(largest) != np.sign(float(abscissa))
+        is_wrong = is_told and np.sign(float(abscissa)) not in signs
         found += Count(0, 1, int(not distance < near), int(is_told), int(is_wrong))
         found = found._replace(distance=max(found.distance, distance))
     certificate = oo.certify(circuit, x)
