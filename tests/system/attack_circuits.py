@@ -32,6 +32,9 @@ NEAR = {
 }  # of the size of a variable, for a slow direction's sake
 
 
+_STARTS = (64, 16)  # of small circuits and of large ones
+
+
 # Subclasses
 
 TERMS: dict[str, Callable[[Any], Any]] = {
@@ -208,7 +211,7 @@ class Truth:
 def judge(circuit: Any, x: Any, dtype: Any, key: Any, may_hold: bool) -> Count:
     truth, near = Truth(circuit, x), NEAR[dtype]
     point = oo.fixed_point(circuit, x, throw=False)
-    many = oo.find_fixed_points(circuit, x, key=key, starts=64, rounds=1)
+    many = oo.find_fixed_points(circuit, x, key=key, starts=_STARTS[x.size > 2], rounds=1)
     claims = list(zip(many, many.abscissae, many.spectra.resolution, strict=True))
     if point.succeeded:
         claims.append((point.state, point.abscissa, point.resolution))
