@@ -19,7 +19,8 @@ def to_line(record: dict[str, Any]) -> str:
 def from_line(line: bytes) -> dict[str, Any] | None:
     """The record in a line, or None if it is none: no JSON, no step, or more than numbers."""
     try:
-        pairs = json.loads(line, object_pairs_hook=_Pairs)
+        # As UTF-8: bytes are also read as UTF-16 and UTF-32, by modules that are imported for it.
+        pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
         record = {sys.intern(name): _from_json(value) for name, value in pairs}
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

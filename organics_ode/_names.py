@@ -6,6 +6,7 @@ read. No function of the table reads, writes or runs anything.
 
 import enum
 import functools
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -16,45 +17,15 @@ import optax
 import optax.contrib
 from jax.scipy import special
 
-from . import (
-    _batches,
-    _certificate,
-    _constraints,
-    _energy,
-    _fixed_point_layer,
-    _fixed_points,
-    _history,
-    _hypotheses,
-    _inputs,
-    _noise,
-    _nonlinearities,
-    _oscillator,
-    _points,
-    _resume,
-    _sample_paths,
-    _slow_points,
-    _spectrum,
-    _trajectory,
-    cells,
-    circuits,
-    feedback,
-    mean_field,
-    models,
-    planar,
-    population,
-    readouts,
-    robustness,
-    skips,
-)
 from ._encoding import Unloadable
 from ._functions import name_of
 
-_LIBRARY = (
-    *(_batches, _certificate, _constraints, _energy, _fixed_point_layer, _fixed_points, _history),
-    *(_hypotheses, _inputs, _noise, _nonlinearities, _oscillator, _points, _resume, _sample_paths),
-    *(_slow_points, _spectrum, _trajectory, cells, circuits, feedback, mean_field, models, planar),
-    *(population, readouts, robustness, skips),
-)
+# Modules of this library, and folders of them, whose final classes a file may name.
+_LIBRARY = """
+_batches _certificate _constraints _energy _fixed_point_layer _fixed_points _history _hypotheses
+_inputs _noise _nonlinearities _oscillator _points _resume _sample_paths _slow_points _spectrum
+_trajectory cells circuits feedback mean_field models planar population readouts robustness skips
+"""
 # `Lambda` calls what it holds, which is a function of this table; `Partial` also holds arguments.
 _LAYERS = """
 AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d
@@ -119,8 +90,9 @@ def find(path: str, name: str) -> Any:
 
 @functools.cache
 def _table() -> dict[Any, Any]:
-    # When it is first asked for: names are those of the whole library, imported by then.
-    table = {name: cls for module in _LIBRARY for name, cls in _classes(module).items()}
+    # When it is first asked for: the whole library is imported then, whatever the file says.
+    modules = [importlib.import_module(f".{name}", __package__) for name in _LIBRARY.split()]
+    table = {name: cls for module in modules for name, cls in _classes(module).items()}
     table |= _named(eqx.nn, _LAYERS) | _named(jax.nn, _ACTIVATIONS) | _named(jnp, _NUMPY)
     table |= _named(jax.lax, _LAX) | _named(special, _SPECIAL)
     table |= _named(optax, _OPTIMIZERS) | _named(optax.contrib, _CONTRIBUTED) | _states_elsewhere()

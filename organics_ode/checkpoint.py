@@ -91,6 +91,6 @@ def _check_ranges(path: Any, model: PyTree, may_be: bool) -> None:
     if not (found := list(out_of_range(model))):
         return
     if not may_be:
-        remedy = "restore the file that `save` wrote, or pass `like` if these are no parameters"
+        remedy = "with `like` it is loaded for `oo.project` to put them back, or as a gradient"
         refuse("path", "hold parameters in their sets", f"in {path} {listed(found)}; {remedy}")
     warnings.warn(f"Parameters in {path} are out of their sets: {listed(found)}.", stacklevel=3)

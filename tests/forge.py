@@ -23,15 +23,19 @@ def read(path):
     return json.loads(str(arrays.pop("__header__")))["model"], arrays
 
 
-def write(path, facts, arrays, *, members=None, **header):
-    """Maybe with other `members` than those of the checksum, or another header (`...`: without)."""
+def write(path, facts, arrays, **options):
+    _storage._write(path, members(facts, arrays, **options))
+
+
+def members(facts, arrays, *, kept=None, **header):
+    """Of a file, whose arrays or whose entries of the header (`...`: none) may be changed."""
     text = _header.header_text(_storage.library(), facts, arrays)
     if header:
         changed = {k: v for k, v in (json.loads(text) | header).items() if v is not ...}
         rest = {k: v for k, v in changed.items() if k != "checksum"}
         own = {"checksum": _header._checksum(rest, arrays)} if "checksum" in changed else {}
         text = json.dumps(changed | ({} if "checksum" in header else own))
-    _storage._write(path, {"__header__": np.array(text)} | (arrays if members is None else members))
+    return {"__header__": np.array(text)} | (arrays if kept is None else kept)
 
 
 def pack(path, into, *, compress=(), more=()):

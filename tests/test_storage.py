@@ -214,7 +214,7 @@ def test_members_twice_or_of_no_header_or_missing_are_refused(path, tmp_path):
     forge.pack(path, tmp_path / "more", more=[("readme.txt", b"")])
     refused(tmp_path / "more", match="`readme.txt` is in no header")
     facts, arrays = forge.read(path)
-    forge.write(tmp_path / "lost", facts, arrays, members={})
+    forge.write(tmp_path / "lost", facts, arrays, kept={})
     refused(tmp_path / "lost", match="is in the header, but not the file")
 
 
@@ -233,7 +233,7 @@ def test_the_checksum_is_over_everything(path):
     swapped = arrays | {a: arrays[b], b: arrays[a]}
     nan = arrays | {a: np.array([np.nan, 1.0, 2.0])}
     for members in (swapped, nan, arrays | {a: arrays[a].astype(">f8")}):
-        forge.write(path, facts, arrays, members=members)
+        forge.write(path, facts, arrays, kept=members)
         refused(path, match="checksum|not the array")
     forge.write(path, facts, arrays)
     checksum = json.loads(str(np.load(path)["__header__"]))["checksum"]
