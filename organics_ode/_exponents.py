@@ -1,5 +1,6 @@
 """Finite-time Lyapunov exponents of a cell along the trajectory that its inputs drive."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +12,8 @@ from jaxtyping import Array, Bool, Float
 
 from ._checks import as_float_array, check_finite, check_state, is_traced, refuse
 from ._constraints import resolve
+from ._order import after
+from ._parts import Parts, is_whole, parts_of, whole
 from .cells import AbstractCell
 
 # Below this flatness the ellipse of a complex pair is not told from a double real eigenvalue.
@@ -34,6 +37,12 @@ def lyapunov(
     pairs lengths are measured so that this step is a scaled rotation of their plane. So a constant
     input at a fixed point gives log|μ|/dt of the step's eigenvalues μ after any T, without a
     transient. The sum of all d exponents is always the mean log|det F_t|/dt.
+
+    Where a circuit falls into parts, of which an earlier one never hears a later one, its exponents
+    are those of its parts, and each part has its own frame: so a feedforward chain has the mean
+    logarithms of its multipliers, however far from normal it is, and no transient. That takes d
+    vectors for any k. A part itself that is far from normal in other axes is only as exact as its
+    eigenvalues: rounding moves those of a chain of n that is turned by about ε^(1/n).
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
@@ -88,36 +97,73 @@ def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int)
     def step(v: Array, x: Array) -> Array:
         return ravel_pytree(cell.step(unravel(v), x))[0]
 
-    S = _coordinates(jax.jacfwd(step)(v0, xs[0]))
-    S_inverse = jnp.linalg.inv(S)
+    def run(parts: Parts, columns: int) -> tuple[Array, Array]:
+        exponents, leaked = _along(step, v0, xs, parts, columns, burn_in)
+        return -jnp.sort(-exponents)[:k], leaked
+
+    parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
+    first = (parts, unknown, jnp.asarray(True))
+    if k == v0.size:
+        # As one part where a variable heard another one after all.
+        again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
+        growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
+    else:
+        # Any part may hold the largest of all: each needs its own frame.
+        _, growth, leaked = jax.lax.cond(
+            is_whole(parts), lambda: first, lambda: (parts, *run(parts, v0.size))
+        )
+        one = after(growth, whole(v0))
+        growth = jax.lax.cond(leaked, lambda: run(one, k)[0], lambda: growth)
+    return growth / jnp.asarray(getattr(cell, "dt", 1), v0.dtype)
+
+
+def _along(
+    step: Callable[[Array, Array], Array],
+    v0: Array,
+    xs: Array,
+    parts: Parts,
+    columns: int,
+    burn_in: int,
+) -> tuple[Array, Array]:
+    """The exponents per step of so many vectors, each within its part; and whether a part heard
+    another one that it should not."""
+    order, same, mute = parts.order, parts.same[:, :columns], ~parts.hears[:, :columns]
+    F = jax.jacfwd(step)(v0, xs[0])[order][:, order]
+    S = _coordinates(jnp.where(parts.same, F, 0), parts)
+    S_inverse = jnp.where(parts.same, jnp.linalg.inv(S), 0)
 
     def one(carry: tuple, x: Array) -> tuple[tuple, Array]:
-        v, U = carry
+        v, U, leaked = carry
         v, push = jax.linearize(lambda v: step(v, x), v)
-        pushed = jax.vmap(push, in_axes=1, out_axes=1)(S @ U)
-        U, R = jnp.linalg.qr(S_inverse @ pushed)
-        return (v, U), jnp.log(jnp.abs(jnp.diag(R)))
+        vectors = jnp.zeros_like(U).at[order].set(S @ U)
+        pushed = jax.vmap(push, in_axes=1, out_axes=1)(vectors)[order]
+        leaked = leaked | jnp.any(mute & (pushed != 0))
+        U, R = jnp.linalg.qr(S_inverse @ jnp.where(same, pushed, 0))
+        return (v, U, leaked), jnp.log(jnp.abs(jnp.diag(R)))
 
-    frame = jnp.eye(v0.size, k, dtype=v0.dtype)
-    (last, _), growth = jax.lax.scan(one, (v0, frame), xs)
-    exponents = jnp.mean(growth[burn_in:], axis=0) / jnp.asarray(getattr(cell, "dt", 1), v0.dtype)
-    return jnp.where(jnp.isfinite(last).all(), -jnp.sort(-exponents), jnp.nan)
+    frame = jnp.eye(v0.size, columns, dtype=v0.dtype)
+    (last, _, leaked), growth = jax.lax.scan(one, (v0, frame, jnp.asarray(False)), xs)
+    exponents = jnp.mean(growth[burn_in:], axis=0)
+    return jnp.where(jnp.isfinite(last).all(), exponents, jnp.nan), leaked
 
 
-def _coordinates(F: Float[Array, "d d"]) -> Float[Array, "d d"]:
+def _coordinates(F: Float[Array, "d d"], parts: Parts) -> Float[Array, "d d"]:
     """S: in the coordinates S⁻¹v the step F is upper triangular up to scaled rotations.
 
-    The real and imaginary parts of the eigenvectors, by falling |μ|, factored as Q R: Q are Schur
-    vectors, and the 2×2 block of R on the diagonal of a complex pair maps a circle to the ellipse
-    on which F turns. Any S gives the same exponents in the limit; this one has no transient.
+    The real and imaginary parts of the eigenvectors, part by part and by falling |μ|, factored as
+    Q R: Q are Schur vectors, and the 2×2 block of R on the diagonal of a complex pair maps a circle
+    to the ellipse on which F turns. Any S gives the same exponents in the limit; this one has no
+    transient.
     """
     eye = jnp.eye(F.shape[0], dtype=F.dtype)
     F = jnp.where(jnp.isfinite(F).all(), F, eye)
     values, vectors = jax.lax.stop_gradient(jnp.linalg.eig(F))
+    part = parts.label[jnp.argmax(jnp.abs(vectors), axis=0)]
     # Stable: the two of a pair have the same modulus, and stay together.
-    order = jnp.argsort(-jnp.abs(values), stable=True)
+    order = jnp.lexsort((-jnp.abs(values), part))
     values, vectors = values[order], vectors[:, order]
-    Q, R = jnp.linalg.qr(jnp.where(values.imag[None, :] < 0, vectors.imag, vectors.real))
+    V = jnp.where(values.imag[None, :] < 0, vectors.imag, vectors.real)
+    Q, R = jnp.linalg.qr(jnp.where(parts.same, V, 0))
     S = Q @ _ellipses(R, values.imag > 0)
     return jnp.where(jnp.isfinite(S).all(), S, eye)
 

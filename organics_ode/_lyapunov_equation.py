@@ -5,27 +5,28 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from ._checks import is_traced, refuse
+from ._extremes import highest
 from ._fixed_points import fixed_point
 from ._linearise import jacobian, read_point
 from ._order import after
+from ._spectrum import balanced
 from .circuits import AbstractCircuit
 
-# 2^60 terms of the series: more than the slowest mode that rounding leaves can need.
-_DOUBLINGS = 60
-_CORRECTIONS = 2
+# A change of X by rounding, relative to X: more is no result.
+_TOLERATED = 1e-2
 
 
 def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
     """X with A X + X Aᵀ + C = 0, for a Hurwitz A.
 
-    With a shift s > 0 it is the discrete equation X = M X Mᵀ + N, M = (A − sI)⁻¹(A + sI),
-    N = 2s (A − sI)⁻¹ C (A − sI)⁻ᵀ, whose series is summed by doubling: X ← X + M X Mᵀ, M ← M².
-    s is the geometric mean of the fastest and the slowest rate, estimated from ‖A‖ and ‖A⁻¹‖.
-    Products and one inverse only, so it is fast on a GPU. The derivatives are those of the
-    equation, not of the iteration. Pure (jit, vmap, grad in both modes); no batch axis.
+    In units in which rows of A are as large as columns. On a CPU by Bartels' and Stewart's method,
+    column by column of the complex Schur form; elsewhere, where there is none, by doubling. The
+    derivatives are those of the equation, not of the method. Pure (jit, vmap, grad in both modes);
+    no batch axis.
 
     Args:
         A: (d, d), every eigenvalue with a negative real part.
@@ -33,6 +34,9 @@ def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Arra
 
     Returns:
         X, (d, d); NaN where A is not Hurwitz.
+
+    Reference:
+        Bartels, Stewart, "Solution of the matrix equation AX + XB = C", CACM 15 (1972).
     """
     return jax.lax.custom_linear_solve(
         lambda X: _mm(A, X) + _mm(X, A.T),
@@ -43,11 +47,96 @@ def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Arra
     )
 
 
-def _solve(A: Array, C: Array) -> Array:
-    def correct(_: Any, X: Array) -> Array:
-        return X + _double(A, _mm(A, X) + _mm(X, A.T) + C)
+def resolved_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """X ≥ 0 of the equation for C ≥ 0; NaN also where rounding changes it by more than 1 %.
 
-    return jax.lax.fori_loop(0, 1 + _CORRECTIONS, correct, jnp.zeros_like(C))
+    Whether it does is tried: the equation is solved again with A moved by its rounding.
+    """
+    X = solve_lyapunov(A, C)
+    return jnp.where(_is_resolved(*jax.lax.stop_gradient((A, C, X))), X, jnp.nan)
+
+
+def _is_resolved(A: Array, C: Array, X: Array) -> Bool[Array, ""]:
+    A, scale = balanced(after(X, A))
+    units = scale[:, None] * scale[None, :]
+    C, X = C / units, X / units
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], A.shape)
+    eps = jnp.finfo(A.dtype).eps
+    rounding = eps * jnp.abs(A) + jax.lax.platform_dependent(
+        A, cpu=_schur_error, default=jnp.zeros_like
+    )
+    change = jnp.abs(_solve(A + 2 * jnp.asarray(signs, A.dtype) * rounding, C) - X)
+    size = jnp.sqrt(jnp.maximum(jnp.diag(X), 0))
+    # What no noise reaches is 0, but for the rounding of the largest.
+    tolerated = _TOLERATED * size[:, None] * size[None, :] + len(A) * eps * highest(size) ** 2
+    return jnp.all(jnp.isfinite(X)) & jnp.all(change <= tolerated)
+
+
+def _schur_error(A: Array) -> Array:
+    """|A − Q T Qᴴ|: by how much the Schur form that is computed is not that of A."""
+    T, Q = _schur(A)
+    return jnp.abs(A - _mm(_mm(Q, T), Q.conj().T).real)
+
+
+def _schur(A: Array) -> tuple[Array, Array]:
+    T, Q = jax.lax.linalg.schur(jax.lax.complex(A, jnp.zeros_like(A)))
+    return T, Q
+
+
+def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """X, or an error where it is NaN: at a stable point it was not resolved."""
+    must = "be resolved about its stable point in its floating-point type"
+    found = (
+        f"in {X.dtype} rounding alone changes the solution of the Lyapunov equation: its Jacobian "
+        f"is far from normal, or nearly unstable{_remedy(X.dtype)}"
+    )
+    bad = jnp.any(jnp.isnan(X))
+    if is_traced(bad):
+        return eqx.error_if(X, bad, f"Argument `circuit` must {must}, but {found}.")
+    if bad:
+        refuse("circuit", must, found)
+    return X
+
+
+def _remedy(dtype: Any) -> str:
+    return "" if dtype == np.float64 else "; compute in float64 (jax_enable_x64)"
+
+
+def _solve(A: Array, C: Array) -> Array:
+    # Two calls into LAPACK, one after the other.
+    A, scale = balanced(after(C, A))
+    C = C / scale[:, None] / scale[None, :]
+    X = jax.lax.platform_dependent(A, C, cpu=_by_columns, default=_by_doubling)
+    return X * scale[:, None] * scale[None, :]
+
+
+def _by_columns(A: Array, C: Array) -> Array:
+    T, Q = _schur(A)
+    values = jnp.diag(T)
+    is_hurwitz = jnp.all(values.real < -jnp.finfo(A.dtype).eps * highest(jnp.abs(values)))
+    eye = jnp.eye(A.shape[0], dtype=T.dtype)
+
+    def solve(C: Array) -> Array:
+        F = _mm(_mm(Q.conj().T, C.astype(T.dtype)), Q)
+
+        def column(Y: Array, j: Array) -> tuple[Array, None]:
+            # T Y + Y Tᴴ = −F: columns to the left are still 0.
+            right = F[:, j] + Y @ T[j].conj()
+            y = jax.lax.linalg.triangular_solve(
+                T + values[j].conj() * eye, -right[:, None], left_side=True, lower=False
+            )
+            return Y.at[:, j].set(y[:, 0]), None
+
+        Y = jax.lax.scan(column, jnp.zeros_like(F), jnp.arange(A.shape[0]), reverse=True)[0]
+        return _mm(_mm(Q, Y), Q.conj().T).real
+
+    # Without corrections: the rounding of a residual is worse than what it would correct.
+    return jnp.where(is_hurwitz, solve(C), jnp.nan)
+
+
+# 2^60 terms of the series: more than the slowest mode that rounding leaves can need.
+_DOUBLINGS = 60
+_CORRECTIONS = 2
 
 
 class _Sum(NamedTuple):
@@ -58,14 +147,26 @@ class _Sum(NamedTuple):
     doublings: Array
 
 
-def _double(A: Array, C: Array) -> Array:
+def _by_doubling(A: Array, C: Array) -> Array:
+    """With a shift s > 0 it is the discrete equation X = M X Mᵀ + N, M = (A − sI)⁻¹(A + sI),
+    N = 2s (A − sI)⁻¹ C (A − sI)⁻ᵀ, whose series is summed by doubling: X ← X + M X Mᵀ, M ← M².
+
+    s is the geometric mean of the fastest and the slowest rate, estimated from ‖A‖ and ‖A⁻¹‖.
+    Products and inverses only.
+    """
     eye = jnp.eye(A.shape[0], dtype=A.dtype)
     s = jnp.sqrt(jnp.linalg.norm(A) / jnp.linalg.norm(jnp.linalg.inv(A)))
     inverse = jnp.linalg.inv(A - s * eye)
-    M = eye + 2 * s * inverse
-    first = _Sum(2 * s * _mm(_mm(inverse, C), inverse.T), M, jnp.asarray(0))
-    last = jax.lax.while_loop(_is_open, _doubled, first)
-    return jnp.where(_is_summed(last), last.X, jnp.nan)
+
+    def solve(C: Array) -> Array:
+        first = _Sum(2 * s * _mm(_mm(inverse, C), inverse.T), eye + 2 * s * inverse, jnp.asarray(0))
+        last = jax.lax.while_loop(_is_open, _doubled, first)
+        return jnp.where(_is_summed(last), last.X, jnp.nan)
+
+    def correct(_: Any, X: Array) -> Array:
+        return X + solve(_mm(A, X) + _mm(X, A.T) + C)
+
+    return jax.lax.fori_loop(0, 1 + _CORRECTIONS, correct, jnp.zeros_like(C))
 
 
 def _doubled(sum: _Sum) -> _Sum:
@@ -110,16 +211,38 @@ def stable_point(circuit: AbstractCircuit, x: Any, state0: Any) -> StablePoint:
         lambda new, rest: jnp.where(succeeded, new, rest), point.state, circuit.initial_state()
     )
     J = jacobian(circuit, state, x)
-    J = _refuse_unstable(J, jnp.asarray(point.is_stable), point.abscissa)
+    J = _refuse_unstable(J, jnp.asarray(point.is_stable), point)
     return StablePoint(circuit, x, after(J, state), J)
 
 
-def _refuse_unstable(J: Array, is_stable: Array, abscissa: Array) -> Array:
+def _refuse_unstable(J: Array, is_stable: Array, point: Any) -> Array:
     must = "have a stable fixed point for this input"
     if is_traced(is_stable):
-        message = f"Argument `circuit` must {must}, but no stable fixed point was found."
+        message = (
+            f"Argument `circuit` must {must}, but no stable fixed point was found"
+            f"{_remedy(J.dtype)}."
+        )
         return eqx.error_if(J, ~is_stable, message)
     if not is_stable:
-        found = f"no stable fixed point was found (spectral abscissa {float(abscissa):.3g} /ms)"
-        refuse("circuit", must, found + "; another one may be reached from another `state0`")
+        found = (
+            f"no stable fixed point was found (spectral abscissa {float(point.abscissa):.3g} /ms)"
+        )
+        told = "; another one may be reached from another `state0`"
+        if point.succeeded and _is_within_rounding(np.asarray(J)):
+            told = (
+                f": rounding in {J.dtype} alone moves an eigenvalue across 0, since its Jacobian "
+                f"is far from normal or nearly unstable{_remedy(J.dtype)}"
+            )
+        refuse("circuit", must, found + told)
     return J
+
+
+def _is_within_rounding(J: np.ndarray) -> bool:
+    """Whether a Jacobian within rounding of this one has an eigenvalue of real part 0."""
+    unit = J.shape[0] * np.finfo(J.dtype).eps
+    J = np.asarray(balanced(jnp.asarray(J))[0], float)
+    # Where a real part is 0 next to one of its eigenvalues.
+    shifts = 1j * np.linalg.eigvals(J).imag
+    eye = np.eye(len(J))
+    distance = min(np.linalg.svd(J - s * eye, compute_uv=False)[-1] for s in shifts)
+    return bool(distance <= unit * np.linalg.norm(J))

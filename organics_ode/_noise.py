@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Complex, Float
 
 from ._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
-from ._lyapunov_equation import solve_lyapunov, stable_point
+from ._lyapunov_equation import refuse_unresolved, resolved_lyapunov, stable_point
 from ._nonlinearities import root
 from .circuits import AbstractCircuit
 
@@ -69,11 +69,11 @@ def covariance(
         fields, as in `jacobian`.
 
     Raises:
-        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
-            run-time error).
+        ValueError: an argument is bad, no stable fixed point was found, or rounding may change a
+            variance by more than 1 % (inside jit equinox's run-time error).
     """
     J, D = _linear(circuit, x, noise, state0)
-    return _covariance(J, D)
+    return refuse_unresolved(_covariance(J, D))
 
 
 def power_spectrum(
@@ -157,7 +157,7 @@ def _linear(circuit: Any, x: Any, noise: Noise, state0: Any) -> tuple[Array, Arr
 
 @eqx.filter_jit
 def _covariance(J: Array, D: Array) -> Array:
-    C = solve_lyapunov(J, jnp.diag(D))
+    C = resolved_lyapunov(J, jnp.diag(D))
     return (C + C.T) / 2
 
 

@@ -123,15 +123,15 @@ def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = Fa
 
 def spectrum_of(J: Float[Array, "d d"], *, residual: Any = 0.0, vectors: bool = False) -> Spectrum:
     """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
-    balanced, scale = _balance(J)
+    even, scale = balanced(J)
     if vectors:
-        values, right = jnp.linalg.eig(balanced)
+        values, right = jnp.linalg.eig(even)
         right = scale[:, None].astype(right.dtype) * right
         right = right / jnp.linalg.norm(right, axis=0, keepdims=True).astype(right.dtype)
     else:
-        values, right = _eigenvalues(balanced), None
+        values, right = _eigenvalues(even), None
     order = jnp.lexsort((-values.imag, -values.real))
-    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(balanced)
+    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(even)
     right = None if right is None else right[:, order]
     return Spectrum(values[order], right, jax.lax.stop_gradient(resolution))
 
@@ -143,7 +143,7 @@ def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
 
 
 @jax.jit
-def _balance(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
+def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
     """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
 
     The eigenvalues do not depend on the units of the variables, and what is lost of them should

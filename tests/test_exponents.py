@@ -178,6 +178,81 @@ def test_a_start_of_zero_and_float32():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+class Linear(oo.AbstractCircuit):
+    """ẏ = (A + x B) y, with one input x."""
+
+    A: jax.Array
+    B: jax.Array
+
+    @property
+    def input_size(self):
+        """m."""
+        return 1
+
+    def vector_field(self, t, state, x):
+        """The velocity."""
+        return Point(self.A @ state.y + x[0] * (self.B @ state.y))
+
+    def initial_state(self):
+        """All 1."""
+        return Point(jnp.ones_like(self.A[0]))
+
+
+@pytest.mark.parametrize(("n", "k"), ((30, 30), (20, 3)))
+def test_a_feedforward_chain_does_not_show_its_transient(n, k):
+    """All multipliers are .9, and a product of them first grows by many orders of magnitude."""
+    A = jnp.asarray(-np.eye(n) + 10 * np.eye(n, k=1))
+    found = lyapunov(oo.Euler(Linear(A, 0 * A), 0.1), np.zeros((300, 1)), k)
+    np.testing.assert_allclose(found, np.full(k, np.log(0.9) / 0.1), rtol=1e-12)
+
+
+def test_a_driven_chain_has_the_mean_logarithms_of_its_multipliers_in_float32_too():
+    rng = np.random.default_rng(0)
+    rates, gains, xs = rng.uniform(-3, -1, 8), rng.uniform(-1, 1, 8), rng.normal(size=(100, 1))
+    order = rng.permutation(8)
+    A = (np.diag(rates) + 5 * np.eye(8, k=-1))[order][:, order]
+    B = np.diag(gains[order])
+    expected = np.mean(np.log(np.abs(1 + 0.1 * (rates + xs * gains))), axis=0) / 0.1
+    expected = np.sort(expected)[::-1]
+    for dtype, rtol in ((np.float64, 1e-12), (np.float32, 1e-4)):
+        cell = oo.Euler(Linear(jnp.asarray(A, dtype), jnp.asarray(B, dtype)), 0.1)
+        np.testing.assert_allclose(lyapunov(cell, xs.astype(dtype)), expected, rtol=rtol)
+        # Not the two that are largest in the first step.
+        np.testing.assert_allclose(lyapunov(cell, xs.astype(dtype), 2), expected[:2], rtol=rtol)
+
+
+class Late(oo.AbstractCircuit):
+    """Two units that hear each other only at states that nothing has looked at."""
+
+    @property
+    def input_size(self):
+        """m."""
+        return 1
+
+    def vector_field(self, t, state, x):
+        """A rotation by the input, behind a step that is far away."""
+        far = jax.nn.relu(jnp.sum(state.y) - 1e6)
+        return Point(-state.y + x[0] + 1e-3 * far * state.y[::-1])
+
+    def initial_state(self):
+        """0."""
+        return Point(jnp.zeros(2))
+
+
+def test_what_is_heard_after_all_is_not_lost():
+    cell = oo.Euler(Late(), 0.01)
+    xs = np.full((3, 1), 1e8)
+    rest = cell.initial_state()
+    frame, growth = np.eye(2), []
+    for F in step_matrices(cell, rest, jnp.asarray(xs)):
+        frame, R = np.linalg.qr(F @ frame)
+        growth.append(np.log(np.abs(np.diag(R))))
+    expected = np.sort(np.mean(growth, axis=0))[::-1] / cell.dt
+    found = lyapunov(cell, xs)
+    assert abs(growth[-1][0] - growth[0][0]) > 1
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
 def test_divergence_is_an_error_and_inside_jit_nan():
     cell = oo.Euler(Lorenz(28.0), 1.0)
     xs = jnp.zeros((30, 1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov as lyapunov
 
-from organics_ode._lyapunov_equation import solve_lyapunov
+from organics_ode._lyapunov_equation import _by_doubling, resolved_lyapunov, solve_lyapunov
 
 solve = jax.jit(solve_lyapunov)
 EPS = np.finfo(np.float64).eps
@@ -98,3 +98,38 @@ def test_second_derivatives_exist():
     # X ∝ 1/e.
     second = float(jax.jit(jax.hessian(value))(1.0))
     assert second == pytest.approx(2 * float(value(1.0)), rel=1e-12)
+
+
+def chain(n, strength):
+    """A feedforward chain in random axes: far from normal, and all of its rates are 1."""
+    Q = np.linalg.qr(np.random.default_rng(n).normal(size=(n, n)))[0]
+    return Q @ (-np.eye(n) + strength * np.eye(n, k=1)) @ Q.T
+
+
+def test_far_from_normal_it_is_scipys_solution():
+    # Doubling overflows here.
+    A, C = chain(10, 9.0), np.eye(10)
+    expected = lyapunov(A, -C)
+    found = jax.jit(resolved_lyapunov)(A, C)
+    # A change of A by rounding alone moves it by 1e-7.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.max(expected))
+
+
+def test_what_rounding_changes_is_no_solution():
+    A, C = chain(10, 3.5).astype(np.float32), np.eye(10, dtype=np.float32)
+    assert np.all(np.isnan(jax.jit(resolved_lyapunov)(A, C)))
+    near = chain(10, 0.5).astype(np.float32)
+    np.testing.assert_allclose(
+        jax.jit(resolved_lyapunov)(near, C), lyapunov(near.astype(float), -C), rtol=0, atol=1e-4
+    )
+
+
+def test_a_triangle_is_exact_in_float32_too():
+    A = (-np.eye(10) + 20 * np.eye(10, k=1)).astype(np.float32)
+    found = jax.jit(resolved_lyapunov)(A, np.eye(10, dtype=np.float32))
+    np.testing.assert_allclose(found, lyapunov(A.astype(float), -np.eye(10)), rtol=1e-5)
+
+
+def test_doubling_is_the_same_where_there_is_no_schur_form():
+    A, C = hurwitz(np.random.default_rng(5), 6), np.eye(6)
+    np.testing.assert_allclose(jax.jit(_by_doubling)(A, C), solve(A, C), rtol=1e-9, atol=1e-12)

@@ -64,13 +64,16 @@ def _march(
     """The target reached from each start, as its index; −2 unsettled, −1 diverged."""
     bound = 1e6 * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
 
+    scale = jnp.stack([highest(jnp.abs(targets[:, 0])), q.beta])
+
     def field(v: Array) -> Array:
         return jnp.stack(velocities(q, v[0], v[1]))
 
     def step(carry: tuple) -> tuple:
         v, ends, i = carry
-        h = jnp.where(ends == -2, 0.5 / _rate(q, v[0], v[1]), 0)
-        v = runge_kutta(field, v, field(v), h[None])
+        velocity = field(v)
+        h = jnp.where(ends == -2, 0.5 / _rate(q, v, velocity, scale), 0)
+        v = runge_kutta(field, v, velocity, h[None])
         return v, jnp.where(ends == -2, _arrivals(v, targets, radii, bound), ends), i + 1
 
     def goes_on(carry: tuple) -> Array:
@@ -88,8 +91,17 @@ def _arrivals(v: Array, targets: Array, radii: Array, bound: Array) -> Int[Array
     return jnp.where(highest(jnp.abs(v), axis=0) < bound, ends, -1)
 
 
-def _rate(q: Scalars, y: Array, a: Array) -> Array:
-    """A bound of the local rates, 1/ms, that stays finite where a = 0."""
+def _rate(q: Scalars, v: Array, velocity: Array, scale: Array) -> Array:
+    """A bound of the local rates, 1/ms, that stays finite where a = 0.
+
+    They can all be 0 where the state moves, as at y = 1, a = 0 with w = w_r = 1: then it is how
+    fast the state moves, against its own size.
+    """
+    y, a = v
     s, pooled = root(a, q.p), q.w * power(y, q.p)
     own = jnp.abs((1 - s) * q.w_r - 1) / q.tau_y + jnp.abs(pooled - 1) / q.tau_a
-    return own + jnp.sqrt(jnp.abs(q.w_r) * pooled * s / (q.tau_y * q.tau_a))
+    local = own + jnp.sqrt(jnp.abs(q.w_r) * pooled * s / (q.tau_y * q.tau_a))
+    moving = jnp.sum(jnp.abs(velocity) / (jnp.abs(v) + scale[:, None]), axis=0)
+    # Where neither says anything, at rest, no step is too long.
+    slowest = 1e-6 / (q.tau_y + q.tau_a)
+    return jnp.maximum(jnp.maximum(local, jnp.where(jnp.isfinite(moving), moving, 0)), slowest)
