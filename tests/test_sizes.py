@@ -15,6 +15,7 @@ TS = jnp.array([0.0, 10.0])
 
 
 def units_of(circuit, x, **given):
+    circuit = oo.resolve(circuit)
     return units(
         circuit, circuit.initial_state(), as_input(x), TS, **{"is_implicit": False} | given
     )
