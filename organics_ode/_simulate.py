@@ -22,9 +22,7 @@ from ._checks import (
 from ._closures import opened
 from ._constraints import resolve
 from ._controllers import prepare
-from ._implicit_steps import with_state_chord
 from ._inputs import AbstractInput, FunctionInput, as_input
-from ._sizes import units
 from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
 from ._within_switches import Driven, WithinSwitches, looks_ahead
@@ -61,9 +59,7 @@ def simulate(
         solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
             magnitude take an implicit one, `diffrax.Kvaerno5()`.
         stepsize_controller: an I controller with rtol 1e-6, atol 1e-7 in float64 and 1e-4, 1e-5 in
-            float32 unless given, atol in units of each variable's own size: (sigma b0)^p for a, the
-            smaller of drive and response for y, at most 1. The tolerances of a given one are taken
-            as they are. It takes about one step per hold of a zero-order hold.
+            float32 unless given. It takes about one step per hold of a zero-order hold.
         adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
         dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
@@ -100,13 +96,6 @@ def simulate(
     description = _describe_solver(method, controller)
     steps, dt0 = prepare(controller, inputs.switch_times, limits, _read_step("dt0", dt0, dtype))
     times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts
-    # In units of each variable's own size the default tolerance is relative to that size, for the
-    # error of a step and for the equations of an implicit one alike.
-    unit = None
-    if stepsize_controller is None:
-        is_implicit = isinstance(method, diffrax.AbstractImplicitSolver)
-        unit = units(circuit, state0, inputs, ts, is_implicit=is_implicit)
-        method = with_state_chord(method, controller)
     last = None
     if inputs.switch_times is not None:
         # A last stage at the very end must not see a value that is switched on there.
@@ -114,14 +103,14 @@ def simulate(
         # Backsolve runs through each step again, the other way.
         if looks_ahead(method) and not is_backsolve:
             method = WithinSwitches(method)
-    driven = Driven(circuit, inputs, last, unit)
+    driven = Driven(circuit, inputs, last)
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(_field),
         method,
         times[0],
         times[-1],
         dt0,
-        driven.into(state0),
+        state0,
         args=driven,
         # The extra save at the end tells where a run that failed had come to.
         saveat=diffrax.SaveAt(ts=times, t1=True),
@@ -131,7 +120,7 @@ def simulate(
         throw=False,
     )
     trajectory = read_solution(
-        eqx.tree_at(lambda s: s.ys, solution, jax.vmap(driven.out_of)(solution.ys)),
+        solution,
         ts,
         driven.velocity,
         solver=description,
@@ -141,7 +130,7 @@ def simulate(
 
 
 def _field(t: Any, state: Any, args: Driven) -> Any:
-    return args.field(t, state)
+    return args.velocity(t, state)
 
 
 def _read(name: str, value: Any, kind: Any, default: Any) -> Any:

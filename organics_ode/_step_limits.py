@@ -163,7 +163,9 @@ def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | 
     """Of an input that is a function, seen at even times and at those to be saved."""
     if isinstance(inputs, Constant | ZeroOrderHold | LinearInput):
         return None
-    times, xs = sampled(inputs, ts)
+    even = jnp.linspace(ts[0], ts[-1], SAMPLES, dtype=ts.dtype)
+    times = jax.lax.stop_gradient(jnp.sort(jnp.concatenate([even, ts])))
+    xs = jax.lax.stop_gradient(jax.vmap(inputs)(times)).astype(ts.dtype)
     if xs.shape[1] == 0:
         return None
     span = highest(xs, 0) - lowest(xs, 0)
@@ -172,13 +174,6 @@ def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | 
     # What is not finite is for the solver to find.
     largest = highest(jnp.where(jnp.isfinite(moved), moved, 0), 1)
     return Variation(times, jnp.concatenate([jnp.zeros(1, ts.dtype), jnp.cumsum(largest)]))
-
-
-def sampled(inputs: AbstractInput, ts: Float[Array, " time"]) -> tuple[Array, Array]:
-    """Even times and those to be saved, in order, and the input at them."""
-    even = jnp.linspace(ts[0], ts[-1], SAMPLES, dtype=ts.dtype)
-    times = jax.lax.stop_gradient(jnp.sort(jnp.concatenate([even, ts])))
-    return times, jax.lax.stop_gradient(jax.vmap(inputs)(times)).astype(ts.dtype)
 
 
 @functools.cache

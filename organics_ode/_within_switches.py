@@ -8,7 +8,6 @@ an error of first order, which where the state rests no error estimate tells.
 from typing import Any, NamedTuple
 
 import diffrax
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -17,34 +16,18 @@ from .circuits import AbstractCircuit
 
 
 class Driven(NamedTuple):
-    """A circuit and its input, up to the time `last`; the units in which it is solved; and where a
-    step is taken that may look behind its end, its middle and its end."""
+    """A circuit and its input, up to the time `last`; and where a step is taken that may look
+    behind its end, its middle and its end."""
 
     circuit: AbstractCircuit
     inputs: AbstractInput
     last: Float[Array, ""] | None
-    unit: Any = None
     step: tuple[Float[Array, ""], Float[Array, ""]] | None = None
 
     def velocity(self, t: Any, state: Any) -> Any:
         """f(t, state, x(t))."""
         x = self._input(t).astype(t.dtype)
         return self.circuit.vector_field(t, state, x)
-
-    def into(self, state: Any) -> Any:
-        """A state in the units in which it is solved."""
-        return state if self.unit is None else jax.tree.map(jnp.divide, state, self._still())
-
-    def out_of(self, scaled: Any) -> Any:
-        """A state from the units in which it is solved."""
-        return scaled if self.unit is None else jax.tree.map(jnp.multiply, scaled, self._still())
-
-    def field(self, t: Any, scaled: Any) -> Any:
-        """f in the units in which it is solved."""
-        return self.into(self.velocity(t, self.out_of(scaled)))
-
-    def _still(self) -> Any:
-        return jax.lax.stop_gradient(self.unit)
 
     def _input(self, t: Any) -> Array:
         if self.last is not None:
