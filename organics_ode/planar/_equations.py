@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import as_float_array, check_finite, refuse
+from .._checks import as_float_array, check_finite, read_number, refuse, shape_of, shown
 from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
 from ..circuits import ORGaNICs
@@ -28,7 +28,8 @@ class Scalars(NamedTuple):
 def read(circuit: Any, x: Any) -> Scalars:
     checked, _, x = read_point(circuit, None, x)
     if not isinstance(checked, ORGaNICs) or checked.size != 1:
-        found = f"it is {type(checked).__name__} with n = {checked.initial_state().y.size}"
+        sizes = [leaf.size for leaf in jax.tree.leaves(checked.initial_state())]
+        found = f"it is {type(checked).__name__} with n = {sizes[0] if sizes else 0}"
         refuse("circuit", "be an ORGaNICs with one unit, n = 1", found)
     if checked.rectification is not Rectification.NONE:
         refuse("circuit", "have no rectification", f"it has {checked.rectification}")
@@ -51,10 +52,10 @@ def read_points(q: Scalars, y: Any, a: Any) -> tuple[Array, Array]:
 
 
 def read_range(name: str, value: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, value)
-    except (TypeError, ValueError):
-        refuse(name, "be (low, high), two numbers", f"it is {value!r}")
+    is_pair = isinstance(value, tuple | list | np.ndarray | jax.Array)
+    if not is_pair or shape_of(name, value) != (2,):
+        refuse(name, "be (low, high), two numbers", f"it is {shown(value)}")
+    low, high = (read_number(name, bound) for bound in value)
     if not -math.inf < low < high < math.inf:
         refuse(name, "be (low, high) with low < high", f"it is {value}")
     return low, high
