@@ -197,7 +197,9 @@ def read_number(
     if is_finite and not abs(number) < float("inf"):
         refuse(name, "be finite", f"it is {shown(value)}")
     if not low <= number <= high:
-        must = f"be at least {low:g}" if high == float("inf") else f"lie from {low:g} to {high:g}"
+        must = (
+            f"be at least {low:g}" if high == float("inf") else f"lie between {low:g} and {high:g}"
+        )
         refuse(name, must, f"it is {number:g}")
     return number
 
