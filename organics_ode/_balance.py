@@ -17,6 +17,7 @@ from ._extremes import highest
 from ._facts import Fact
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
+    NO_TIME,
     AbstractCircuit,
     FeedbackNetwork,
     FeedbackNetworkState,
@@ -110,7 +111,7 @@ def _(circuit: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
 
 @substitute.register(FeedbackNetwork)
 def _(circuit: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
-    return FeedbackNetworkState(state.x + circuit.vector_field(None, state, x).x)
+    return FeedbackNetworkState(state.x + circuit.vector_field(NO_TIME, state, x).x)
 
 
 @substitute.register(GatedORGaNICs)
@@ -123,7 +124,7 @@ def _linearised(circuit: AbstractCircuit, state: Any, x: Array) -> tuple[Array, 
     """The Jacobian, the state as a vector, and the way back."""
     flat, unravel = jax.flatten_util.ravel_pytree(state)
     J = jax.jacfwd(
-        lambda v: jax.flatten_util.ravel_pytree(circuit.vector_field(None, unravel(v), x))[0]
+        lambda v: jax.flatten_util.ravel_pytree(circuit.vector_field(NO_TIME, unravel(v), x))[0]
     )(flat)
     return J, flat, unravel
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ._checks import check_positive_integer, refuse
+from ._checks import check_positive_integer, read_key, refuse, shown
 from ._masks import check_mask
 
 
@@ -86,7 +86,8 @@ def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
     Raises:
         ValueError: an argument is bad, or a value of the split that counts is NaN or infinite.
     """
-    check_positive_integer("size", size)
+    key = read_key("key", key)
+    size = check_positive_integer("size", size)
     if not (hasattr(split, "inputs") and hasattr(split, "targets")):
         refuse("split", "have `inputs` and `targets`", f"it is {type(split).__name__}")
     inputs, targets = np.asarray(split.inputs), np.asarray(split.targets)
@@ -106,11 +107,13 @@ def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
     return Minibatches(inputs, targets, size, tuple(int(word) for word in seed), mask)
 
 
-def read_samples(data: Any) -> Batch:
+def read_samples(data: Any, name: str = "data") -> Batch:
     """The samples to evaluate on: a split of a data set or a `Batch`, its mask checked."""
+    if not (hasattr(data, "inputs") and hasattr(data, "targets")):
+        refuse(name, "have `inputs` and `targets`", f"it is {shown(data)}")
     samples = Batch(data.inputs, data.targets, getattr(data, "mask", None))
     if len(samples.inputs) == 0:
-        refuse("data", "hold at least one sample", "it is empty")
+        refuse(name, "hold at least one sample", "it is empty")
     if samples.mask is not None:
         check_masks(samples.mask, samples.inputs, samples.targets)
     return samples
@@ -155,7 +158,8 @@ def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
     Raises:
         ValueError: an argument is bad.
     """
-    check_positive_integer("size", size)
+    key = read_key("key", key)
+    size = check_positive_integer("size", size)
     if not hasattr(task, "sample"):
         refuse("task", "have a method `sample(key)`", f"it is {type(task).__name__}")
     return Trials(task, size, key)
@@ -166,9 +170,9 @@ def count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
     if (steps is None) == (epochs is None):
         raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
     if steps is not None:
-        check_positive_integer("steps", steps)
+        steps = check_positive_integer("steps", steps)
         return steps
-    check_positive_integer("epochs", epochs)
+    epochs = check_positive_integer("epochs", epochs)
     if not hasattr(batches, "steps_per_epoch"):
         refuse("epochs", "be used with a data set", "trials never end; give `steps`")
     return epochs * batches.steps_per_epoch

@@ -1,5 +1,6 @@
 """Checks of arguments, with one wording: "Argument `x` must …, but …."."""
 
+import contextlib
 import numbers
 from typing import Any, NoReturn
 
@@ -9,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
+
+_LARGEST = 2**31 - 1  # of indices and sizes
 
 
 def refuse(name: str, must: str, found: str) -> NoReturn:
@@ -22,7 +25,7 @@ def is_traced(value: Any) -> bool:
 
 def common_dtype(*values: Any) -> jnp.dtype:
     """The widest floating dtype among arrays; Python numbers and integers do not count."""
-    dtypes = [np.dtype(v.dtype) for v in values if hasattr(v, "dtype")]
+    dtypes = [v.dtype for v in values if hasattr(v, "dtype") and not is_key(v)]
     floats = [d for d in dtypes if jnp.issubdtype(d, jnp.floating)]
     default = jnp.zeros(()).dtype
     if not floats:
@@ -41,10 +44,16 @@ def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
         return _as_float_array(name, value, dtype)
 
 
+def is_key(value: Any) -> bool:
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
 def _as_float_array(name: str, value: Any, dtype: Any) -> Array:
+    if is_key(value):
+        refuse(name, "hold real numbers", "it is a PRNG key")
     try:
         array = _read_array(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
         ) from error
@@ -127,20 +136,126 @@ def check_increasing(name: str, array: Array) -> Array:
     return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
 
 
-def check_positive_number(name: str, value: Any) -> None:
-    """A positive finite Python number (or a scalar array, whose value may be traced)."""
+def as_known_array(name: str, value: Any) -> np.ndarray:
+    """The value as an array of numpy, of numbers or of bool."""
+    array = None
+    if not is_traced(value) and not is_key(value):
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            array = np.asarray(value)
+    if array is None or not (array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)):
+        refuse(name, "be an array", f"it is {shown(value)}")
+    return array
+
+
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """The shape of an array, a number or a list of lists."""
+    try:
+        return np.shape(value)
+    except (TypeError, ValueError):  # a ragged list
+        refuse(name, "be an array of numbers", f"it is {shown(value)}")
+
+
+def read_scalar(name: str, value: Any, low: float = -float("inf")) -> Any:
+    """A finite number as it is, at least `low`, or a scalar array, which may be traced."""
+    if not is_traced(value):
+        read_number(name, value, low)
+    elif value.ndim or is_key(value):
+        refuse(name, "be a number", f"it is traced, {value.dtype}{list(value.shape)}")
+    return value
+
+
+def check_precision(name: str, dtype: Any) -> None:
+    """Refuse half precision where eigenvalues and linear equations are asked for."""
+    if jnp.finfo(dtype).bits < 32:
+        must = "be in float32 or float64 here: there is no LAPACK for half precision"
+        refuse(name, must, f"it is in {dtype}; make it of arrays in float32 for this")
+
+
+def check_positive_number(name: str, value: Any) -> Any:
+    """The value, a positive finite number or a scalar array (which may be traced)."""
+    if not is_traced(value):
+        number = _as_number(value)
+        if number is None or not 0 < number < float("inf"):
+            refuse(name, "be a positive number", f"it is {shown(value)}")
+    elif value.ndim or not jnp.issubdtype(value.dtype, jnp.number):
+        refuse(name, "be a positive number", f"it is traced, {value.dtype}{list(value.shape)}")
+    return value
+
+
+def read_number(
+    name: str,
+    value: Any,
+    low: float = -float("inf"),
+    high: float = float("inf"),
+    *,
+    is_finite: bool = True,
+) -> float:
+    """A number from `low` to `high`, finite unless told, as a float."""
+    number = _as_number(value)
+    if number is None:
+        refuse(name, "be a number", f"it is {shown(value)}")
+    if is_finite and not abs(number) < float("inf"):
+        refuse(name, "be finite", f"it is {shown(value)}")
+    if not low <= number <= high:
+        must = (
+            f"be at least {low:g}" if high == float("inf") else f"lie between {low:g} and {high:g}"
+        )
+        refuse(name, must, f"it is {number:g}")
+    return number
+
+
+def _as_number(value: Any) -> float | None:
+    """A real number of Python, numpy or JAX as a float; None for what is none, or not known."""
+    is_array = isinstance(value, jax.Array | np.ndarray) and not is_traced(value)
+    if is_array and value.ndim == 0 and jnp.issubdtype(value.dtype, jnp.number):
+        value = np.asarray(value).item()
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    try:
+        return float(value) if is_real else None
+    except OverflowError:
+        return float("inf") if value > 0 else -float("inf")
+
+
+def check_positive_integer(name: str, value: Any) -> int:
+    """A size of at least 1, of any integer type, as an int."""
+    return read_integer(name, value, 1, "be a positive integer")
+
+
+def read_integer(
+    name: str, value: Any, low: int, must: str | None = None, high: int = _LARGEST
+) -> int:
+    """An integer from `low` to `high`, of any type, as an int: what is of numpy would be traced."""
+    must = f"be an integer of at least {low}" if must is None else must
     if is_traced(value):
-        return
-    is_scalar = isinstance(value, numbers.Real) or (hasattr(value, "dtype") and value.ndim == 0)
-    if isinstance(value, bool) or not is_scalar:
-        refuse(name, "be a positive number", f"it is {value!r}")
-    if not 0 < float(value) < float("inf"):
-        refuse(name, "be a positive number", f"it is {value}")
+        refuse(name, must, "it is traced: its value has to be known when this is compiled")
+    if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0 and not is_key(value):
+        value = value.item()
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer or not low <= value <= high:
+        must = must if high < _LARGEST or not is_integer or value < low else f"be at most {high}"
+        refuse(name, must, f"it is {shown(value)}")
+    return int(value)
 
 
-def check_positive_integer(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        refuse(name, "be a positive integer", f"it is {value!r}")
+def read_key(name: str, key: Any) -> Any:
+    """One PRNG key, of the new kind or an old-style array of numbers."""
+    try:
+        jax.eval_shape(_is_one_key, key)
+    except (TypeError, ValueError, OverflowError):
+        refuse(name, "be one PRNG key such as `jax.random.key(0)`", f"it is {shown(key)}")
+    return key
+
+
+def _is_one_key(key: Any) -> Any:
+    return jax.random.fold_in(key, 0)
+
+
+def shown(value: Any) -> str:
+    """The value in an error: short, and arrays by dtype and shape."""
+    if isinstance(value, jax.Array | np.ndarray) and np.ndim(value):
+        return f"an array of {value.dtype} of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def check_state(name: str, state: Any, like: Any) -> Any:

@@ -20,11 +20,13 @@ from jaxtyping import Array, Bool, Float, Int8, PyTree
 
 from ._checks import (
     as_float_array,
+    as_known_array,
     check_finite,
     check_nonnegative,
     check_positive,
     check_positive_number,
     is_traced,
+    read_number,
     refuse,
 )
 
@@ -87,9 +89,12 @@ class Bounded(AbstractNode):
     high: float = eqx.field(static=True)
 
     def __init__(self, value: Any, low: float, high: float = float("inf")):
-        if not (np.isfinite(low) and low < high):
+        low, high = read_number("low", low), read_number("high", high, is_finite=False)
+        if not low < high:
             refuse("low", "be finite and below `high`", f"they are {low} and {high}")
         array = check_finite("value", as_float_array("value", value))
+        for name, bound in (("low", low), ("high", high)):
+            as_float_array(name, bound, array.dtype)
         if not is_traced(array) and not np.all((low < array) & (array < high)):
             refuse("value", f"lie between {low} and {high}", _range(array))
         self.low, self.high = float(low), float(high)
@@ -143,12 +148,17 @@ class Connectivity(AbstractProjected):
         array = check_finite("value", as_float_array("value", value))
         if array.ndim != 2:
             refuse("value", "be a matrix", f"it has shape {array.shape}")
-        mask = np.ones(array.shape, bool) if mask is None else np.asarray(mask)
-        signs = np.zeros(array.shape[1], np.int8) if signs is None else np.asarray(signs)
+        mask = np.ones(array.shape, bool) if mask is None else as_known_array("mask", mask)
+        signs = np.zeros(array.shape[1], np.int8) if signs is None else signs
+        signs = as_known_array("signs", signs)
         if mask.shape != array.shape or mask.dtype != bool:
             found = f"it has shape {mask.shape} and dtype {mask.dtype}"
             refuse("mask", f"be a boolean array of shape {array.shape}", found)
-        if signs.shape != array.shape[1:] or not np.isin(signs, (-1, 0, 1)).all():
+        if (
+            np.iscomplexobj(signs)
+            or signs.shape != array.shape[1:]
+            or not np.isin(signs, (-1, 0, 1)).all()
+        ):
             must = f"hold -1, 0 or 1 for each of the {array.shape[1]} presynaptic units"
             refuse("signs", must, f"it has shape {signs.shape} and values {np.unique(signs)}")
         self.mask, self.signs = jnp.asarray(mask), jnp.asarray(signs, jnp.int8)
@@ -178,7 +188,7 @@ class SpectralBound(AbstractProjected):
     bound: float = eqx.field(static=True)
 
     def __init__(self, value: Any, bound: float = 1.0):
-        check_positive_number("bound", bound)
+        bound = float(check_positive_number("bound", bound))
         array = check_finite("value", as_float_array("value", value))
         if array.ndim != 2:
             refuse("value", "be a matrix", f"it has shape {array.shape}")
@@ -186,7 +196,7 @@ class SpectralBound(AbstractProjected):
             largest = float(np.linalg.norm(np.asarray(array, np.float64), 2))
             if largest > bound * (1 + 1e-5):
                 refuse("value", f"have singular values <= {bound}", f"the largest is {largest}")
-        self.value, self.bound = array, float(bound)
+        self.value, self.bound = array, bound
 
     def unwrap(self) -> Float[Array, "n m"]:
         return self.value

@@ -12,7 +12,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
-from ._checks import refuse
+from ._checks import refuse, shown
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -23,11 +23,15 @@ def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
     Returns:
         A `jax.sharding.Mesh` whose axis is of type Auto, as a mesh of yours must be.
+
+    Raises:
+        ValueError: they are no devices.
     """
-    chosen = np.array(jax.devices() if devices is None else devices)
-    if chosen.ndim != 1 or chosen.size == 0:
-        refuse("devices", "be a sequence of devices", f"it has shape {chosen.shape}")
-    return Mesh(chosen, ("devices",), axis_types=(AxisType.Auto,))
+    chosen = jax.devices() if devices is None else devices
+    is_sequence = isinstance(chosen, list | tuple | np.ndarray) and len(chosen) > 0
+    if not is_sequence or not all(isinstance(one, jax.Device) for one in chosen):
+        refuse("devices", "be a sequence of devices", f"it is {shown(devices)}")
+    return Mesh(np.array(chosen), ("devices",), axis_types=(AxisType.Auto,))
 
 
 def check_mesh(mesh: Any) -> None:

@@ -95,6 +95,8 @@ def ensemble(
     data, is_shared = read_batches(batches, len(models))
     total = count_steps(data, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
+    if validation is not None:
+        read_samples(validation, "validation")
     per_epoch = getattr(data, "steps_per_epoch", None)
     every = validate_every or per_epoch or total
     check_same("models", members, mesh)

@@ -10,7 +10,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
-from ._checks import as_float_array, check_finite, check_state, is_traced, refuse
+from ._checks import (
+    as_float_array,
+    check_finite,
+    check_precision,
+    check_state,
+    is_traced,
+    read_integer,
+    refuse,
+)
 from ._constraints import resolve
 from ._order import after
 from ._parts import Parts, is_whole, parts_of, whole
@@ -62,11 +70,14 @@ def lyapunov(
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
     cell = resolve(cell)
     state0 = check_state("state0", resolve(state0), cell.initial_state())
+    check_precision("cell", jax.tree.leaves(state0)[0].dtype)
     xs = _read_inputs(cell, xs, jax.tree.leaves(state0)[0].dtype)
     d = sum(leaf.size for leaf in jax.tree.leaves(state0))
-    k = _read_count("k", d if k is None else k, 1, d, "the size of the state")
+    must = f"be an integer from 1 to {d}, the size of the state"
+    k = read_integer("k", d if k is None else k, 1, must, d)
     last = xs.shape[0] - 1
-    burn_in = _read_count("burn_in", burn_in, 0, last, "one less than the number of steps")
+    must = f"be an integer from 0 to {last}, one less than the number of steps"
+    burn_in = read_integer("burn_in", burn_in, 0, must, last)
     exponents = _exponents(cell, state0, xs, k, burn_in)
     if not is_traced(exponents) and np.isnan(exponents).any():
         raise RuntimeError(
@@ -81,13 +92,6 @@ def _read_inputs(cell: AbstractCell, xs: Any, dtype: Any) -> Array:
     if xs.ndim != 2 or xs.shape[0] == 0 or xs.shape[1] != m:
         refuse("xs", f"have shape (time, m) = (time, {m})", f"it has shape {xs.shape}")
     return xs if is_traced(xs) else check_finite("xs", xs)
-
-
-def _read_count(name: str, value: Any, low: int, high: int, meaning: str) -> int:
-    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_integer or not low <= value <= high:
-        refuse(name, f"be an integer from {low} to {high}, {meaning}", f"it is {value!r}")
-    return int(value)
 
 
 @eqx.filter_jit

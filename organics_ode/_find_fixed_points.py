@@ -16,6 +16,7 @@ from ._checks import (
     check_positive_integer,
     check_state,
     is_traced,
+    read_key,
     refuse,
 )
 from ._closed_form import closed_form
@@ -71,15 +72,16 @@ def find_fixed_points(
         Good, "The population frequencies of species and the estimation of population parameters",
         Biometrika 40 (1953).
     """
-    check_positive_integer("rounds", rounds)
+    rounds = check_positive_integer("rounds", rounds)
     circuit, like, x = read_point(circuit, None, x)
     if any(map(is_traced, jax.tree.leaves((circuit, x, key, starts, scale)))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
     if isinstance(starts, tuple):
         return _from_states(circuit, x, read_starts(starts, like))
-    check_positive_integer("starts", starts)
+    starts = check_positive_integer("starts", starts)
     if key is None:
         refuse("key", "be given where `starts` is a number", "it is None")
+    key = read_key("key", key)
     return _from_drawn(circuit, x, key, starts, _read_scale(scale, like), rounds)
 
 

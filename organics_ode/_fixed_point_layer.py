@@ -9,7 +9,7 @@ import numpy as np
 import paramax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import as_float_array, check_finite, is_traced, refuse
+from ._checks import as_float_array, check_finite, is_traced, read_key, refuse
 from ._closed_form import closed_form
 from ._constraints import resolve
 from ._fixed_points import fixed_point
@@ -119,7 +119,8 @@ class FixedPointLayer(eqx.Module):
             W_r: as above; to train it from the identity, `SpectralBound(jnp.eye(size), 1.0)`.
             exponent: as above.
         """
-        check_sizes(input_size, size)
+        key = read_key("key", key)
+        input_size, size = check_sizes(input_size, size)
         keys = jax.random.split(key, 3)
         W_zx = input_matrix(keys[0], (size, input_size))
         W_bx = uniform_fan_in(keys[1], (size, input_size))
@@ -201,4 +202,4 @@ def _read_offset(beta0: Any, like: Array) -> Any:
 
 def _per_unit(parameter: Any, size: int) -> Any:
     """A number for every unit; arrays and nodes stay what they are."""
-    return jnp.full(size, parameter) if isinstance(parameter, int | float) else parameter
+    return jnp.full(size, float(parameter)) if isinstance(parameter, int | float) else parameter

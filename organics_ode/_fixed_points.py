@@ -15,7 +15,7 @@ from ._linearise import jacobian_matrix, read_point
 from ._routes import ravel, tolerance
 from ._search import ROUTES, search
 from ._spectrum import is_marginal, is_stable, kind_of, spectrum_of
-from .circuits import AbstractCircuit
+from .circuits import NO_TIME, AbstractCircuit
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
@@ -144,7 +144,7 @@ def _(primals: Any, tangents: Any) -> Any:
     circuit_t, x_t, _ = tangents
     state = _implicit(circuit, x, state)  # Again: derivatives of the derivative.
     _, push = eqx.filter_jvp(
-        lambda c, x: ravel(c.vector_field(None, state, x)), (circuit, x), (circuit_t, x_t)
+        lambda c, x: ravel(c.vector_field(NO_TIME, state, x)), (circuit, x), (circuit_t, x_t)
     )
     step = -jnp.linalg.solve(jacobian_matrix(circuit, state, x), push)
     return state, jax.flatten_util.ravel_pytree(state)[1](step)

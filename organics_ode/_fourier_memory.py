@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ._checks import as_float_array, check_finite, check_positive_number, refuse
+from ._checks import as_float_array, check_finite, check_positive_number, read_key, refuse
 from ._constraints import resolve
 from ._facts import obeys, what_is
 from ._nonlinearities import Rectification
@@ -62,6 +62,7 @@ def fourier_memory(
         Eliasmith, "Legendre memory units", NeurIPS 32 (2019), and Gu et al., "HiPPO: Recurrent
         memory with optimal polynomial projections", NeurIPS 33 (2020).
     """
+    key = read_key("key", key)
     c, xs = _read(circuit, xs)
     check_positive_number("dt", dt)
     check_positive_number("rms", rms)

@@ -6,10 +6,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from ._checks import as_float_array, as_times, check_finite, refuse
+from ._checks import as_float_array, as_times, check_finite, refuse, shape_of, shown
 
 
 class AbstractInput(eqx.Module):
@@ -118,6 +117,10 @@ class FunctionInput(AbstractInput):
 
     function: Callable[..., Any]
 
+    def __check_init__(self):
+        if not callable(self.function) or isinstance(self.function, type):
+            refuse("function", "be a function of t", f"it is {shown(self.function)}")
+
     def __call__(self, t: Any) -> Float[Array, " m"]:
         return jnp.asarray(self.function(t))
 
@@ -156,7 +159,7 @@ def _read_values(name: str, value: Any, ndim: int) -> Array:
 
 def _read_samples(ts: Any, values: Any) -> tuple[Array, Array]:
     values = _read_values("values", values, ndim=2)
-    shape = np.shape(ts)
+    shape = shape_of("ts", ts)
     if shape != values.shape[:1]:
         refuse("ts", f"have shape (time,) = {values.shape[:1]}", f"it has shape {shape}")
     return as_times("ts", ts), values

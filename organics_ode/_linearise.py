@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._checks import as_float_array, check_finite, check_state, is_traced, refuse
+from ._checks import as_float_array, check_finite, check_precision, check_state, is_traced, refuse
 from ._constraints import resolve
 from ._facts import Fact
 from ._nonlinearities import Rectification, power, root
 from .circuits import (
+    NO_TIME,
     AbstractCircuit,
     FeedbackNetwork,
     FeedbackNetworkState,
@@ -67,6 +68,7 @@ def read_point(circuit: Any, state: Any, x: Any) -> tuple[AbstractCircuit, Any, 
         refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
     circuit = resolve(circuit)
     state = check_state("state", resolve(state), circuit.initial_state())
+    check_precision("circuit", jax.tree.leaves(state)[0].dtype)
     x = as_float_array("x", x, jax.tree.leaves(state)[0].dtype)
     m = circuit.input_size
     if x.shape != (m,):
@@ -76,7 +78,7 @@ def read_point(circuit: Any, state: Any, x: Any) -> tuple[AbstractCircuit, Any, 
 
 @Fact
 def _blocks(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
-    return jax.jacfwd(lambda s: circuit.vector_field(None, s, x))(state)
+    return jax.jacfwd(lambda s: circuit.vector_field(NO_TIME, s, x))(state)
 
 
 @_blocks.register(ORGaNICs)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
-from ._checks import is_traced, refuse
+from ._checks import as_known_array, is_traced, refuse
 
 
 def selected(mask: Any) -> Bool[Array, "*axes"]:
@@ -44,10 +44,11 @@ def hold(runs: Any, new: PyTree, old: PyTree) -> PyTree:
 
 def read_mask(mask: Any, shape: tuple[int, ...], axes: str) -> Bool[Array, "*axes"]:
     """The running steps of sequences with these axes, such as (batch, time)."""
-    if jnp.shape(mask) != shape:
-        refuse("mask", f"have shape ({axes}) = {shape}", f"it has shape {jnp.shape(mask)}")
+    mask = mask if is_traced(mask) else as_known_array("mask", mask)
+    if mask.shape != shape:
+        refuse("mask", f"have shape ({axes}) = {shape}", f"it has shape {mask.shape}")
     if not is_traced(mask):
-        check_mask(np.asarray(mask), "mask")
+        check_mask(mask, "mask")
     return running(mask)
 
 

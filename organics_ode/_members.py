@@ -36,7 +36,8 @@ def as_members(models: Any) -> PyTree:
     """The models as one tree; a ValueError where they are not of one structure."""
     if not isinstance(models, Sequence) or len(models) == 0:
         must = "be a sequence of models such as `[make_model(key) for key in keys]`"
-        refuse("models", must, "it is empty" if models == [] else f"it is {type(models).__name__}")
+        is_empty = isinstance(models, Sequence)
+        refuse("models", must, "it is empty" if is_empty else f"it is {type(models).__name__}")
     if not any(jax.tree.leaves(trainable(models[0]))):
         refuse("models", "have something to train", "all of it is frozen")
     like = _facts(models[0])
@@ -75,7 +76,7 @@ def unstack(tree: PyTree) -> tuple[PyTree, ...]:
 
 def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
     """The data, and whether all members have it in common."""
-    if callable(batches):
+    if callable(batches) and not isinstance(batches, type):
         return batches, True
     must = "be a function of the step, or a sequence of one per member"
     if not isinstance(batches, Sequence) or not all(map(callable, batches)):

@@ -124,6 +124,13 @@ def check_metric(metric: Loss | None) -> None:
         refuse("metric", must, f"it is a function called `{name}`")
 
 
+def check_model(name: str, model: Any) -> None:
+    """Refuse what maps no inputs to outputs."""
+    if not callable(model) or isinstance(model, type):
+        must = "map the inputs of one sample to outputs, such as a `SequenceClassifier`"
+        refuse(name, must, f"it is {type(model).__name__}")
+
+
 def check_data(
     model: PyTree, batches: Any, validation: Any, loss: Loss, metric: Loss | None
 ) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_positive_integer, check_positive_number, refuse
+from ._checks import check_positive_integer, check_positive_number, read_integer, read_key
 from ._nonlinearities import root
 
 
@@ -38,12 +38,13 @@ def ornstein_uhlenbeck(
         Gillespie, "Exact numerical simulation of the Ornstein-Uhlenbeck process and its integral",
         Physical Review E 54 (1996).
     """
-    check_positive_integer("steps", steps)
+    key = read_key("key", key)
+    steps = check_positive_integer("steps", steps)
     check_positive_number("dt", dt)
     check_positive_number("tau", tau)
-    shape = size if isinstance(size, tuple) else (size,)
-    if not all(isinstance(n, int) and n > 0 for n in shape):
-        refuse("size", "be a positive integer or a tuple of them", f"it is {size!r}")
+    must = "be a positive integer or a tuple of them"
+    sizes = size if isinstance(size, tuple) else (size,)
+    shape = tuple(read_integer("size", n, 1, must) for n in sizes)
     return _noise(key, jnp.asarray(dt), jnp.asarray(tau), (steps, *shape))
 
 

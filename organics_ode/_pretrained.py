@@ -52,6 +52,6 @@ def pretrained_names() -> tuple[str, ...]:
 
 def _file(name: str, extension: str) -> Path:
     names = pretrained_names()
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
     return _FOLDER / f"{name}{extension}"

@@ -256,9 +256,9 @@ def _is_same(path: Path, other: Path) -> bool:
 def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
     """Of the arguments of a training; a ValueError names the bad one."""
     if validate_every is not None:
-        check_positive_integer("validate_every", validate_every)
+        validate_every = check_positive_integer("validate_every", validate_every)
     if checkpoint_every is not None:
-        check_positive_integer("checkpoint_every", checkpoint_every)
+        checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
         if checkpoint is None:
             refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
 

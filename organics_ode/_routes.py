@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ._balance import is_positive, largest_terms, relaxation_times, substitute
 from ._extremes import are_finite, highest, lowest
 from ._linearise import jacobian_matrix
-from .circuits import AbstractCircuit
+from .circuits import NO_TIME, AbstractCircuit
 
 _MEMORY = 8  # Steps that the acceleration remembers.
 _MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}
@@ -42,7 +42,7 @@ class Equations(eqx.Module):
         return jax.flatten_util.ravel_pytree(self.like)[1](v)
 
     def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        return ravel(self.circuit.vector_field(None, self.unravel(v), self.x))
+        return ravel(self.circuit.vector_field(NO_TIME, self.unravel(v), self.x))
 
     def jacobian(self, v: Float[Array, " d"]) -> Float[Array, "d d"]:
         return jacobian_matrix(self.circuit, self.unravel(v), self.x)

@@ -15,12 +15,13 @@ from ._checks import (
     check_positive_number,
     check_state,
     is_traced,
+    read_key,
     refuse,
 )
 from ._constraints import resolve
 from ._noise import Noise, check_noise
 from ._nonlinearities import root
-from .circuits import AbstractCircuit
+from .circuits import NO_TIME, AbstractCircuit
 
 
 class Paths(eqx.Module):
@@ -81,6 +82,7 @@ def sample_paths(
         ValueError: an argument is bad. A path that diverges does not raise: its states are not
             finite, and `succeeded` says so.
     """
+    key = read_key("key", key)
     if not isinstance(circuit, AbstractCircuit):
         refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
     circuit = resolve(circuit)
@@ -90,7 +92,7 @@ def sample_paths(
     check_positive_number("dt", dt)
     dtype = jax.tree.leaves(state0)[0].dtype
     xs, steps = _read_inputs(inputs, steps, circuit.input_size, dtype)
-    check_positive_integer("keep_every", keep_every)
+    keep_every = check_positive_integer("keep_every", keep_every)
     if steps % keep_every:
         refuse("keep_every", f"divide the number of steps, {steps}", f"it is {keep_every}")
     return _sample(
@@ -111,7 +113,7 @@ def _sample(
         x = xs if xs.ndim == 1 else xs[i]
         # The draw of a step depends on its number alone, and so not on which states are kept.
         xi = unravel(jax.random.normal(jax.random.fold_in(key, i), flat.shape, dt.dtype))
-        drift, variance = circuit.vector_field(None, state, x), noise.variance(state)
+        drift, variance = circuit.vector_field(NO_TIME, state, x), noise.variance(state)
         return jax.tree.map(move, state, drift, variance, xi), None
 
     def block(state: Any, indices: Array) -> tuple[Any, Any]:
@@ -131,7 +133,7 @@ def _read_inputs(inputs: Any, steps: Any, m: int, dtype: Any) -> tuple[Array, An
         check_finite("inputs", xs)
     if steps is None and xs.ndim == 2:
         steps = xs.shape[0]
-    check_positive_integer("steps", steps)
+    steps = check_positive_integer("steps", steps)
     if xs.ndim == 2 and steps != xs.shape[0]:
         refuse(
             "steps", "be the length of `inputs` where that has shape (steps, m)", f"it is {steps}"

@@ -18,6 +18,7 @@ from ._checks import (
     check_state,
     is_traced,
     refuse,
+    shape_of,
 )
 from ._closures import opened
 from ._constraints import resolve
@@ -79,7 +80,7 @@ def simulate(
     """
     if not isinstance(circuit, AbstractCircuit):
         refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
-    check_positive_integer("max_steps", max_steps)
+    max_steps = check_positive_integer("max_steps", max_steps)
     circuit = resolve(circuit)
     state0 = check_state("state0", resolve(state0), circuit.initial_state())
     dtype = jax.tree.leaves(state0)[0].dtype
@@ -140,7 +141,7 @@ def _read(name: str, value: Any, kind: Any, default: Any) -> Any:
 
 
 def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
-    shape = np.shape(ts)
+    shape = shape_of("ts", ts)
     if len(shape) != 1 or shape[0] < 2:
         refuse("ts", "hold at least the start and the end", f"it has shape {shape}")
     return as_times("ts", ts, dtype)

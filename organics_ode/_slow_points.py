@@ -93,7 +93,7 @@ def slow_points(
         Sussillo, Barak, "Opening the black box: low-dimensional dynamics in high-dimensional
         recurrent neural networks", Neural Computation 25 (2013).
     """
-    check_positive_number("within", within)
+    within = float(check_positive_number("within", within))
     circuit, like, x = read_point(circuit, None, x)
     if any(map(is_traced, jax.tree.leaves((circuit, x, starts)))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")

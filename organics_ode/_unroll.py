@@ -11,6 +11,7 @@ from jaxtyping import Array, PyTree
 from . import _kernel
 from ._checks import (
     as_float_array,
+    as_known_array,
     check_finite,
     check_positive_integer,
     check_state,
@@ -58,7 +59,7 @@ def unroll(
         RuntimeError: the state diverged; the text says at which step. Inside jit the state turns
             NaN instead (`fit` then stops and says so).
     """
-    check_positive_integer("keep_every", keep_every)
+    keep_every = check_positive_integer("keep_every", keep_every)
     cell, state0, xs, runs = _read(cell, state0, xs, ("time",), mask)
     restarts = _read_restarts(cell, restarts, len(xs))
     states = _scan(cell, state0, (xs, restarts, runs), last_only, keep_every)
@@ -110,7 +111,8 @@ def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
         return None
     if not isinstance(cell, TemporalSkip):
         refuse("restarts", "be given to a `TemporalSkip` only", f"it is {type(cell).__name__}")
-    array = jnp.asarray(restarts)
+    known = restarts if is_traced(restarts) else as_known_array("restarts", restarts)
+    array = jnp.asarray(known)
     if array.shape != (steps,) or array.dtype != bool:
         found = f"it has shape {array.shape} and dtype {array.dtype}"
         refuse("restarts", f"be of bool and have shape (time,) = ({steps},)", found)

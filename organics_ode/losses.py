@@ -7,7 +7,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from ._checks import is_traced, refuse
+from ._checks import as_float_array, as_known_array, is_traced, refuse, shape_of
 from ._masks import blank, selected
 
 
@@ -43,6 +43,7 @@ def squared_error(outputs: Float[Array, "*time k"], targets: Any, mask: Any = No
     Raises:
         ValueError: the shapes do not fit.
     """
+    outputs = as_float_array("outputs", outputs)
     _check_targets(outputs.shape, targets)
     outputs, targets = _counted(mask, outputs, targets)
     return _average(jnp.mean((outputs - targets) ** 2, axis=-1), mask)
@@ -86,8 +87,12 @@ def check_classes(targets: Any, k: int, mask: Any = None) -> None:
 def _read_classes(outputs: Array, targets: Any, mask: Any) -> tuple[Array, Array, Array]:
     """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is no
     class: a wrong one must not be trained."""
+    outputs = as_float_array("outputs", outputs)
+    if outputs.ndim == 0:
+        refuse("outputs", "have shape (k,) or (time, k)", "it is a single number")
     _check_targets(outputs.shape[:-1], targets)
-    k, targets = outputs.shape[-1], targets if is_traced(targets) else np.asarray(targets)
+    k = outputs.shape[-1]
+    targets = targets if is_traced(targets) else as_known_array("targets", targets)
     is_known = not (is_traced(targets) or is_traced(mask))
     check_classes(targets if is_known else np.zeros((), targets.dtype), k, mask)
     outputs, targets = _counted(mask, outputs, targets)
@@ -109,7 +114,7 @@ def _counted(mask: Any, outputs: Array, targets: Any) -> tuple[Array, Array]:
 
 
 def _check_targets(shape: tuple[int, ...], targets: Any) -> None:
-    if jnp.shape(targets) != shape:
+    if shape_of("targets", targets) != shape:
         refuse("targets", f"have shape {shape} to fit the outputs", f"it has {jnp.shape(targets)}")
 
 

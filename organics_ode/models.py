@@ -94,7 +94,7 @@ def _if_any(mask: Any, last: Array) -> Array:
 def _read(cell: Any, readout: Any, state0: Any) -> tuple[AbstractCell, Readout, Frozen | None]:
     if not isinstance(cell, AbstractCell):
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
-    if not callable(readout):
+    if not callable(readout) or isinstance(readout, type):
         refuse("readout", "be callable", f"it is {type(readout).__name__}")
     if state0 is None:
         return cell, readout, None

@@ -5,7 +5,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 import paramax
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -15,7 +14,9 @@ from ._checks import (
     check_positive_integer,
     check_shape,
     common_dtype,
+    read_key,
     refuse,
+    shape_of,
 )
 from ._constraints import resolve
 from .circuits import Parameter, cast, check_elementwise, check_units
@@ -49,7 +50,7 @@ class Readout(eqx.Module):
         units: tuple[int, int] | None = None,
         activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
     ):
-        shape = np.shape(resolve(W_out))
+        shape = shape_of("W_out", resolve(W_out))
         if len(shape) != 2 or 0 in shape:
             refuse("W_out", "be a matrix (k, units)", f"it has shape {shape}")
         self.units = check_units("units", units, shape[1] if units is None else None)
@@ -81,8 +82,9 @@ class Readout(eqx.Module):
             key: a PRNG key.
             units, activation: as above.
         """
-        check_positive_integer("size", size)
-        check_positive_integer("output_size", output_size)
+        key = read_key("key", key)
+        size = check_positive_integer("size", size)
+        output_size = check_positive_integer("output_size", output_size)
         start, stop = check_units("units", units, size)
         W_out = jax.random.normal(key, (output_size, stop - start))
         return cls(W_out, units=(start, stop), activation=activation)

@@ -26,6 +26,7 @@ from ._objective import (
     check_data,
     check_labels,
     check_metric,
+    check_model,
     explain,
     mean_scores,
     named,
@@ -102,6 +103,8 @@ def fit(
     check_mesh(mesh)
     total = count_steps(batches, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
+    if validation is not None:
+        read_samples(validation, "validation")
     per_epoch = getattr(batches, "steps_per_epoch", None)
     every = validate_every or per_epoch or total
     score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
@@ -191,9 +194,10 @@ def evaluate(
         ValueError: an argument is bad, there is no sample, or a label that counts is no class of
             the model.
     """
-    check_positive_integer("batch_size", batch_size)
+    batch_size = check_positive_integer("batch_size", batch_size)
     check_mesh(mesh)
     check_metric(metric)
+    check_model("model", model)
     samples = read_samples(data)
     samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
     if mesh is None:
@@ -227,9 +231,10 @@ def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
     if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")
-    if not callable(batches):
+    if not callable(batches) or isinstance(batches, type):
         must = "be a function of the step, from `oo.minibatches` or `oo.trials`"
         refuse("batches", must, f"it is {type(batches).__name__}")
+    check_model("model", model)
     if not any(jax.tree.leaves(trainable(model))):
         refuse("model", "have something to train", "all of it is frozen")
 

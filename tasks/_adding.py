@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_integer, check_time_step
+from ._checks import check_integer, check_key, check_time_step
 from ._task import AbstractTask, Trial
 
 # The error below which Hochreiter & Schmidhuber count a trial as solved.
@@ -63,6 +63,7 @@ class AddingProblem(AbstractTask):
 
     def sample(self, key: PRNGKeyArray) -> Trial:
         """Draws one trial; `info["markers"]` holds the two marked steps."""
+        check_key("key", key)
         value_key, *half_keys = jax.random.split(key, 3)
         v = jax.random.uniform(value_key, (self.length,))
         markers = jnp.stack(

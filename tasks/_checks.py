@@ -6,6 +6,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 
 def check_integer(name: str, value: Any, *, minimum: int) -> None:
     """Raises ValueError unless `value` is an integer of at least `minimum`; a bool is not one."""
@@ -49,9 +52,46 @@ def check_probability(name: str, value: Any) -> None:
         raise ValueError(f"Argument `{name}` must be in [0, 1], but it is {value!r}.")
 
 
+def check_key(name: str, key: Any) -> None:
+    """Raises ValueError unless it is one PRNG key, of the new kind or an old-style array."""
+    try:
+        jax.eval_shape(_is_one_key, key)
+    except (TypeError, ValueError, OverflowError):
+        shown = key if getattr(key, "ndim", 0) == 0 else f"an array of shape {key.shape}"
+        raise ValueError(
+            f"Argument `{name}` must be one PRNG key such as `jax.random.key(0)`, but it is "
+            f"{shown!r}."
+        ) from None
+
+
+def _is_one_key(key: Any) -> Any:
+    return jax.random.fold_in(key, 0)
+
+
+def read_array(name: str, value: Any) -> np.ndarray:
+    """The value as an array of numbers or of bool."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        array = np.empty(0, object)
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+        raise ValueError(
+            f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
+        )
+    return array
+
+
+def check_scalar(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is a finite number, or a scalar that jax traces."""
+    if not isinstance(value, jax.core.Tracer):
+        array = read_array(name, value)
+        if array.ndim or array.dtype == bool or np.iscomplexobj(array) or not np.isfinite(array):
+            raise ValueError(f"Argument `{name}` must be a finite number, but it is {value!r}.")
+
+
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raises ValueError unless `value` is one of the names."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"Argument `{name}` must be one of {', '.join(choices)}, but it is {value!r}."
         )

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
+from ._checks import check_key
 from ._cognitive import AbstractCognitiveTask, held_and_right
 from ._task import Trial
 from ._timeline import Period, Steps, as_floats, counted_steps, draw_steps, steps_in, within
@@ -35,6 +36,7 @@ class AbstractChoiceTask(AbstractCognitiveTask):
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws one trial; `info["choice"]` is the class to choose."""
+        check_key("key", key)
         time_key, key = jax.random.split(key)
         u = jax.random.uniform(time_key, (len(self.timeline),))
         steps, length = draw_steps(self.timeline, self.dt, u, jitter)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_integer, check_time_step
+from ._checks import check_integer, check_key, check_time_step
 from ._task import AbstractTask, Trial
 
 _BLANK, _DELIMITER = 0, 9
@@ -71,6 +71,7 @@ class CopyMemory(AbstractTask):
 
     def sample(self, key: PRNGKeyArray) -> Trial:
         """Draws one trial; `info["symbols"]` holds the ten symbols."""
+        check_key("key", key)
         recall, length = self.periods["recall"]
         low, high = _SYMBOLS.start, _SYMBOLS.stop
         symbols = jax.random.randint(key, (_SEQUENCE,), low, high, dtype=jnp.int32)

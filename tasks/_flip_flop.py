@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_integer, check_probability, check_time_step
+from ._checks import check_integer, check_key, check_probability, check_time_step
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
 from ._timeline import Period, as_floats, nominal_steps
@@ -70,6 +70,7 @@ class FlipFlop(AbstractCognitiveTask):
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws one trial; there is no jitter in this task."""
+        check_key("key", key)
         u = jax.random.uniform(key, (2, self.length, self.bits))
         is_pulse = (u[0] < self.pulse).at[0].set(True)
         inputs = as_floats(is_pulse) * (1 - 2 * as_floats(u[1] < 0.5))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_integer, check_time_step
+from ._checks import check_integer, check_key, check_time_step
 from ._cognitive import held_and_right
 from ._task import AbstractTask, Trial
 
@@ -85,6 +85,7 @@ class NeurogymTask(AbstractTask):
 
     def sample(self, key: PRNGKeyArray) -> Trial:
         """Draws one trial from the environment; `info["periods"]` has the periods it names."""
+        check_key("key", key)
         seed = jax.random.bits(key, dtype=jnp.uint32) >> 1
         dtype = jnp.zeros(()).dtype
         shapes = (

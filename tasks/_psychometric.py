@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from ._checks import read_array
+
 
 class Psychometric(NamedTuple):
     """A choice as a function of a stimulus.
@@ -57,7 +59,9 @@ def psychometric(strengths: Any, chosen: Any) -> Psychometric:
 
 def read_strengths(strengths: Any) -> np.ndarray:
     """Strengths (N,), all of them known."""
-    strengths = np.asarray(strengths)
+    strengths = read_array("strengths", strengths)
+    if np.iscomplexobj(strengths):
+        raise ValueError("Argument `strengths` must hold real numbers, but they are complex.")
     if strengths.ndim == 1 and not np.isfinite(strengths).all():
         raise ValueError(
             "Argument `strengths` must be finite, but some are NaN or infinite: leave their trials "
@@ -68,7 +72,9 @@ def read_strengths(strengths: Any) -> np.ndarray:
 
 def read_chosen(chosen: Any, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What was chosen, as bools, and in which trials there was an answer."""
-    chosen = np.asarray(chosen)
+    chosen = read_array("chosen", chosen)
+    if np.iscomplexobj(chosen):
+        raise ValueError("Argument `chosen` must hold real numbers, but they are complex.")
     if strengths.ndim != 1 or strengths.shape != chosen.shape:
         raise ValueError(
             f"Argument `chosen` must have shape (N,) like `strengths`, but the shapes are "

@@ -2,10 +2,12 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32
 
+from ._checks import check_scalar, read_array
 from ._psychometric import read_chosen, read_strengths
 
 
@@ -42,7 +44,19 @@ def reaction(
 
     Returns:
         A `Reaction`; an output above the threshold at the onset itself has time 0.
+
+    Raises:
+        ValueError: an argument is bad.
     """
+    if not isinstance(outputs, jax.core.Tracer):
+        outputs = jnp.asarray(read_array("outputs", outputs))
+    if outputs.ndim != 2 or not jnp.issubdtype(outputs.dtype, jnp.floating):
+        raise ValueError(
+            f"Argument `outputs` must be real numbers of shape (time, k), but it is "
+            f"{outputs.dtype}{list(outputs.shape)}."
+        )
+    for name, value in (("onset", onset), ("threshold", threshold), ("dt", dt)):
+        check_scalar(name, value)
     t = jnp.arange(len(outputs))
     is_above = (jnp.max(outputs, axis=-1) > threshold) & (t >= onset)
     step, answers = jnp.argmax(is_above), jnp.any(is_above)
@@ -88,7 +102,10 @@ def chronometric(strengths: Any, times: Any, chosen: Any = None) -> Chronometric
         ValueError: the arguments are not arrays of the same length, a strength or a time is
             infinite, a strength is NaN, or `chosen` holds other values.
     """
-    strengths, times = read_strengths(strengths), np.asarray(times, float)
+    strengths, times = read_strengths(strengths), read_array("times", times)
+    if np.iscomplexobj(times) or times.dtype == bool:
+        raise ValueError(f"Argument `times` must hold real numbers, but it is of {times.dtype}.")
+    times = times.astype(float)
     if strengths.ndim != 1 or times.shape != strengths.shape:
         raise ValueError(
             f"Argument `times` must have shape (N,) like `strengths`, but the shapes are "

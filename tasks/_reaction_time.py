@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from ._checks import check_choice
+from ._checks import check_choice, check_key
 from ._choice import AbstractChoiceTask
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
@@ -73,6 +73,7 @@ class ReactionTime(AbstractCognitiveTask):
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws a trial of the task, with the choice as target from the stimulus on."""
+        check_key("key", key)
         trial = self.task.sample(key, jitter)
         (start, _), (go, stop) = (trial.info["periods"][k] for k in (self.stimulus, "response"))
         t = jnp.arange(len(trial.mask), dtype=jnp.int32)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from ._checks import check_time_step
+from ._checks import check_key, check_time_step
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
 from ._timeline import Period, as_floats, draw_steps, steps_in
@@ -64,6 +64,7 @@ class ReadySetGo(AbstractCognitiveTask):
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws one trial; `info["interval"]` is t_s in ms."""
+        check_key("key", key)
         u_fixation, u_interval = jax.random.uniform(key, (2,))
         u = jnp.stack([u_interval, u_interval, jnp.zeros_like(u_interval)])
         fixation, start = draw_steps((_READY,), self.dt, u_fixation[None], jitter)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ._checks import check_choice, check_time_step
+from ._checks import check_choice, check_key, check_time_step
 from ._cognitive import AbstractCognitiveTask, share
 from ._ring_code import DEGREES, RING, bump, points_along
 from ._ring_observers import (
@@ -183,6 +183,7 @@ class RingTask(AbstractCognitiveTask):
 
     def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
         """Draws one trial; `info` holds the `direction` to answer and whether it `responds`."""
+        check_key("key", key)
         u = jax.random.uniform(key, (CHANCES + len(self.timeline),))
         steps, length = draw_steps(self.timeline, self.dt, u[CHANCES:], jitter)
         draw = self._rule.draw(u[:CHANCES])

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ._checks import check_integer, check_time_step
+from ._checks import check_integer, check_key, check_time_step
 from ._cognitive import AbstractCognitiveTask, share
 from ._task import Trial
 from ._timeline import Period, as_floats, nominal_steps, steps_in
@@ -77,6 +77,7 @@ class RuleReversal(AbstractCognitiveTask):
         `info` holds the `stimuli` and the `rules` (0 or 1) of the presentations, and which of
         them are `counted`; the choice to make is their sum modulo 2.
         """
+        check_key("key", key)
         u = jax.random.uniform(key, (self.presentations + 2,))
         k = jnp.arange(self.presentations, dtype=jnp.int32)
         # Presentations count from 0: the reversal is before 1 … k - 2, or, as k - 1, never.

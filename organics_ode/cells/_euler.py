@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..circuits import AbstractCircuit
+from ..circuits import NO_TIME, AbstractCircuit
 from ._cell import AbstractCell, read_step
 
 
@@ -36,7 +36,7 @@ class Euler(AbstractCell[Any]):
 
     def step(self, state: Any, x: Float[Array, " m"]) -> Any:
         """The state one step later, for the input x (m,)."""
-        velocity = self.circuit.vector_field(None, state, x)
+        velocity = self.circuit.vector_field(NO_TIME, state, x)
         return jax.tree.map(lambda s, v: s + jnp.asarray(self.dt, s.dtype) * v, state, velocity)
 
     def initial_state(self) -> Any:

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_positive_integer, refuse
+from .._checks import check_positive_integer, read_key, refuse
 from .._constraints import resolve
 from ._cell import AbstractCell
 
@@ -52,8 +52,9 @@ class LSTM(AbstractCell[LSTMState]):
             size: n.
             key: a PRNG key.
         """
-        check_positive_integer("input_size", input_size)
-        check_positive_integer("size", size)
+        key = read_key("key", key)
+        input_size = check_positive_integer("input_size", input_size)
+        size = check_positive_integer("size", size)
         return cls(eqx.nn.LSTMCell(input_size, size, key=key))
 
     @property

@@ -5,7 +5,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from .._steps import runge_kutta
-from ..circuits import AbstractCircuit
+from ..circuits import NO_TIME, AbstractCircuit
 from ._cell import AbstractCell, read_step
 
 
@@ -42,7 +42,7 @@ class RungeKutta(AbstractCell[Any]):
         v, unravel = ravel_pytree(state)
 
         def velocity(v: Array) -> Array:
-            return ravel_pytree(self.circuit.vector_field(None, unravel(v), x))[0]
+            return ravel_pytree(self.circuit.vector_field(NO_TIME, unravel(v), x))[0]
 
         return unravel(runge_kutta(velocity, v, velocity(v), jnp.asarray(self.dt, v.dtype)))
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..circuits import AbstractCircuit
+from ..circuits import NO_TIME, AbstractCircuit
 from ._cell import AbstractCell, read_step
 
 
@@ -50,7 +50,7 @@ class ShuOsher(AbstractCell[Any]):
         """The state one step later, for the input x (m,)."""
         start = state
         for share in self.shares:
-            velocity = self.circuit.vector_field(None, state, x)
+            velocity = self.circuit.vector_field(NO_TIME, state, x)
 
             def mixed(before: Array, s: Array, v: Array, share: float = share) -> Array:
                 return (1 - share) * before + share * (s + jnp.asarray(self.dt, s.dtype) * v)

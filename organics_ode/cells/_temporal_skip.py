@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import as_float_array, is_traced, refuse
+from .._checks import as_float_array, is_traced, read_integer, refuse
 from .._constraints import Frozen, resolve
 from ._cell import AbstractCell
 
@@ -186,10 +185,8 @@ def _read_length(length: Any) -> Int[Array, ""]:
     """θ, checked."""
     if is_traced(length):
         return jnp.asarray(length, jnp.int32)
-    is_whole = np.shape(length) == () and np.issubdtype(np.asarray(length).dtype, np.integer)
-    if not is_whole or int(length) < 1:
-        refuse("length", "be a whole number of steps, at least 1", f"it is {length!r}")
-    return jnp.asarray(int(length), jnp.int32)
+    must = "be a whole number of steps, at least 1"
+    return jnp.asarray(read_integer("length", length, 1, must), jnp.int32)
 
 
 def _read_beta(beta: Any) -> Frozen | float:

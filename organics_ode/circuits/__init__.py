@@ -28,3 +28,4 @@ from ._rate import (
     RateNetworkState as RateNetworkState,
     check_units as check_units,
 )
+from ._time import NO_TIME as NO_TIME

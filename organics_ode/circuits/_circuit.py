@@ -4,7 +4,6 @@ from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 import jax
-import numpy as np
 import paramax
 from jaxtyping import Array, Float
 
@@ -17,6 +16,7 @@ from .._checks import (
     check_shape,
     common_dtype,
     refuse,
+    shape_of,
 )
 from .._constraints import Connectivity, NonNegative, Positive, resolve
 
@@ -94,7 +94,7 @@ def _node(parameter: Any, name: str, array: Array) -> Any:
 
 def _sizes(W_zx: Any, W_r: Any) -> dict[str, int]:
     """n from the recurrent matrix, m from the input matrix."""
-    shape_r, shape_z = np.shape(resolve(W_r)), np.shape(resolve(W_zx))
+    shape_r, shape_z = shape_of("W_r", resolve(W_r)), shape_of("W_zx", resolve(W_zx))
     if len(shape_r) != 2 or shape_r[0] != shape_r[1] or shape_r[0] == 0:
         refuse("W_r", "be a square matrix (n, n)", f"it has shape {shape_r}")
     n = shape_r[0]
@@ -117,7 +117,7 @@ def cast(name: str, node: Any, dtype: Any) -> Any:
 
 def check_elementwise(name: str, f: Any, dtype: Any) -> Any:
     """A function that keeps the shape and the dtype of an array."""
-    if not callable(f):
+    if not callable(f) or isinstance(f, type):
         refuse(name, "be a function", f"it is {f!r}")
     probe = jax.ShapeDtypeStruct((2,), dtype)
     found: Any = jax.eval_shape(f, probe)

@@ -17,7 +17,9 @@ from .._checks import (
     check_shape,
     common_dtype,
     is_traced,
+    read_key,
     refuse,
+    shape_of,
 )
 from .._constraints import resolve
 from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
@@ -81,7 +83,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         *,
         phi: Callable[[Array], Array] = jnp.tanh,
     ):
-        shape = np.shape(resolve(chi))
+        shape = shape_of("chi", resolve(chi))
         if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
             refuse("chi", "be a square matrix (N, N)", f"it has shape {shape}")
         W_x = np.zeros((shape[0], 0)) if W_x is None else W_x
@@ -121,7 +123,8 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         Raises:
             ValueError: an argument is bad.
         """
-        check_positive_integer("size", size)
+        key = read_key("key", key)
+        size = check_positive_integer("size", size)
         if size < _DIRECTIONS:
             refuse("size", "be at least 3, for three orthogonal directions", f"it is {size}")
         numbers, c = _read_geometry(geometry), as_float_array("c", c)
@@ -179,8 +182,9 @@ def orthogonal_directions(
     size: int, count: int, *, key: PRNGKeyArray
 ) -> Float[Array, "count size"]:
     """Random vectors that are orthogonal and of norm √size, exactly: rows (count, size)."""
-    check_positive_integer("size", size)
-    check_positive_integer("count", count)
+    key = read_key("key", key)
+    size = check_positive_integer("size", size)
+    count = check_positive_integer("count", count)
     if count > size:
         refuse("count", f"be at most `size` = {size}", f"it is {count}")
     Q, R = jnp.linalg.qr(jax.random.normal(key, (size, count)))
@@ -208,7 +212,7 @@ def _read(parameters: dict[str, Any], size: int) -> dict[str, Any]:
     """Check every parameter and cast all of them to one floating dtype; nodes stay nodes."""
     values = {name: resolve(p) for name, p in parameters.items()}
     # The matrix that is not given has no say in the dtype.
-    dtype = common_dtype(*(v for v in values.values() if np.size(v)))
+    dtype = common_dtype(*(v for name, v in values.items() if 0 not in shape_of(name, v)))
     arrays = {name: as_float_array(name, v, dtype) for name, v in values.items()}
     m = arrays["m"]
     if m.ndim not in (1, 2) or m.shape[0] != size or m.size == 0:

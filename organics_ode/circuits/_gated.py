@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._checks import read_key
 from .._constraints import Frozen, resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
 from ._circuit import AbstractCircuit, Parameter, read_parameters
@@ -145,7 +146,8 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
                 as `LogUniform(10, 300)`. Time constants must fit the sequence.
             rectification, exponent: as above.
         """
-        check_sizes(input_size, size)
+        key = read_key("key", key)
+        input_size, size = check_sizes(input_size, size)
         keys = jax.random.split(key, 14)
         W_zx = input_matrix(keys[0], (size, input_size))
         W_r, W = orthogonal_matrix(keys[1], size), pool_matrix(keys[2], size)
@@ -193,6 +195,7 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
 
     def random_state(self, key: PRNGKeyArray) -> GatedORGaNICsState:
         """The reference's random start: y ~ U(0, 1) scaled to norm 1, a, b1 ~ U(0, 1), b0 = 1."""
+        key = read_key("key", key)
         dtype = resolve(self.W_r).dtype
         y, a, b1 = (jax.random.uniform(k, (self.size,), dtype) for k in jax.random.split(key, 3))
         return GatedORGaNICsState(y / jnp.linalg.norm(y), a, jnp.ones_like(y), b1)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_positive_integer, check_positive_number, refuse
+from .._checks import check_positive_integer, check_positive_number, read_number, refuse
 from .._constraints import AbstractNode, Bounded
 
 
@@ -34,10 +34,9 @@ class LogUniform(AbstractInitializer):
     bound: float
 
     def __init__(self, low: float, high: float, *, bound: float | None = None):
-        check_positive_number("low", low)
-        check_positive_number("high", high)
+        low, high = (read_number(*named) for named in (("low", low), ("high", high)))
         self.low, self.high = low, high
-        self.bound = low / 2 if bound is None else bound
+        self.bound = low / 2 if bound is None else read_number("bound", bound)
         if not 0 <= self.bound < low < high:
             refuse(
                 "low", "lie between `bound` and `high`", f"{self.bound}, {low}, {high} were given"
@@ -63,8 +62,7 @@ class LogitNormal(AbstractInitializer):
     shortest: float
 
     def __init__(self, shortest: float):
-        check_positive_number("shortest", shortest)
-        self.shortest = shortest
+        self.shortest = float(check_positive_number("shortest", shortest))
 
     def __call__(self, key: PRNGKeyArray, size: int) -> Bounded:
         tau = self.shortest / jax.nn.sigmoid(jax.random.normal(key, (size,)))
@@ -97,6 +95,5 @@ def orthogonal_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
     return jax.random.orthogonal(key, size)
 
 
-def check_sizes(input_size: int, size: int) -> None:
-    check_positive_integer("input_size", input_size)
-    check_positive_integer("size", size)
+def check_sizes(input_size: int, size: int) -> tuple[int, int]:
+    return check_positive_integer("input_size", input_size), check_positive_integer("size", size)

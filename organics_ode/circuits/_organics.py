@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._checks import read_key
 from .._constraints import resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
 from ._circuit import AbstractCircuit, Parameter, read_parameters
@@ -110,7 +111,8 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
                 such as `LogUniform(2, 200)`.
             rectification, exponent: as above.
         """
-        check_sizes(input_size, size)
+        key = read_key("key", key)
+        input_size, size = check_sizes(input_size, size)
         keys = jax.random.split(key, 8)
         W_zx = input_matrix(keys[0], (size, input_size))
         W_r, W = orthogonal_matrix(keys[1], size), pool_matrix(keys[2], size)

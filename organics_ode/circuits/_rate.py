@@ -10,13 +10,17 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._checks import (
     as_float_array,
+    as_known_array,
     check_finite,
     check_nonnegative,
     check_positive,
     check_positive_integer,
     check_shape,
     common_dtype,
+    read_key,
+    read_number,
     refuse,
+    shape_of,
 )
 from .._constraints import Connectivity, Frozen, resolve
 from .._facts import obeys, what_is
@@ -82,7 +86,7 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         tau_noise: Any = 100.0,
         input_units: tuple[int, int] | None = None,
     ):
-        shape = np.shape(resolve(W))
+        shape = shape_of("W", resolve(W))
         if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
             refuse("W", "be a square matrix (n, n)", f"it has shape {shape}")
         self.input_units = check_units("input_units", input_units, shape[0])
@@ -124,8 +128,9 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         Raises:
             ValueError: an argument is bad.
         """
-        check_positive_integer("input_size", input_size)
-        check_positive_integer("size", size)
+        key = read_key("key", key)
+        input_size = check_positive_integer("input_size", input_size)
+        size = check_positive_integer("size", size)
         units = check_units("input_units", input_units, size)
         first = np.arange(size) < round(0.8 * size)
         tau = np.where(first, 100.0, 50.0) if tau is None else tau
@@ -229,15 +234,14 @@ def check_units(name: str, units: Any, size: int | None) -> tuple[int, int]:
 
 def _connect(W: Array, mask: Any, excitatory: float | None, self_connections: bool) -> Any:
     n = len(W)
-    mask = np.ones((n, n), bool) if mask is None else np.asarray(mask)
+    mask = np.ones((n, n), bool) if mask is None else as_known_array("mask", mask)
     if mask.shape != (n, n) or mask.dtype != bool:
         found = f"it has shape {mask.shape} and dtype {mask.dtype}"
         refuse("mask", f"be a boolean array (n, n) = ({n}, {n})", found)
     mask = mask & (self_connections | ~np.eye(n, dtype=bool))
     signs = None
     if excitatory is not None:
-        if not 0 <= excitatory <= 1:
-            refuse("excitatory", "lie between 0 and 1", f"it is {excitatory}")
+        excitatory = read_number("excitatory", excitatory, 0.0, 1.0)
         signs = np.where(np.arange(n) < round(excitatory * n), 1, -1)
         W = jnp.abs(W) * jnp.asarray(signs, W.dtype)[None, :]
     if mask.all() and signs is None:

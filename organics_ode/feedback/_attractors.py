@@ -66,7 +66,7 @@ def attractors(
         ValueError: an argument is bad.
     """
     check_positive_number("dt", dt)
-    check_positive_integer("steps", steps)
+    steps = check_positive_integer("steps", steps)
     c = read_network(network)
     circuit, _, x = read_point(c, None, jnp.zeros(c.input_size) if x is None else x)
     z0 = check_finite("z0", as_float_array("z0", z0, c.n.dtype))

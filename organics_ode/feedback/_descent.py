@@ -13,7 +13,7 @@ from .._linearise import jacobian_matrix
 from .._shared import Shared, compiled, shared
 from .._unroll import unroll
 from ..cells import Euler
-from ..circuits import FeedbackNetwork, FeedbackNetworkState, Parameter
+from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState, Parameter
 from ._conditions import Conditions, read_conditions
 from ._settle import rounding, settle
 from ._trained import Trained
@@ -46,7 +46,7 @@ class AtFixedPoint(AbstractRun):
         state = FeedbackNetworkState(v)
         J = _stopped(jacobian_matrix(network, state, x))
         # A Newton step with J held: to rounding it moves nothing, and its derivative is −J⁻¹ ∂f/∂θ.
-        v = v - jnp.linalg.solve(J, network.vector_field(None, state, x).x)
+        v = v - jnp.linalg.solve(J, network.vector_field(NO_TIME, state, x).x)
         return jnp.where(rests, v, jnp.nan)
 
 
@@ -65,7 +65,7 @@ class FromRest(AbstractRun):
 
 
 def _read_steps(steps: int, dt: float) -> tuple[int, float]:
-    check_positive_integer("steps", steps)
+    steps = check_positive_integer("steps", steps)
     check_positive_number("dt", dt)
     return steps, float(dt)
 
@@ -119,11 +119,11 @@ def descend(
         ValueError: an argument is bad.
         RuntimeError: the training diverged, or no fixed point was found.
     """
-    check_positive_integer("steps", steps)
+    steps = check_positive_integer("steps", steps)
     run = AtFixedPoint() if run is None else run
     if not isinstance(run, AbstractRun):
         refuse("run", "be AtFixedPoint() or FromRest(steps, dt)", f"it is {run!r}")
-    if not callable(weights):
+    if not callable(weights) or isinstance(weights, type):
         refuse("weights", "be a function of the network", f"it is {weights!r}")
     if not _optimizer.is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")

@@ -5,7 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .._checks import check_positive_integer, check_positive_number, check_state, is_traced, refuse
+from .._checks import (
+    check_positive_integer,
+    check_positive_number,
+    check_state,
+    is_traced,
+    read_integer,
+    refuse,
+)
 from ..cells import Euler
 from ..circuits import FeedbackNetwork
 from ._conditions import Conditions, read_conditions
@@ -55,13 +62,14 @@ def force(
     """
     for name, value in (("alpha", alpha), ("dt", dt), ("duration", duration)):
         check_positive_number(name, value)
-    check_positive_integer("every", every)
+    every = check_positive_integer("every", every)
     conditions = read_conditions(network, target, x)
     if not conditions.is_single:
         refuse("x", "have shape (k,)", "it has two axes, and FORCE runs along one trajectory")
     updates = round(float(duration) / (float(dt) * every))
     if updates < 1:
         refuse("duration", "hold at least one update, dt·every", f"it is {duration}")
+    read_integer("duration", updates, 1, "hold fewer than 2^31 updates, dt·every")
     start = check_state("state0", state0, conditions.network.initial_state())
     trained = _force(conditions, start, float(dt), (every, updates), jnp.asarray(alpha))
     return _raise_divergence(trained)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import refuse
+from .._checks import check_positive_number, read_number, refuse
 from .._shared import equal_one, jitted
 
 Function = Callable[[Array], Array]
@@ -148,6 +148,7 @@ def average(f: Function, variance: Any, *, tolerance: float = 1e-10) -> float:
         ValueError: an argument is bad, or f is not smooth enough.
     """
     delta = read_number("variance", variance, low=0.0)
+    tolerance = float(check_positive_number("tolerance", tolerance))
     with jax.enable_x64(True):
         return float(settled((read_phi(f, "f"),), jnp.asarray([delta]), tolerance)[0][0, 0])
 
@@ -156,19 +157,3 @@ def read_phi(phi: Any, name: str = "phi") -> Function:
     if not callable(phi):
         refuse(name, "be an elementwise function of arrays", f"it is {phi!r}")
     return cast(Function, equal_one(phi))
-
-
-def read_number(name: str, value: Any, low: float = -float("inf")) -> float:
-    """A finite number, not below `low`, as a float."""
-    is_number = jnp.ndim(value) == 0 and not isinstance(value, bool | str | None)
-    try:
-        number = float(cast(Any, value)) if is_number else None
-    except (TypeError, ValueError):
-        number = None
-    if number is None:
-        refuse(name, "be a number", f"it is {value!r}")
-    if not abs(number) < float("inf"):
-        refuse(name, "be finite", f"it is {number}")
-    if number < low:
-        refuse(name, f"be at least {low:g}", f"it is {number}")
-    return number

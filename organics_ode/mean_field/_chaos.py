@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._checks import read_number
 from .._shared import jitted
-from ._averages import Function, average_at, host_nodes, integrands, read_number, read_phi
+from ._averages import Function, average_at, host_nodes, integrands, read_phi
 from ._equations import external, gap
 from ._geometry import Geometry, Overlaps
 from ._roots import bisect, brackets, evaluate
 from ._solutions import read_one, sup_of, z_range
 
 _POINTS = 48  # of the curve
+_STRONGEST = 1e6  # random connections: beyond them Δ0 is out of reach of the quadrature
 _SIZES = (128, 512, 2048)  # coefficients of φ
 
 
@@ -61,7 +63,7 @@ def chaos(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Ch
         Sompolinsky, Crisanti, Sommers, Physical Review Letters 61:259 (1988); Mastrogiuseppe,
         Ostojic, Neural Computation 31:1139 (2019).
     """
-    one, g, c = read_one(geometry), read_number("g", g, 0.0), read_number("c", c)
+    one, g, c = read_one(geometry), read_number("g", g, 0.0, _STRONGEST), read_number("c", c)
     o = Overlaps(*map(float, one.overlaps(c)))
     with jax.enable_x64(True):
         phi = read_phi(phi)

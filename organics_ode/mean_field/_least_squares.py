@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import refuse
+from .._checks import read_number, refuse
 from .._shared import jitted
-from ._averages import Function, averages_at, derivative, host_nodes, read_number, read_phi
+from ._averages import Function, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, spectrum_of, variance
 from ._geometry import Geometry, Overlaps
 from ._pairs import pair_averages, pair_nodes

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from .._checks import is_traced, refuse
+from .._checks import as_known_array, is_traced, read_number, refuse
 from .._shared import jitted
-from ._averages import Function, read_number, read_phi
+from ._averages import Function, read_phi
 from ._geometry import Geometry
 from ._padded import padded_solutions
 from ._solutions import calibrate, sup_of
@@ -63,14 +63,14 @@ def phase_map(geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp
         refuse("geometries", "be a Geometry with fields (rows,)", f"it is {geometries!r}")
     if any(map(is_traced, jax.tree.leaves(geometries))):
         refuse("geometries", "be known: this is a host function", "it is traced by jax")
-    g, targets = read_number("g", g, 0.0), np.asarray(targets, float)
-    if targets.ndim != 1 or not np.all(np.isfinite(targets)):
+    g, targets = read_number("g", g, 0.0), as_known_array("targets", targets)
+    if targets.ndim != 1 or np.iscomplexobj(targets) or not np.all(np.isfinite(targets)):
         refuse("targets", "be finite numbers (columns,)", f"they are {targets}")
     phi = read_phi(phi)
     sup_of(phi)
     with jax.enable_x64(True):
         fields = jax.tree.map(jnp.asarray, geometries)
-        found = _map(phi, fields, jnp.asarray(g), jnp.asarray(targets))
+        found = _map(phi, fields, jnp.asarray(g), jnp.asarray(targets, float))
         return PhaseMap(*map(np.asarray, found))
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from .._checks import check_positive_integer
+from .._checks import check_positive_integer, read_scalar, refuse, shown
 from .._shared import jitted
 from ._averages import Function, averages_at, integrands, read_phi, settled
 from ._equations import external, gap, gap_slope, linearise, newton
@@ -64,7 +64,7 @@ def padded_solutions(
     to where it is, since two roots may hide there. Newton's method on averages of 96 nodes does the
     rest, and its last two steps carry derivatives up to the third. In 64 bits pairs 1e-6 apart were
     told apart in tests; where three states all but meet, a pair can be missed, and `solutions`
-    knows better. Nothing is checked; bad numbers give NaN.
+    knows better. Bad numbers inside jit give NaN.
 
     Args:
         geometry: a `Geometry` of scalars.
@@ -76,7 +76,10 @@ def padded_solutions(
     Returns:
         A `PaddedSolutions`.
     """
-    check_positive_integer("most", most)
+    most = check_positive_integer("most", most)
+    if not isinstance(geometry, Geometry) or np.ndim(geometry.rho):
+        refuse("geometry", "be one Geometry", f"it is {shown(geometry)}")
+    g, c = read_scalar("g", g, 0.0), read_scalar("c", c)
     o = geometry.overlaps(c)
     dtype = jnp.zeros(()).dtype
     o = Overlaps(*(jnp.asarray(v, dtype) for v in o))

@@ -9,17 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import is_traced, refuse
+from .._checks import is_traced, read_number, refuse
 from .._shared import jitted
-from ._averages import (
-    Function,
-    average_at,
-    averages_at,
-    derivative,
-    host_nodes,
-    read_number,
-    read_phi,
-)
+from ._averages import Function, average_at, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, gap, gap_slope, linearise, newton, variance
 from ._geometry import Geometry, Overlaps
 from ._roots import all_roots, evaluate

@@ -40,7 +40,7 @@ def basins(
     """
     found, q = fixed_points(circuit, x), read(circuit, x)
     y, a = read_points(q, y, a)
-    check_positive_integer("max_steps", max_steps)
+    max_steps = check_positive_integer("max_steps", max_steps)
     everything = jnp.concatenate([found.states.y, found.states.a], axis=1)
     stable = np.flatnonzero(np.asarray(found.is_stable))
     targets = everything[stable]

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
-from .._checks import refuse
+from .._checks import as_known_array, refuse, shown
 from .._linearise import read_point
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import Scalars, read_host
@@ -72,7 +72,7 @@ def bifurcation(circuit: AbstractCircuit, x: Any, name: str, values: Any) -> Bif
     Raises:
         ValueError: an argument is bad.
     """
-    if name not in PARAMETERS:
+    if not isinstance(name, str) or name not in PARAMETERS:
         refuse("name", f"be one of {', '.join(PARAMETERS)}", f"it is {name!r}")
     at = vary(circuit, x, name)
     values = _read_values(name, values)
@@ -92,7 +92,10 @@ def bifurcation(circuit: AbstractCircuit, x: Any, name: str, values: Any) -> Bif
 
 
 def _read_values(name: str, values: Any) -> Float[np.ndarray, " v"]:
-    values = np.asarray(values, float)
+    values = as_known_array("values", values)
+    if np.iscomplexobj(values) or values.dtype == bool:
+        refuse("values", "be at least two increasing numbers", f"they are {shown(values)}")
+    values = values.astype(float)
     if values.ndim != 1 or values.size < 2 or not np.all(np.diff(values) > 0):
         refuse("values", "be at least two increasing numbers", f"they are {values}")
     low = values[0]

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import as_float_array, check_finite, refuse
+from .._checks import as_float_array, check_finite, read_number, refuse, shape_of, shown
 from .._facts import obeys, what_is
 from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
@@ -54,10 +54,10 @@ def read_points(q: Scalars, y: Any, a: Any) -> tuple[Array, Array]:
 
 
 def read_range(name: str, value: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, value)
-    except (TypeError, ValueError):
-        refuse(name, "be (low, high), two numbers", f"it is {value!r}")
+    is_pair = isinstance(value, tuple | list | np.ndarray | jax.Array)
+    if not is_pair or shape_of(name, value) != (2,):
+        refuse(name, "be (low, high), two numbers", f"it is {shown(value)}")
+    low, high = (read_number(name, bound) for bound in value)
     if not -math.inf < low < high < math.inf:
         refuse(name, "be (low, high) with low < high", f"it is {value}")
     return low, high

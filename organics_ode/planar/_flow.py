@@ -106,7 +106,7 @@ def nullcline_curves(
     Raises:
         ValueError: an argument is bad.
     """
-    check_positive_integer("points", points)
+    points = check_positive_integer("points", points)
     q = read_host(circuit, x)[0]
     ranges = read_range("y_range", y_range), read_range("a_range", a_range)
     y, a = (np.linspace(*limits, points + 1) for limits in ranges)

@@ -39,7 +39,7 @@ def separatrices(
     """
     found, q = fixed_points(circuit, x), read(circuit, x)
     box = np.array([read_range("y_range", y_range), read_range("a_range", a_range)])
-    check_positive_integer("points", points)
+    points = check_positive_integer("points", points)
     scale = jnp.asarray(box[:, 1] - box[:, 0], q.c.dtype)
     saddles = [i for i, kind in enumerate(found.kinds) if kind == "saddle"]
     starts = [_departures(circuit, x, found, i, scale) for i in saddles]

@@ -46,7 +46,7 @@ def plot_phase_portrait(
     """
     found = planar.fixed_points(circuit, x)  # Before a figure is made: an argument may be wrong.
     nullclines = planar.nullcline_curves(circuit, x, y_range, a_range)
-    check_positive_integer("points", points)
+    points = check_positive_integer("points", points)
     borders = _borders(circuit, x, found, y_range, a_range)
     ax = axes_of(ax)
     _shade_basins(ax, circuit, x, y_range, a_range, points)

@@ -40,7 +40,7 @@ def plot_leading_eigenvalues(
     ts = read_numbers("ts", ts, "(time,)", 1)
     if not hasattr(spectra, "eigenvalues"):
         refuse("spectra", "be a Spectrum over time", f"it is {a_or_an(type(spectra).__name__)}")
-    check_positive_integer("count", count)
+    count = check_positive_integer("count", count)
     real, marks = np.real(np.asarray(spectra.eigenvalues)), read_periods(periods, len(ts))
     if real.ndim != 2 or len(real) != len(ts):
         refuse("spectra", f"have eigenvalues ({len(ts)}, d)", f"their shape is {real.shape}")

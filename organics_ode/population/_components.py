@@ -73,8 +73,7 @@ def principal_components(responses: Any, count: int | None = None) -> PrincipalC
     if not is_traced(responses):
         check_finite("responses", responses)
     rows = responses.reshape(-1, responses.shape[-1])
-    k = min(rows.shape) if count is None else count
-    check_positive_integer("count", k)
+    k = check_positive_integer("count", min(rows.shape) if count is None else count)
     if k > min(rows.shape):
         refuse("count", f"be at most {min(rows.shape)}", f"it is {count}")
     return _decompose(rows, k)

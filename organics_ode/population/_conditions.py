@@ -5,10 +5,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
+from .._checks import (
+    as_float_array,
+    as_known_array,
+    check_finite,
+    check_positive_integer,
+    is_traced,
+    refuse,
+)
 
 
 class ConditionMeans(NamedTuple):
@@ -73,7 +79,10 @@ def period_mean(responses: Any, period: Any) -> Float[Array, "*batch n"]:
         ValueError: an argument is bad.
     """
     responses = as_float_array("responses", responses)
-    steps = jnp.asarray(period)
+    steps = period if is_traced(period) else as_known_array("period", period)
+    steps = jnp.asarray(steps)
+    if not jnp.issubdtype(steps.dtype, jnp.integer):
+        refuse("period", "hold whole numbers of steps", f"its dtype is {steps.dtype}")
     if responses.ndim < 2:
         refuse("responses", "have axes (..., time, n)", f"its shape is {responses.shape}")
     if steps.shape not in ((2,), (*responses.shape[:-2], 2)):
@@ -96,9 +105,9 @@ def read_trials(
     responses: Any, labels: Any, conditions: int, name: str = "labels"
 ) -> tuple[Array, Array]:
     """Responses as floats, 0 in trials that are left out, and labels as integers, checked."""
-    check_positive_integer("conditions", conditions)
+    conditions = check_positive_integer("conditions", conditions)
     responses = as_float_array("responses", responses)
-    labels = labels if is_traced(labels) else np.asarray(labels)
+    labels = labels if is_traced(labels) else as_known_array(name, labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer) and labels.dtype != bool:
         refuse(name, "hold integers", f"its dtype is {labels.dtype}")
     if responses.ndim < 1 or labels.shape != responses.shape[:1]:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import refuse
+from .._checks import check_positive_integer, refuse, shown
 from ._conditions import moments, read_trials, variances_of
 from ._share import rounding, share
 
@@ -47,6 +47,7 @@ def selectivity(responses: Any, labels: Any, conditions: int) -> Float[Array, " 
     Raises:
         ValueError: an argument is bad.
     """
+    conditions = check_positive_integer("conditions", conditions)
     return _selectivity(*_read(responses, labels, conditions), conditions)
 
 
@@ -87,6 +88,9 @@ def mixed_selectivity(
         Rigotti et al., "The importance of mixed selectivity in complex cognitive tasks", Nature 497
         (2013).
     """
+    if not isinstance(conditions, tuple | list) or len(conditions) != 2:
+        refuse("conditions", "be a pair of whole numbers (k_1, k_2)", f"it is {shown(conditions)}")
+    conditions = tuple(check_positive_integer("conditions", k) for k in conditions)
     rows, first = _read(responses, first, conditions[0], "first")
     rows, second = _read(rows, second, conditions[1], "second")
     return _mixed_selectivity(rows, first, second, *conditions)

@@ -71,7 +71,7 @@ def tuning(responses: Any, directions: Any, bins: int = 8) -> Tuning:
     Reference:
         Mardia, Jupp, "Directional statistics", Wiley (2000), for the resultant.
     """
-    check_positive_integer("bins", bins)
+    bins = check_positive_integer("bins", bins)
     responses = as_float_array("responses", responses)
     directions = as_float_array("directions", directions, responses.dtype)
     if responses.ndim != 2:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._checks import check_positive_integer, refuse
+from .._checks import check_positive_integer, read_key, refuse
 from ._classes import CLASSES, classify
 from ._study import RandomMatrix, describe, load, read_file, read_study, save
 from ._trials import run_trials
@@ -57,6 +57,8 @@ class PhaseDiagram(eqx.Module):
 
 def gaussian(key: PRNGKeyArray, n: int) -> Float[Array, "n n"]:
     """Entries N(0, 1)/√n: eigenvalues fill the unit disk for every n, so Δ has no scale of n."""
+    key = read_key("key", key)
+    n = check_positive_integer("n", n)
     return jax.random.normal(key, (n, n)) / np.sqrt(n)
 
 
@@ -122,10 +124,11 @@ def phase_diagram(
         z/√n. With `gaussian` R is not symmetric, and z has a random direction: circuits may cycle
         where theirs become slow, and borders are not to be compared.
     """
+    key = read_key("key", key)
     from tqdm import tqdm
 
     study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)
-    check_positive_integer("trials", trials)
+    trials = check_positive_integer("trials", trials)
     devices = list(jax.devices()[:1] if devices is None else devices)
     arguments = describe(study, key, random)
     file = read_file(path)

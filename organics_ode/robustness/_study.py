@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import _storage as files
-from .._checks import check_positive_integer, check_positive_number, refuse
+from .._checks import as_known_array, check_positive_integer, check_positive_number, refuse, shown
 from .._encoding import Unloadable, flatten, unflatten
 from .._paths import read_target
 from ._legacy import is_legacy, read_legacy
@@ -39,7 +39,7 @@ def read_study(
     deltas, norms = _read_axis("deltas", deltas), _read_axis("norms", norms)
     if norms[0] == 0:
         refuse("norms", "be positive", "the first is 0")
-    check_positive_integer("size", size)
+    size = check_positive_integer("size", size)
     numbers = {"b": b, "sigma": sigma, "tau": tau, "duration": T, "slow": slow}
     for name, value in numbers.items():
         check_positive_number(name, value)
@@ -47,7 +47,10 @@ def read_study(
 
 
 def _read_axis(name: str, value: Any) -> Float[np.ndarray, " k"]:
-    array = np.asarray(value, float)
+    array = as_known_array(name, value)
+    if np.iscomplexobj(array) or array.dtype == bool:
+        refuse(name, "be a list of finite numbers", f"it is {shown(value)}")
+    array = array.astype(float)
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
         refuse(name, "be a list of finite numbers", f"it is {value}")
     if array[0] < 0 or not np.all(np.diff(array) > 0):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from .._checks import check_positive_integer, refuse
+from .._checks import check_positive_integer, read_key, read_number, refuse
 from .._constraints import resolve
 from .._members import as_members
 from .._objective import Loss
@@ -33,15 +33,14 @@ def read_models(models: Any) -> PyTree:
     return members
 
 
-def check_options(given: dict[str, Any]) -> None:
-    """Numbers, the schedule, the optimizer, the loss and the key."""
+def read_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The numbers, as ints and floats; what else there is, checked."""
+    numbers = {}
     counts = ("rounds", "steps_per_round", "batch_size", "trials", "evaluate_every")
     for name in (*counts, "checkpoint_every"):
-        check_positive_integer(name, given[name])
+        numbers[name] = check_positive_integer(name, given[name])
     for name in ("criterion", "burn_in", "activity", "weights"):
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-            refuse(name, "be a number, at least 0", f"it is {value!r}")
+        numbers[name] = read_number(name, given[name], 0.0)
     schedule, optimizer, loss = given["schedule"], given["optimizer"], given["loss"]
     if schedule is not None and not isinstance(schedule, SkipSchedule):
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
@@ -49,10 +48,8 @@ def check_options(given: dict[str, Any]) -> None:
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     if loss is not None and not callable(loss):
         refuse("loss", "be a function or None", f"it is {loss!r}")
-    try:
-        jax.random.fold_in(given["key"], 0)
-    except (TypeError, ValueError):
-        refuse("key", "be one PRNG key such as `jax.random.key(0)`", f"it is {given['key']!r}")
+    read_key("key", given["key"])
+    return numbers
 
 
 def read_source(

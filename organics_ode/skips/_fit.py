@@ -21,10 +21,10 @@ from .._shared import shared
 from ..cells import StateSkip
 from ..models import SequenceToSequence
 from ._arguments import (
-    check_options,
     check_trials,
     read_loss,
     read_models,
+    read_options,
     read_restarts,
     read_source,
 )
@@ -113,7 +113,13 @@ def fit_with_skips(
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
         tasks with long-term dependencies", NeurIPS 36 (2023).
     """
-    check_options(locals())
+    numbers = read_options(locals())
+    rounds, steps_per_round, batch_size, trials = (
+        numbers[name] for name in ("rounds", "steps_per_round", "batch_size", "trials")
+    )
+    evaluate_every, checkpoint_every = numbers["evaluate_every"], numbers["checkpoint_every"]
+    criterion, burn_in = numbers["criterion"], numbers["burn_in"]
+    activity, weights = numbers["activity"], numbers["weights"]
     members = read_models(models)
     source = read_source(models, task, burn_in, key, batch_size)
     loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
@@ -125,7 +131,7 @@ def fit_with_skips(
     model = models[0]
     descent = without_decay(optimizer, eqx.filter(model, trainable(model)))
     rules = shared(descent, loss, restarts)
-    penalties = jnp.asarray(float(activity)), jnp.asarray(float(weights))
+    penalties = jnp.asarray(activity), jnp.asarray(weights)
     run = Run(rules, *penalties, steps_per_round, trials, mesh)
     state = start(rules, members)
     checkpoints = Checkpoints(

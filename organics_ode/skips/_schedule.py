@@ -2,7 +2,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 
-from .._checks import check_positive_integer, refuse
+from .._checks import check_positive_integer, read_integer, read_number, refuse
 from ..cells import AbstractSkip, CoarseStep
 from ._trials import Restarts
 
@@ -64,17 +64,18 @@ class SkipSchedule(eqx.Module):
         if not isinstance(scheme, AbstractSkip):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
             refuse("scheme", must, f"it is {scheme!r}")
-        for name, value in (("length", length), ("stages", stages), ("rounds", rounds)):
-            check_positive_integer(name, value)
-        if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 <= beta < 1:
-            refuse("beta", "be a number, at least 0 and below 1", f"it is {beta!r}")
+        length = check_positive_integer("length", length)
+        stages = check_positive_integer("stages", stages)
+        rounds = check_positive_integer("rounds", rounds)
+        if (beta := read_number("beta", beta, 0.0)) >= 1:
+            refuse("beta", "be below 1", f"it is {beta:g}")
         if rounds < stages:
             refuse("rounds", "be at least the number of `stages`", f"{rounds} < {stages}")
         if restarts is not None and not callable(restarts):
             must = "be a function of a trial, such as `task.presentation_starts`"
             refuse("restarts", must, f"it is {restarts!r}")
-        self.scheme, self.length, self.stages = scheme, int(length), int(stages)
-        self.beta, self.rounds, self.restarts = float(beta), int(rounds), restarts
+        self.scheme, self.length, self.stages = scheme, length, stages
+        self.beta, self.rounds, self.restarts = beta, rounds, restarts
 
     def at(self, round: int) -> Stage:
         """The stage of a round, counted from 0."""
@@ -90,5 +91,4 @@ class SkipSchedule(eqx.Module):
 
 
 def _check_round(round: Any) -> None:
-    if isinstance(round, bool) or not isinstance(round, int) or round < 0:
-        refuse("round", "be a whole number from 0", f"it is {round!r}")
+    read_integer("round", round, 0, "be a whole number from 0")
