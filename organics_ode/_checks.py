@@ -213,7 +213,7 @@ def _as_number(value: Any) -> float | None:
     try:
         return float(value) if is_real else None
     except OverflowError:
-        return float("inf") if value > 0 else -float("inf")
+        return float("inf") if value > 0 else -float("inf")  # pyright: ignore
 
 
 def check_positive_integer(name: str, value: Any) -> int:
@@ -231,7 +231,7 @@ def read_integer(
     if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0 and not is_key(value):
         value = value.item()
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_integer or not low <= value <= high:
+    if not is_integer or not low <= value <= high:  # pyright: ignore
         must = must if high < _LARGEST or not is_integer or value < low else f"be at most {high}"
         refuse(name, must, f"it is {shown(value)}")
     return int(value)

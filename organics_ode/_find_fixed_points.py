@@ -81,8 +81,7 @@ def find_fixed_points(
     starts = check_positive_integer("starts", starts)
     if key is None:
         refuse("key", "be given where `starts` is a number", "it is None")
-    key = read_key("key", key)
-    return _from_drawn(circuit, x, key, starts, _read_scale(scale, like), rounds)
+    return _from_drawn(circuit, x, read_key("key", key), starts, _read_scale(scale, like), rounds)
 
 
 def _from_states(circuit: AbstractCircuit, x: Array, rows: Array) -> FixedPoints:

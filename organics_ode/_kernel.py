@@ -69,7 +69,7 @@ class _Drives(NamedTuple):
 
 def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher]:
     """Whether the kernel computes this cell: the exponent must be known when compiling."""
-    circuit: Any = cell.circuit if obeys(cell, Euler, ShuOsher) else None
+    circuit: Any = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
     return obeys(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
 
 

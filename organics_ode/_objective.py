@@ -91,7 +91,8 @@ def train_step(
     state: State, batch: Batch, rules: Shared, mesh: Mesh | None = None
 ) -> tuple[State, dict[str, Array]]:
     """A `gradient_step` by the rules: an optimizer, a loss and a metric."""
-    return gradient_step(state, batch, *rules.whole(), mesh)
+    optimizer, loss, metric = rules.whole()
+    return gradient_step(state, batch, optimizer, loss, metric, mesh)
 
 
 @compiled

@@ -62,7 +62,7 @@ def shared(*values: Any) -> Shared:
 
 def compiled(function: Callable[..., Any]) -> Any:
     """`equinox.filter_jit`, for functions of what is `Shared`: only so many programs are kept."""
-    jitted = eqx.filter_jit(function)
+    jitted: Any = eqx.filter_jit(function)
     _programs.append(jitted._cached)
     return jitted
 
@@ -105,7 +105,7 @@ def _exactly(leaf: Any) -> Any:
     """What two leaves must have in common to be one: 1, 1.0 and True are equal, and three."""
     if isinstance(leaf, jax.Array | np.ndarray | np.generic):
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        values = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        values = np.asarray(jax.random.key_data(leaf) if is_key else leaf)  # pyright: ignore
         return str(leaf.dtype), values.shape, values.tobytes()
     return (type(leaf), repr(leaf)) if isinstance(leaf, int | float | complex) else leaf
 

@@ -27,6 +27,7 @@ class Scalars(NamedTuple):
 
 
 def read(circuit: Any, x: Any) -> Scalars:
+    checked: Any
     checked, _, x = read_point(circuit, None, x)
     must = "be an ORGaNICs with one unit, n = 1"
     if not obeys(checked, ORGaNICs):
@@ -35,7 +36,7 @@ def read(circuit: Any, x: Any) -> Scalars:
         refuse("circuit", must, f"it has n = {checked.initial_state().y.size}")
     if checked.rectification is not Rectification.NONE:
         refuse("circuit", "have no rectification", f"it has {checked.rectification}")
-    c: Any = checked
+    c = checked
     b0, b1, sigma, tau_y, tau_a = (v.reshape(()) for v in (c.b0, c.b1, c.sigma, c.tau_y, c.tau_a))
     z, beta = (c.W_zx @ x)[0], power(sigma * b0, c.exponent)
     return Scalars(b1 * z, c.W_r[0, 0], c.W[0, 0], beta, c.exponent, tau_y, tau_a)

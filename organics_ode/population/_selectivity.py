@@ -90,10 +90,10 @@ def mixed_selectivity(
     """
     if not isinstance(conditions, tuple | list) or len(conditions) != 2:
         refuse("conditions", "be a pair of whole numbers (k_1, k_2)", f"it is {shown(conditions)}")
-    conditions = tuple(check_positive_integer("conditions", k) for k in conditions)
-    rows, first = _read(responses, first, conditions[0], "first")
-    rows, second = _read(rows, second, conditions[1], "second")
-    return _mixed_selectivity(rows, first, second, *conditions)
+    k1, k2 = (check_positive_integer("conditions", k) for k in conditions)
+    rows, first = _read(responses, first, k1, "first")
+    rows, second = _read(rows, second, k2, "second")
+    return _mixed_selectivity(rows, first, second, k1, k2)
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))

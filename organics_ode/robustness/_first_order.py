@@ -43,6 +43,7 @@ def first_order(circuit: AbstractCircuit, x: Any) -> FirstOrder:
     Raises:
         ValueError: an argument is bad.
     """
+    c: Any
     c, _, x = read_point(circuit, None, x)
     if not obeys(c, ORGaNICs):
         refuse("circuit", "be an ORGaNICs", what_is(c, ORGaNICs))

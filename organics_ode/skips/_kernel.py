@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._constraints import Frozen, resolve
 from .._facts import obeys
-from ..cells import AbstractCell, AbstractSkip, Euler, SkipBlock, skip_step
+from ..cells import AbstractSkip, Euler, SkipBlock, skip_step
 from ..circuits import RateNetwork
 
 
@@ -43,7 +43,7 @@ class Mixing(NamedTuple):
     beta: Array
 
 
-def applies(cell: AbstractCell) -> bool:
+def applies(cell: Any) -> bool:
     """Whether the kernel takes this cell, whose nodes must not be resolved yet."""
     if not obeys(cell, Euler) or not obeys(cell.circuit, RateNetwork):
         return False
