@@ -453,7 +453,10 @@ def test_other_circuits_are_refused(make, message):
         (lambda c: planar.nullclines(c, ONE, np.ones((2, 2))), r"`y` must have shape \(points,\)"),
         (lambda c: planar.separatrices(c, ONE, (1, 0), (0, 1)), r"`y_range` must be \(low, high\)"),
         (lambda c: planar.separatrices(c, ONE, (0, 1), 3), r"`a_range` must be \(low, high\), two"),
-        (lambda c: planar.nullcline_curves(c, ONE, (0, np.inf), (0, 1)), r"`y_range` must be finite"),
+        (
+            lambda c: planar.nullcline_curves(c, ONE, (0, np.inf), (0, 1)),
+            r"`y_range` must be finite",
+        ),
         (lambda c: planar.basins(c, ONE, ONE, ONE, max_steps=0), r"`max_steps` must be a positive"),
         (lambda c: planar.bifurcation(c, ONE, "p", [1, 2]), r"`name` must be one of W_r, W,"),
         (lambda c: planar.bifurcation(c, ONE, "W", [2, 1]), r"`values` must be at least two incr"),

@@ -34,7 +34,8 @@ class LogUniform(AbstractInitializer):
     bound: float
 
     def __init__(self, low: float, high: float, *, bound: float | None = None):
-        low, high = (check_positive_number(*named) for named in (("low", low), ("high", high)))
+        named = (("low", low), ("high", high))
+        low, high = (float(check_positive_number(*each)) for each in named)
         self.low, self.high = low, high
         self.bound = low / 2 if bound is None else read_number("bound", bound)
         if not 0 <= self.bound < low < high:
