@@ -91,7 +91,7 @@ class Bounded(AbstractNode):
     def __init__(self, value: Any, low: float, high: float = float("inf")):
         low, high = read_number("low", low), read_number("high", high, is_finite=False)
         if not low < high:
-            refuse("low", "be finite and below `high`", f"they are {low} and {high}")
+            refuse("low", "be below `high`", f"they are {low} and {high}")
         array = check_finite("value", as_float_array("value", value))
         for name, bound in (("low", low), ("high", high)):
             as_float_array(name, bound, array.dtype)
