@@ -61,13 +61,19 @@ class Equations(eqx.Module):
             return terms
         # Where the terms of an equation vanish with its variables, what they are made of is rounded
         # at the circuit's own scale.
-        of_scale = highest(jnp.abs(self.jacobian(v)) * self.sizes()[None, :], axis=1)
+        of_scale = highest(jnp.abs(self.jacobian(v)) * self.sizes(v)[None, :], axis=1)
         return jnp.maximum(terms, 64 * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale)
 
-    def sizes(self) -> Float[Array, " d"]:
-        """How large each variable is at the start, or becomes within its relaxation time."""
-        v = ravel(self.circuit.initial_state())
-        return jnp.maximum(jnp.abs(v), jnp.abs(self.times(v) * self.velocity(v)))
+    def sizes(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
+        """How large each variable is at the start, or becomes within its relaxation time; where it
+        rests at 0, the largest one of its field."""
+        rest = ravel(self.circuit.initial_state())
+        size = jnp.maximum(jnp.abs(rest), jnp.abs(self.times(rest) * self.velocity(rest)))
+        largest = jax.tree.map(
+            lambda leaf: jnp.full(leaf.shape, highest(jnp.abs(leaf)) if leaf.size else 0),
+            self.unravel(v),
+        )
+        return jnp.where(size > 0, size, ravel(largest))
 
     def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);

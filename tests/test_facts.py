@@ -254,6 +254,19 @@ def test_every_equation_is_solved_to_its_own_terms(r, c, dtype):
     np.testing.assert_allclose(point.state.u, c, rtol=1e-9 if dtype == np.float64 else 1e-4)
 
 
+def test_a_variable_at_zero_is_solved_beside_one_that_is_not():
+    class Both(Linear):
+        def vector_field(self, t, state, x):
+            return Pair(jnp.tanh(3 * state.u) - state.u)
+
+    circuit = Both(*jnp.zeros((3, 2)))
+    starts = Pair(jnp.array([[0.9, 0.1], [0.1, -0.9], [0.9, 0.9]]))
+    found = oo.find_fixed_points(circuit, np.zeros(1), starts=starts)
+    v = scipy.optimize.brentq(lambda v: np.tanh(3 * v) - v, 0.5, 2)
+    for point in ((v, 0), (0, -v), (v, v)):
+        assert np.min(np.max(np.abs(np.asarray(found.states.u) - point), axis=1)) < 1e-9
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_constant_drift_has_no_fixed_point_beside_terms_of_any_size(dtype):
     for size in (1.0, 1e3, 1e6):
