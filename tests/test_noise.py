@@ -150,7 +150,7 @@ def test_proportional_noise_is_additive_noise_of_the_size_of_the_response():
         circuit, x, frequencies, Noise(State(0.3 * np.abs(y), 0.1 * a), State(0.0, 0.0))
     )
     for name in additive:
-        np.testing.assert_allclose(proportional[name], additive[name], rtol=1e-12)
+        np.testing.assert_allclose(proportional[name], additive[name], rtol=1e-10)
 
 
 # --- against simulated paths -----------------------------------------------------------------
