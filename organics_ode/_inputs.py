@@ -122,7 +122,11 @@ class FunctionInput(AbstractInput):
             refuse("function", "be a function of t", f"it is {shown(self.function)}")
 
     def __call__(self, t: Any) -> Float[Array, " m"]:
-        return jnp.asarray(self.function(t))
+        value = self.function(t)
+        try:
+            return jnp.asarray(value)
+        except (TypeError, ValueError):
+            return refuse("inputs", "give numbers (m,) at every t", f"it gave {shown(value)}")
 
     @property
     def switch_times(self) -> None:
