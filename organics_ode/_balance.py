@@ -46,6 +46,13 @@ def largest_terms(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
 
 
 @Fact
+def rounding(circuit: AbstractCircuit, state: Any, x: Array) -> Any:
+    """How much of its largest term every equation may lose by rounding within its terms, where that
+    is more than a few ε."""
+    return jax.tree.map(jnp.zeros_like, state)
+
+
+@Fact
 def is_positive(circuit: AbstractCircuit, state: Any) -> Any:
     """Which variables are positive on every trajectory that starts so."""
     return jax.tree.map(lambda leaf: jnp.full(leaf.shape, False), state)
@@ -87,6 +94,19 @@ def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     g0, g1 = gains(c, y, a, x)
     terms_b = (jnp.maximum(jnp.abs(b0), g0) / c.tau_b0, jnp.maximum(jnp.abs(b1), g1) / c.tau_b1)
     return GatedORGaNICsState(*_terms(c, y, a, b0, b1, x), *terms_b)
+
+
+@rounding.register(GatedORGaNICs)
+def _(circuit: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+    """σ(u) loses (1 − σ) times what u loses in its sum, relative to itself."""
+    c, (y, a, _, _) = circuit, state
+    g0, g1 = gains(c, y, a, x)
+    sizes = [
+        jnp.abs(W_x) @ jnp.abs(x) + jnp.abs(W_y) @ jnp.abs(y) + jnp.abs(W_a) @ jnp.abs(a)
+        for W_x, W_y, W_a in ((c.W_bx0, c.W_by0, c.W_ba0), (c.W_bx1, c.W_by1, c.W_ba1))
+    ]
+    lost = [jnp.finfo(y.dtype).eps * (1 - g) * s for g, s in zip((g0, g1), sizes, strict=True)]
+    return GatedORGaNICsState(jnp.zeros_like(y), jnp.zeros_like(a), *lost)
 
 
 @relaxation_times.register(FeedbackNetwork)

@@ -14,7 +14,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ._balance import is_positive, largest_terms, relaxation_times, substitute
+from ._balance import is_positive, largest_terms, relaxation_times, rounding, substitute
 from ._extremes import are_finite, highest, lowest
 from ._linearise import jacobian_matrix
 from .circuits import NO_TIME, AbstractCircuit
@@ -61,33 +61,59 @@ class Equations(eqx.Module):
             return terms
         # Where the terms of an equation vanish with its variables, what they are made of is rounded
         # at the circuit's own scale.
-        of_scale = highest(jnp.abs(self.jacobian(v)) * self.sizes(v)[None, :], axis=1)
+        sizes, field = self.sizes(), jax.tree.map(_filled, self.unravel(v))
+        sizes = jnp.where(sizes > 0, sizes, ravel(field))
+        of_scale = highest(jnp.abs(self.jacobian(v)) * sizes[None, :], axis=1)
         return jnp.maximum(terms, 64 * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale)
 
-    def sizes(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        """How large each variable is at the start, or becomes within its relaxation time; where it
-        rests at 0, the largest one of its field."""
+    def sizes(self) -> Float[Array, " d"]:
+        """How large each variable is at the start, or becomes within a relaxation time of the
+        circuit; 0 where it rests at 0."""
         rest = ravel(self.circuit.initial_state())
-        size = jnp.maximum(jnp.abs(rest), jnp.abs(self.times(rest) * self.velocity(rest)))
-        largest = jax.tree.map(
-            lambda leaf: jnp.full(leaf.shape, highest(jnp.abs(leaf)) if leaf.size else 0),
-            self.unravel(v),
+        return jnp.maximum(jnp.abs(rest), jnp.abs(self.times(rest) * self.velocity(rest)))
+
+    def reach(self) -> Float[Array, " d"]:
+        """How far each variable may come by itself, in its own relaxation time; 1 where it rests at
+        0: nothing tells."""
+        rest, sizes = ravel(self.circuit.initial_state()), self.sizes()
+        decay = jnp.abs(jnp.diag(self.jacobian(rest)))
+        alone = jnp.where(
+            decay > 0, jnp.abs(self.velocity(rest)) / jnp.where(decay > 0, decay, 1), 0
         )
-        return jnp.where(size > 0, size, ravel(largest))
+        return jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
 
     def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
-        infinite where any of it is not finite, or too large for its reciprocal to be a number."""
+        infinite where any of it is not finite, or too large for its reciprocal to be a number, or
+        where rounding leaves more open than the tolerance asks for."""
         least, most = jnp.finfo(v.dtype).tiny ** 0.5, jnp.finfo(v.dtype).max ** 0.5
         # Where all variables vanish at the fixed point, no term is left to compare with.
         f, here = self.velocity(v), self.terms(jnp.where(jnp.abs(v) < least, least, v))
         terms = jnp.maximum(here, terms)
         ratio = jnp.where(f == 0, 0, jnp.abs(f) / jnp.where(f == 0, 1, terms))
-        is_known = are_finite(v, f, ratio) & jnp.all(terms < most)
+        is_known = are_finite(v, f, ratio) & jnp.all(terms < most) & self._is_resolved(v)
         return jnp.where(is_known, highest(ratio), jnp.inf)
+
+    def _is_resolved(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
+        lost = ravel(rounding(self.circuit, self.unravel(v), self.x))
+        is_summed = highest(lost) <= tolerance(v.dtype)
+        return is_summed if largest_terms.is_known(self.circuit) else is_summed & self._is_held(v)
+
+    def _is_held(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
+        """Whether a state is near, or the field changes where it is scaled. Far out a drift c is
+        nothing beside terms of c over the tolerance: where the field stays the same, none rests."""
+        is_near = jnp.all(tolerance(v.dtype) * jnp.abs(v) <= 0.1 * self.reach())
+        J = self.jacobian(v)
+        moved, terms = jnp.abs(J @ v), jnp.abs(J) @ jnp.abs(v)
+        return is_near | jnp.any(moved > tolerance(v.dtype) ** 0.5 * terms)
 
     def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:
         return Point(v, self.residual(v), jnp.asarray(steps))
+
+
+def _filled(leaf: Array) -> Array:
+    """Its largest entry in the place of each."""
+    return jnp.full(leaf.shape, highest(jnp.abs(leaf)) if leaf.size else 0, leaf.dtype)
 
 
 def ravel(state: Any) -> Float[Array, " d"]:

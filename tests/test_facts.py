@@ -15,6 +15,7 @@ from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
 from organics_ode import feedback, planar, robustness
+from organics_ode._balance import rounding
 from organics_ode._facts import Fact, obeys
 
 
@@ -212,6 +213,36 @@ def test_the_training_kernels_leave_other_equations_to_the_scan():
 
 
 # Each equation by its own terms
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_drift_that_rounding_swallows_far_out_is_no_point_of_rest(dtype):
+    # −r + max(r + c, 0): the same as c where r is above 0, and the same as 0 where it is large.
+    one = np.ones((1, 1), dtype)
+    for c, count in ((0.5, 0), (-0.5, 1)):
+        network = oo.RateNetwork(one, one, np.zeros(1, dtype), tau=10.0)
+        x = np.full(1, c, dtype)
+        found = oo.find_fixed_points(network, x, key=jax.random.key(0), starts=48, rounds=2)
+        assert len(found) == count and np.all(np.asarray(found.states.r) < 1e-6)
+        assert oo.fixed_point(network, x, throw=False).succeeded == bool(count)
+
+
+def test_a_gate_that_float32_cannot_sum_is_not_called_solved():
+    # u = 1e4 y − 1e4 x, as 1e4 (y − x): what is left of it is rounded by 1e-3.
+    values = zoo.gated_values(1, 1, dtype=np.float32)
+    for name in ("W_bx0", "W_by0", "W_ba0", "W_bx1", "W_by1", "W_ba1"):
+        values[name] = np.zeros((1, 1), np.float32)
+    values |= {
+        "W_bx1": np.full((1, 1), -2e4, np.float32),
+        "W_by1": np.full((1, 1), 2e4, np.float32),
+    }
+    x = np.full(1, 0.3, np.float32)
+    for change in (np.float32, np.float64):
+        circuit = oo.GatedORGaNICs(**{k: change(v) for k, v in values.items()})
+        state = oo.resolve(circuit).initial_state()
+        state = jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.3), state)
+        lost = rounding(oo.resolve(circuit), state, jnp.asarray(x, change))
+        assert (float(lost.b1[0]) > 2e-5) is (change == np.float32)
 
 
 class Pair(NamedTuple):
