@@ -17,6 +17,7 @@ import organics_ode as oo
 from organics_ode import feedback, planar, robustness
 from organics_ode._balance import rounding
 from organics_ode._facts import Fact, obeys
+from organics_ode._routes import Equations, ravel
 
 
 class Same(oo.ORGaNICs):
@@ -243,6 +244,8 @@ def test_a_gate_that_float32_cannot_sum_is_not_called_solved():
         state = jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.3), state)
         lost = rounding(oo.resolve(circuit), state, jnp.asarray(x, change))
         assert (float(lost.b1[0]) > 2e-5) is (change == np.float32)
+        residual = Equations(oo.resolve(circuit), jnp.asarray(x, change), state).point(ravel(state))
+        assert bool(np.isinf(residual.residual)) is (change == np.float32)
 
 
 class Pair(NamedTuple):

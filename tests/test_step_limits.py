@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 import zoo
 
 import organics_ode as oo
@@ -110,6 +111,31 @@ def test_implicit_solvers_take_a_step_a_hold_too():
     hold = oo.ZeroOrderHold(np.arange(784.0), np.random.default_rng(1).uniform(size=(784, 2)))
     run = oo.simulate(circuit, hold, [0.0, 784.0], solver=diffrax.Kvaerno5())
     assert run.stats["num_steps"] <= 1.5 * 784
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("solver", "dtmax"),
+    [
+        (diffrax.Tsit5(), None),
+        (diffrax.Kvaerno5(), 10.0),
+        # Nothing bounds an implicit step at rest: what should grow is damped (docs/solvers.md).
+        pytest.param(diffrax.Kvaerno5(), None, marks=pytest.mark.xfail(strict=True)),
+    ],
+)
+def test_derivatives_grow_at_an_unstable_point_of_rest(solver, dtmax):
+    """r = 0 rests, and ∂r(T)/∂x = A⁻¹ (exp(A T) − 1)/τ, whose largest mode grows in 50 ms."""
+    W, tau, T = np.array([[1.2, 0.3], [0.1, -0.4]]), np.array([10.0, 20.0]), 500.0
+    network = oo.resolve(oo.RateNetwork(W, np.eye(2), np.zeros(2), tau, f=jnp.tanh))
+    A = (W - np.eye(2)) / tau[:, None]
+    right = np.linalg.solve(A, scipy.linalg.expm(A * T) - np.eye(2)) / tau
+
+    def last(x):
+        options = {"solver": solver, "dtmax": dtmax, "adjoint": FORWARD}
+        return oo.simulate(network, x, [0.0, T], **options).states.r[-1]
+
+    found = jax.jacfwd(last)(jnp.zeros(2))
+    np.testing.assert_allclose(found, right, atol=0.005 * np.abs(right).max())
 
 
 # Inputs that are functions

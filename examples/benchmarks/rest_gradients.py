@@ -3,9 +3,9 @@
 Random circuits rest, are shown something, and rest again: where nothing moves the local error of a
 step is 0, and only the bound on the step keeps the derivatives right. Half of the cases begin at
 their fixed point, some see a blank of a second, some are never shown anything. The reference is
-Kvaerno5 in float64 at a relative tolerance of 1e-8. Prints for each kind of circuit the worst error
-of the gradient, |g − g*| / |g*| over all parameters and inputs, and of the derivative along g* in
-forward mode.
+Kvaerno5 in float64 at a relative tolerance of 1e-8, with steps of at most 10 ms. Prints for each
+kind of circuit the worst error of the gradient, |g − g*| / |g*| over all parameters and inputs, and
+of the derivative along g* in forward mode.
 
     python examples/benchmarks/rest_gradients.py [--cases 10 --seed 0 --json FILE]
 """
@@ -138,7 +138,8 @@ def flat(tree: Any) -> np.ndarray:
 
 def compare(kind: str, n: int, count: int, seed: int, solver: Any, dtype: Any) -> dict[str, Any]:
     cases = draw(kind, n, count, seed)
-    options = {"solver": diffrax.Kvaerno5(), "stepsize_controller": REFERENCE}
+    # At an unstable point of rest its error is 0 too, and long steps damp what should grow.
+    options = {"solver": diffrax.Kvaerno5(), "stepsize_controller": REFERENCE, "dtmax": 10.0}
     (_, good), right = reverse(cases, **options)
     cast = lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x  # noqa: E731
     (_, done), found = reverse(jax.tree.map(cast, cases), solver=solver)
@@ -169,6 +170,7 @@ def main(args: argparse.Namespace) -> None:
         rows.append(compare(kind, n, args.cases, args.seed, SOLVERS[i % len(SOLVERS)], dtype))
         row = "| {circuit:15} | {n:2} | {solver:6} | {dtype:7} | {cases:5} | {failed:6} |"
         print((row + " {reverse:7.1e} | {forward:7.1e} |").format(**rows[-1]), flush=True)
+        jax.clear_caches()  # all these programs together need more memory maps than Linux gives
     total, worst = sum(row["cases"] for row in rows), max(r["reverse"] for r in rows)
     print(f"\n{total} cases, worst error {worst:.1e}, {time.perf_counter() - start:.0f} s")
     if args.json:
