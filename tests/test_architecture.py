@@ -21,7 +21,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
 # Each layer may import the layers above it in this list, and nothing else of the library.
 LAYERS = (
-    {"_checks", "_extremes", "_facts", "_functions", "_lines", "_order", "_steps"},
+    {"_checks", "_extremes", "_facts", "_functions", "_lines", "_order", "_small_loops", "_steps"},
     {"_closures", "_paths"},
     {"_shared"},
     {"_nonlinearities", "_masks", "mean_field", "population"},
@@ -29,6 +29,7 @@ LAYERS = (
     {"_constraints"},
     {"circuits"},
     {"cells", "_inputs", "_linearise", "_closed_form", "_optimizer", "_parts"},
+    {"_tangent_limits"},
     {"_step_limits", "_trajectory", "_within_switches", "_exponents", "_balance"},
     {"_controllers", "_decay"},
     {"_simulate", "_kernel", "_oscillator", "_routes", "_fourier_memory"},

@@ -261,6 +261,7 @@ def main() -> None:
         total = Count()
         for n in options.sizes:
             total += attack(kind, n)
+            jax.clear_caches()  # Every circuit is a program, and Linux maps 65 530 pieces at most.
             print(f"{time.time() - start:6.0f} s  {kind}, n = {n}: {total}", flush=True)
         all_kinds += total
         lines.append(f"| {kind} | {' | '.join(map(str, total[:-1]))} |")
