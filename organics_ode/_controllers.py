@@ -30,16 +30,18 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
 
     controller: diffrax.AbstractAdaptiveStepSizeController
     limits: StepLimits
+    size: Any
     rtol: Any
     atol: Any
     norm: Callable[[Any], Any]
 
-    def __init__(self, controller: Any, limits: StepLimits):
-        self.controller, self.limits = controller, limits
+    def __init__(self, controller: Any, limits: StepLimits, size: Any):
+        self.controller, self.limits, self.size = controller, limits, size
         self.rtol, self.atol, self.norm = controller.rtol, controller.atol, controller.norm
 
     def wrap(self, direction: Any) -> "GuardedSteps":
-        return GuardedSteps(self.controller.wrap(direction), self.limits.wrap(direction))
+        inner, limits = self.controller.wrap(direction), self.limits.wrap(direction)
+        return GuardedSteps(inner, limits, self.size)
 
     def init(
         self,
@@ -69,8 +71,10 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         controller_state: Any,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         inner, rate = controller_state
+        seen = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
+        before, after, error = seen
         keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
-            t0, t1, y0, y1_candidate, args, y_error, error_order, inner
+            t0, t1, before, after, args, error, error_order, inner
         )
         y = jax.tree.map(lambda new, old: jnp.where(keep, new, old), y1_candidate, y0)
         rate = self.limits.turn(rate, start, y, args)
@@ -81,6 +85,12 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
+
+    def _in_sizes(self, state: Any) -> Any:
+        # Backsolve's state holds the derivatives, too, which have no size of their own.
+        if self.size is None or state is None:
+            return state
+        return jax.tree.map(jnp.divide, state, self.size)
 
 
 class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
@@ -150,11 +160,12 @@ def prepare(
     switches: Float[Array, " switches"] | None,
     limits: StepLimits,
     dt0: Float[Array, ""] | None,
+    size: Any = None,
 ) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
     """The user's controller, which now stops at switches, keeps within limits and fails early, and
-    the dt0 for diffrax."""
+    the dt0 for diffrax. Its tolerances are in units of `size`, where that is given."""
     if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        guarded = GuardedSteps(controller, limits)
+        guarded = GuardedSteps(controller, limits, size)
         if switches is None:
             return guarded, dt0
         return diffrax.ClipStepSizeController(guarded, jump_ts=switches), dt0

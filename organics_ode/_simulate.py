@@ -23,7 +23,9 @@ from ._checks import (
 from ._closures import opened
 from ._constraints import resolve
 from ._controllers import prepare
+from ._implicit_steps import with_sized_chord
 from ._inputs import AbstractInput, FunctionInput, as_input
+from ._sizes import sizes
 from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
 from ._within_switches import Driven, WithinSwitches, looks_ahead
@@ -60,7 +62,9 @@ def simulate(
         solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
             magnitude take an implicit one, `diffrax.Kvaerno5()`.
         stepsize_controller: an I controller with rtol 1e-6, atol 1e-7 in float64 and 1e-4, 1e-5 in
-            float32 unless given. It takes about one step per hold of a zero-order hold.
+            float32 unless given, atol in units of each variable's own size: (sigma b0)^p for a, the
+            smaller of drive and response for y, at most 1. The tolerances of a given one are taken
+            as they are. It takes about one step per hold of a zero-order hold.
         adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
         dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
@@ -95,7 +99,13 @@ def simulate(
         _field, method, inputs, ts, _read_step("dtmax", dtmax, dtype), is_backsolve=is_backsolve
     )
     description = _describe_solver(method, controller)
-    steps, dt0 = prepare(controller, inputs.switch_times, limits, _read_step("dt0", dt0, dtype))
+    size = None
+    # A tolerance of the user's is taken as it is, and Backsolve solves for derivatives as well.
+    if stepsize_controller is None and not is_backsolve:
+        size = sizes(circuit, state0, inputs, ts)
+        method = with_sized_chord(method, controller, size)
+    first = _read_step("dt0", dt0, dtype)
+    steps, dt0 = prepare(controller, inputs.switch_times, limits, first, size)
     times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts
     last = None
     if inputs.switch_times is not None:

@@ -31,7 +31,7 @@ LAYERS = (
     {"cells", "_inputs", "_linearise", "_closed_form", "_optimizer", "_parts"},
     {"_tangent_limits"},
     {"_step_limits", "_trajectory", "_within_switches", "_exponents", "_balance"},
-    {"_controllers", "_decay"},
+    {"_controllers", "_decay", "_implicit_steps", "_sizes"},
     {"_simulate", "_kernel", "_oscillator", "_routes", "_fourier_memory"},
     {"_unroll", "_spectrum"},
     {"_search", "_hypotheses"},

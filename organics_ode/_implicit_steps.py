@@ -1,0 +1,42 @@
+"""The equations of an implicit step, solved as exactly as its state is known."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+
+class SizedChord(diffrax.VeryChord):
+    """`diffrax.VeryChord`, whose tolerance is relative to each variable: its state, its increment
+    and its size.
+
+    With one absolute tolerance for all, a modulator of 10⁻⁹ is solved for to 10⁻⁷.
+    """
+
+    size: Any = None
+
+    def step(self, fn: Any, y: Any, args: Any, options: Any, state: Any, tags: Any) -> Any:
+        """One chord step; what a stage starts from is the third last of its arguments."""
+        begin = args[-3]
+
+        def norm(moved: Any) -> Any:
+            scale = jax.tree.map(
+                lambda k, v, unit: (
+                    self.atol * unit + self.rtol * jnp.maximum(jnp.abs(k), jnp.abs(v))
+                ),
+                *(y, begin, self.size),
+            )
+            return self.norm(jax.tree.map(jnp.divide, moved, scale))
+
+        plain = diffrax.VeryChord(0.0, 1.0, norm, self.kappa, self.linear_solver)
+        return plain.step(fn, y, args, options, state, tags)
+
+
+def with_sized_chord(solver: Any, controller: Any, size: Any) -> Any:
+    """The solver, with this root finder in place of diffrax's own."""
+    if type(getattr(solver, "root_finder", None)) is not diffrax.VeryChord:
+        return solver
+    chord = SizedChord(controller.rtol, controller.atol, controller.norm, size=size)
+    return eqx.tree_at(lambda s: s.root_finder, solver, chord)

@@ -1,0 +1,20 @@
+"""A part of what `attack_solutions.py` tries, and all of it where time allows."""
+
+import pytest
+from attack_solutions import attack, cases
+
+BOUND = 100  # In units of rtol.
+
+
+def test_a_few_solutions():
+    # The smallest sigma, with constant gains, in both dtypes.
+    assert max(attack(cases()[0]).worst.values()) < BOUND
+
+
+@pytest.mark.slow
+def test_all_solutions():
+    for case in cases():
+        outcome = attack(case)
+        for dtype, worst in outcome.worst.items():
+            # What every method of order 5 gets wrong, errors that add up and kinks, is not ours.
+            assert worst < max(BOUND, 2 * outcome.usual[dtype]), case.text()

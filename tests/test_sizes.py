@@ -1,0 +1,61 @@
+"""The size of each variable, and that a tolerance is relative to it."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import zoo
+
+import organics_ode as oo
+from organics_ode._inputs import as_input
+from organics_ode._sizes import sizes
+
+TS = jnp.array([0.0, 10.0])
+
+
+def sizes_of(circuit, x):
+    circuit = oo.resolve(circuit)
+    return sizes(circuit, circuit.initial_state(), as_input(x), TS)
+
+
+def test_a_modulator_is_as_large_as_it_rests_and_a_response_as_its_drive():
+    circuit = oo.ORGaNICs(*np.ones((3, 1, 1)), sigma=1e-4, b0=0.5, b1=0.5, tau_y=2.0, tau_a=2.0)
+    found = sizes_of(circuit, jnp.array([1e-3]))
+    assert found.a[0] == pytest.approx(0.25e-8)
+    # The drive, 0.5e-3, is heard once more through w_r = 1, and too small to be normalized.
+    assert found.y[0] == pytest.approx(1e-3)
+
+
+def test_without_a_drive_it_is_the_first_state_and_never_more_than_1():
+    circuit = oo.resolve(zoo.organics())
+    silent = jnp.zeros(circuit.input_size)
+    start = oo.ORGaNICsState(jnp.full(4, 0.25), jnp.ones(4))
+    assert np.all(sizes(circuit, start, as_input(silent), TS).y == 0.25)
+    assert np.all(sizes_of(circuit, silent).y == 1)
+
+
+class Other(oo.ORGaNICs):
+    """A circuit with equations of its own, at another scale."""
+
+    def vector_field(self, t, state, x):
+        """ẏ = 10⁻⁶ − y, ȧ = 10⁻³ − a."""
+        return oo.ORGaNICsState(1e-6 - state.y, 1e-3 - state.a)
+
+
+def test_a_subclass_with_its_own_equations_has_the_sizes_of_these():
+    circuit = oo.ORGaNICs.random(1, 2, key=jax.random.key(0))
+    other = Other(**{k: getattr(circuit, k) for k in zoo.values()})
+    found = sizes_of(other, jnp.zeros(1))
+    np.testing.assert_allclose(found.y, 1e-6)
+    np.testing.assert_allclose(found.a, 1e-3)
+
+
+@pytest.mark.parametrize("solver", (diffrax.Tsit5(), diffrax.Kvaerno5()))
+def test_a_small_sigma_is_solved_to_the_tolerance(solver):
+    circuit = oo.ORGaNICs(*np.ones((3, 1, 1)), sigma=1e-4, b0=0.5, b1=0.5, tau_y=2.0, tau_a=2.0)
+    exact = diffrax.PIDController(rtol=1e-10, atol=1e-18)
+    x, ts = jnp.array([0.5]), jnp.linspace(0, 40, 9)
+    expected = oo.simulate(circuit, x, ts, stepsize_controller=exact)
+    found = oo.simulate(circuit, x, ts, solver=solver)
+    np.testing.assert_allclose(found.states.a, expected.states.a, rtol=1e-4)
