@@ -20,6 +20,7 @@ from ._linearise import jacobian_matrix
 from .circuits import NO_TIME, AbstractCircuit
 
 _MEMORY = 8  # Steps that the acceleration remembers.
+_LINKS = 3  # From a variable that is driven to those that it drives.
 _MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}
 
 
@@ -68,9 +69,14 @@ class Equations(eqx.Module):
 
     def sizes(self) -> Float[Array, " d"]:
         """How large each variable is at the start, or becomes within a relaxation time of the
-        circuit; 0 where it rests at 0."""
+        circuit, driven or by those that are; 0 where it rests at 0."""
         rest = ravel(self.circuit.initial_state())
-        return jnp.maximum(jnp.abs(rest), jnp.abs(self.times(rest) * self.velocity(rest)))
+        times = self.times(rest)
+        sizes = jnp.maximum(jnp.abs(rest), jnp.abs(times * self.velocity(rest)))
+        passed_on = times[:, None] * jnp.abs(self.jacobian(rest))
+        for _ in range(_LINKS):
+            sizes = jnp.where(sizes > 0, sizes, passed_on @ sizes)
+        return sizes
 
     def reach(self) -> Float[Array, " d"]:
         """How far each variable may come by itself, in its own relaxation time; 1 where it rests at

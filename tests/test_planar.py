@@ -358,6 +358,19 @@ def test_basins_tell_divergence_from_a_run_that_does_not_settle():
     assert planar.basins(circuit, FAINT, np.array([0.5]), np.array([0.5]), max_steps=2)[0] == -2
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_under_a_global_certificate_no_start_diverges(seed):
+    rng = np.random.default_rng(seed)
+    circuit = oo.ORGaNICs(
+        *np.ones((2, 1, 1)), rng.uniform(0.2, 1, (1, 1)), *rng.uniform(0.1, 0.9, 3), 2.0, 3.0
+    )
+    x = rng.normal(size=1)
+    assert oo.certify(circuit, x).holds
+    # A modulator of 0 is the edge of what the theorem speaks of.
+    reached = planar.basins(circuit, x, np.array([1.0, -1.0, 0.0]), np.zeros(3))
+    assert np.all(reached == 0)
+
+
 def test_basins_do_not_settle_on_a_limit_cycle():
     # Beyond the Hopf point at x = .0203 a cycle surrounds the left focus.
     circuit, x = circuit_of(**MEMORY), 0.03 * ONE

@@ -185,11 +185,20 @@ class Truth:
         x = jnp.asarray(x, np.float64)
         self._speed = jax.jit(lambda v: ravel_pytree(circuit.vector_field(None, unravel(v), x))[0])
         self._slope = jax.jit(jax.jacfwd(self._speed))
-        self.size = flat.size
+        self.size, self._unravel = flat.size, unravel
+        self._sizes = np.tile(circuit.D, 2) if isinstance(circuit, Own) else None
+
+    def scale(self, v: np.ndarray) -> np.ndarray:
+        """What each variable could be: one that rests at 0 does so to rounding."""
+        if self._sizes is not None:
+            return self._sizes
+        fields = jax.tree.map(lambda f: jnp.full(f.shape, jnp.max(jnp.abs(f))), self._unravel(v))
+        return np.asarray(ravel_pytree(fields)[0])
 
     def near(self, v: np.ndarray) -> tuple[float, np.ndarray]:
-        """How far the next root is, by the largest share of a variable, and the Jacobians here and
-        there, which lie on two sides of a kink if the root is on it."""
+        """How far the next root is, by the largest share of a variable, or of a hundredth of what
+        it could be, and the Jacobians here and there, which lie on two sides of a kink if the root
+        is on it."""
         units = np.maximum(np.abs(v), 1e-9 * np.max(np.abs(v)) + 1e-300)
         J = np.asarray(self._slope(v))
         rows = np.max(np.abs(J) * units, axis=1)
@@ -202,7 +211,9 @@ class Truth:
         )
         w = found.x * units
         rest = np.max(np.abs(np.asarray(self._speed(w)) / rows))
-        distance = np.max(np.abs(w - v) / np.maximum(np.abs(w), units))
+        distance = np.max(
+            np.abs(w - v) / np.maximum(np.maximum(np.abs(w), units), self.scale(v) / 100)
+        )
         return (float(distance) if rest < 1e-9 else np.inf), np.stack(
             [self._slope(v), self._slope(w)]
         )

@@ -24,6 +24,11 @@ def test_a_circuit_without_a_point_gets_none():
     assert check("own, no point of rest", 2, 1).solved == 0
 
 
+def test_float32_blurs_no_variable_to_the_size_of_another():
+    # A response of 1e-4 beside one of 100 was once allowed a hundredfold residual.
+    check("own, sizes over 12 decades", 2, 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", attack.SIZES)
 @pytest.mark.parametrize("kind", attack.KINDS)
