@@ -10,9 +10,10 @@ import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import jax.scipy.linalg
 import numpy as np
 from equinox.internal import nextafter
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ._extremes import highest
 
@@ -21,9 +22,11 @@ _MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of i
 _MIXED = 0.1  # Of a fixed direction in every turn: what had died out of the vector may come back.
 _FRESH = 4.0  # The least time since an event over the step: e⁻⁴ is left of the fastest mode.
 _DAMPED = 0.17  # −Re λ/|λ| from which on a mode counts as damped.
-_MARGIN = 0.9  # Of the stability limit there; at a ratio of .5 the limit is a sixth further out.
-_SQUARINGS = 12  # Of the propagator of a 4096th of the time.
-_EXPLICIT, _IMPLICIT = 3e-4, 1e-4  # The error of a step, relative to the mode itself.
+_MARGIN = 0.8  # Of the stability limit there; at a ratio of .5 the limit is a sixth further out.
+_SQUARINGS = 16  # Of the propagator of a 65 536th of the time.
+# The error of a step, relative to a mode that decays or rings, and to one that grows, which may
+# do so e⁵⁰-fold, in hundreds of steps.
+_DECAYING, _GROWING = 3e-4, 1e-5
 
 
 class AbstractTangentLimit(eqx.Module):
@@ -42,13 +45,16 @@ class AbstractTangentLimit(eqx.Module):
         """The longest step."""
 
 
-class FastestMode(NamedTuple):
-    """The running estimate of the largest eigenvalue of the Jacobian."""
+class Modes(NamedTuple):
+    """The running estimates of the fastest mode of the Jacobian, and of one that grows."""
 
-    radius: Float[Array, ""]  # |λ|, 1/ms
-    damping: Float[Array, ""]  # −Re λ / |λ|
-    cosine: Float[Array, ""]  # between v and J v, of the last turn
-    vector: Float[Array, " d"]
+    radius: Float[Array, ""]  # |λ| of the fastest, 1/ms
+    damping: Float[Array, ""]  # −Re λ / |λ| of it
+    cosine: Float[Array, ""]  # between v and J v, of its last turn
+    fastest: Float[Array, " d"]
+    growth: Float[Array, ""]  # |λ| of what grows, 1/ms; 0 where nothing does
+    growing: Float[Array, " d"]
+    is_odd: Bool[Array, ""]  # the turns are taken by one and the other
 
 
 class ExplicitLimit(AbstractTangentLimit):
@@ -56,43 +62,54 @@ class ExplicitLimit(AbstractTangentLimit):
 
     c is `faithful`, up to which a step is right to 3·10⁻⁴, while the mode is alive, and grows to
     `reach`, up to which the solver damps what the circuit damps, as it dies; of a mode that
-    hardly decays it stays at `faithful`.
+    hardly decays it stays at `faithful`. Of what grows, fast or slow, |hλ| is at most `growing`,
+    right to 10⁻⁵: every other turn is one with 1 + J/|λ|, under which only that grows.
     """
 
     field: Callable[..., Any] = eqx.field(static=True)
+    growing: float = eqx.field(static=True)
     faithful: float = eqx.field(static=True)
     reach: float = eqx.field(static=True)
 
-    def init(self, t: Any, y: Any, args: Any) -> FastestMode:
-        vector = _generic(sum(leaf.size for leaf in jax.tree.leaves(y))).astype(t.dtype)
-        zero = jnp.zeros((), vector.dtype)
+    def init(self, t: Any, y: Any, args: Any) -> Modes:
+        v = _generic(sum(leaf.size for leaf in jax.tree.leaves(y))).astype(t.dtype)
+        zero = jnp.zeros((), v.dtype)
         turn = lambda rate, _: (self.turn(rate, t, y, args, None), None)  # noqa: E731
-        return jax.lax.scan(turn, FastestMode(zero, zero, zero, vector), None, _TURNS)[0]
+        begin = Modes(zero, zero, zero, v, zero, v, jnp.asarray(False))
+        return jax.lax.scan(turn, begin, None, 2 * _TURNS)[0]
 
-    def turn(self, rate: FastestMode, t: Any, y: Any, args: Any, since: Any) -> FastestMode:
+    def turn(self, rate: Modes, t: Any, y: Any, args: Any, since: Any) -> Modes:
         product, size = _linearise(self.field, t, y, args)
-        vector = rate.vector + _MIXED * _generic(size.size).astype(size.dtype)
-        moved = product(vector)
+        v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
+        v = v + _MIXED * _generic(size.size).astype(size.dtype)
+        moved = product(v)
         # Sums and no products of matrices: with one XLA's CPU backend cannot keep the solve of a
         # small circuit in one kernel (`_small_loops.py`).
-        squared, moved_squared = jnp.sum(vector**2), jnp.sum(moved**2)
-        grown = jnp.sqrt(moved_squared / squared)
-        cosine = jnp.sum(vector * moved) / jnp.sqrt(squared * moved_squared)
-        usable = jnp.isfinite(grown) & (grown > 0)
+        squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
+        rates = jnp.sqrt(moved_squared / squared)
+        cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)
+        usable = jnp.isfinite(rates) & (rates > 0)
         # Means over turns: of a pair that rotates each turn alone says little. Of one that is not
         # damped each cosine is the opposite of the one before.
         memory = jnp.where(rate.radius > 0, _MEMORY, 0)
-        radius = jnp.where(rate.radius > 0, rate.radius, 1) ** memory * grown ** (1 - memory)
+        radius = jnp.where(rate.radius > 0, rate.radius, 1) ** memory * rates ** (1 - memory)
         damping = memory * rate.damping - (1 - memory) * (rate.cosine + cosine) / 2
-        new = FastestMode(radius, damping, cosine, moved / jnp.sqrt(moved_squared))
-        return jax.tree.map(lambda a, b: jnp.where(usable, a, b), new, rate)
+        fastest = moved / jnp.sqrt(moved_squared)
+        even = rate._replace(radius=radius, damping=damping, cosine=cosine, fastest=fastest)
+        grown = v + moved * _inverse(rate.radius)
+        grown = grown / jnp.sqrt(jnp.sum(grown**2))
+        odd = rate._replace(growth=jnp.where(cosine > 0, rates, 0), growing=grown)
+        new = jax.tree.map(lambda a, b: jnp.where(rate.is_odd, a, b), odd, even)
+        new = jax.tree.map(lambda a, b: jnp.where(usable, a, b), new, rate)
+        return new._replace(is_odd=~rate.is_odd)
 
-    def step(self, rate: FastestMode, since: Any) -> Any:
+    def step(self, rate: Modes, since: Any) -> Any:
         damping = jnp.maximum(rate.damping, 0)
         share = jnp.minimum(damping / _DAMPED, 1)
         end = self.faithful + share * (self.reach - self.faithful)
         unit = _inverse(rate.radius)
-        return jnp.clip(damping * since / _FRESH, self.faithful * unit, end * unit)
+        bounded = jnp.clip(damping * since / _FRESH, self.faithful * unit, end * unit)
+        return jnp.minimum(bounded, self.growing * _inverse(rate.growth))
 
 
 class ImplicitLimit(AbstractTangentLimit):
@@ -101,7 +118,7 @@ class ImplicitLimit(AbstractTangentLimit):
     An implicit solver damps whatever is faster than its step, also what should grow or ring on. So
     the step follows what is still alive: ‖J E‖ falls as 1/(e s) while real modes decay, stays at ω
     while one rings, and with growth ‖J E‖/‖E‖ is the rate of the mode that grows. Of |hλ| up to
-    `faithful`, c, a step of the solver is right to 10⁻⁴.
+    `faithful`, c, a step of the solver is right to 10⁻⁵.
     """
 
     field: Callable[..., Any] = eqx.field(static=True)
@@ -122,8 +139,10 @@ class ImplicitLimit(AbstractTangentLimit):
 def tangent_limit(field: Callable[..., Any], solver: Any) -> AbstractTangentLimit:
     """The bound that this solver needs."""
     if isinstance(solver, diffrax.AbstractImplicitSolver):
-        return ImplicitLimit(field, _faithful(solver, _IMPLICIT))
-    return ExplicitLimit(field, _faithful(solver, _EXPLICIT), _reach(solver))
+        return ImplicitLimit(field, _faithful(solver, _GROWING))
+    return ExplicitLimit(
+        field, _faithful(solver, _GROWING), _faithful(solver, _DECAYING), _reach(solver)
+    )
 
 
 def _linearise(field: Any, t: Any, y: Any, args: Any) -> tuple[Callable[[Array], Array], Array]:
@@ -137,10 +156,15 @@ def _linearise(field: Any, t: Any, y: Any, args: Any) -> tuple[Callable[[Array],
 
 
 def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, ""]:
-    """‖J E‖ / max(1, ‖E‖), E = exp(s J) by squaring the trapezoidal step, which neither damps what
-    grows nor the other way round."""
-    half = since / 2 ** (_SQUARINGS + 1) * J
+    """‖J E‖ / max(1, ‖E‖), E = exp(s J) by squaring a step of the L-stable pair of order 2, which
+    keeps what rings for thousands of turns and of what decays nothing, however fast."""
+    gamma = 1 - 0.5**0.5
+    z = since / 2**_SQUARINGS * J
     one = jnp.eye(len(J), dtype=J.dtype)
+    lu = jax.scipy.linalg.lu_factor(one - gamma * z)
+    step = one + (1 - 2 * gamma) * z
+    for _ in range(2):
+        step = jax.scipy.linalg.lu_solve(lu, step)
 
     def square(carry: Any, _: Any) -> tuple[Any, None]:
         E, log = carry
@@ -149,7 +173,7 @@ def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array
         size = jnp.maximum(highest(jnp.abs(E)), jnp.finfo(J.dtype).tiny)
         return (E / size, 2 * log + jnp.log(size)), None
 
-    begin = (jnp.linalg.solve(one - half, one + half), jnp.zeros((), J.dtype))
+    begin = (step, jnp.zeros((), J.dtype))
     (E, log), _ = jax.lax.scan(square, begin, None, _SQUARINGS)
     rate = _norm(J @ E) / jnp.maximum(jnp.exp(-log), _norm(E))
     # Where the propagator says nothing, the step is as short as after an event.
@@ -167,7 +191,7 @@ def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
 
 @functools.cache
 def _reach(solver: Any) -> float:
-    """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a tenth; 1 where the
+    """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a fifth; 1 where the
     coefficients of the solver are not known."""
     growth = _growth(solver)
     if growth is None:

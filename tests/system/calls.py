@@ -216,7 +216,7 @@ CALLS: dict[str, Call] = {
         oo.fourier_memory,
         lambda s: {
             "circuit": oo.GatedORGaNICs.random(
-                1, 4, key=key(s), rectification=oo.Rectification.NONE
+                1, 4, key=key(s), tau_y=8.0, rectification=oo.Rectification.NONE
             ),
             "xs": draw(s, 2, 6, 1),
             "dt": 1.0,
