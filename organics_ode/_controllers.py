@@ -71,8 +71,7 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         controller_state: Any,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         inner, rate = controller_state
-        seen = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
-        before, after, error = seen
+        before, after, error = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
         keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
             t0, t1, before, after, args, error, error_order, inner
         )
@@ -87,7 +86,6 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
 
     def _in_sizes(self, state: Any) -> Any:
-        # Backsolve's state holds the derivatives, too, which have no size of their own.
         if self.size is None or state is None:
             return state
         return jax.tree.map(jnp.divide, state, self.size)

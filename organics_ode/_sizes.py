@@ -4,7 +4,6 @@ An error of 10⁻⁷ is nothing to a response of 1, and all to a modulator that 
 (σ b0)^p = 10⁻⁹, on whose root everything else depends.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from jaxtyping import Array, Float
 
 from ._closed_form import gains
 from ._extremes import highest
+from ._facts import Fact
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 from ._nonlinearities import power, root
 from .circuits import AbstractCircuit, GatedORGaNICs, GatedORGaNICsState, ORGaNICs, ORGaNICsState
@@ -25,13 +25,14 @@ def sizes(circuit: AbstractCircuit, state0: Any, inputs: AbstractInput, ts: Arra
     """A state: the size of each variable under this input, at most 1."""
     x = jax.lax.stop_gradient(_loudest(inputs, ts)).astype(ts.dtype)
     circuit, state0 = jax.lax.stop_gradient((circuit, state0))
-    found = _known_or_own(circuit, ts[0], state0, x)
+    found = _under(circuit, ts[0], state0, x)
     return jax.tree.map(lambda s, v: jax.lax.stop_gradient(_size(s, v)), found, state0)
 
 
-@functools.singledispatch
-def _own_sizes(circuit: AbstractCircuit, t: Any, state0: Any, x: Array) -> Any:
-    """The largest |f|τ of a field where everything is 0, with the mean decay 1/τ of the field."""
+@Fact
+def _under(circuit: AbstractCircuit, t: Any, state0: Any, x: Float[Array, " m"]) -> Any:
+    """How large each variable is under the input x; 0, infinite or NaN where nothing tells. Unless
+    known: the largest |f|τ of a field where everything is 0, with its mean decay 1/τ."""
     driven = circuit.vector_field(t, jax.tree.map(jnp.zeros_like, state0), x)
     decays = _mean_decays(lambda v: circuit.vector_field(t, v, x), state0)
     return jax.tree.map(
@@ -39,21 +40,12 @@ def _own_sizes(circuit: AbstractCircuit, t: Any, state0: Any, x: Array) -> Any:
     )
 
 
-def _known_or_own(circuit: AbstractCircuit, t: Any, state0: Any, x: Float[Array, " m"]) -> Any:
-    """How large each variable is under the input x; 0, infinite or NaN where nothing tells."""
-    kind = type(circuit)
-    known = next(c for c in kind.__mro__ if c in _own_sizes.registry)
-    # What is registered for a class holds for its own equations.
-    own = getattr(known, "vector_field", None) is kind.vector_field
-    return _own_sizes.dispatch(known if own else object)(circuit, t, state0, x)
-
-
-@_own_sizes.register(ORGaNICs)
+@_under.register(ORGaNICs)
 def _(circuit: Any, t: Any, state0: Any, x: Array) -> ORGaNICsState:
     return ORGaNICsState(*_normalized(circuit, circuit.b0, circuit.b1, x))
 
 
-@_own_sizes.register(GatedORGaNICs)
+@_under.register(GatedORGaNICs)
 def _(circuit: Any, t: Any, state0: Any, x: Array) -> GatedORGaNICsState:
     silent = jnp.zeros_like(state0.y)
     b0, b1 = gains(circuit, silent, silent, x)

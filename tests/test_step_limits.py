@@ -168,7 +168,7 @@ def test_derivatives_ring_where_the_state_rests(solver):
 
     found = jax.jacfwd(lambda q, p: last(PendulumState(q, p))[0][-1], (0, 1))(0.0, 0.0)
     right = scipy.linalg.expm(100 * np.array([[0.0, 1.0], [-1.0, -0.01]]))[0]
-    np.testing.assert_allclose(found, right, atol=0.05)
+    np.testing.assert_allclose(found, right, atol=0.03)
 
 
 @pytest.mark.parametrize("since", [0.0, 0.3, 10.0, 3000.0])
@@ -258,6 +258,21 @@ def rate(circuit, state, x):
     return found
 
 
+@pytest.mark.parametrize("n", [1, slow(2), 8, slow(32)])
+def test_the_rate_is_the_spectral_radius_of_the_jacobian(n):
+    of_all = eqx.filter_jit(eqx.filter_vmap(lambda *each: rate(*each).radius))
+    circuits = [oo.resolve(zoo.organics(NONE, n=n, m=n, seed=seed)) for seed in range(8)]
+    xs = [np.random.default_rng(seed).normal(size=n) for seed in range(8)]
+    states = [c.initial_state() for c in circuits]
+    states = [s._replace(y=s.y + 0.3 * x) for s, x in zip(states, xs, strict=True)]
+    stack = lambda *leaves: jnp.stack(leaves)  # noqa: E731
+    found = of_all(*(jax.tree.map(stack, *many) for many in (circuits, states, xs)))
+    matrices = [oo.jacobian(*each) for each in zip(circuits, states, xs, strict=True)]
+    right = [np.abs(np.linalg.eigvals(np.asarray(J))).max() for J in matrices]
+    # Of a pair that rotates the estimate swings around the radius.
+    np.testing.assert_allclose(found, right, rtol=0.35)
+
+
 class LinearState(NamedTuple):
     v: jax.Array
 
@@ -289,6 +304,14 @@ def test_the_damping_is_that_of_the_dominating_mode(mode):
     found = rate(circuit, circuit.initial_state(), jnp.zeros(0))
     assert found.radius == pytest.approx(abs(mode), rel=0.1)
     assert found.damping == pytest.approx(-mode.real / abs(mode), abs=0.1)
+
+
+@pytest.mark.parametrize("slow_mode", [0.3, -0.3])
+def test_growth_is_seen_beside_a_faster_decay(slow_mode):
+    basis = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    circuit = Linear(jnp.asarray(basis @ np.diag([-1.0, -0.5, slow_mode]) @ basis.T))
+    found = rate(circuit, circuit.initial_state(), jnp.zeros(0))
+    assert found.growth == pytest.approx(max(slow_mode, 0), rel=0.2)
 
 
 @pytest.mark.parametrize("solver", [*EXPLICIT, diffrax.Bosh3(), diffrax.Dopri5()])
