@@ -1,6 +1,6 @@
 """ORGaNICs: recurrent circuits of divisive normalization in continuous time, for JAX."""
 
-from . import _small_loops as _small_loops  # sets an option of XLA before anything is compiled
+from . import _compiler as _compiler  # sets options of XLA before anything is compiled
 from ._batches import Batch as Batch, minibatches as minibatches, trials as trials
 from ._certificate import Certificate as Certificate, certify as certify
 from ._constraints import (

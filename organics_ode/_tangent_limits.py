@@ -84,7 +84,7 @@ class ExplicitLimit(AbstractTangentLimit):
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
         # Sums and no products of matrices: with one XLA's CPU backend cannot keep the solve of a
-        # small circuit in one kernel (`_small_loops.py`).
+        # small circuit in one kernel (`_compiler.py`).
         squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
         rates = jnp.sqrt(moved_squared / squared)
         cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)

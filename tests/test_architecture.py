@@ -21,7 +21,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
 # Each layer may import the layers above it in this list, and nothing else of the library.
 LAYERS = (
-    {"_checks", "_extremes", "_facts", "_functions", "_lines", "_order", "_small_loops", "_steps"},
+    {"_checks", "_compiler", "_extremes", "_facts", "_functions", "_lines", "_order", "_steps"},
     {"_closures", "_paths"},
     {"_shared"},
     {"_nonlinearities", "_masks", "mean_field", "population"},
