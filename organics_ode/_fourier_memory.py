@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ._checks import as_float_array, check_finite, check_positive_number, read_key, refuse
+from ._checks import (
+    as_float_array,
+    as_known_array,
+    check_finite,
+    check_positive_number,
+    read_key,
+    refuse,
+)
 from ._constraints import resolve
 from ._facts import obeys, what_is
 from ._nonlinearities import Rectification
@@ -66,7 +73,10 @@ def fourier_memory(
     c, xs = _read(circuit, xs)
     check_positive_number("dt", dt)
     check_positive_number("rms", rms)
-    low, high = cycles
+    pair = as_known_array("cycles", cycles)
+    if pair.shape != (2,):
+        refuse("cycles", "have shape (2,)", f"it has shape {pair.shape}")
+    low, high = pair
     if not 0 < low < high:
         refuse("cycles", "be two positive numbers in rising order", f"they are {low}, {high}")
     if high * 4 > xs.shape[1]:

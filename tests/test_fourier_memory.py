@@ -106,6 +106,9 @@ def test_only_the_drive_and_the_recurrence_change():
         ({"rms": -1.0}, "`rms` must be a positive"),
         ({"cycles": (3.0, 1.0)}, "rising order"),
         ({"cycles": (1.0, 20.0)}, "four steps"),
+        ({"cycles": ["1", "2"]}, "`cycles` must be an array"),
+        ({"cycles": (1.0, 2.0, 3.0)}, "`cycles` must have shape"),
+        ({"cycles": (1.0, np.nan)}, "rising order"),
         ({"xs": np.zeros((2, LENGTH, 2))}, "`xs` must drive"),
     ),
 )
