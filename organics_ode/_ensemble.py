@@ -1,6 +1,7 @@
 """`ensemble`: many seeds or hyperparameters trained at once."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -75,7 +76,8 @@ def ensemble(
         mesh: devices that each take an equal part of the members, such as `device_mesh()`.
 
     Returns:
-        An `EnsembleResult(models, history, outcomes, steps)`.
+        An `EnsembleResult(models, history, outcomes, steps)`. A warning names the members that
+        ended by a label that is no class of the model, where others went on.
 
     Raises:
         ValueError: an argument is bad, a label that counts is no class of the models, or the
@@ -155,7 +157,9 @@ def ensemble(
     )
     now = now._replace(state=state, previous=previous)
     now = run_loop(loop, now, checkpoints, log, progress, mesh)
-    return _finish(now, "completed")
+    ended = _finish(now, "completed")
+    _tell(ended, every_data, loss, metric)
+    return ended
 
 
 class _Run(NamedTuple):
@@ -271,6 +275,18 @@ def _finish(now: Progress, ended: str) -> EnsembleResult:
     models, is_good, taken = _last_good(_members(now, None))
     outcomes = tuple(ended if good else "diverged" for good in is_good.tolist())
     return EnsembleResult(unstack(models), now.history, outcomes, tuple(taken.tolist()))
+
+
+def _tell(ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | None) -> None:
+    """Warn of members whose last batch had a label that is no class, or a mask of nothing: the
+    others have gone on."""
+    for i, (model, outcome) in enumerate(zip(ended.models, ended.outcomes, strict=True)):
+        if outcome == "diverged" and ended.steps[i] > 0:
+            batch = data[min(i, len(data) - 1)](ended.steps[i] - 1)
+            try:
+                explain(model, batch, loss, metric, len(batch.inputs))
+            except ValueError as error:
+                warnings.warn(f"Member {i} ended at step {ended.steps[i]}: {error}", stacklevel=3)
 
 
 def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:

@@ -212,3 +212,14 @@ def test_a_log_that_fills_up_loses_nothing(tmp_path, monkeypatch):
     assert result.steps == (3, 3, 2, 3)  # one had diverged before
     assert result.outcomes == ("interrupted", "interrupted", "diverged", "interrupted")
     assert result.history["loss"].shape == (3, 4)
+
+
+def test_a_label_that_is_no_class_ends_one_member_and_is_named():
+    def spoilt(step):
+        batch = OWN[1](step)
+        return batch if step < 3 else batch._replace(targets=np.full(SIZE, 7))
+
+    data = [OWN[0], spoilt]
+    with pytest.warns(UserWarning, match=r"Member 1 ended at step 4: .*label.* 7"):
+        result = train(seeds(2), data, optimizer=optax.sgd(0.1), hyperparameters=None)
+    assert result.outcomes == ("completed", "diverged") and result.steps == (6, 4)

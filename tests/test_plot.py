@@ -311,6 +311,26 @@ def test_a_phase_diagram_shows_the_most_frequent_class_paler_where_trials_disagr
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Δ", "‖z‖")
 
 
+def test_a_phase_diagram_shows_deltas_of_0():
+    deltas, norms = np.array([0.0, 0.01, 0.1, 1.0]), np.array([0.1, 1.0])
+    classes, blank = np.zeros((3, 4, 2), int), np.full((3, 4, 2), np.nan)
+    ax = oo.plot_phase_diagram(robustness.PhaseDiagram(deltas, norms, classes, *3 * [blank]))
+    ax.figure.canvas.draw()
+    places = ax.transData.transform([(delta, 1.0) for delta in deltas])[:, 0]
+    inside = ax.get_window_extent()
+    assert np.all((inside.x0 < places) & (places < inside.x1))
+    assert np.min(np.diff(places)) > 0.1 * inside.width
+    for values, edges in ((deltas[1:], ax.get_xlim()), (norms, ax.get_ylim())):
+        ratio = np.sqrt(values[1] / values[0])
+        np.testing.assert_allclose(edges[1], values[-1] * ratio)
+    np.testing.assert_allclose(ax.get_ylim()[0], norms[0] / ratio)
+    single = (np.zeros((3, 1, 1), int), *3 * [np.full((3, 1, 1), np.nan)])
+    for delta in (0.0, 0.5):
+        one = robustness.PhaseDiagram(np.array([delta]), np.array([1.0]), *single)
+        low, high = oo.plot_phase_diagram(one).get_xlim()
+        assert low < delta < high
+
+
 # Trained networks
 
 
