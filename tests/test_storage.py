@@ -24,7 +24,7 @@ from organics_ode._history import Columns
 from organics_ode._resume import Checkpoint, _read_rest
 from organics_ode.robustness import _study
 
-OLD = Path(__file__).parent / "old_files"
+OLD = Path(__file__).parent / "old_files" / "version_1"
 
 
 @pytest.fixture

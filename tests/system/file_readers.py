@@ -27,7 +27,7 @@ from organics_ode._resume import Checkpoints, Progress
 from organics_ode.robustness import _study
 from tasks._idx import read_idx
 
-OLD = Path(__file__).parents[1] / "old_files"
+OLD = Path(__file__).parents[1] / "old_files" / "version_1"
 
 
 def kinds(folder: Path) -> dict[str, Any]:
