@@ -1,6 +1,6 @@
 """ORGaNICs: recurrent circuits of divisive normalization in continuous time, for JAX."""
 
-from . import _compiler as _compiler  # sets options of XLA before anything is compiled
+from . import _upstream as _upstream  # options of XLA, set before anything is compiled
 from ._batches import Batch as Batch, minibatches as minibatches, trials as trials
 from ._certificate import Certificate as Certificate, certify as certify
 from ._constraints import (
@@ -38,6 +38,7 @@ from ._inputs import (
     FunctionInput as FunctionInput,
     LinearInput as LinearInput,
     ZeroOrderHold as ZeroOrderHold,
+    ornstein_uhlenbeck as ornstein_uhlenbeck,
 )
 from ._linearise import jacobian as jacobian, jacobian_blocks as jacobian_blocks
 from ._noise import (
@@ -48,7 +49,6 @@ from ._noise import (
     power_spectrum as power_spectrum,
 )
 from ._nonlinearities import Rectification as Rectification
-from ._ornstein_uhlenbeck import ornstein_uhlenbeck as ornstein_uhlenbeck
 from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
 from ._points import FixedPoints as FixedPoints
 from ._pretrained import (
@@ -125,8 +125,5 @@ from .plot import (
     plot_tuning as plot_tuning,
 )
 from .readouts import Readout as Readout
-from .skips import (
-    SkipSchedule as SkipSchedule,
-    fit_with_skips as fit_with_skips,
-)
+from .skips import SkipSchedule as SkipSchedule, fit_with_skips as fit_with_skips
 from .train import evaluate as evaluate, fit as fit

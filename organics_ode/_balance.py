@@ -13,9 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ._closed_form import gains
-from ._extremes import highest
 from ._facts import Fact
-from ._nonlinearities import Rectification, power, root
+from ._nonlinearities import Rectification, highest, power, root
 from .circuits import (
     NO_TIME,
     AbstractCircuit,

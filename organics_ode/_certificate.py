@@ -13,12 +13,11 @@ from jaxtyping import Array, Float
 
 from ._checks import is_traced, refuse
 from ._closed_form import has_constant_gains, is_exact
-from ._extremes import highest
-from ._facts import obeys
 from ._fixed_points import FixedPoint, fixed_point
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 from ._linearise import read_point
-from ._nonlinearities import Rectification
+from ._nonlinearities import Rectification, highest
+from ._obeys import obeys
 from ._spectrum import kind_of
 from .circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 

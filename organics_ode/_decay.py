@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, PyTree
 
 from ._checks import refuse
 from ._constraints import weight_decay_mask
-from ._extremes import highest
+from ._nonlinearities import highest
 from ._optimizer import Always, Blind, Optimizer, start, update, with_scales
 from ._shared import Shared, jitted, shared
 

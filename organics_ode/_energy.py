@@ -11,16 +11,11 @@ from jaxtyping import Array, Float, Int
 from ._checks import check_state, is_traced, refuse
 from ._closed_form import is_exact
 from ._constraints import resolve
-from ._extremes import highest
-from ._facts import obeys
-from ._lyapunov_equation import (
-    StablePoint,
-    refuse_unresolved,
-    resolved_lyapunov,
-    stable_point,
-)
-from ._nonlinearities import Rectification, root
-from ._order import after
+from ._lyapunov_equation import refuse_unresolved, resolved_lyapunov
+from ._nonlinearities import Rectification, highest, root
+from ._obeys import obeys
+from ._stable_point import StablePoint, stable_point
+from ._upstream import after
 from .circuits import AbstractCircuit, ORGaNICs
 
 _FORMS = ("symmetric", "oscillator", "lyapunov")

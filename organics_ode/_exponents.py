@@ -20,8 +20,8 @@ from ._checks import (
     refuse,
 )
 from ._constraints import resolve
-from ._order import after
 from ._parts import Parts, is_whole, parts_of, whole
+from ._upstream import after
 from .cells import AbstractCell
 
 # Below this flatness the ellipse of a complex pair is not told from a double real eigenvalue.

@@ -21,10 +21,11 @@ from ._checks import (
 )
 from ._closed_form import closed_form
 from ._constraints import resolve
+from ._equations import Equations, ravel, tolerance
 from ._facts import Fact
 from ._linearise import read_point
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
-from ._routes import Equations, accelerate, descend, polish, ravel, settle, substituted, tolerance
+from ._routes import accelerate, descend, polish, settle, substituted
 from .circuits import AbstractCircuit, FeedbackNetwork, GatedORGaNICs, ORGaNICs, RateNetwork
 
 _METHODS = (accelerate, settle, substituted, descend)

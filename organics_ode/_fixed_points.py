@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import check_state, is_traced
 from ._constraints import resolve
+from ._equations import ravel, tolerance
 from ._linearise import jacobian_matrix, read_point
-from ._routes import ravel, tolerance
 from ._search import ROUTES, search
 from ._spectrum import is_marginal, is_stable, kind_of, spectrum_of
 from .circuits import NO_TIME, AbstractCircuit

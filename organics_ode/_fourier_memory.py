@@ -17,8 +17,8 @@ from ._checks import (
     refuse,
 )
 from ._constraints import resolve
-from ._facts import obeys, what_is
 from ._nonlinearities import Rectification
+from ._obeys import obeys, what_is
 from .circuits import GatedORGaNICs
 
 

@@ -9,12 +9,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ._extremes import highest, lowest
 from ._linearise import jacobian
-from ._nonlinearities import Rectification, power, root
-from ._order import after
+from ._nonlinearities import Rectification, highest, lowest, power, root
 from ._oscillator import Oscillator, oscillator
 from ._spectrum import spectrum_of
+from ._upstream import after
 
 
 class Check(NamedTuple):

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ._constraints import resolve
-from ._facts import obeys
 from ._masks import hold
 from ._nonlinearities import Rectification, power, root
+from ._obeys import obeys
 from .cells import AbstractCell, Euler, ShuOsher
 from .circuits import GatedORGaNICs, GatedORGaNICsState
 

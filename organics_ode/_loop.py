@@ -1,6 +1,8 @@
 """The loop of a training, which `fit`, `ensemble` and `fit_with_skips` have in common."""
 
 import contextlib
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,7 +21,6 @@ from ._history import (
 )
 from ._recorder import Recorder
 from ._resume import Checkpoints, Progress
-from ._signals import Interruption
 
 Value = TypeVar("Value")
 
@@ -164,3 +165,38 @@ def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
     """With arrays that are whole, of this process alone and tied to no device."""
     state, previous = bring_home(gather((now.state, now.previous), mesh), mesh)
     return now._replace(state=state, previous=previous)
+
+
+class Interruption:
+    """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
+
+    Only the main thread may handle signals, and one that is ignored stays so (nohup). Where nobody
+    answered the request by an exception, the signal is sent again at the end.
+    """
+
+    def __init__(self, *, enabled: bool):
+        self.requested = False
+        self._enabled = enabled
+        self._previous: dict[int, Any] = {}
+        self._number = signal.SIGINT
+
+    def __enter__(self) -> "Interruption":
+        can_handle = self._enabled and threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if can_handle else ():
+            # None: a handler that was not set from Python, and could not be put back.
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
+                self._previous[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, exception_type: Any, *rest: object) -> None:
+        self._restore()
+        if self.requested and exception_type is None:
+            signal.raise_signal(self._number)
+
+    def _request(self, number: int, frame: Any) -> None:
+        self.requested, self._number = True, number
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._previous:
+            signal.signal(*self._previous.popitem())

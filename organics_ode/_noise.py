@@ -10,8 +10,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Complex, Float
 
 from ._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
-from ._lyapunov_equation import refuse_unresolved, resolved_lyapunov, stable_point
+from ._lyapunov_equation import refuse_unresolved, resolved_lyapunov
 from ._nonlinearities import root
+from ._stable_point import stable_point
 from .circuits import AbstractCircuit
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.

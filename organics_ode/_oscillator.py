@@ -8,9 +8,9 @@ from jaxtyping import Array, Complex, Float
 
 from ._checks import is_traced, refuse
 from ._closed_form import closed_form, is_exact
-from ._facts import obeys, what_is
 from ._linearise import read_point
 from ._nonlinearities import Rectification, root
+from ._obeys import obeys, what_is
 from .circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 
 

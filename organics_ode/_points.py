@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import as_float_array, check_finite, fields_of, is_traced, refuse
 from ._constraints import resolve
-from ._routes import Equations, ravel
+from ._equations import Equations, ravel
 from ._spectrum import Spectrum, kind_of, spectrum_of
 from .circuits import AbstractCircuit
 

@@ -8,19 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._closed_form import closed_form, is_exact
-from ._extremes import highest
-from ._routes import (
-    Equations,
-    Point,
-    accelerate,
-    descend,
-    lazily,
-    polish,
-    ravel,
-    settle,
-    substituted,
-    tolerance,
-)
+from ._equations import Equations, Point, ravel, tolerance
+from ._nonlinearities import highest
+from ._routes import accelerate, descend, lazily, polish, settle, substituted
 from ._spectrum import ritz_values, spectrum_of
 from .circuits import AbstractCircuit
 

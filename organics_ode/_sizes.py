@@ -12,10 +12,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._closed_form import gains
-from ._extremes import highest
 from ._facts import Fact
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
-from ._nonlinearities import power, root
+from ._nonlinearities import highest, power, root
 from .circuits import AbstractCircuit, GatedORGaNICs, GatedORGaNICsState, ORGaNICs, ORGaNICsState
 
 _SAMPLES = 256  # Even times at which an input that is a function is looked at.

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import check_positive_number, is_traced, refuse
-from ._extremes import highest
+from ._equations import Equations, blur, tolerance
 from ._linearise import read_point
+from ._nonlinearities import highest
 from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
-from ._routes import Equations, blur, downhill, polish, tolerance
+from ._routes import downhill, polish
 from ._spectrum import Spectrum
 from .circuits import AbstractCircuit
 

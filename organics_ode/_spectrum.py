@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from ._checks import is_traced
-from ._extremes import highest
+from ._equations import Equations, blur, ravel
 from ._linearise import jacobian_matrix, read_point
-from ._routes import Equations, blur, ravel
+from ._nonlinearities import highest
 from .circuits import AbstractCircuit
 
 

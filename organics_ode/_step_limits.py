@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from equinox.internal import nextafter
 from jaxtyping import Array, Float
 
-from ._extremes import highest, lowest
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
+from ._nonlinearities import highest, lowest
 from ._tangent_limits import AbstractTangentLimit, tangent_limit
 
 SAMPLES = 4096  # Even times at which an input that is a function is looked at.

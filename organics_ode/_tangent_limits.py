@@ -15,7 +15,7 @@ import numpy as np
 from equinox.internal import nextafter
 from jaxtyping import Array, Bool, Float
 
-from ._extremes import highest
+from ._nonlinearities import highest
 
 _TURNS = 12  # Of the power iteration, before the first step.
 _MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of it.

@@ -110,5 +110,5 @@ def test_second_derivatives_of_a_batch_of_fixed_points_do_not_hang():
 @SETS_THE_ORDER
 @pytest.mark.slow
 def test_in_the_default_order_of_xla_they_do():
-    # Once this fails on more than one core, the option in `_compiler.py` may go.
+    # Once this fails on more than one core, the option in `_upstream.py` may go.
     assert hangs(f"{ORDER}=true")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from organics_ode._extremes import are_finite, highest, lowest
+from organics_ode._nonlinearities import are_finite, highest, lowest
 
 SIZES = (1, 2, 8, 16, 32, 1000)
 

@@ -16,8 +16,9 @@ from jax.flatten_util import ravel_pytree
 import organics_ode as oo
 from organics_ode import feedback, planar, robustness
 from organics_ode._balance import rounding
-from organics_ode._facts import Fact, obeys
-from organics_ode._routes import Equations, ravel
+from organics_ode._equations import Equations, ravel
+from organics_ode._facts import Fact
+from organics_ode._obeys import obeys
 
 
 class Same(oo.ORGaNICs):

@@ -21,7 +21,7 @@ import tasks
 from organics_ode import _storage as files
 from organics_ode._history import CannotWrite
 from organics_ode._log import Log
-from organics_ode._signals import Interruption
+from organics_ode._loop import Interruption
 
 STEPS = 12
 VALIDATION = two_classes(seed=1)

@@ -12,18 +12,15 @@ from test_balance import Linear
 from test_fixed_points import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
+from organics_ode._equations import Equations, ravel, target, tolerance
 from organics_ode._routes import (
-    Equations,
     _least_squares,
     accelerate,
     descend,
     lazily,
     polish,
-    ravel,
     settle,
     substituted,
-    target,
-    tolerance,
 )
 
 GOAL = target(np.float64)

@@ -24,7 +24,7 @@ from scipy.optimize import linear_sum_assignment
 
 import organics_ode as oo
 from organics_ode._hypotheses import normalization_checks
-from organics_ode._order import after
+from organics_ode._upstream import after
 
 SIZES = (1, 2, 3, 4, 8, 16, 24, 32)
 GROUPS = [(n, rectification) for n in SIZES for rectification in oo.Rectification]

@@ -23,7 +23,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import Connectivity, Frozen, resolve
-from .._facts import obeys, what_is
+from .._obeys import obeys, what_is
 from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
 
 

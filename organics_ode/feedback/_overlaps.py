@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from .._checks import refuse
 from .._constraints import resolve
-from .._facts import obeys, what_is
+from .._obeys import obeys, what_is
 from ..circuits import FeedbackNetwork
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._extremes import highest
+from .._nonlinearities import highest
 from ..cells import Euler
 from ..circuits import FeedbackNetworkState
 

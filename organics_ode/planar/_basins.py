@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from .._checks import check_positive_integer
-from .._extremes import highest
-from .._nonlinearities import power, root
+from .._nonlinearities import highest, power, root
 from .._steps import runge_kutta
 from ..circuits import AbstractCircuit
 from ._equations import Scalars, read, read_points, velocities

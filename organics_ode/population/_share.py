@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .._extremes import highest
+from .._nonlinearities import highest
 
 
 def share(part: Array, total: Array, square: Array) -> Array:

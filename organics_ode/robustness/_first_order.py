@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 from .._checks import refuse
 from .._closed_form import closed_form
-from .._facts import obeys, what_is
 from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
+from .._obeys import obeys, what_is
 from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from .._extremes import highest
+from .._nonlinearities import highest
 from .._shared import compiled, equal_one
 from .._steps import runge_kutta
 from ._study import RandomMatrix, Study

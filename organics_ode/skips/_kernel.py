@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._constraints import Frozen, resolve
-from .._facts import obeys
+from .._obeys import obeys
 from ..cells import AbstractSkip, Euler, SkipBlock, skip_step
 from ..circuits import RateNetwork
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from .._inputs import ornstein_uhlenbeck
 from .._masks import blank, running
-from .._ornstein_uhlenbeck import ornstein_uhlenbeck
 
 Restarts = Callable[[Any], Bool[Array, " time"]]
 

@@ -1,0 +1,42 @@
+"""Whether an object has a class's own equations, for which alone holds what is known of it."""
+
+import functools
+from typing import Any
+
+# A subclass may define these anew, and all dunder names but those that stand for other attributes.
+_HARMLESS = {"_abc_impl", "initial_state", "random"}
+_HARMFUL = {"__call__", "__getattr__", "__getattribute__"}
+
+
+def obeys(thing: Any, *kinds: type) -> bool:
+    """Whether a thing has the equations of one of these classes.
+
+    An object of the class itself has, and one of a subclass that defines nothing anew of what the
+    class defines. Whoever overrides `vector_field`, or something that it calls, has other
+    equations, and nothing that is known of the class holds for them.
+    """
+    return any(_keeps(type(thing), kind) for kind in kinds)
+
+
+def what_is(thing: Any, *kinds: type) -> str:
+    """What a thing is that does not obey them, for an error."""
+    own = ", a subclass with equations of its own" if isinstance(thing, kinds) else ""
+    return f"it is {type(thing).__name__}{own}"
+
+
+@functools.cache
+def _keeps(cls: type, kind: type) -> bool:
+    if not issubclass(cls, kind):
+        return False
+    defined = set().union(*map(_names, kind.__mro__[:-1]))
+    added = set().union(*(_names(base) for base in cls.__mro__ if base not in kind.__mro__))
+    return not any(name in defined for name in added if _matters(name))
+
+
+def _names(cls: type) -> set[str]:
+    return vars(cls).keys() | vars(cls).get("__annotations__", {}).keys()
+
+
+def _matters(name: str) -> bool:
+    is_dunder = name.startswith("__") and name.endswith("__")
+    return name in _HARMFUL if is_dunder else name not in _HARMLESS
