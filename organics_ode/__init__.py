@@ -1,8 +1,5 @@
 """ORGaNICs: recurrent circuits of divisive normalization in continuous time, for JAX."""
 
-from . import _upstream as _upstream  # options of XLA, set before anything is compiled
-from ._batches import Batch as Batch, minibatches as minibatches, trials as trials
-from ._certificate import Certificate as Certificate, certify as certify
 from ._constraints import (
     Bounded as Bounded,
     Connectivity as Connectivity,
@@ -15,53 +12,7 @@ from ._constraints import (
     trainable as trainable,
     weight_decay_mask as weight_decay_mask,
 )
-from ._devices import device_mesh as device_mesh
-from ._energy import Energy as Energy, energy as energy
-from ._ensemble import ensemble as ensemble
-from ._exponents import lyapunov as lyapunov
-from ._find_fixed_points import find_fixed_points as find_fixed_points
-from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
-from ._fixed_points import FixedPoint as FixedPoint, fixed_point as fixed_point
-from ._fourier_memory import fourier_memory as fourier_memory
-from ._history import (
-    EnsembleResult as EnsembleResult,
-    FitResult as FitResult,
-    History as History,
-    SkipResult as SkipResult,
-    TrainingDiverged as TrainingDiverged,
-    TrainingInterrupted as TrainingInterrupted,
-    TrainingNotSaved as TrainingNotSaved,
-)
-from ._inputs import (
-    AbstractInput as AbstractInput,
-    Constant as Constant,
-    FunctionInput as FunctionInput,
-    LinearInput as LinearInput,
-    ZeroOrderHold as ZeroOrderHold,
-    ornstein_uhlenbeck as ornstein_uhlenbeck,
-)
-from ._linearise import jacobian as jacobian, jacobian_blocks as jacobian_blocks
-from ._noise import (
-    Noise as Noise,
-    coherence as coherence,
-    covariance as covariance,
-    cross_spectrum as cross_spectrum,
-    power_spectrum as power_spectrum,
-)
 from ._nonlinearities import Rectification as Rectification
-from ._oscillator import Oscillator as Oscillator, oscillator as oscillator
-from ._points import FixedPoints as FixedPoints
-from ._pretrained import (
-    model_card as model_card,
-    pretrained as pretrained,
-    pretrained_names as pretrained_names,
-)
-from ._sample_paths import Paths as Paths, sample_paths as sample_paths
-from ._simulate import simulate as simulate
-from ._slow_points import SlowPoints as SlowPoints, slow_points as slow_points
-from ._spectrum import Spectrum as Spectrum, spectrum as spectrum
-from ._trajectory import Trajectory as Trajectory
-from ._unroll import unroll as unroll
 from .cells import (
     GRU as GRU,
     LSTM as LSTM,
@@ -78,7 +29,6 @@ from .cells import (
     StateSkip as StateSkip,
     TemporalSkip as TemporalSkip,
 )
-from .checkpoint import load as load, save as save
 from .circuits import (
     AbstractCircuit as AbstractCircuit,
     AbstractInitializer as AbstractInitializer,
@@ -93,17 +43,51 @@ from .circuits import (
     ORGaNICsState as ORGaNICsState,
     RateNetwork as RateNetwork,
     RateNetworkState as RateNetworkState,
+    fourier_memory as fourier_memory,
     orthogonal_directions as orthogonal_directions,
 )
-from .losses import (
-    accuracy as accuracy,
-    cross_entropy as cross_entropy,
-    squared_error as squared_error,
+from .dynamics import (
+    AbstractInput as AbstractInput,
+    Constant as Constant,
+    FunctionInput as FunctionInput,
+    LinearInput as LinearInput,
+    Trajectory as Trajectory,
+    ZeroOrderHold as ZeroOrderHold,
+    lyapunov as lyapunov,
+    ornstein_uhlenbeck as ornstein_uhlenbeck,
+    simulate as simulate,
+    unroll as unroll,
+)
+from .equilibria import (
+    FixedPoint as FixedPoint,
+    FixedPoints as FixedPoints,
+    SlowPoints as SlowPoints,
+    find_fixed_points as find_fixed_points,
+    fixed_point as fixed_point,
+    slow_points as slow_points,
+)
+from .linear import (
+    Spectrum as Spectrum,
+    jacobian as jacobian,
+    jacobian_blocks as jacobian_blocks,
+    spectrum as spectrum,
 )
 from .models import (
+    FixedPointLayer as FixedPointLayer,
+    Readout as Readout,
     SequenceClassifier as SequenceClassifier,
     SequenceToSequence as SequenceToSequence,
 )
+from .noise import (
+    Noise as Noise,
+    Paths as Paths,
+    coherence as coherence,
+    covariance as covariance,
+    cross_spectrum as cross_spectrum,
+    power_spectrum as power_spectrum,
+    sample_paths as sample_paths,
+)
+from .parallel import device_mesh as device_mesh
 from .plot import (
     plot_abscissae as plot_abscissae,
     plot_bifurcation as plot_bifurcation,
@@ -124,6 +108,38 @@ from .plot import (
     plot_trajectory as plot_trajectory,
     plot_tuning as plot_tuning,
 )
-from .readouts import Readout as Readout
-from .skips import SkipSchedule as SkipSchedule, fit_with_skips as fit_with_skips
-from .train import evaluate as evaluate, fit as fit
+from .stability import (
+    Certificate as Certificate,
+    Energy as Energy,
+    Oscillator as Oscillator,
+    certify as certify,
+    energy as energy,
+    oscillator as oscillator,
+)
+from .storage import (
+    load as load,
+    model_card as model_card,
+    pretrained as pretrained,
+    pretrained_names as pretrained_names,
+    save as save,
+)
+from .training import (
+    Batch as Batch,
+    EnsembleResult as EnsembleResult,
+    FitResult as FitResult,
+    History as History,
+    SkipResult as SkipResult,
+    SkipSchedule as SkipSchedule,
+    TrainingDiverged as TrainingDiverged,
+    TrainingInterrupted as TrainingInterrupted,
+    TrainingNotSaved as TrainingNotSaved,
+    accuracy as accuracy,
+    cross_entropy as cross_entropy,
+    ensemble as ensemble,
+    evaluate as evaluate,
+    fit as fit,
+    fit_with_skips as fit_with_skips,
+    minibatches as minibatches,
+    squared_error as squared_error,
+    trials as trials,
+)

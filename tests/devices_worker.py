@@ -28,7 +28,9 @@ from jax.experimental import multihost_utils
 
 import organics_ode as oo
 import tasks
-from organics_ode import _devices, _objective, _shared
+from organics_ode.parallel import _mesh
+from organics_ode.programs import _shared
+from organics_ode.training import _objective
 
 SIZE, TIME, MEMBERS = 16, 5, 8
 
@@ -243,7 +245,7 @@ def collectives(mesh):
     optimizer = optax.sgd(0.1)
     start = model(np.float64)
     state = _objective.State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
-    state, batch = _devices.replicate(state, mesh), _devices.split(batches(np.float64)(0), mesh)
+    state, batch = _mesh.replicate(state, mesh), _mesh.split(batches(np.float64)(0), mesh)
     options = (_shared.shared(optimizer, oo.cross_entropy, None), mesh)
     text = _objective.train_step.lower(state, batch, *options).compile().compiled.as_text()
     found, computation = [], ""

@@ -5,8 +5,8 @@ import zipfile
 
 import numpy as np
 
-from organics_ode import _header, _storage
-from organics_ode._encoding import flatten, to_numpy
+from organics_ode.storage import _archive, _header
+from organics_ode.storage._encoding import flatten, to_numpy
 
 
 def parts(tree):
@@ -24,12 +24,12 @@ def read(path):
 
 
 def write(path, facts, arrays, **options):
-    _storage._write(path, members(facts, arrays, **options))
+    _archive._write(path, members(facts, arrays, **options))
 
 
 def members(facts, arrays, *, kept=None, **header):
     """Of a file, whose arrays or whose entries of the header (`...`: none) may be changed."""
-    text = _header.header_text(_storage.library(), facts, arrays)
+    text = _header.header_text(_archive.library(), facts, arrays)
     if header:
         changed = {k: v for k, v in (json.loads(text) | header).items() if v is not ...}
         rest = {k: v for k, v in changed.items() if k != "checksum"}

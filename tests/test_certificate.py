@@ -11,8 +11,8 @@ from test_linearise import Damped
 from test_spectrum import unit
 
 import organics_ode as oo
-from organics_ode._certificate import Certificate, certify
-from organics_ode._hypotheses import normalization_checks
+from organics_ode.stability._certificate import Certificate, certify
+from organics_ode.stability._hypotheses import normalization_checks
 
 ONE = np.ones((1, 1))
 X1 = jnp.ones(1)

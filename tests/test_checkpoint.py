@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
-from organics_ode import _differences, _storage
-from organics_ode.checkpoint import load, save
+from organics_ode.storage import _archive, _differences
+from organics_ode.storage._files import load, save
 
 
 class Wrapper(eqx.Module):
@@ -362,7 +362,7 @@ def test_newer_version(path):
 
 
 def test_library_version_is_recorded(path, monkeypatch):
-    monkeypatch.setattr(_storage.importlib.metadata, "version", lambda name: "1.2.3")
+    monkeypatch.setattr(_archive.importlib.metadata, "version", lambda name: "1.2.3")
     save(path, 1)
     with np.load(path) as file:
         assert json.loads(str(file["__header__"]))["library"] == "1.2.3"

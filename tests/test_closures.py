@@ -10,7 +10,7 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode._closures import Opened, opened
+from organics_ode.programs._closures import Opened, opened
 
 SCALE = 2.0
 

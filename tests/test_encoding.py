@@ -13,8 +13,8 @@ import optax
 import pytest
 
 import organics_ode as oo
-from organics_ode._encoding import Unloadable, flatten, to_numpy, unflatten
-from organics_ode._names import find
+from organics_ode.storage._encoding import Unloadable, flatten, to_numpy, unflatten
+from organics_ode.storage._names import find
 
 
 class Side(enum.Enum):
@@ -175,9 +175,9 @@ NAMES = [
     "jax.numpy:no_such_function",
     "jax.no_such_module:f",
     "jax:numpy",
-    "organics_ode.checkpoint:os.remove",
-    "organics_ode.checkpoint:importlib.import_module",
-    "organics_ode.checkpoint:Path",
+    "organics_ode.storage._files:os.remove",
+    "organics_ode.storage._files:importlib.import_module",
+    "organics_ode.storage._files:Path",
     "jaxes:f",
     "jax",
     "",

@@ -10,9 +10,9 @@ from jax.flatten_util import ravel_pytree
 from scipy.linalg import expm
 
 import organics_ode as oo
-from organics_ode._energy import energy
-from organics_ode._linearise import jacobian
-from organics_ode._oscillator import oscillator
+from organics_ode.linear._jacobian import jacobian
+from organics_ode.stability._energy import energy
+from organics_ode.stability._oscillator import oscillator
 
 EPS = np.finfo(np.float64).eps
 NONE, BEFORE, AFTER = zoo.NONE, zoo.BEFORE, zoo.AFTER

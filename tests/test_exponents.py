@@ -12,10 +12,10 @@ from jax.flatten_util import ravel_pytree
 from test_closed_form import constant, settled_gates
 
 import organics_ode as oo
-from organics_ode._closed_form import closed_form
-from organics_ode._exponents import lyapunov
-from organics_ode._linearise import jacobian
 from organics_ode.cells import RungeKutta
+from organics_ode.dynamics._exponents import lyapunov
+from organics_ode.facts._closed_form import closed_form
+from organics_ode.linear._jacobian import jacobian
 
 
 class Point(NamedTuple):

@@ -15,10 +15,10 @@ from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
 from organics_ode import feedback, planar, robustness
-from organics_ode._balance import rounding
-from organics_ode._equations import Equations, ravel
-from organics_ode._facts import Fact
-from organics_ode._obeys import obeys
+from organics_ode.circuits._obeys import obeys
+from organics_ode.facts._balance import rounding
+from organics_ode.facts._fact import Fact
+from organics_ode.linear._equations import Equations, ravel
 
 
 class Same(oo.ORGaNICs):

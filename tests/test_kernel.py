@@ -10,8 +10,8 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode import _kernel
-from organics_ode._unroll import unroll_batch
+from organics_ode.dynamics._unroll import unroll_batch
+from organics_ode.kernels import gated
 
 KEY = jax.random.key(0)
 GATED = [name for name in zoo.CIRCUITS if name.startswith("gated")]
@@ -89,14 +89,14 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
 )
 def test_it_takes_the_three_euler_steps_of_a_step_of_order_3(name):
     circuit = zoo.CIRCUITS[name]()
-    xs, state0 = sequences(circuit, _kernel._CHUNK + 3), zoo.state_of(circuit)
+    xs, state0 = sequences(circuit, gated._CHUNK + 3), zoo.state_of(circuit)
     arguments = (circuit, state0, xs, "before" in name, oo.ShuOsher)
     assert_close(pullback(kernel, *arguments), pullback(scanned, *arguments), 1e-10)
 
 
 @pytest.mark.parametrize(
     ("length", "last_only"),
-    ((1, True), (_kernel._CHUNK, False), (2 * _kernel._CHUNK + 3, True)),
+    ((1, True), (gated._CHUNK, False), (2 * gated._CHUNK + 3, True)),
 )
 def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
     circuit = zoo.gated()
@@ -107,9 +107,9 @@ def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
 
 @pytest.mark.parametrize("cell", (oo.Euler, oo.ShuOsher))
 def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
-    monkeypatch.setattr(_kernel, "_MOST_KEPT", 0)
+    monkeypatch.setattr(gated, "_MOST_KEPT", 0)
     circuit = zoo.gated()
-    xs, state0 = sequences(circuit, _kernel._CHUNK + 3), zoo.state_of(circuit)
+    xs, state0 = sequences(circuit, gated._CHUNK + 3), zoo.state_of(circuit)
     ours = pullback(kernel, circuit, state0, xs, False, cell)
     assert_close(ours, pullback(scanned, circuit, state0, xs, False, cell), 1e-10)
 
@@ -134,10 +134,10 @@ def test_the_gradient_is_that_of_finite_differences():
 
 def test_it_applies_to_gated_circuits_under_its_cells_with_a_known_exponent():
     for cell in (oo.Euler, oo.ShuOsher):
-        assert all(_kernel.applies(cell(zoo.CIRCUITS[name](), 1.0)) for name in APPLIES)
+        assert all(gated.applies(cell(zoo.CIRCUITS[name](), 1.0)) for name in APPLIES)
     others = [zoo.CIRCUITS[name]() for name in GATED if name not in APPLIES] + [zoo.organics()]
-    assert not any(_kernel.applies(oo.Euler(circuit, 1.0)) for circuit in others)
-    assert not _kernel.applies(oo.RungeKutta(zoo.gated(), 1.0))
+    assert not any(gated.applies(oo.Euler(circuit, 1.0)) for circuit in others)
+    assert not gated.applies(oo.RungeKutta(zoo.gated(), 1.0))
 
 
 @pytest.mark.parametrize(

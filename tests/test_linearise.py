@@ -12,7 +12,7 @@ import zoo
 from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
-from organics_ode._linearise import jacobian, jacobian_blocks
+from organics_ode.linear._jacobian import jacobian, jacobian_blocks
 
 
 class Pendulum(NamedTuple):

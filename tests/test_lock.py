@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from test_resume import ASKED, EVENTS, Killed, at, check_same, dies, run, undisturbed
 
-from organics_ode import _lock
-from organics_ode._lock import locked
+from organics_ode.storage import _lock
+from organics_ode.storage._lock import locked
 
 assert undisturbed  # a fixture
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def test_a_checkpoint_that_was_written_meanwhile_is_not_overwritten(tmp_path, mo
         path.write_bytes(data)  # by another training, between reading and locking
         return begun(argument, path)
 
-    monkeypatch.setattr("organics_ode._resume.locked", late)
+    monkeypatch.setattr("organics_ode.training._checkpoints.locked", late)
     with pytest.raises(ValueError, match=r"^Argument `checkpoint` must stay as it is, but another"):
         run(tmp_path)
     assert (tmp_path / "run").read_bytes() == data

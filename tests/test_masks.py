@@ -10,9 +10,9 @@ import zoo
 from test_skips import Trial, model as rate_model, train as train_with_skips
 
 import organics_ode as oo
-from organics_ode import _kernel
-from organics_ode._objective import State, train_step
-from organics_ode._shared import shared
+from organics_ode.kernels import gated
+from organics_ode.programs._shared import shared
+from organics_ode.training._objective import State, train_step
 
 KEY = jax.random.key(0)
 LONGEST, CLASSES = 21, 3  # more than a chunk of the kernel
@@ -79,7 +79,7 @@ class Sums(eqx.Module):
 def build(name):
     readout = eqx.nn.Linear(zoo.N, CLASSES, key=KEY, dtype=np.float64)
     cell = oo.Euler(zoo.organics() if name == "scan" else zoo.gated(), 0.3)
-    assert _kernel.applies(cell) == (name != "scan")
+    assert gated.applies(cell) == (name != "scan")
     cls = oo.SequenceToSequence if name == "kernel, every step" else oo.SequenceClassifier
     return cls(cell, readout)
 

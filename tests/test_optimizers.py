@@ -16,8 +16,8 @@ from test_train import ADAM, KEY, SIZE, classifier, two_classes
 
 import organics_ode as oo
 from organics_ode import feedback
-from organics_ode._fingerprint import changes, fingerprint
-from organics_ode._members import Together
+from organics_ode.training._fingerprint import changes, fingerprint
+from organics_ode.training._members import Together
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "examples/benchmarks"))

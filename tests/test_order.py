@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from organics_ode._upstream import after
+from organics_ode.programs._upstream import after
 
 
 def eigenvalues_in_turn(A):

@@ -12,9 +12,9 @@ from test_closed_form import constant, settled_gates
 from test_linearise import Damped
 
 import organics_ode as oo
-from organics_ode._closed_form import closed_form
-from organics_ode._linearise import jacobian, jacobian_blocks
-from organics_ode._oscillator import oscillator
+from organics_ode.facts._closed_form import closed_form
+from organics_ode.linear._jacobian import jacobian, jacobian_blocks
+from organics_ode.stability._oscillator import oscillator
 
 CASES = [
     (build, rectification, exponent)

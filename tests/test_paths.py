@@ -14,7 +14,7 @@ from test_train import train
 import organics_ode as oo
 import tasks
 from organics_ode import robustness
-from organics_ode._lines import from_line
+from organics_ode.storage._lines import from_line
 from tasks._source import mnist_folder
 
 

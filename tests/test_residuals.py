@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
-from organics_ode._equations import Equations, tolerance
+from organics_ode.linear._equations import Equations, tolerance
 
 PATH = Path(__file__).parents[1] / "examples" / "benchmarks" / "residuals.py"
 

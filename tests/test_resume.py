@@ -18,10 +18,10 @@ from test_train import ADAM, KEY, SIZE, classifier, train, two_classes, without_
 
 import organics_ode as oo
 import tasks
-from organics_ode import _storage as files
-from organics_ode._history import CannotWrite
-from organics_ode._log import Log
-from organics_ode._loop import Interruption
+from organics_ode.storage import _archive
+from organics_ode.training._history import CannotWrite
+from organics_ode.training._log import Log
+from organics_ode.training._loop import Interruption
 
 STEPS = 12
 VALIDATION = two_classes(seed=1)
@@ -209,8 +209,8 @@ def test_a_kill_while_writing_leaves_the_last_whole_checkpoint(
         path.with_name(f"{files.hidden_prefix(path)}abc.tmp").write_bytes(data[:keep])
         raise Killed
 
-    write = files._write
-    monkeypatch.setattr(files, "_write", killed_while_writing)
+    write = _archive._write
+    monkeypatch.setattr(_archive, "_write", killed_while_writing)
     with pytest.raises(Killed):
         run(tmp_path)
     monkeypatch.undo()
@@ -349,7 +349,7 @@ def test_other_batches_are_named(tmp_path, what, other):
 
 
 def test_another_version_is_named(begun, monkeypatch):
-    monkeypatch.setattr("organics_ode._resume.library", lambda: "9.9")
+    monkeypatch.setattr("organics_ode.training._checkpoints.library", lambda: "9.9")
     told = (
         r"^Argument `checkpoint` must .* was written by organics_ode .*, and this is 9\.9; install"
     )
@@ -397,7 +397,7 @@ def test_what_can_be_known_is_refused_before_the_first_step(tmp_path, monkeypatc
         def fails(*args, error=error):
             raise OSError(error, os.strerror(error))
 
-        monkeypatch.setattr(files, "_write", fails)
+        monkeypatch.setattr(_archive, "_write", fails)
         told = rf"^Argument `checkpoint` must name a file that can be written.*{os.strerror(error)}"
         with pytest.raises(ValueError, match=told):
             run(tmp_path)

@@ -12,8 +12,7 @@ from test_balance import Linear
 from test_fixed_points import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
-from organics_ode._equations import Equations, ravel, target, tolerance
-from organics_ode._routes import (
+from organics_ode.equilibria._routes import (
     _least_squares,
     accelerate,
     descend,
@@ -22,6 +21,7 @@ from organics_ode._routes import (
     settle,
     substituted,
 )
+from organics_ode.linear._equations import Equations, ravel, target, tolerance
 
 GOAL = target(np.float64)
 TRUE = jnp.asarray(True)

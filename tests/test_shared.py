@@ -10,8 +10,8 @@ import optax
 import pytest
 
 import organics_ode as oo
-from organics_ode import _shared
-from organics_ode._shared import equal_one, shared
+from organics_ode.programs import _shared
+from organics_ode.programs._shared import equal_one, shared
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples/benchmarks"))
 

@@ -8,8 +8,8 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode._inputs import as_input
-from organics_ode._sizes import sizes
+from organics_ode.dynamics._inputs import as_input
+from organics_ode.dynamics._sizes import sizes
 
 TS = jnp.array([0.0, 10.0])
 

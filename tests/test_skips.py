@@ -13,7 +13,8 @@ from test_rate_network import N, check_legal, connectivity
 from test_temporal_skip import SCHEMES
 
 import organics_ode as oo
-from organics_ode.skips import _fit, _kernel, _run, _runners, _trials
+from organics_ode.kernels import rates
+from organics_ode.training.skips import _fit, _run, _runners, _trials
 
 KEY = jax.random.key(7)
 ADAM = optax.adam(0.02)
@@ -233,9 +234,9 @@ def test_the_kernel_equals_the_scan_and_a_loop(scheme, monkeypatch):
     # More than two blocks of steps; only one scheme without noise, which compiles less.
     is_noisy = not isinstance(scheme, oo.DerivativeSkip)
     net, batch = model(f=jax.nn.relu), batch_of(2 * _run._STEPS + 7, is_noisy)
-    assert _kernel.applies(net.cell)
+    assert rates.applies(net.cell)
     value, gradient = slopes(net, batch, scheme)
-    monkeypatch.setattr(_kernel, "applies", lambda cell: False)
+    monkeypatch.setattr(rates, "applies", lambda cell: False)
     expected, reference = slopes(net, batch, scheme)
     np.testing.assert_allclose(value, expected, rtol=1e-13)
     pairs = zip(*map(jax.tree.leaves, (gradient, reference)), strict=True)
@@ -358,7 +359,7 @@ def test_trained_time_constants_take_the_scan_and_keep_their_bounds():
     def bounded(seed):
         return model(seed, tau=oo.Bounded(np.full(N, 50.0), 45.0, 55.0))
 
-    assert not _kernel.applies(bounded(0).cell)
+    assert not rates.applies(bounded(0).cell)
     result = train([bounded(0), bounded(1)], optimizer=optax.adam(1.0), rounds=2)
     for net in result.models:
         circuit = oo.resolve(net.cell.circuit)

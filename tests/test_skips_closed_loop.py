@@ -9,7 +9,7 @@ import pytest
 
 import organics_ode as oo
 import tasks
-from organics_ode.skips import _closed_loop, _rounds, _run, _runners, _trials
+from organics_ode.training.skips import _closed_loop, _rounds, _run, _runners, _trials
 
 TASK = tasks.RuleReversal(3, dt=100.0)
 N, TRIALS, BURN_IN = 6, 8, 5

@@ -9,8 +9,8 @@ import zoo
 from test_linearise import Damped, Pendulum
 
 import organics_ode as oo
-from organics_ode._linearise import jacobian
-from organics_ode._spectrum import spectrum, spectrum_of
+from organics_ode.linear._jacobian import jacobian
+from organics_ode.linear._spectrum import spectrum, spectrum_of
 
 
 def unit(w_r, b0, sigma):

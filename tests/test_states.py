@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
-from organics_ode._points import read_starts
+from organics_ode.equilibria._points import read_starts
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 CIRCUIT = oo.ORGaNICs(np.eye(2), np.eye(2), np.ones((2, 2)), 0.1, 0.5, 0.5, 2.0, 4.0)

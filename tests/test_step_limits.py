@@ -13,9 +13,9 @@ import scipy.linalg
 import zoo
 
 import organics_ode as oo
-from organics_ode._step_limits import step_limits
-from organics_ode._tangent_limits import _faithful, _living_rate, _reach
-from organics_ode._within_switches import Driven
+from organics_ode.dynamics._step_limits import step_limits
+from organics_ode.dynamics._tangent_limits import _faithful, _living_rate, _reach
+from organics_ode.dynamics._within_switches import Driven
 
 FORWARD = diffrax.ForwardMode()
 EXPLICIT = (diffrax.Tsit5(), diffrax.Dopri8(), diffrax.Heun())

@@ -20,9 +20,9 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode._history import Columns
-from organics_ode._resume import Checkpoint, _read_rest
 from organics_ode.robustness import _study
+from organics_ode.training._checkpoints import Checkpoint, _read_rest
+from organics_ode.training._history import Columns
 
 OLD = Path(__file__).parent / "old_files" / "version_1"
 
@@ -51,9 +51,9 @@ CODE = [
     "organics_ode:load",
     "organics_ode:save",
     "organics_ode:fit",
-    "organics_ode._closures:Opened",
-    "organics_ode._optimizer:Blind",
-    "organics_ode.checkpoint:os.remove",
+    "organics_ode.programs._closures:Opened",
+    "organics_ode.optimizers._optimizer:Blind",
+    "organics_ode.storage._files:os.remove",
     "os:system",
 ]
 
@@ -82,7 +82,7 @@ def test_nothing_is_called_while_a_file_is_read(path, monkeypatch):
 
 
 def test_the_functions_of_the_table_are_elementwise_or_casts():
-    from organics_ode import _names
+    from organics_ode.storage import _names
 
     functions = [f for f in _names._table().values() if not isinstance(f, type)]
     two = ("heaviside", "maximum", "minimum", "integer_pow", "clip")

@@ -9,10 +9,10 @@ import pytest
 
 import organics_ode as oo
 import tasks
-from organics_ode import _objective
 from organics_ode._constraints import trainable
-from organics_ode._shared import shared
-from organics_ode.skips import _arguments, _rounds
+from organics_ode.programs._shared import shared
+from organics_ode.training import _objective
+from organics_ode.training.skips import _arguments, _rounds
 
 DT = 50.0
 REACTIONS = tasks.ReactionTime(tasks.PerceptualDecision(dt=DT))

@@ -12,8 +12,8 @@ import optax
 from _measure import Side, resident_gb
 
 import organics_ode as oo
-from organics_ode._devices import replicate, split
-from organics_ode._shard import mean_over_devices
+from organics_ode.parallel._mesh import replicate, split
+from organics_ode.parallel._shard import mean_over_devices
 
 SIDES = ("plain-scan", "organics_ode", "organics_ode-mesh", "equinox-lstm", "equinox-gru")
 LEARNING_RATE = 1e-3

@@ -24,8 +24,8 @@ import optax.contrib as contrib
 from _optax_makers import NOTES, exported, make
 
 import organics_ode as oo
-from organics_ode._decay import without_decay
-from organics_ode._optimizer import Blind
+from organics_ode.optimizers._decay import without_decay
+from organics_ode.optimizers._optimizer import Blind
 
 PAGE = Path(__file__).parents[2] / "docs/optimizers.md"
 MARK = "<!-- the table of examples/benchmarks/optimizers.py -->\n"

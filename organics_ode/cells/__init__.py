@@ -1,9 +1,18 @@
 """Discrete-time recurrences."""
 
 from ._cell import AbstractCell as AbstractCell
+from ._columns import runge_kutta as runge_kutta
 from ._euler import Euler as Euler
 from ._gru import GRU as GRU, GRUState as GRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState
+from ._masks import (
+    blank as blank,
+    check_mask as check_mask,
+    hold as hold,
+    read_mask as read_mask,
+    running as running,
+    selected as selected,
+)
 from ._runge_kutta import RungeKutta as RungeKutta
 from ._shu_osher import ShuOsher as ShuOsher
 from ._temporal_skip import (

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from .._steps import runge_kutta
 from ..circuits import NO_TIME, AbstractCircuit
 from ._cell import AbstractCell, read_step
+from ._columns import runge_kutta
 
 
 class RungeKutta(AbstractCell[Any]):

@@ -12,6 +12,7 @@ from ._feedback import (
     FeedbackNetworkState as FeedbackNetworkState,
     orthogonal_directions as orthogonal_directions,
 )
+from ._fourier_memory import fourier_memory as fourier_memory
 from ._gated import GatedORGaNICs as GatedORGaNICs, GatedORGaNICsState as GatedORGaNICsState
 from ._initial import (
     AbstractInitializer as AbstractInitializer,
@@ -21,6 +22,7 @@ from ._initial import (
     input_matrix as input_matrix,
     uniform_fan_in as uniform_fan_in,
 )
+from ._obeys import obeys as obeys, what_is as what_is
 from ._organics import ORGaNICs as ORGaNICs, ORGaNICsState as ORGaNICsState
 from ._rate import (
     Noisy as Noisy,

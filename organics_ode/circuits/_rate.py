@@ -23,8 +23,8 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import Connectivity, Frozen, resolve
-from .._obeys import obeys, what_is
 from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
+from ._obeys import obeys, what_is
 
 
 class RateNetworkState(NamedTuple):

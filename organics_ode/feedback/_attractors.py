@@ -13,8 +13,8 @@ from .._checks import (
     check_positive_number,
     refuse,
 )
-from .._linearise import read_point
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
+from ..linear import read_point
 from ._overlaps import read_network
 from ._settle import settle
 

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .. import _optimizer
 from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
-from .._linearise import jacobian_matrix
-from .._shared import Shared, compiled, shared
-from .._unroll import unroll
 from ..cells import Euler
 from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState, Parameter
+from ..dynamics import unroll
+from ..linear import jacobian_matrix
+from ..optimizers import Optimizer, is_optimizer, optimizer_start, optimizer_step
+from ..programs import Shared, compiled, shared
 from ._conditions import Conditions, read_conditions
 from ._settle import rounding, settle
 from ._trained import Trained
@@ -89,7 +89,7 @@ def descend(
     target: Any,
     x: Any = None,
     *,
-    optimizer: _optimizer.Optimizer,
+    optimizer: Optimizer,
     steps: int,
     weights: Callable[[FeedbackNetwork], Any] = readout_weights,
     run: AbstractRun | None = None,
@@ -125,7 +125,7 @@ def descend(
         refuse("run", "be AtFixedPoint() or FromRest(steps, dt)", f"it is {run!r}")
     if not callable(weights) or isinstance(weights, type):
         refuse("weights", "be a function of the network", f"it is {weights!r}")
-    if not _optimizer.is_optimizer(optimizer):
+    if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     conditions = read_conditions(network, target, x)
     trained = _descend(conditions, run, shared(weights, optimizer), steps)
@@ -157,12 +157,12 @@ def _descend(conditions: Conditions, run: AbstractRun, rules: Shared, steps: int
     def step(carry: Any, _: None) -> Any:
         trained, memory, last = carry
         slope = jax.grad(lambda trained: loss(trained, last), has_aux=True)
-        trained, memory, found = _optimizer.descend(optimizer, trained, memory, slope)
+        trained, memory, found = optimizer_step(optimizer, trained, memory, slope)
         return (trained, memory, found["states"]), jnp.sqrt(2 * found["loss"])
 
     first = weights(start)
     last = jnp.broadcast_to(start.initial_state().x, (len(conditions.x), start.size))
-    carry = (first, _optimizer.start(optimizer, first), last)
+    carry = (first, optimizer_start(optimizer, first), last)
     (trained, _, last), history = jax.lax.scan(step, carry, length=steps)
     network = network_of(trained)
     return conditions.trained(network, find(network, last), history)

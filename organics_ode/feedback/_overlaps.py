@@ -6,8 +6,7 @@ from jaxtyping import Array, Float
 
 from .._checks import refuse
 from .._constraints import resolve
-from .._obeys import obeys, what_is
-from ..circuits import FeedbackNetwork
+from ..circuits import FeedbackNetwork, obeys, what_is
 
 
 class Overlaps(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_positive_number, read_number, refuse
-from .._shared import equal_one, jitted
+from ..programs import equal_one, jitted
 
 Function = Callable[[Array], Array]
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import read_number
-from .._shared import jitted
+from ..programs import jitted
 from ._averages import Function, average_at, host_nodes, integrands, read_phi
 from ._equations import external, gap
 from ._geometry import Geometry, Overlaps

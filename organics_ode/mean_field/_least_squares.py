@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import read_number, refuse
-from .._shared import jitted
+from ..programs import jitted
 from ._averages import Function, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, spectrum_of, variance
 from ._geometry import Geometry, Overlaps

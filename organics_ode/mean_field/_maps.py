@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import as_known_array, is_traced, read_number, refuse
-from .._shared import jitted
+from ..programs import jitted
 from ._averages import Function, read_phi
 from ._geometry import Geometry
 from ._padded import padded_solutions

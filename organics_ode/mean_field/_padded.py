@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import check_positive_integer, read_scalar, refuse, shown
-from .._shared import jitted
+from ..programs import jitted
 from ._averages import Function, averages_at, integrands, read_phi, settled
 from ._equations import external, gap, gap_slope, linearise, newton
 from ._geometry import Geometry, Overlaps

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._checks import refuse
-from .._shared import jitted
+from ..programs import jitted
 from ._averages import Function
 
 _REACH = 8.5  # standard deviations

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._checks import is_traced, read_number, refuse
-from .._shared import jitted
+from ..programs import jitted
 from ._averages import Function, average_at, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, gap, gap_slope, linearise, newton, variance
 from ._geometry import Geometry, Overlaps

@@ -10,7 +10,7 @@ from jaxtyping import Array, Int
 
 from .._checks import check_positive_integer
 from .._nonlinearities import highest, power, root
-from .._steps import runge_kutta
+from ..cells import runge_kutta
 from ..circuits import AbstractCircuit
 from ._equations import Scalars, read, read_points, velocities
 from ._fixed_points import fixed_points

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
 from .._checks import as_known_array, refuse, shown
-from .._linearise import read_point
 from ..circuits import AbstractCircuit, ORGaNICsState
+from ..linear import read_point
 from ._equations import Scalars, read_host
 from ._fixed_points import Solved, solve
 

@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import as_float_array, check_finite, read_number, refuse, shape_of, shown
-from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
-from .._obeys import obeys, what_is
-from ..circuits import ORGaNICs
+from ..circuits import ORGaNICs, obeys, what_is
+from ..linear import read_point
 
 
 class Scalars(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import check_positive_integer
-from .._steps import runge_kutta
+from ..cells import runge_kutta
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import Scalars, jacobian_at, read, read_host, read_range, velocities
 from ._fixed_points import PlanarFixedPoints, fixed_points

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from .._checks import refuse
-from .._history import FitResult, History
-from .._sample_paths import Paths
-from .._trajectory import Trajectory
+from ..dynamics import Trajectory
+from ..noise import Paths
+from ..training import FitResult, History
 from ._axes import axes_of
 from ._read import check_kind, read_path, read_units
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import refuse
-from .._points import AbstractPoints
+from ..equilibria import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
 from ._axes import BLUE, GREEN, ORANGE, axes_of
 from ._read import check_kind, read_numbers, read_units

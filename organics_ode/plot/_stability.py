@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from .._checks import refuse
-from .._energy import Energy
+from ..stability import Energy
 from ._axes import GREEN, ORANGE, axes_of
 from ._read import check_kind, leave_out, read_abscissae, read_eigenvalues, read_path
 

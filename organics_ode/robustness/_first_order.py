@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import refuse
-from .._closed_form import closed_form
-from .._linearise import read_point
 from .._nonlinearities import Rectification, power, root
-from .._obeys import obeys, what_is
-from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState
+from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState, obeys, what_is
+from ..facts import closed_form
+from ..linear import read_point
 
 
 class FirstOrder(NamedTuple):

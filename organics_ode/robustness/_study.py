@@ -11,10 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .. import _storage as files
 from .._checks import as_known_array, check_positive_integer, check_positive_number, refuse, shown
-from .._encoding import Unloadable, flatten, unflatten
-from .._paths import read_target
+from ..storage import Unloadable, check_writable, flatten, read, read_target, unflatten, write
 from ._legacy import is_legacy, read_legacy
 
 RandomMatrix = Callable[[PRNGKeyArray, int], Float[Array, "n n"]]
@@ -79,7 +77,7 @@ class Stored(NamedTuple):
 
 
 _DTYPES = {"classes": np.int8} | dict.fromkeys(("abscissa", "frequency", "amplitude"), np.float64)
-_NAME = "organics_ode.robustness._study:Stored"
+_NAME = "organics_ode.robustness:Stored"
 
 
 def read_file(path: str | os.PathLike | None) -> Path | None:
@@ -88,7 +86,7 @@ def read_file(path: str | os.PathLike | None) -> Path | None:
         return None
     file = read_target("path", path)
     try:
-        files.check_writable(file)
+        check_writable(file)
     except OSError as error:
         refuse("path", "name a file that can be written", f"{file}: {error.strerror}")
     return file
@@ -117,7 +115,7 @@ def _read(path: Path) -> Stored:
     try:
         if is_legacy(path):
             return Stored(**read_legacy(path))
-        facts, arrays = files.read(path)
+        facts, arrays = read(path)
         stored = unflatten(facts, arrays, _find)
         if not isinstance(stored, Stored) or type(json.loads(stored.arguments)) is not dict:
             raise Unloadable("holds something else")
@@ -137,4 +135,4 @@ def _find(path: str, name: str) -> Any:
 def save(path: Path | None, arguments: dict[str, Any], done: list[dict[str, Any]]) -> None:
     if path is not None:
         arrays: dict[str, Any] = {k: np.stack([trial[k] for trial in done]) for k in done[0]}
-        files.write(path, flatten("path", Stored(json.dumps(arguments), **arrays)))
+        write(path, flatten("path", Stored(json.dumps(arguments), **arrays)))

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._nonlinearities import highest
-from .._shared import compiled, equal_one
-from .._steps import runge_kutta
+from ..cells import runge_kutta
+from ..programs import compiled, equal_one
 from ._study import RandomMatrix, Study
 
 BOUND = 1e6

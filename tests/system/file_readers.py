@@ -22,9 +22,9 @@ from file_mutations import Case, forged, members, zipped
 
 import organics_ode as oo
 from organics_ode import robustness
-from organics_ode._objective import State
-from organics_ode._resume import Checkpoints, Progress
 from organics_ode.robustness import _study
+from organics_ode.training._checkpoints import Checkpoints, Progress
+from organics_ode.training._objective import State
 from tasks._idx import read_idx
 
 OLD = Path(__file__).parents[1] / "old_files" / "version_1"
@@ -239,7 +239,7 @@ class Log(Kind):
         records = [
             {"step": k + 1, "loss": x, "members": [x, -x]} for k, x in enumerate(numbers * 3)
         ]
-        from organics_ode._lines import to_line
+        from organics_ode.storage._lines import to_line
 
         self.data = "".join(map(to_line, records)).encode()
         self.expected = repr(records)

@@ -9,7 +9,7 @@ import file_readers
 import pytest
 
 import organics_ode.checkpoint as checkpoint
-from organics_ode import _storage
+from organics_ode.storage import _archive
 
 # Readers are called as users call them: what a forged file brings in must not end in a checker.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -59,16 +59,16 @@ def named_by(cases):
 
 
 def test_the_attack_sees_values_that_change_and_memory(kinds, folder, monkeypatch):
-    monkeypatch.setattr(_storage, "check_sum", lambda header, arrays: None)
-    monkeypatch.setattr(_storage, "_check_sizes", lambda members, size: None)
-    monkeypatch.setattr(_storage, "_members", members_of_any_number)
+    monkeypatch.setattr(_archive, "check_sum", lambda header, arrays: None)
+    monkeypatch.setattr(_archive, "_check_sizes", lambda members, size: None)
+    monkeypatch.setattr(_archive, "_members", members_of_any_number)
     model = kinds["model"]
     attacks = (case for case in model.attacks() if case.family == "bombs")
     bombs = [file_mutations.made(case) for case in attacks]
     monkeypatch.setattr(model, "attacks", lambda: bombs)
     seen = faults(attack_files.run({"model": model}, 40, 0, folder))
     assert "changed" in seen
-    monkeypatch.setattr(_storage, "_array", lambda archive, info, to: archive.read(info))
+    monkeypatch.setattr(_archive, "_array", lambda archive, info, to: archive.read(info))
     assert "large" in faults(attack_files.run({"model": model}, 0, 0, folder))
 
 

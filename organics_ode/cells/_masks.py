@@ -1,0 +1,68 @@
+"""Masks: which steps of a sequence count, and where it ends.
+
+What stands at the other steps (NaN, −100, whatever pads) reaches neither a value nor a gradient.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, PyTree
+
+from .._checks import as_known_array, is_traced, refuse
+
+
+def selected(mask: Any) -> Bool[Array, "*axes"]:
+    """The steps that count: those whose weight is not 0."""
+    return jnp.asarray(mask).astype(bool)
+
+
+def running(mask: Any) -> Bool[Array, "*batch time"]:
+    """The steps up to the last one that counts: those before it drive the circuit in any case."""
+    counts = selected(mask).astype(jnp.int32)
+    return jax.lax.cummax(counts, axis=counts.ndim - 1, reverse=True) > 0
+
+
+def blank(keep: Any, values: Any) -> Array:
+    """The values where they are kept, zeros elsewhere; `keep` has the first axes of `values`.
+
+    Values are replaced before anything is computed of them: a product with 0 would leave NaN as it
+    is, in the result or in its gradient.
+    """
+    values = jnp.asarray(values)
+    keep = keep.reshape(keep.shape + (1,) * (values.ndim - keep.ndim))
+    return jnp.where(keep, values, jnp.zeros((), values.dtype))
+
+
+def hold(runs: Any, new: PyTree, old: PyTree) -> PyTree:
+    """The new state while a sequence runs, the old one after its end; always new for None."""
+    if runs is None:
+        return new
+    return jax.tree.map(lambda a, b: jnp.where(runs, a, b), new, old)
+
+
+def read_mask(mask: Any, shape: tuple[int, ...], axes: str) -> Bool[Array, "*axes"]:
+    """The running steps of sequences with these axes, such as (batch, time)."""
+    mask = mask if is_traced(mask) else as_known_array("mask", mask)
+    if mask.shape != shape:
+        refuse("mask", f"have shape ({axes}) = {shape}", f"it has shape {mask.shape}")
+    if not is_traced(mask):
+        check_mask(mask, "mask")
+    return running(mask)
+
+
+def check_mask(mask: np.ndarray, name: str) -> None:
+    """Weights that are known: finite, not negative, and not all of them 0 in any sequence."""
+    if mask.dtype != bool and not np.issubdtype(mask.dtype, np.number):
+        refuse(name, "hold bools or numbers", f"its dtype is {mask.dtype}")
+    if np.iscomplexobj(mask) or not np.isfinite(mask).all():
+        refuse(name, "hold finite weights", "some are NaN, infinite or complex")
+    if (mask < 0).any():
+        refuse(name, "not be negative", f"its smallest value is {mask.min()}")
+    empty = ~(mask > 0).any(axis=-1)
+    if empty.any():
+        which = (
+            "the sequence has none" if empty.ndim == 0 else f"sample {np.argmax(empty)} has none"
+        )
+        refuse(name, "select at least one step of every sequence", which)

@@ -1,0 +1,14 @@
+"""Circuits in time: inputs, solutions, sequences, Lyapunov exponents."""
+
+from ._exponents import lyapunov as lyapunov
+from ._inputs import (
+    AbstractInput as AbstractInput,
+    Constant as Constant,
+    FunctionInput as FunctionInput,
+    LinearInput as LinearInput,
+    ZeroOrderHold as ZeroOrderHold,
+    ornstein_uhlenbeck as ornstein_uhlenbeck,
+)
+from ._simulate import simulate as simulate
+from ._trajectory import Trajectory as Trajectory
+from ._unroll import unroll as unroll, unroll_batch as unroll_batch

@@ -1,0 +1,183 @@
+"""Finite-time Lyapunov exponents of a cell along the trajectory that its inputs drive."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float
+
+from .._checks import (
+    as_float_array,
+    check_finite,
+    check_precision,
+    check_state,
+    is_traced,
+    read_integer,
+    refuse,
+)
+from .._constraints import resolve
+from ..cells import AbstractCell
+from ..programs import after
+from ._parts import Parts, is_whole, parts_of, whole
+
+# Below this flatness the ellipse of a complex pair is not told from a double real eigenvalue.
+_FLATTEST = 1e-6
+
+
+def lyapunov(
+    cell: AbstractCell, xs: Any, k: int | None = None, *, state0: Any = None, burn_in: int = 0
+) -> Float[Array, " k"]:
+    """The k largest finite-time Lyapunov exponents of a cell along a driven trajectory.
+
+        F_t U_{t−1} = U_t R_t,   exponent_i = Σ_t log|R_t,ii| / (T dt)
+
+    F_t is the Jacobian of step t: k tangent vectors are pushed through every step and made
+    orthonormal again, by one scan. All exponents negative: nearby trajectories under this input
+    come together. This, and not the eigenvalues met on the way, measures the stability of a driven
+    or trained network. They are averages over this trajectory and not limits: lengthen xs to see
+    whether they have settled. Pure (jit, vmap); no batch axis.
+
+    The frame starts as the ordered Schur vectors of the first step's Jacobian, and for complex
+    pairs lengths are measured so that this step is a scaled rotation of their plane. So a constant
+    input at a fixed point gives log|μ|/dt of the step's eigenvalues μ after any T, without a
+    transient. The sum of all d exponents is always the mean log|det F_t|/dt.
+
+    Where a circuit falls into parts, of which an earlier one never hears a later one, its exponents
+    are those of its parts, and each part has its own frame: so a feedforward chain has the mean
+    logarithms of its multipliers, however far from normal it is, and no transient. That takes d
+    vectors for any k. A part itself that is far from normal in other axes is only as exact as its
+    eigenvalues: rounding moves those of a chain of n that is turned by about ε^(1/n).
+
+    Args:
+        cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
+        xs: (time, m), the inputs, one per step.
+        k: how many, at most the size d of the state; all d unless given.
+        state0: the state before the first step; `cell.initial_state()` unless given.
+        burn_in: so many first steps move the state and the frame, and are not counted.
+
+    Returns:
+        (k,) in 1/ms, falling; per step for a cell without a `dt`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged. Inside jit the exponents are NaN instead.
+    """
+    if not isinstance(cell, AbstractCell):
+        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    cell = resolve(cell)
+    state0 = check_state("state0", resolve(state0), cell.initial_state())
+    check_precision("cell", jax.tree.leaves(state0)[0].dtype)
+    xs = _read_inputs(cell, xs, jax.tree.leaves(state0)[0].dtype)
+    d = sum(leaf.size for leaf in jax.tree.leaves(state0))
+    must = f"be an integer from 1 to {d}, the size of the state"
+    k = read_integer("k", d if k is None else k, 1, must, d)
+    last = xs.shape[0] - 1
+    must = f"be an integer from 0 to {last}, one less than the number of steps"
+    burn_in = read_integer("burn_in", burn_in, 0, must, last)
+    exponents = _exponents(cell, state0, xs, k, burn_in)
+    if not is_traced(exponents) and np.isnan(exponents).any():
+        raise RuntimeError(
+            "The state diverged: it is no longer finite, and has no exponents. Take a shorter "
+            "step `dt`, or look at the circuit with `oo.simulate`."
+        )
+    return exponents
+
+
+def _read_inputs(cell: AbstractCell, xs: Any, dtype: Any) -> Array:
+    xs, m = as_float_array("xs", xs, dtype), cell.input_size
+    if xs.ndim != 2 or xs.shape[0] == 0 or xs.shape[1] != m:
+        refuse("xs", f"have shape (time, m) = (time, {m})", f"it has shape {xs.shape}")
+    return xs if is_traced(xs) else check_finite("xs", xs)
+
+
+@eqx.filter_jit
+def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int) -> Array:
+    v0, unravel = ravel_pytree(state0)
+
+    def step(v: Array, x: Array) -> Array:
+        return ravel_pytree(cell.step(unravel(v), x))[0]
+
+    def run(parts: Parts, columns: int) -> tuple[Array, Array]:
+        exponents, leaked = _along(step, v0, xs, parts, columns, burn_in)
+        return -jnp.sort(-exponents)[:k], leaked
+
+    parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
+    first = (parts, unknown, jnp.asarray(True))
+    if k == v0.size:
+        # As one part where a variable heard another one after all.
+        again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
+        growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
+    else:
+        # Any part may hold the largest of all: each needs its own frame.
+        _, growth, leaked = jax.lax.cond(
+            is_whole(parts), lambda: first, lambda: (parts, *run(parts, v0.size))
+        )
+        one = after(growth, whole(v0))
+        growth = jax.lax.cond(leaked, lambda: run(one, k)[0], lambda: growth)
+    return growth / jnp.asarray(getattr(cell, "dt", 1), v0.dtype)
+
+
+def _along(
+    step: Callable[[Array, Array], Array],
+    v0: Array,
+    xs: Array,
+    parts: Parts,
+    columns: int,
+    burn_in: int,
+) -> tuple[Array, Array]:
+    """The exponents per step of so many vectors, each within its part; and whether a part heard
+    another one that it should not."""
+    order, same, mute = parts.order, parts.same[:, :columns], ~parts.hears[:, :columns]
+    F = jax.jacfwd(step)(v0, xs[0])[order][:, order]
+    S = _coordinates(jnp.where(parts.same, F, 0), parts)
+    S_inverse = jnp.where(parts.same, jnp.linalg.inv(S), 0)
+
+    def one(carry: tuple, x: Array) -> tuple[tuple, Array]:
+        v, U, leaked = carry
+        v, push = jax.linearize(lambda v: step(v, x), v)
+        vectors = jnp.zeros_like(U).at[order].set(S @ U)
+        pushed = jax.vmap(push, in_axes=1, out_axes=1)(vectors)[order]
+        leaked = leaked | jnp.any(mute & (pushed != 0))
+        U, R = jnp.linalg.qr(S_inverse @ jnp.where(same, pushed, 0))
+        return (v, U, leaked), jnp.log(jnp.abs(jnp.diag(R)))
+
+    frame = jnp.eye(v0.size, columns, dtype=v0.dtype)
+    (last, _, leaked), growth = jax.lax.scan(one, (v0, frame, jnp.asarray(False)), xs)
+    exponents = jnp.mean(growth[burn_in:], axis=0)
+    return jnp.where(jnp.isfinite(last).all(), exponents, jnp.nan), leaked
+
+
+def _coordinates(F: Float[Array, "d d"], parts: Parts) -> Float[Array, "d d"]:
+    """S: in the coordinates S⁻¹v the step F is upper triangular up to scaled rotations.
+
+    The real and imaginary parts of the eigenvectors, part by part and by falling |μ|, factored as
+    Q R: Q are Schur vectors, and the 2×2 block of R on the diagonal of a complex pair maps a circle
+    to the ellipse on which F turns. Any S gives the same exponents in the limit; this one has no
+    transient.
+    """
+    eye = jnp.eye(F.shape[0], dtype=F.dtype)
+    F = jnp.where(jnp.isfinite(F).all(), F, eye)
+    values, vectors = jax.lax.stop_gradient(jnp.linalg.eig(F))
+    part = parts.label[jnp.argmax(jnp.abs(vectors), axis=0)]
+    # Stable: the two of a pair have the same modulus, and stay together.
+    order = jnp.lexsort((-jnp.abs(values), part))
+    values, vectors = values[order], vectors[:, order]
+    V = jnp.where(values.imag[None, :] < 0, vectors.imag, vectors.real)
+    Q, R = jnp.linalg.qr(jnp.where(parts.same, V, 0))
+    S = Q @ _ellipses(R, values.imag > 0)
+    return jnp.where(jnp.isfinite(S).all(), S, eye)
+
+
+def _ellipses(R: Float[Array, "d d"], is_first: Bool[Array, " d"]) -> Float[Array, "d d"]:
+    """The diagonal blocks of R for complex pairs, scaled to determinant ±1; 1 for the others."""
+    above = jnp.diag(R, 1)
+    first, second = jnp.diag(R)[:-1], jnp.diag(R)[1:]
+    area, size = jnp.abs(first * second), first**2 + second**2 + above**2
+    is_pair = is_first[:-1] & (area > _FLATTEST * size)
+    scale = jnp.where(is_pair, 1 / jnp.sqrt(jnp.where(is_pair, area, 1)), 0)
+    diagonal = jnp.zeros_like(R[0]).at[:-1].add(scale * first).at[1:].add(scale * second)
+    return jnp.diag(jnp.where(diagonal == 0, 1, diagonal)) + jnp.diag(scale * above, 1)

@@ -1,0 +1,233 @@
+"""Inputs over time, each with its values, its switch times and the lookup; coloured noise."""
+
+import functools
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import (
+    as_float_array,
+    as_times,
+    check_finite,
+    check_positive_integer,
+    check_positive_number,
+    read_integer,
+    read_key,
+    refuse,
+    shape_of,
+    shown,
+)
+from .._nonlinearities import root
+
+
+class AbstractInput(eqx.Module):
+    """An input x(t) to a circuit."""
+
+    @abstractmethod
+    def __call__(self, t: Any) -> Float[Array, " m"]:
+        """The input (m,) at time t (ms)."""
+
+    @property
+    @abstractmethod
+    def switch_times(self) -> Float[Array, " switches"] | None:
+        """The times (ms) at which the input, or its slope, jumps; None if there is no such time.
+
+        Adaptive solvers step exactly to them, fixed steps are cut there.
+        """
+
+
+class Constant(AbstractInput):
+    """The same input at all times.
+
+    Args:
+        value: (m,).
+    """
+
+    value: Float[Array, " m"]
+
+    def __init__(self, value: Any):
+        self.value = _read_values("value", value, ndim=1)
+
+    def __call__(self, t: Any) -> Float[Array, " m"]:
+        return self.value
+
+    @property
+    def switch_times(self) -> None:
+        return None
+
+
+class ZeroOrderHold(AbstractInput):
+    """Values held between switch times: x(t) = values[i] for ts[i] ≤ t < ts[i+1].
+
+    The first value also holds before ts[0], the last one from its time on.
+
+    Args:
+        ts: (time,), ms, strictly increasing.
+        values: (time, m).
+
+    Raises:
+        ValueError: unsorted times, an empty sequence, or shapes that do not match.
+    """
+
+    ts: Float[Array, " time"]
+    values: Float[Array, "time m"]
+
+    def __init__(self, ts: Any, values: Any):
+        self.ts, self.values = _read_samples(ts, values)
+
+    def __call__(self, t: Any) -> Float[Array, " m"]:
+        # side="right" on the very array that is handed out as switch times: a solver that stops
+        # one float before a switch sees the old value, one float after it the new one.
+        index = jnp.searchsorted(self.ts, t, side="right") - 1
+        return self.values[jnp.maximum(index, 0)]
+
+    @property
+    def switch_times(self) -> Float[Array, " time"]:
+        return self.ts
+
+
+class LinearInput(AbstractInput):
+    """Linear interpolation between samples, constant outside them.
+
+    Args:
+        ts: (time,), ms, strictly increasing.
+        values: (time, m).
+
+    Raises:
+        ValueError: unsorted times, an empty sequence, or shapes that do not match.
+    """
+
+    ts: Float[Array, " time"]
+    values: Float[Array, "time m"]
+
+    def __init__(self, ts: Any, values: Any):
+        self.ts, self.values = _read_samples(ts, values)
+        if self.ts.size < 2:
+            found = "it holds one; pass an array (m,) for a constant"
+            refuse("ts", "hold at least two times", found)
+
+    def __call__(self, t: Any) -> Float[Array, " m"]:
+        right = jnp.clip(jnp.searchsorted(self.ts, t, side="right"), 1, self.ts.size - 1)
+        t0, t1 = self.ts[right - 1], self.ts[right]
+        weight = jnp.clip((t - t0) / (t1 - t0), 0, 1).astype(self.values.dtype)
+        return (1 - weight) * self.values[right - 1] + weight * self.values[right]
+
+    @property
+    def switch_times(self) -> Float[Array, " time"]:
+        return self.ts
+
+
+class FunctionInput(AbstractInput):
+    """A smooth input given as a function of time.
+
+    Args:
+        function: t (ms) ↦ (m,).
+    """
+
+    function: Callable[..., Any]
+
+    def __check_init__(self):
+        if not callable(self.function) or isinstance(self.function, type):
+            refuse("function", "be a function of t", f"it is {shown(self.function)}")
+
+    def __call__(self, t: Any) -> Float[Array, " m"]:
+        value = self.function(t)
+        try:
+            return jnp.asarray(value)
+        except (TypeError, ValueError):
+            return refuse("inputs", "give numbers (m,) at every t", f"it gave {shown(value)}")
+
+    @property
+    def switch_times(self) -> None:
+        return None
+
+
+def as_input(inputs: Any) -> AbstractInput:
+    """An array (m,) as a constant input, a callable as a function of t (ms)."""
+    if isinstance(inputs, AbstractInput):
+        return inputs
+    return FunctionInput(inputs) if callable(inputs) else Constant(_flat("inputs", inputs))
+
+
+def _flat(name: str, value: Any) -> Array:
+    array = as_float_array(name, value)
+    if array.ndim != 1:
+        refuse(
+            name,
+            "be an array (m,) held constant, an input such as `oo.ZeroOrderHold(ts, values)`, or a "
+            "function of t",
+            f"it has shape {array.shape}",
+        )
+    return check_finite(name, array)
+
+
+def _read_values(name: str, value: Any, ndim: int) -> Array:
+    array = check_finite(name, as_float_array(name, value))
+    # A circuit without inputs, m = 0, is driven by the empty array.
+    if array.ndim != ndim or (ndim == 2 and array.size == 0):
+        shape = "(m,)" if ndim == 1 else "(time, m) and not be empty"
+        refuse(name, f"have shape {shape}", f"it has shape {array.shape}")
+    return array
+
+
+def _read_samples(ts: Any, values: Any) -> tuple[Array, Array]:
+    values = _read_values("values", values, ndim=2)
+    shape = shape_of("ts", ts)
+    if shape != values.shape[:1]:
+        refuse("ts", f"have shape (time,) = {values.shape[:1]}", f"it has shape {shape}")
+    return as_times("ts", ts), values
+
+
+def ornstein_uhlenbeck(
+    steps: int, size: int | tuple[int, ...], *, dt: Any, tau: Any, key: PRNGKeyArray
+) -> Float[Array, "steps ..."]:
+    """Stationary Ornstein-Uhlenbeck noise of variance 1, exact at every step.
+
+        τ dη = −η dt + √(2τ) dB,      η_{t+1} = ρ η_t + √(1−ρ²) ξ_t,   ρ = exp(−dt/τ)
+
+    The first row is drawn from the stationary distribution N(0, 1). As `η` it drives a `Noisy` rate
+    network; times σ and added to the values of an input, any circuit.
+
+    Args:
+        steps: the number of rows.
+        size: of a row, or its shape.
+        dt: ms between rows, > 0.
+        tau: correlation time in ms, > 0.
+        key: a PRNG key.
+
+    Returns:
+        (steps, *size).
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Gillespie, "Exact numerical simulation of the Ornstein-Uhlenbeck process and its integral",
+        Physical Review E 54 (1996).
+    """
+    key = read_key("key", key)
+    steps = check_positive_integer("steps", steps)
+    check_positive_number("dt", dt)
+    check_positive_number("tau", tau)
+    must = "be a positive integer or a tuple of them"
+    sizes = size if isinstance(size, tuple) else (size,)
+    shape = tuple(read_integer("size", n, 1, must) for n in sizes)
+    return _noise(key, jnp.asarray(dt), jnp.asarray(tau), (steps, *shape))
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _noise(key: PRNGKeyArray, dt: Array, tau: Array, shape: tuple[int, ...]) -> Array:
+    xi = jax.random.normal(key, shape)
+    rho = jnp.exp(-jnp.asarray(dt, xi.dtype) / jnp.asarray(tau, xi.dtype))
+    kick = root(1 - rho**2, 2)
+
+    def step(eta: Array, xi: Array) -> tuple[Array, Array]:
+        eta = rho * eta + kick * xi
+        return eta, eta
+
+    return jnp.concatenate([xi[:1], jax.lax.scan(step, xi[0], xi[1:])[1]])

@@ -1,0 +1,219 @@
+"""`simulate`: a circuit in continuous time, solved by diffrax."""
+
+import warnings
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from equinox.internal import prevbefore
+from jaxtyping import Array, Float
+
+from .._checks import (
+    as_times,
+    check_positive_integer,
+    check_positive_number,
+    check_state,
+    is_traced,
+    refuse,
+    shape_of,
+)
+from .._constraints import resolve
+from ..circuits import AbstractCircuit
+from ..programs import opened
+from ._controllers import prepare
+from ._implicit_steps import with_sized_chord
+from ._inputs import AbstractInput, FunctionInput, as_input
+from ._sizes import sizes
+from ._step_limits import step_limits
+from ._trajectory import Trajectory, raise_failure, read_solution
+from ._within_switches import Driven, WithinSwitches, looks_ahead
+
+
+def simulate(
+    circuit: AbstractCircuit,
+    inputs: Any,
+    ts: Any,
+    *,
+    state0: Any = None,
+    solver: diffrax.AbstractSolver | None = None,
+    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    dt0: Any = None,
+    dtmax: Any = None,
+    max_steps: int = 16384,
+    throw: bool = True,
+) -> Trajectory:
+    """Solve a circuit in continuous time with diffrax, and save its state at `ts`.
+
+    ẋ = f(t, x, input(t)) from x(ts[0]) = state0. Steps end exactly at the input's switch times,
+    for adaptive and for fixed steps, and see nothing of what lies behind them. Pure (jit, vmap,
+    grad); no batch axis.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        inputs: an array (m,) held constant, `ZeroOrderHold(ts, values)`, `LinearInput(ts, values)`,
+            or a smooth function of t (ms); it is looked at 4 096 even times and at `ts` first, so
+            that no step passes over what it does there.
+        ts: (time,), ms, strictly increasing; the first is the start, the last the end.
+        state0: the state at ts[0]; `circuit.initial_state()` unless given.
+        solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
+            magnitude take an implicit one, `diffrax.Kvaerno5()`.
+        stepsize_controller: an I controller with rtol 1e-6, atol 1e-7 in float64 and 1e-4, 1e-5 in
+            float32 unless given, atol in units of each variable's own size: (sigma b0)^p for a, the
+            smaller of drive and response for y, at most 1. The tolerances of a given one are taken
+            as they are. It takes about one step per hold of a zero-order hold.
+        adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
+            `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
+        dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
+        dtmax: the longest step, ms, infinite for none; unless given, adaptive steps are bounded by
+            the fastest rate of the circuit, √a included, and by what the input does. Where a state
+            rests the error of a step says nothing, and without a bound derivatives explode.
+        max_steps: the most steps to take, accepted and rejected together.
+        throw: whether a run that fails raises; otherwise `result` and `stats` say what happened.
+
+    Returns:
+        A `Trajectory`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged or the steps ran out; the text says when and what to do.
+            Inside jit it is equinox's run-time error, without the time.
+    """
+    if not isinstance(circuit, AbstractCircuit):
+        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+    max_steps = check_positive_integer("max_steps", max_steps)
+    circuit = resolve(circuit)
+    state0 = check_state("state0", resolve(state0), circuit.initial_state())
+    dtype = jax.tree.leaves(state0)[0].dtype
+    ts = _read_times(ts, dtype)
+    inputs = _read_inputs(inputs, circuit, ts)
+    method = _read("solver", solver, diffrax.AbstractSolver, diffrax.Tsit5())
+    checkpoints = diffrax.RecursiveCheckpointAdjoint()
+    gradients = _read("adjoint", adjoint, diffrax.AbstractAdjoint, checkpoints)
+    controller = _read_controller(stepsize_controller, dtype)
+    is_backsolve = isinstance(gradients, diffrax.BacksolveAdjoint)
+    limits = step_limits(
+        _field, method, inputs, ts, _read_step("dtmax", dtmax, dtype), is_backsolve=is_backsolve
+    )
+    description = _describe_solver(method, controller)
+    size = None
+    # A tolerance of the user's is taken as it is, and Backsolve solves for derivatives as well.
+    if stepsize_controller is None and not is_backsolve:
+        size = sizes(circuit, state0, inputs, ts)
+        method = with_sized_chord(method, controller, size)
+    first = _read_step("dt0", dt0, dtype)
+    steps, dt0 = prepare(controller, inputs.switch_times, limits, first, size)
+    times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts
+    last = None
+    if inputs.switch_times is not None:
+        # A last stage at the very end must not see a value that is switched on there.
+        last = prevbefore(jax.lax.stop_gradient(times[-1]))
+        # Backsolve runs through each step again, the other way.
+        if looks_ahead(method) and not is_backsolve:
+            method = WithinSwitches(method)
+    driven = Driven(circuit, inputs, last)
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(_field),
+        method,
+        times[0],
+        times[-1],
+        dt0,
+        state0,
+        args=driven,
+        # The extra save at the end tells where a run that failed had come to.
+        saveat=diffrax.SaveAt(ts=times, t1=True),
+        stepsize_controller=steps,
+        adjoint=gradients,
+        max_steps=max_steps,
+        throw=False,
+    )
+    trajectory = read_solution(
+        solution,
+        ts,
+        driven.velocity,
+        solver=description,
+        is_implicit=isinstance(method, diffrax.AbstractImplicitSolver),
+    )
+    return raise_failure(trajectory) if throw else trajectory
+
+
+def _field(t: Any, state: Any, args: Driven) -> Any:
+    return args.velocity(t, state)
+
+
+def _read(name: str, value: Any, kind: Any, default: Any) -> Any:
+    if value is not None and not isinstance(value, kind):
+        refuse(name, f"be a diffrax.{kind.__name__}", f"it is {value!r}")
+    return default if value is None else value
+
+
+def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
+    shape = shape_of("ts", ts)
+    if len(shape) != 1 or shape[0] < 2:
+        refuse("ts", "hold at least the start and the end", f"it has shape {shape}")
+    return as_times("ts", ts, dtype)
+
+
+def _read_inputs(inputs: Any, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
+    inputs = resolve(as_input(inputs))
+    if isinstance(inputs, FunctionInput):
+        inputs = FunctionInput(opened(inputs.function, ts[0]))
+    given = inputs.switch_times
+    # One dtype for time everywhere: a switch must be the same number to solver and lookup.
+    inputs = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, inputs)
+    size = eqx.filter_eval_shape(inputs, ts[0]).shape
+    if size != (circuit.input_size,):
+        refuse("inputs", f"give m = {circuit.input_size} numbers", f"they have shape {size}")
+    if inputs.switch_times is not None:
+        as_times("inputs.ts", given, ts.dtype)
+    return inputs
+
+
+def _before_switches(ts: Array, switches: Array | None) -> Array:
+    """The save times, but a hair earlier where one after the start is also a switch time.
+
+    Backsolve restarts at each of them, and there must see the value held before. A hair: more than
+    the 100 floats within which diffrax takes two times for one.
+    """
+    if switches is None:
+        return ts
+    hair = 256 * np.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts))
+    index = jnp.searchsorted(switches, ts[1:])
+    at_switch = switches[jnp.minimum(index, switches.size - 1)] == ts[1:]
+    return ts.at[1:].add(jnp.where(at_switch, -hair, 0))
+
+
+def _read_step(name: str, step: Any, dtype: Any) -> Array | None:
+    if step is None:
+        return None
+    # Without a longest step there is none to check.
+    if not (name == "dtmax" and isinstance(step, float) and step == float("inf")):
+        check_positive_number(name, step)
+    return jnp.asarray(step, dtype)
+
+
+def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeController:
+    single = dtype != np.dtype("float64")
+    kind = diffrax.AbstractStepSizeController
+    controller = _read("stepsize_controller", controller, kind, None)
+    if controller is None:
+        rtol = 1e-4 if single else 1e-6
+        return diffrax.PIDController(rtol=rtol, atol=rtol / 10)
+    rtol = getattr(controller, "rtol", None)
+    if single and rtol is not None and not is_traced(rtol) and rtol < 1e-6:
+        warnings.warn(
+            f"rtol = {rtol:g} is finer than {np.dtype(dtype).name} resolves and may take hundreds "
+            "of times more steps; compute in float64 (jax_enable_x64) for such a tolerance.",
+            stacklevel=3,
+        )
+    return controller
+
+
+def _describe_solver(solver: Any, controller: Any) -> str:
+    tolerances = {name: getattr(controller, name, None) for name in ("rtol", "atol")}
+    known = {k: v for k, v in tolerances.items() if v is not None and not is_traced(v)}
+    steps = ", ".join(f"{k} {float(v):g}" for k, v in known.items()) or type(controller).__name__
+    return f"{type(solver).__name__}, {steps}"

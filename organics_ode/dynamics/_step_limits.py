@@ -1,0 +1,130 @@
+"""How long a step may be where the error estimate cannot tell.
+
+Where a state rests the error of every step is 0, however long it is: an explicit step then grows
+beyond its stability limit. The values stay right, and their derivatives, which do not rest, explode
+with every step; an input that moves between two stages is stepped over.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from equinox.internal import nextafter
+from jaxtyping import Array, Float
+
+from .._nonlinearities import highest, lowest
+from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
+from ._tangent_limits import AbstractTangentLimit, tangent_limit
+
+SAMPLES = 4096  # Even times at which an input that is a function is looked at.
+_SHARE = 0.25  # Of the range of an input: the most that it may move within a step.
+_NEGLIGIBLE = 1e-3  # A range that is smaller than this, relative to the input itself, is no signal.
+
+
+class Variation(eqx.Module):
+    """How far an input has moved up to each of many times, in units of its range."""
+
+    ts: Float[Array, " samples"]
+    total: Float[Array, " samples"]
+
+    def step(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        """How long it takes the input to move by the share that a step may see; no finer than the
+        samples."""
+        goal = jnp.interp(t, self.ts, self.total) + _SHARE
+        index = jnp.searchsorted(self.total, goal)
+        finest = (self.ts[-1] - self.ts[0]) / SAMPLES
+        end = jnp.where(
+            goal > self.total[-1], jnp.inf, self.ts[jnp.minimum(index, len(self.ts) - 1)]
+        )
+        return jnp.maximum(end - t, finest)
+
+    def reversed(self) -> "Variation":
+        return Variation(-self.ts[::-1], (self.total[-1] - self.total)[::-1])
+
+
+class StepLimits(eqx.Module):
+    """The longest next step: the least of what its three parts allow.
+
+    1. `longest`, if it is given.
+    2. What the circuit's Jacobian and the solver allow, so that derivatives come out right.
+    3. The time in which the input moves by a quarter of its range.
+    """
+
+    longest: Float[Array, ""] | None
+    tangent: AbstractTangentLimit | None
+    variation: Variation | None
+    start: Float[Array, ""]
+    switches: Float[Array, " switches"] | None
+
+    def wrap(self, direction: Any) -> "StepLimits":
+        """The same limits for a solve in this direction of time (Backsolve goes back)."""
+        if self.variation is None:
+            return self
+        back = self.variation.reversed()
+        turned = jax.tree.map(lambda a, b: jnp.where(direction > 0, a, b), self.variation, back)
+        return eqx.tree_at(lambda s: s.variation, self, turned)
+
+    def init(self, t: Any, y: Any, args: Any) -> Any:
+        """What is known of the Jacobian at the start."""
+        return None if self.tangent is None else self.tangent.init(t, y, args)
+
+    def turn(self, rate: Any, t: Any, y: Any, args: Any) -> Any:
+        """What is known of it at (t, y)."""
+        return None if self.tangent is None else self.tangent.turn(rate, t, y, args, self._since(t))
+
+    def step(self, rate: Any, t: Any) -> Any:
+        """The longest step from t."""
+        bounds = [] if self.longest is None else [self.longest]
+        if self.variation is not None:
+            bounds.append(self.variation.step(t))
+        if self.tangent is not None:
+            bounds.append(self.tangent.step(rate, self._since(t)))
+        return functools.reduce(jnp.minimum, bounds, jnp.asarray(jnp.inf, t.dtype))
+
+    def _since(self, t: Any) -> Any:
+        """The time since the solve began or the input switched last."""
+        if self.switches is None:
+            return t - self.start
+        # A step that begins at a switch begins one float before it.
+        index = jnp.searchsorted(self.switches, nextafter(nextafter(t)), side="right") - 1
+        last = jnp.where(index < 0, -jnp.inf, self.switches[jnp.maximum(index, 0)])
+        return jnp.maximum(t - jnp.maximum(self.start, last), 0)
+
+
+def step_limits(
+    field: Callable[..., Any],
+    solver: Any,
+    inputs: AbstractInput,
+    ts: Float[Array, " time"],
+    longest: Any,
+    *,
+    is_backsolve: bool,
+) -> StepLimits:
+    """The limits of a solve from ts[0] to ts[-1]; those of the circuit and the input give way to
+    `longest`."""
+    when = (ts[0], inputs.switch_times)
+    if longest is not None:
+        return StepLimits(jnp.asarray(longest, ts.dtype), None, None, *when)
+    # The error estimate of Backsolve sees the derivatives, which are part of its state.
+    tangent = None if is_backsolve else tangent_limit(field, solver)
+    return StepLimits(None, tangent, _variation(inputs, ts), *when)
+
+
+def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | None:
+    """Of an input that is a function, seen at even times and at those to be saved."""
+    if isinstance(inputs, Constant | ZeroOrderHold | LinearInput):
+        return None
+    even = jnp.linspace(ts[0], ts[-1], SAMPLES, dtype=ts.dtype)
+    times = jax.lax.stop_gradient(jnp.sort(jnp.concatenate([even, ts])))
+    xs = jax.lax.stop_gradient(jax.vmap(inputs)(times)).astype(ts.dtype)
+    if xs.shape[1] == 0:
+        return None
+    span = highest(xs, 0) - lowest(xs, 0)
+    scale = jnp.maximum(span, _NEGLIGIBLE * highest(jnp.abs(xs), 0))
+    moved = jnp.abs(jnp.diff(xs, axis=0)) / jnp.where(scale > 0, scale, 1)[None, :]
+    # What is not finite is for the solver to find.
+    largest = highest(jnp.where(jnp.isfinite(moved), moved, 0), 1)
+    return Variation(times, jnp.concatenate([jnp.zeros(1, ts.dtype), jnp.cumsum(largest)]))

@@ -1,0 +1,261 @@
+"""How long a step may be for what the circuit's derivatives do, whether or not its state moves."""
+
+import abc
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import jax.scipy.linalg
+import numpy as np
+from equinox.internal import nextafter
+from jaxtyping import Array, Bool, Float
+
+from .._nonlinearities import highest
+
+_TURNS = 12  # Of the power iteration, before the first step.
+_MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of it.
+_MIXED = 0.1  # Of a fixed direction in every turn: what had died out of the vector may come back.
+_FRESH = 4.0  # The least time since an event over the step: e⁻⁴ is left of the fastest mode.
+_DAMPED = 0.17  # −Re λ/|λ| from which on a mode counts as damped.
+_MARGIN = 0.8  # Of the stability limit there; at a ratio of .5 the limit is a sixth further out.
+_SQUARINGS = 16  # Of the propagator of a 65 536th of the time.
+# The error of a step, relative to a mode that decays or rings, and to one that grows, which may
+# do so e⁵⁰-fold, in hundreds of steps.
+_DECAYING, _GROWING = 3e-4, 1e-5
+
+
+class AbstractTangentLimit(eqx.Module):
+    """A bound on the step by the Jacobian; what it remembers from step to step is its rate."""
+
+    @abc.abstractmethod
+    def init(self, t: Any, y: Any, args: Any) -> Any:
+        """The rate at the start."""
+
+    @abc.abstractmethod
+    def turn(self, rate: Any, t: Any, y: Any, args: Any, since: Any) -> Any:
+        """The rate at (t, y), `since` after the last event: the start or a switch of the input."""
+
+    @abc.abstractmethod
+    def step(self, rate: Any, since: Any) -> Any:
+        """The longest step."""
+
+
+class Modes(NamedTuple):
+    """The running estimates of the fastest mode of the Jacobian, and of one that grows."""
+
+    radius: Float[Array, ""]  # |λ| of the fastest, 1/ms
+    damping: Float[Array, ""]  # −Re λ / |λ| of it
+    cosine: Float[Array, ""]  # between v and J v, of its last turn
+    fastest: Float[Array, " d"]
+    growth: Float[Array, ""]  # |λ| of what grows, 1/ms; 0 where nothing does
+    growing: Float[Array, " d"]
+    is_odd: Bool[Array, ""]  # the turns are taken by one and the other
+
+
+class ExplicitLimit(AbstractTangentLimit):
+    """c/|λ|, λ the Jacobian's largest eigenvalue, by a power iteration, one product with J a step.
+
+    c is `faithful`, up to which a step is right to 3·10⁻⁴, while the mode is alive, and grows to
+    `reach`, up to which the solver damps what the circuit damps, as it dies; of a mode that
+    hardly decays it stays at `faithful`. Of what grows, fast or slow, |hλ| is at most `growing`,
+    right to 10⁻⁵: every other turn is one with 1 + J/|λ|, under which only that grows.
+    """
+
+    field: Callable[..., Any] = eqx.field(static=True)
+    growing: float = eqx.field(static=True)
+    faithful: float = eqx.field(static=True)
+    reach: float = eqx.field(static=True)
+
+    def init(self, t: Any, y: Any, args: Any) -> Modes:
+        v = _generic(sum(leaf.size for leaf in jax.tree.leaves(y))).astype(t.dtype)
+        zero = jnp.zeros((), v.dtype)
+        turn = lambda rate, _: (self.turn(rate, t, y, args, None), None)  # noqa: E731
+        begin = Modes(zero, zero, zero, v, zero, v, jnp.asarray(False))
+        return jax.lax.scan(turn, begin, None, 2 * _TURNS)[0]
+
+    def turn(self, rate: Modes, t: Any, y: Any, args: Any, since: Any) -> Modes:
+        product, size = _linearise(self.field, t, y, args)
+        v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
+        v = v + _MIXED * _generic(size.size).astype(size.dtype)
+        moved = product(v)
+        # Sums and no products of matrices: with one XLA's CPU backend cannot keep the solve of a
+        # small circuit in one kernel (`_compiler.py`).
+        squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
+        rates = jnp.sqrt(moved_squared / squared)
+        cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)
+        usable = jnp.isfinite(rates) & (rates > 0)
+        # Means over turns: of a pair that rotates each turn alone says little. Of one that is not
+        # damped each cosine is the opposite of the one before.
+        memory = jnp.where(rate.radius > 0, _MEMORY, 0)
+        radius = jnp.where(rate.radius > 0, rate.radius, 1) ** memory * rates ** (1 - memory)
+        damping = memory * rate.damping - (1 - memory) * (rate.cosine + cosine) / 2
+        fastest = moved / jnp.sqrt(moved_squared)
+        even = rate._replace(radius=radius, damping=damping, cosine=cosine, fastest=fastest)
+        grown = v + moved * _inverse(rate.radius)
+        grown = grown / jnp.sqrt(jnp.sum(grown**2))
+        odd = rate._replace(growth=jnp.where(cosine > 0, rates, 0), growing=grown)
+        new = jax.tree.map(lambda a, b: jnp.where(rate.is_odd, a, b), odd, even)
+        new = jax.tree.map(lambda a, b: jnp.where(usable, a, b), new, rate)
+        return new._replace(is_odd=~rate.is_odd)
+
+    def step(self, rate: Modes, since: Any) -> Any:
+        damping = jnp.maximum(rate.damping, 0)
+        share = jnp.minimum(damping / _DAMPED, 1)
+        end = self.faithful + share * (self.reach - self.faithful)
+        unit = _inverse(rate.radius)
+        bounded = jnp.clip(damping * since / _FRESH, self.faithful * unit, end * unit)
+        return jnp.minimum(bounded, self.growing * _inverse(rate.growth))
+
+
+class ImplicitLimit(AbstractTangentLimit):
+    """c max(1, ‖E‖) / ‖J E‖ with E = exp(s J), s the time since the last event.
+
+    An implicit solver damps whatever is faster than its step, also what should grow or ring on. So
+    the step follows what is still alive: ‖J E‖ falls as 1/(e s) while real modes decay, stays at ω
+    while one rings, and with growth ‖J E‖/‖E‖ is the rate of the mode that grows. Of |hλ| up to
+    `faithful`, c, a step of the solver is right to 10⁻⁵.
+    """
+
+    field: Callable[..., Any] = eqx.field(static=True)
+    faithful: float = eqx.field(static=True)
+
+    def init(self, t: Any, y: Any, args: Any) -> Any:
+        return self.turn(None, t, y, args, jnp.zeros_like(t))
+
+    def turn(self, rate: Any, t: Any, y: Any, args: Any, since: Any) -> Any:
+        product, size = _linearise(self.field, t, y, args)
+        J = jax.vmap(product, out_axes=1)(jnp.eye(size.size, dtype=size.dtype))
+        return _living_rate(J, since)
+
+    def step(self, rate: Any, since: Any) -> Any:
+        return self.faithful * _inverse(rate)
+
+
+def tangent_limit(field: Callable[..., Any], solver: Any) -> AbstractTangentLimit:
+    """The bound that this solver needs."""
+    if isinstance(solver, diffrax.AbstractImplicitSolver):
+        return ImplicitLimit(field, _faithful(solver, _GROWING))
+    return ExplicitLimit(
+        field, _faithful(solver, _GROWING), _faithful(solver, _DECAYING), _reach(solver)
+    )
+
+
+def _linearise(field: Any, t: Any, y: Any, args: Any) -> tuple[Callable[[Array], Array], Array]:
+    """v ↦ J v, and the units in which v is measured: each variable's own size, as a and y may
+    differ by orders of magnitude."""
+    t, y, args = jax.tree.map(_stop, (t, y, args))
+    flat, unravel = jax.flatten_util.ravel_pytree(y)
+    f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
+    size = jax.flatten_util.ravel_pytree(jax.tree.map(_size, y))[0]
+    return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
+
+
+def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, ""]:
+    """‖J E‖ / max(1, ‖E‖), E = exp(s J) by squaring a step of the L-stable pair of order 2, which
+    keeps what rings for thousands of turns and of what decays nothing, however fast."""
+    gamma = 1 - 0.5**0.5
+    z = since / 2**_SQUARINGS * J
+    one = jnp.eye(len(J), dtype=J.dtype)
+    lu = jax.scipy.linalg.lu_factor(one - gamma * z)
+    step = one + (1 - 2 * gamma) * z
+    for _ in range(2):
+        step = jax.scipy.linalg.lu_solve(lu, step)
+
+    def square(carry: Any, _: Any) -> tuple[Any, None]:
+        E, log = carry
+        E = E @ E
+        # exp(s J) itself may be beyond what a float holds.
+        size = jnp.maximum(highest(jnp.abs(E)), jnp.finfo(J.dtype).tiny)
+        return (E / size, 2 * log + jnp.log(size)), None
+
+    begin = (step, jnp.zeros((), J.dtype))
+    (E, log), _ = jax.lax.scan(square, begin, None, _SQUARINGS)
+    rate = _norm(J @ E) / jnp.maximum(jnp.exp(-log), _norm(E))
+    # Where the propagator says nothing, the step is as short as after an event.
+    return jnp.where(jnp.isfinite(rate), rate, _norm(J))
+
+
+def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
+    """‖A‖₂ by a few turns with AᵀA."""
+    v = _generic(len(A)).astype(A.dtype)
+    for _ in range(4):
+        v = A.T @ (A @ v)
+        v = v / jnp.maximum(jnp.linalg.norm(v), jnp.finfo(A.dtype).tiny)
+    return jnp.linalg.norm(A @ v)
+
+
+@functools.cache
+def _reach(solver: Any) -> float:
+    """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a fifth; 1 where the
+    coefficients of the solver are not known."""
+    growth = _growth(solver)
+    if growth is None:
+        return 1.0
+    radii, angle = np.arange(0.02, 10, 0.02), np.arccos(-_DAMPED)
+    return max(1.0, _MARGIN * float(radii[np.argmax(np.abs(growth(radii, angle)) > 1)]))
+
+
+@functools.cache
+def _faithful(solver: Any, error: float) -> float:
+    """|hλ| up to which a step errs by so much of a mode that grows or rings; .1 where the
+    coefficients of the solver are not known."""
+    growth = _growth(solver)
+    if growth is None:
+        return 0.1
+    radii = np.arange(0.01, 10, 0.01)
+    right = [
+        np.abs(growth(radii, angle) / np.exp(radii * np.exp(1j * angle)) - 1) <= error
+        for angle in (0, np.pi / 2)
+    ]
+    return float(radii[np.argmin(np.all(right, 0))])
+
+
+def _growth(solver: Any) -> Callable[[Any, float], Any] | None:
+    """A step's factor R(hλ) on ẏ = λy, of |hλ| and the direction of λ."""
+    tableau = getattr(solver, "tableau", None)
+    if not isinstance(tableau, diffrax.ButcherTableau):
+        return None
+    b = np.asarray(tableau.b_sol)
+    A = np.zeros((b.size, b.size))
+    for i, row in enumerate(tableau.a_lower):
+        A[i + 1, : len(row)] = row
+    if tableau.a_diagonal is not None:
+        A = A + np.diag(tableau.a_diagonal)
+
+    def growth(radii: Any, angle: float) -> Any:
+        z = radii * np.exp(1j * angle)
+        stages = np.linalg.solve(
+            np.eye(b.size) - z[:, None, None] * A, np.ones((z.size, b.size, 1))
+        )
+        return 1 + z * (stages[..., 0] @ b)
+
+    return growth
+
+
+def _generic(size: int) -> Float[Array, " size"]:
+    vector = np.random.default_rng(0).normal(size=size)
+    return jnp.asarray(vector / np.linalg.norm(vector))
+
+
+def _size(leaf: Array) -> Array:
+    largest = highest(jnp.abs(leaf))
+    usable = jnp.isfinite(largest) & (largest > 0)
+    return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
+
+
+def _inverse(rate: Any) -> Any:
+    return 1 / jnp.maximum(rate, jnp.finfo(rate.dtype).tiny)
+
+
+def _after(t: Any) -> Any:
+    """A step that begins at a switch begins one float before it."""
+    return nextafter(nextafter(t))
+
+
+def _stop(leaf: Any) -> Any:
+    return jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf

@@ -1,0 +1,145 @@
+"""What a simulation returns, and what it says when it failed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import is_traced
+from .._nonlinearities import highest
+
+# Any: equinox enumerations define their members in a way type checkers can not follow.
+RESULTS: Any = diffrax.RESULTS
+
+_MESSAGES = {
+    "nonfinite": "The state diverged{when}{size}: from this state with this input it grows without "
+    "bound (or the fixed step is too long for it).",
+    "max_steps_reached": "The solver ran out of `max_steps`{when}: {remedy}.",
+    "dt_min_reached": "The step size fell below what the floating-point type resolves{when}{size}, "
+    "where the state does not blow up: {remedy}.",
+    "other": "The solver failed{when}{why}.",
+}
+_EXPLICIT = (
+    "take an implicit solver (`solver=diffrax.Kvaerno5()`) if the time constants differ by orders "
+    "of magnitude, raise `max_steps`, or loosen the tolerance"
+)
+_IMPLICIT = (
+    "the equations of an implicit step may be too hard to solve to the tolerance in this "
+    "floating-point type; compute in float64 (jax_enable_x64), take an explicit solver "
+    "(`solver=diffrax.Tsit5()`), loosen the tolerance, or raise `max_steps`"
+)
+# A state that blows up grows by its own size within a few of the shortest steps.
+_FEW = 1e3
+
+
+class Trajectory(eqx.Module):
+    """A simulated trajectory.
+
+    - `ts`: (time,), ms, the times asked for.
+    - `states`: the circuit's state with a leading time axis; infinite after `stats["t_reached"]`.
+    - `result`: a `diffrax.RESULTS`; `nonfinite` where the state diverged.
+    - `stats`: `num_steps`, `num_accepted_steps`, `num_rejected_steps`, `t_reached` (ms), `largest`
+      (the largest magnitude in the last state).
+    - `succeeded`: whether the end was reached.
+    """
+
+    ts: Float[Array, " time"]
+    states: Any
+    result: diffrax.RESULTS
+    stats: dict[str, Any]
+    solver: str = eqx.field(static=True)
+    is_implicit: bool = eqx.field(static=True, default=False)
+
+    @property
+    def succeeded(self) -> Any:
+        return self.result == RESULTS.successful
+
+    def __repr__(self) -> str:
+        if any(map(is_traced, jax.tree.leaves((self.ts, self.stats)))) or self.ts.ndim != 1:
+            return f"Trajectory(ts={eqx.tree_pformat(self.ts)}, solver={self.solver})"
+        stats = self.stats
+        outcome = "succeeded" if self.succeeded else describe(self)
+        return (
+            f"Trajectory: {outcome}\n"
+            f"  solver   {self.solver}\n"
+            f"  time     {float(self.ts[0]):g} to {float(stats['t_reached']):g} ms, "
+            f"{self.ts.size} saved\n"
+            f"  steps    {int(stats['num_accepted_steps'])} accepted, "
+            f"{int(stats['num_rejected_steps'])} rejected\n"
+            f"  states   {eqx.tree_pformat(self.states, width=200)}"
+        )
+
+
+def read_solution(
+    solution: Any,
+    ts: Float[Array, " time"],
+    velocity: Callable[[Any, Any], Any],
+    **solver: Any,
+) -> Trajectory:
+    """The trajectory of a solve that saved at `ts` and at the end it came to."""
+    # A failed run writes its end behind the last time it saved, and leaves the rest infinite.
+    end = jnp.sum(jnp.isfinite(solution.ts)) - 1
+    last = jax.tree.map(lambda y: y[end], solution.ys)
+    t = solution.ts[end]
+    saved = jnp.arange(ts.size) < end
+    states = jax.tree.map(
+        lambda y: jnp.where(saved.reshape(-1, *(1,) * (y.ndim - 1)), y[:-1], jnp.inf), solution.ys
+    )
+    stats = {k: solution.stats[k] for k in _STEPS} | {"t_reached": t, "largest": largest(last)}
+    still = jax.tree.map(jax.lax.stop_gradient, (t, last))
+    result = _with_divergence(solution.result, stats["largest"], t, largest(velocity(*still)))
+    return Trajectory(ts, states, result, stats, **solver)
+
+
+_STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")
+
+
+def largest(state: Any) -> Float[Array, ""]:
+    """The largest magnitude in a state; NaN if it holds one."""
+    return highest(jnp.stack([highest(jnp.abs(leaf)) for leaf in jax.tree.leaves(state)]))
+
+
+def raise_failure(trajectory: Trajectory) -> Trajectory:
+    """The trajectory, or an error that says what ran out, when, and what to do."""
+    failed = ~jnp.asarray(trajectory.succeeded)
+    if is_traced(failed):
+        messages = [_message(name, _remedy(trajectory)) for name in _MESSAGES]
+        kind = jnp.asarray(len(messages) - 1)
+        for index, name in enumerate(list(_MESSAGES)[:-1]):
+            kind = jnp.where(trajectory.result == getattr(RESULTS, name), index, kind)
+        return eqx.branched_error_if(trajectory, failed, kind, messages)
+    if failed:
+        raise RuntimeError(describe(trajectory))
+    return trajectory
+
+
+def describe(trajectory: Trajectory) -> str:
+    """The outcome of a failed run in words and numbers."""
+    names = [n for n in _MESSAGES if n != "other" and trajectory.result == getattr(RESULTS, n)]
+    details = _remedy(trajectory) | {
+        "when": f" at t = {float(trajectory.stats['t_reached']):g} ms",
+        "size": f" (largest entry {float(trajectory.stats['largest']):.3g})",
+        "why": f": {RESULTS[trajectory.result]}",
+    }
+    return _message(names[0] if names else "other", details)
+
+
+def _remedy(trajectory: Trajectory) -> dict[str, str]:
+    return {"remedy": _IMPLICIT if trajectory.is_implicit else _EXPLICIT}
+
+
+def _message(name: str, details: dict[str, str]) -> str:
+    blank = {"when": "", "size": "", "why": ""}
+    return _MESSAGES[name].format(**blank | details)
+
+
+def _with_divergence(result: Any, size: Array, t: Array, speed: Array) -> Any:
+    # No step is short enough near a blow-up: there the step size failure is a divergence.
+    shortest = jnp.finfo(t.dtype).eps * jnp.abs(t)
+    blown = (result == RESULTS.dt_min_reached) & ~(size > _FEW * shortest * speed)
+    diverged = blown | ((result == RESULTS.successful) & ~jnp.isfinite(size))
+    return RESULTS.where(diverged, RESULTS.nonfinite, result)

@@ -1,0 +1,166 @@
+"""`unroll`: a cell over a sequence by one `lax.scan`."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from .._checks import (
+    as_float_array,
+    as_known_array,
+    check_finite,
+    check_positive_integer,
+    check_state,
+    is_traced,
+    refuse,
+)
+from .._constraints import resolve
+from ..cells import AbstractCell, TemporalSkip, blank, hold, read_mask
+from ..kernels import gated
+
+
+def unroll(
+    cell: AbstractCell,
+    xs: Any,
+    *,
+    state0: Any = None,
+    restarts: Any = None,
+    mask: Any = None,
+    last_only: bool = False,
+    keep_every: int = 1,
+) -> PyTree:
+    """Run a cell over a sequence by one scan: the training path.
+
+    s_t = step(s_{t−1}, x_t), t = 1 … T. For the gradient only the state is kept, each step's inner
+    values are computed again. Pure (jit, vmap, grad); no batch axis.
+
+    Args:
+        cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
+        xs: (time, m), the inputs, one per step.
+        state0: the state before the first step; `cell.initial_state()` unless given.
+        restarts: (time,) of bool, for a `TemporalSkip`: the steps before which a new block of
+            skips begins, such as the first ones of the periods of a trial.
+        mask: (time,), weights ≥ 0 of the steps. The sequence ends at the last step whose weight is
+            not 0: the state is held from there on, and inputs behind it do not matter.
+        last_only: return only the last state, without a time axis.
+        keep_every: keep every k-th state for the gradient and compute those between again; memory
+            falls from T to T/k + k states, time grows by about a third. For very long sequences, k
+            ≈ √T, with `last_only=True`.
+
+    Returns:
+        The states after each of the T steps, with a leading time axis.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged; the text says at which step. Inside jit the state turns
+            NaN instead (`fit` then stops and says so).
+    """
+    keep_every = check_positive_integer("keep_every", keep_every)
+    cell, state0, xs, runs = _read(cell, state0, xs, ("time",), mask)
+    restarts = _read_restarts(cell, restarts, len(xs))
+    states = _scan(cell, state0, (xs, restarts, runs), last_only, keep_every)
+    return _raise_divergence(states, last_only)
+
+
+def unroll_batch(
+    cell: AbstractCell, xs: Any, *, state0: Any = None, mask: Any = None, last_only: bool
+) -> Array:
+    """The responses of a cell to many sequences (batch, time, m): what models and `fit` call.
+
+    By the training kernel where it applies, else by `unroll` under `jax.vmap`. The result is the
+    last response (batch, n), or the response after every step (batch, time, n).
+    """
+    cell, state0, xs, runs = _read(cell, state0, xs, ("batch", "time"), mask)
+    if not gated.applies(cell):
+        one = lambda x, r: _scan(cell, state0, (x, None, r), last_only, 1)[0]  # noqa: E731
+        return jax.vmap(one)(xs, runs)
+    batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(xs), *leaf.shape)), state0)
+    last, ys = gated.run(cell, batch, xs, last_only, runs)
+    return last.y if ys is None else ys
+
+
+def _read(
+    cell: Any, state0: Any, xs: Any, axes: tuple[str, ...], mask: Any
+) -> tuple[AbstractCell, Any, Any, Any]:
+    """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
+    steps run before the end of their sequence, None for all."""
+    if not isinstance(cell, AbstractCell):
+        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    cell = resolve(cell)
+    state0 = check_state("state0", resolve(state0), cell.initial_state())
+    xs = as_float_array("xs", xs, jax.tree.leaves(state0)[0].dtype)
+    names, size = ", ".join(axes), cell.input_size
+    if xs.ndim != len(axes) + 1 or xs.shape[-2] == 0:
+        refuse("xs", f"have shape ({names}, m) with at least one step", f"it has shape {xs.shape}")
+    if xs.shape[-1] != size:
+        must = f"have shape ({names}, m) = ({names}, {size})"
+        refuse("xs", must, f"it has shape {xs.shape}")
+    runs = None if mask is None else read_mask(mask, xs.shape[:-1], names)
+    xs = xs if runs is None else blank(runs, xs)
+    if not is_traced(xs):  # inside jit the check would cost a callback in every training step
+        check_finite("xs", xs)
+    return cell, state0, xs, runs
+
+
+def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
+    if restarts is None:
+        return None
+    if not isinstance(cell, TemporalSkip):
+        refuse("restarts", "be given to a `TemporalSkip` only", f"it is {type(cell).__name__}")
+    known = restarts if is_traced(restarts) else as_known_array("restarts", restarts)
+    array = jnp.asarray(known)
+    if array.shape != (steps,) or array.dtype != bool:
+        found = f"it has shape {array.shape} and dtype {array.dtype}"
+        refuse("restarts", f"be of bool and have shape (time,) = ({steps},)", found)
+    return array
+
+
+@eqx.filter_jit
+def _scan(cell: Any, state0: Any, over_time: Any, last_only: bool, keep_every: int) -> Any:
+    def advance(state: Any, now: Any) -> Any:
+        x, restart, runs = now
+        start = state if restart is None else hold(restart, cell.restart(state), state)
+        return hold(runs, cell.step(start, x), state)
+
+    # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
+    step = jax.checkpoint(advance, prevent_cse=False)
+
+    def one(state: Any, now: Any) -> tuple[Any, Any]:
+        state = step(state, now)
+        return state, None if last_only else state
+
+    if keep_every == 1:
+        last, states = jax.lax.scan(one, state0, over_time)
+        return last if last_only else states
+    whole = len(over_time[0]) // keep_every * keep_every
+
+    def cut(x: Array) -> Array:
+        return x[:whole].reshape(-1, keep_every, *x.shape[1:])
+
+    block = jax.checkpoint(lambda s, x: jax.lax.scan(one, s, x), prevent_cse=False)
+    last, states = jax.lax.scan(block, state0, jax.tree.map(cut, over_time))
+    last, rest = jax.lax.scan(one, last, jax.tree.map(lambda x: x[whole:], over_time))
+    if last_only:
+        return last
+    return jax.tree.map(
+        lambda a, b: jnp.concatenate([a.reshape(whole, *a.shape[2:]), b]), states, rest
+    )
+
+
+def _raise_divergence(states: Any, last_only: bool) -> Any:
+    leaves = jax.tree.leaves(states)
+    if any(map(is_traced, leaves)):
+        return states
+    finite = np.array(
+        [np.isfinite(leaf).reshape(len(leaf) if not last_only else 1, -1).all(1) for leaf in leaves]
+    )
+    if not finite.all():
+        step = "" if last_only else f" at step {int(np.argmin(finite.all(0))) + 1}"
+        raise RuntimeError(
+            f"The state diverged{step}: it is no longer finite. Take a shorter step `dt`, or look "
+            "at the circuit with `oo.simulate`."
+        )
+    return states

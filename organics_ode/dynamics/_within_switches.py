@@ -1,0 +1,96 @@
+"""What a solver sees of an input: in each step the piece of it in which the step lies.
+
+A step ends one float before a switch, and yet may look past it: a last stage at the very end of a
+solve, and the stages of `Kvaerno4` and `Kvaerno5` at 1.15 and 1.23 steps. Seeing the next value is
+an error of first order, which where the state rests no error estimate tells.
+"""
+
+from typing import Any, NamedTuple
+
+import diffrax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..circuits import AbstractCircuit
+from ._inputs import AbstractInput
+
+
+class Driven(NamedTuple):
+    """A circuit and its input, up to the time `last`; and where a step is taken that may look
+    behind its end, its middle and its end."""
+
+    circuit: AbstractCircuit
+    inputs: AbstractInput
+    last: Float[Array, ""] | None
+    step: tuple[Float[Array, ""], Float[Array, ""]] | None = None
+
+    def velocity(self, t: Any, state: Any) -> Any:
+        """f(t, state, x(t))."""
+        x = self._input(t).astype(t.dtype)
+        return self.circuit.vector_field(t, state, x)
+
+    def _input(self, t: Any) -> Array:
+        if self.last is not None:
+            t = jnp.minimum(t, self.last)
+        if self.step is None:
+            return self.inputs(t)
+        middle, end = self.step
+        x, x_end = self.inputs(jnp.minimum(t, end)), self.inputs(end)
+        # A member of a batch that is done takes steps of no length until the others are.
+        width = jnp.where(end > middle, end - middle, 1)
+        return x + (x_end - self.inputs(middle)) * (jnp.maximum(t - end, 0) / width)
+
+
+class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
+    """A solver whose stages behind the end of a step see the input that the step sees, continued
+    linearly: exact for held inputs and for linear ones."""
+
+    solver: Any
+
+    # As diffrax's own `HalfSolver` has them.
+    @property
+    def term_structure(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.solver.term_structure
+
+    @property
+    def interpolation_cls(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self.solver.interpolation_cls
+
+    @property
+    def root_finder(self) -> Any:
+        return self.solver.root_finder
+
+    @property
+    def scan_kind(self) -> Any:
+        return self.solver.scan_kind
+
+    def order(self, terms: Any) -> Any:
+        return self.solver.order(terms)
+
+    def error_order(self, terms: Any) -> Any:
+        return self.solver.error_order(terms)
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Driven) -> Any:
+        return self.solver.init(terms, t0, t1, y0, args)
+
+    def step(
+        self,
+        terms: Any,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        args: Driven,
+        solver_state: Any,
+        made_jump: Any,
+    ) -> Any:
+        args = args._replace(step=(t0 + (t1 - t0) / 2, t1))
+        return self.solver.step(terms, t0, t1, y0, args, solver_state, made_jump)
+
+    def func(self, terms: Any, t0: Any, y0: Any, args: Driven) -> Any:
+        return self.solver.func(terms, t0, y0, args)
+
+
+def looks_ahead(solver: Any) -> bool:
+    """Whether a stage of the solver lies behind the end of its step."""
+    tableau = getattr(solver, "tableau", None)
+    return isinstance(tableau, diffrax.ButcherTableau) and bool((tableau.c > 1).any())

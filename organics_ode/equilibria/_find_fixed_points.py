@@ -1,0 +1,236 @@
+"""`find_fixed_points`: a search from many starts."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import (
+    a_or_an,
+    as_float_array,
+    check_finite,
+    check_positive,
+    check_positive_integer,
+    check_state,
+    is_traced,
+    read_key,
+    refuse,
+)
+from .._constraints import resolve
+from ..circuits import AbstractCircuit, FeedbackNetwork, GatedORGaNICs, ORGaNICs, RateNetwork
+from ..facts import Fact, closed_form
+from ..linear import Equations, ravel, read_point, tolerance
+from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
+from ._routes import accelerate, descend, polish, settle, substituted
+
+_METHODS = (accelerate, settle, substituted, descend)
+_NARROW, _WIDE = (-2.5, 1.5), (-4.0, 6.0)  # Decades around the typical size of a variable.
+
+
+def find_fixed_points(
+    circuit: AbstractCircuit,
+    x: Any,
+    *,
+    key: PRNGKeyArray | None = None,
+    starts: Any = 512,
+    scale: Any = None,
+    rounds: int = 4,
+) -> FixedPoints:
+    """The fixed points of a circuit at a constant input that a search from many starts finds.
+
+    Each start is taken by one of four methods in turn: the accelerated iteration, the flow itself,
+    substitution, and descent in |f| (Levenberg–Marquardt), all polished by Newton's method. Starts
+    are spread over four decades around the rest state and the normalized state; for a circuit of
+    your own, whose size nothing tells, half of them over ten decades, 1e-4 to 1e6 times its rest
+    state (times 1 where that is 0). As long as an isolated point was reached by one start only,
+    or by none of the first half of them, others are likely to be missing (Good, 1953), and another
+    round of as many starts is drawn, up to `rounds`. What two starts reach within 1e-6 is one
+    point; `hits` says how often each was reached. Never claimed complete: more starts may find
+    more. For one unit `planar.fixed_points` is complete. Host function (no jit, vmap).
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        x: (m,), the input.
+        key: a PRNG key; not needed where `starts` are states.
+        starts: how many starts a round has, or the states to start from, with any leading axes:
+            each of these is taken by every method, and no others are drawn.
+        scale: the typical size of each variable, > 0: a number or a state. Starts are then spread
+            over four decades around 0 and it.
+        rounds: how many rounds there are at most.
+
+    Returns:
+        A `FixedPoints`; empty if none was found.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Good, "The population frequencies of species and the estimation of population parameters",
+        Biometrika 40 (1953).
+    """
+    rounds = check_positive_integer("rounds", rounds)
+    circuit, like, x = read_point(circuit, None, x)
+    if any(map(is_traced, jax.tree.leaves((circuit, x, key, starts, scale)))):
+        refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
+    if isinstance(starts, tuple):
+        return _from_states(circuit, x, read_starts(starts, like))
+    starts = check_positive_integer("starts", starts)
+    if key is None:
+        refuse("key", "be given where `starts` is a number", "it is None")
+    return _from_drawn(circuit, x, read_key("key", key), starts, _read_scale(scale, like), rounds)
+
+
+def _from_states(circuit: AbstractCircuit, x: Array, rows: Array) -> FixedPoints:
+    each = jnp.repeat(rows, len(_METHODS), 0)
+    v, residuals = map(np.asarray, _search_from(circuit, x, each))
+    start = np.arange(len(each)) // len(_METHODS)
+    return _gathered(circuit, x, v, residuals, start)[0]
+
+
+def _from_drawn(
+    circuit: AbstractCircuit, x: Array, key: Array, starts: int, scale: Any, rounds: int
+) -> FixedPoints:
+    ends: list[Any] = []
+    while True:
+        # The first round is that of the key itself, and holds the states that are known.
+        own = key if not ends else jax.random.fold_in(key, len(ends))
+        ends.append(_search(circuit, x, own, starts, scale, jnp.asarray(not ends)))
+        v, residuals = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+        found, is_complete = _gathered(circuit, x, v, residuals, np.arange(len(v)))
+        if len(ends) == rounds or is_complete:
+            return found
+
+
+def _gathered(
+    circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray, start: np.ndarray
+) -> tuple[FixedPoints, bool]:
+    """The distinct ones of the points, which were reached from these starts, and whether there is
+    no sign of another."""
+    count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
+    v, residuals, start = v[solved], residuals[solved], start[solved]
+    clusters = distinct(v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    v, residuals = v[firsts(clusters)], residuals[firsts(clusters)]
+    states, spectra = look(circuit, x, v, residuals)
+    hits = np.asarray([np.unique(start[cluster]).size for cluster in clusters], int)
+    found = FixedPoints(states, jnp.asarray(residuals), spectra, jnp.asarray(hits), starts=count)
+    is_late = np.asarray([start[cluster].min() >= count / 2 for cluster in clusters], bool)
+    # Of a continuum every start finds another point.
+    is_rare = (is_late | (hits == 1)) & ~np.asarray(found.is_marginal)
+    return found.sort(found.abscissae), not np.any(is_rare)
+
+
+def _read_scale(scale: Any, like: Any) -> Float[Array, " d"] | None:
+    if scale is None:
+        return None
+    if isinstance(scale, tuple):
+        sizes = ravel(check_state("scale", resolve(scale), like))
+    else:
+        sizes = ravel(like)
+        number = as_float_array("scale", scale, sizes.dtype)
+        if number.ndim:
+            found = f"it has shape {number.shape}"
+            refuse("scale", f"be a number or {a_or_an(type(like).__name__)}", found)
+        sizes = jnp.full(sizes.shape, number)
+    return check_positive("scale", check_finite("scale", sizes))
+
+
+@eqx.filter_jit
+def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
+    e = Equations(circuit, x, circuit.initial_state())
+
+    def one(v: Array, method: Array) -> tuple[Array, Array]:
+        point = e.point(v)
+        for index, route in enumerate(_METHODS):
+            point = route(e, point, method == index)
+        point = polish(e, point)
+        return point.v, point.residual
+
+    return in_turns(one, v, jnp.arange(len(v)) % len(_METHODS))
+
+
+@eqx.filter_jit
+def _search(
+    circuit: AbstractCircuit, x: Array, key: Array, starts: int, scale: Any, is_first: Array
+) -> tuple[Array, Array]:
+    e = Equations(circuit, x, circuit.initial_state())
+    drawn = _drawn(circuit, e, key, starts) if scale is None else _around(e, key, starts, scale)
+    known = jnp.stack([ravel(e.like), _driven(circuit, x)])
+    known = jnp.repeat(known, len(_METHODS), 0)[:starts]
+    first = drawn.at[: len(known)].set(known)
+    return _search_from(circuit, x, jnp.where(is_first, first, drawn))
+
+
+@Fact
+def _driven(circuit: AbstractCircuit, x: Array) -> Float[Array, " d"]:
+    """The state that the input alone makes."""
+    return ravel(closed_form(circuit, x))
+
+
+@_driven.register(RateNetwork)
+def _(circuit: Any, x: Array) -> Float[Array, " d"]:
+    return circuit.f(circuit.drive(x))
+
+
+@Fact
+def _drawn(
+    circuit: AbstractCircuit, e: Equations, key: Array, starts: int
+) -> Float[Array, "starts d"]:
+    """States around the rest state; half of them, two methods' turns each, of sizes far from it."""
+    rest = jnp.abs(ravel(e.like))
+    size = jnp.where(rest > 0, rest, jnp.where(jnp.any(rest > 0), jnp.mean(rest), 1))
+    is_wide = (jnp.arange(starts) // len(_METHODS) % 2 == 1)[:, None]
+    low, high = (jnp.where(is_wide, *ends) for ends in zip(_WIDE, _NARROW, strict=True))
+    return _around(e, key, starts, size, low.astype(size.dtype), high.astype(size.dtype))
+
+
+@_drawn.register(ORGaNICs)
+@_drawn.register(GatedORGaNICs)
+def _(circuit: Any, e: Equations, key: Array, starts: int) -> Float[Array, "starts d"]:
+    """States around the rest state and the normalized state."""
+    size = jnp.maximum(jnp.abs(ravel(e.like)), jnp.abs(_driven(circuit, e.x)))
+    typical = jnp.where(size > 0, size, jnp.maximum(jnp.mean(size), 1e-2))
+    return _around(e, key, starts, typical)
+
+
+@_drawn.register(FeedbackNetwork)
+def _(circuit: Any, e: Equations, key: Array, starts: int) -> Float[Array, "starts d"]:
+    """The states that the feedback m z puts the network in, z of all sizes and signs, and noise."""
+    c, driven = circuit, _driven(circuit, e.x)
+    keys = jax.random.split(key, 3)
+    m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
+    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), m.dtype, *_NARROW)
+    size = jnp.sqrt(jnp.mean(n**2, axis=0))[None, :]
+    z = scale * size * jax.random.normal(keys[1], (starts, n.shape[1]), m.dtype)
+    noise = scale * jax.random.normal(keys[2], (starts, c.size), m.dtype)
+    return driven[None, :] + z @ m.T + 0.1 * noise
+
+
+@_drawn.register(RateNetwork)
+def _(circuit: Any, e: Equations, key: Array, starts: int) -> Float[Array, "starts d"]:
+    """Rates that f can give: those of currents of all sizes around the input."""
+    c, drive = circuit, circuit.drive(e.x)
+    keys = jax.random.split(key)
+    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), drive.dtype, *_NARROW)
+    size = jnp.sqrt(jnp.mean(jnp.sum(c.W**2, axis=1)))
+    currents = scale * size * jax.random.normal(keys[1], (starts, c.size), drive.dtype)
+    return c.f(drive[None, :] + currents)
+
+
+def _around(
+    e: Equations,
+    key: Array,
+    starts: int,
+    size: Float[Array, " d"],
+    low: Any = _NARROW[0],
+    high: Any = _NARROW[1],
+) -> Float[Array, "starts d"]:
+    """States of this size, each variable with its own factor, each start with its own scale between
+    these decades; variables that may be negative with both signs."""
+    keys, shape = jax.random.split(key, 3), (starts, size.size)
+    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), size.dtype, low, high)
+    spread = jnp.exp(0.5 * jax.random.normal(keys[1], shape, size.dtype))
+    mixed = jax.random.normal(keys[2], shape, size.dtype)
+    return scale * size[None, :] * jnp.where(e.is_positive(size)[None, :], spread, mixed)

@@ -1,0 +1,177 @@
+"""`fixed_point`: where a circuit comes to rest, and its derivatives."""
+
+from typing import Any, ClassVar
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._checks import check_state, is_traced
+from .._constraints import resolve
+from ..circuits import NO_TIME, AbstractCircuit
+from ..linear import (
+    is_marginal,
+    is_stable,
+    jacobian_matrix,
+    kind_of,
+    ravel,
+    read_point,
+    spectrum_of,
+    tolerance,
+)
+from ._search import ROUTES, search
+
+# Any: equinox enumerations define their members in a way type checkers can not follow.
+RESULTS: Any = diffrax.RESULTS
+
+
+class FixedPoint(eqx.Module):
+    """A fixed point of a circuit at a constant input.
+
+    - `state`: the circuit's state there; the best one seen if it failed.
+    - `residual`: max_i |f_i| / (the largest term of equation i).
+    - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms. `resolution`: 1/ms,
+      how near to 0 its sign cannot be told, as in `Spectrum`.
+    - `is_stable`: whether it succeeded with an abscissa below −resolution. `is_marginal`: whether
+      it succeeded with one within the resolution.
+    - `iterations`: steps of all routes together.
+    - `route`: what found it, an index into `organics_ode.FixedPoint.routes`.
+    - `result`: a `diffrax.RESULTS`.
+    - `succeeded`: whether the residual is ≤ 1e-10 (2e-5 in float32).
+
+    Inside jit what you do not use is not computed: without `abscissa` no eigenvalues are.
+    """
+
+    state: Any
+    residual: Float[Array, ""]
+    abscissa: Float[Array, ""]
+    iterations: Int[Array, ""]
+    route: Int[Array, ""]
+    result: diffrax.RESULTS
+    resolution: Float[Array, ""]
+    routes: ClassVar[tuple[str, ...]] = ROUTES
+
+    @property
+    def succeeded(self) -> Any:
+        return self.result == RESULTS.successful
+
+    @property
+    def is_stable(self) -> Bool[Array, "*batch"]:
+        return is_stable(self) & self.succeeded
+
+    @property
+    def is_marginal(self) -> Bool[Array, "*batch"]:
+        return is_marginal(self) & self.succeeded
+
+    def __repr__(self) -> str:
+        if is_traced(self.residual) or self.residual.ndim:
+            return f"FixedPoint(state={eqx.tree_pformat(self.state)})"
+        kind = kind_of(self).replace("unstable", "not stable")
+        head = f"FixedPoint: {kind if self.succeeded else 'not found'}"
+        return (
+            f"{head}\n"
+            f"  route     {ROUTES[int(self.route)]}, {int(self.iterations)} iterations\n"
+            f"  residual  {float(self.residual):.2e} of the largest term\n"
+            f"  abscissa  {float(self.abscissa):.6g} /ms\n"
+            f"  state     {eqx.tree_pformat(self.state, width=200, short_arrays=False)}"
+        )
+
+
+def fixed_point(
+    circuit: AbstractCircuit, x: Any, *, state0: Any = None, throw: bool = True
+) -> FixedPoint:
+    """A fixed point of a circuit at a constant input: f(state, x) = 0.
+
+    A stable one whenever one of the routes finds one; each route is judged by its eigenvalues and
+    the next is taken where its point is not stable:
+
+    1. the closed form (exact for W_r = I and gains that do not depend on y or a),
+    2. from there v ← v + τ⊙f(v) by Anderson's acceleration, without factoring a matrix,
+    3. the flow itself by an implicit solver, from the same start and from `initial_state()`,
+    4. damped substitution, y = (I − diag(1 − s) W_r)⁻¹ b1 z, then a, and at last descent in |f|:
+       both also find points that are not stable,
+
+    each polished by Newton's method where rounding leaves room. Derivatives with respect to the
+    circuit and x are those of the implicit function theorem, ds = −J⁻¹ (∂f/∂θ) dθ, in forward and
+    reverse mode. Pure (jit, vmap, grad); no batch axis. For all fixed points see
+    `find_fixed_points`.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        x: (m,), the input.
+        state0: the state to start from, instead of the closed form.
+        throw: whether to raise if none is found; otherwise `result` and `residual` say so.
+
+    Returns:
+        A `FixedPoint`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: no fixed point was found (inside jit equinox's run-time error).
+
+    Reference:
+        Anderson, "Iterative procedures for nonlinear integral equations", J. ACM 12 (1965);
+        Shampine, Reichelt, "The MATLAB ODE suite", SIAM J. Sci. Comput. 18 (1997), for the pair of
+        implicit formulas.
+    """
+    circuit, like, x = read_point(circuit, None, x)
+    start = None if state0 is None else check_state("state0", resolve(state0), like)
+    point = _fixed_point(circuit, x, start)
+    return _raise_failure(point) if throw else point
+
+
+@eqx.filter_jit
+def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
+    # The search is not differentiated: the implicit function theorem needs only where it ended.
+    still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
+    state, residual, iterations, route = search(*still)
+    state = _implicit(circuit, x, state)
+    solved = residual <= tolerance(residual.dtype)
+    spectrum = spectrum_of(jacobian_matrix(circuit, state, x), residual=residual)
+    failed = RESULTS.where(
+        jnp.isfinite(residual), RESULTS.nonlinear_max_steps_reached, RESULTS.nonlinear_divergence
+    )
+    result = RESULTS.where(solved, RESULTS.successful, failed)
+    facts = (state, residual, spectrum.abscissa, iterations, route, result)
+    return FixedPoint(*facts, spectrum.resolution)
+
+
+@eqx.filter_custom_jvp
+def _implicit(circuit: AbstractCircuit, x: Array, state: Any) -> Any:
+    """The state, with the derivatives of the implicit function theorem."""
+    return state
+
+
+@_implicit.def_jvp
+def _(primals: Any, tangents: Any) -> Any:
+    circuit, x, state = primals
+    circuit_t, x_t, _ = tangents
+    state = _implicit(circuit, x, state)  # Again: derivatives of the derivative.
+    _, push = eqx.filter_jvp(
+        lambda c, x: ravel(c.vector_field(NO_TIME, state, x)), (circuit, x), (circuit_t, x_t)
+    )
+    step = -jnp.linalg.solve(jacobian_matrix(circuit, state, x), push)
+    return state, jax.flatten_util.ravel_pytree(state)[1](step)
+
+
+def _stop(leaf: Any) -> Any:
+    return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
+
+
+def _raise_failure(point: FixedPoint) -> FixedPoint:
+    remedy = (
+        "No fixed point was found. The circuit may have none for this input, or none near its "
+        "starts: give `state0`, or look for all of them with `oo.find_fixed_points`"
+    )
+    if point.residual.dtype == jnp.float32:
+        remedy += ", or compute in float64: rounding in float32 may exceed what is asked for"
+    failed = ~jnp.asarray(point.succeeded)
+    if is_traced(failed):
+        return eqx.error_if(point, failed, f"{remedy}.")
+    if failed:
+        residual = float(point.residual)
+        raise RuntimeError(f"{remedy} (the best residual is {residual:.1e} of the largest term).")
+    return point

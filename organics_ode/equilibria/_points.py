@@ -1,0 +1,200 @@
+"""Points of rest that a search from many starts found, and what the searches share."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
+from .._constraints import resolve
+from ..circuits import AbstractCircuit
+from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
+
+Points = TypeVar("Points", bound="AbstractPoints")
+
+# Matrix entries that are factored together: for a large circuit the starts go in turns.
+_ENTRIES = 2**25
+
+
+class AbstractPoints(eqx.Module):
+    """States of one circuit at one input, each with its residual and its spectrum.
+
+    `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
+    `points.is_stable`), `points.sort(values)`; `oo.save` and `oo.load` keep it; printing shows a
+    table.
+    """
+
+    states: eqx.AbstractVar[Any]
+    residuals: eqx.AbstractVar[Float[Array, " k"]]
+    spectra: eqx.AbstractVar[Spectrum]
+    hits: eqx.AbstractVar[Int[Array, " k"]]
+    starts: eqx.AbstractVar[int]
+
+    @property
+    def is_stable(self) -> Bool[Array, " k"]:
+        return self.spectra.is_stable
+
+    @property
+    def is_marginal(self) -> Bool[Array, " k"]:
+        return self.spectra.is_marginal
+
+    @property
+    def abscissae(self) -> Float[Array, " k"]:
+        return self.spectra.abscissa
+
+    def __len__(self) -> int:
+        return self.residuals.shape[0]
+
+    def __getitem__(self: Points, index: Any) -> Points:
+        """Some of the points, always with their leading axis."""
+        index = index if isinstance(index, slice) else np.asarray(index)
+        kept = np.atleast_1d(np.arange(len(self))[index])
+        return jax.tree.map(lambda leaf: leaf[kept], self)
+
+    def __iter__(self) -> Any:
+        return (jax.tree.map(lambda leaf, i=i: leaf[i], self.states) for i in range(len(self)))
+
+    def sort(self: Points, values: Any) -> Points:
+        """In rising order of values (k,), such as `points.abscissae` or `points.states.y[:, 0]`."""
+        values = np.asarray(values)
+        if values.shape != (len(self),):
+            refuse("values", f"have shape (k,) = ({len(self)},)", f"it has shape {values.shape}")
+        return self[np.argsort(values, kind="stable")]
+
+    @property
+    @abstractmethod
+    def _measure(self) -> tuple[str, Float[Array, " k"]]:
+        """The name and the values of the column that says how nearly each is at rest."""
+
+    @property
+    @abstractmethod
+    def _is_at_rest(self) -> Bool[Array, " k"]:
+        """Which of them the table calls stable or not; the others are slow."""
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if is_traced(self.residuals) or self.residuals.ndim != 1:
+            return f"{name}(residuals={eqx.tree_pformat(self.residuals)})"
+        hits = f"hits of {self.starts}"
+        columns = ("", "", "abscissa (1/ms)", "freq. (Hz)", self._measure[0], hits)
+        head = "  {:3} {:8} {:>16} {:>11} {:>9} {:>12}   state".format(*columns)
+        rows = [self._row(i) for i in range(min(len(self), _SHOWN))]
+        more = [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
+        return "\n".join([f"{name}: {len(self)} found (there may be more)", head, *rows, *more])
+
+    def _row(self, i: int) -> str:
+        kind = kind_of(jax.tree.map(lambda leaf: leaf[i], self.spectra))
+        state = jax.tree.map(lambda leaf: leaf[i], self.states)
+        fields = getattr(state, "_fields", range(len(state)))
+        shown = [f"{name} {_numbers(leaf)}" for name, leaf in zip(fields, state, strict=True)]
+        return (
+            f"  {i:3} {kind if self._is_at_rest[i] else 'slow':8} {float(self.abscissae[i]):16.6g} "
+            f"{float(self.spectra.frequencies[i, 0]):11.4g} {float(self._measure[1][i]):9.1e} "
+            f"{int(self.hits[i]):12d}   {'  '.join(shown[:2])}"
+        )
+
+
+class FixedPoints(AbstractPoints):
+    """The fixed points that a search found, the most stable first.
+
+    - `states`: the circuit's state with a leading axis (k, …).
+    - `residuals`: (k,), relative to the largest term of the equation.
+    - `spectra`: a `Spectrum` with eigenvalues (k, d).
+    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; where all
+      points were hit often, few or none are missing.
+    - `is_stable`, `is_marginal`: (k,); a marginal point may be one of a continuum.
+    - `abscissae`: (k,), 1/ms.
+
+    `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
+    `points.is_stable`), `points.sort(values)`; `oo.save` and `oo.load` keep it; printing shows a
+    table.
+    """
+
+    states: Any
+    residuals: Float[Array, " k"]
+    spectra: Spectrum
+    hits: Int[Array, " k"]
+    starts: int = eqx.field(static=True, default=0)
+
+    @property
+    def _measure(self) -> tuple[str, Float[Array, " k"]]:
+        return "residual", self.residuals
+
+    @property
+    def _is_at_rest(self) -> Bool[Array, " k"]:
+        return jnp.full(self.residuals.shape, True)
+
+
+_SHOWN = 20
+
+
+def _numbers(leaf: Any) -> str:
+    values = np.asarray(leaf).ravel()
+    text = " ".join(f"{value:.4g}" for value in values[:3])
+    return f"[{text}{' ...' if values.size > 3 else ''}]"
+
+
+def in_turns(one: Callable[..., Any], v: Float[Array, "k d"], *others: Array) -> Any:
+    """one(v, …) for every start, so many at once as matrices (d, d) fit."""
+    together = max(1, _ENTRIES // v.shape[1] ** 2)
+    if together >= len(v):
+        return jax.vmap(one)(v, *others)
+    return jax.lax.map(lambda each: one(*each), (v, *others), batch_size=together)
+
+
+def look(
+    circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray
+) -> tuple[Any, Spectrum]:
+    """The states and their spectra."""
+    k = len(v)
+    # Compiled for powers of two, not for every number of points.
+    padded = np.resize(np.arange(k), 1 << (k - 1).bit_length() if k else 0)
+    found = _look(circuit, x, jnp.asarray(v[padded]), jnp.asarray(residuals[padded]))
+    return jax.tree.map(lambda leaf: leaf[:k], found)
+
+
+@eqx.filter_jit
+def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tuple[Any, Spectrum]:
+    e = Equations(circuit, x, circuit.initial_state())
+
+    def one(v: Array, residual: Array) -> Spectrum:
+        return spectrum_of(e.jacobian(v), residual=residual)
+
+    return jax.vmap(e.unravel)(v), jax.vmap(one)(v, residuals)
+
+
+def distinct(v: np.ndarray, ranks: np.ndarray, near: float) -> list[np.ndarray]:
+    """The members of every cluster as indices, the one of lowest rank first."""
+    left, clusters = np.argsort(ranks, kind="stable"), []
+    while left.size:
+        size = max(1e-3, float(np.max(np.abs(v[left[0]]))))
+        same = np.max(np.abs(v[left] - v[left[0]]), axis=1) <= near * size
+        same[0] = True  # whatever it holds: each turn takes one away
+        clusters.append(left[same])
+        left = left[~same]
+    return clusters
+
+
+def firsts(clusters: list[np.ndarray]) -> np.ndarray:
+    """One member of every cluster."""
+    return np.asarray([cluster[0] for cluster in clusters], int)
+
+
+def read_starts(starts: Any, like: Any) -> Float[Array, "k d"]:
+    """States with any leading axes as rows."""
+    starts = resolve(starts)
+    pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)
+    leaves = [(as_float_array("starts", leaf, goal.dtype), goal.shape) for leaf, goal in pairs]
+    leading = {leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in leaves}
+    ends = [leaf.shape[leaf.ndim - len(shape) :] == shape for leaf, shape in leaves]
+    if not all(ends) or len(leading) != 1 or 0 in max(leading):
+        shapes = [leaf.shape for leaf, _ in leaves]
+        wanted = ", ".join(f"(..., {', '.join(map(str, shape))})" for _, shape in leaves)
+        refuse("starts", f"have shapes {wanted}, with at least one state", f"they are {shapes}")
+    rows = [leaf.reshape(-1, *shape) for leaf, shape in leaves]
+    return check_finite("starts", jax.vmap(lambda *each: ravel(each))(*rows))

@@ -1,0 +1,208 @@
+"""Routes to a fixed point. Each is a loop that does nothing where it is not needed.
+
+All of them run under `jax.vmap`, where a `lax.cond` would compute both of its branches for every
+member of the batch; a `lax.while_loop` whose condition is false at the start costs nothing.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._nonlinearities import highest, lowest
+from ..facts import substitute
+from ..linear import Equations, Point, target
+
+_MEMORY = 8  # Steps that the acceleration remembers.
+_MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}
+
+
+def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+    """v ← v + τ⊙f(v), accelerated by Anderson's method: no matrix is factored, so that a batch of
+    inputs shares its products with the weights.
+
+    The step is the combination of the last steps with the smallest linearised residual. It finds
+    fixed points whether they are stable or not.
+    """
+    tau, goal = e.times(start.v), target(start.v.dtype)
+    memory = jnp.zeros((_MEMORY, start.v.size), start.v.dtype)
+
+    def body(carry: Any) -> Any:
+        (point, r), dV, dR = carry
+        mix = _least_squares(dR, r)
+        v = point.v + r - mix @ (dV + dR)
+        new = e.point(v, point.steps + 1)
+        r_new = tau * e.velocity(v)
+        slot = point.steps % _MEMORY
+        return (new, r_new), dV.at[slot].set(v - point.v), dR.at[slot].set(r_new - r)
+
+    def unfinished(carry: Any) -> Any:
+        point = carry[0][0]
+        more = (point.residual > goal) & (point.steps < _MOST["accelerate"])
+        return needed & more & jnp.all(jnp.isfinite(point.v))
+
+    carry = jax.lax.while_loop(
+        unfinished, body, ((start, tau * e.velocity(start.v)), memory, memory)
+    )
+    return carry[0][0]
+
+
+def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+    """Follow the circuit's own flow with the L-stable Rosenbrock pair of order 2(3), whose steps
+    grow into Newton's as the flow comes to rest: what it finds, the flow finds."""
+    d, e32 = 1 / (2 + 2**0.5), 6 + 2**0.5
+    eye, goal = jnp.eye(start.v.size, dtype=start.v.dtype), target(start.v.dtype)
+
+    def body(carry: Any) -> Any:
+        point, h = carry
+        v = point.v
+        lu = jax.scipy.linalg.lu_factor(eye - h * d * e.jacobian(v))
+        solve = functools.partial(jax.scipy.linalg.lu_solve, lu)
+        f0 = e.velocity(v)
+        k1 = solve(f0)
+        f1 = e.velocity(v + h / 2 * k1)
+        k2 = solve(f1 - k1) + k1
+        new = v + h * k2
+        k3 = solve(e.velocity(new) - e32 * (k2 - f1) - 2 * (k1 - f0))
+        size = jnp.maximum(jnp.abs(v), jnp.abs(new))
+        error = highest(jnp.abs(h / 6 * (k1 - 2 * k2 + k3)) / (1e-4 + 1e-2 * size))
+        error = jnp.where(jnp.isfinite(error), error, 1e3)
+        v = jnp.where(error <= 1, new, v)
+        factor = jnp.clip(0.8 * jnp.maximum(error, 1e-9) ** (-1 / 3), 0.2, 10.0)
+        return e.point(v, point.steps + 1), h * factor
+
+    def unfinished(carry: Any) -> Any:
+        point, h = carry
+        more = (point.residual > goal) & (point.steps < _MOST["settle"])
+        # A circuit that blows up takes ever shorter steps.
+        return needed & more & (highest(jnp.abs(point.v)) < 1e8) & (h > shortest)
+
+    first = 0.1 * lowest(e.times(start.v))
+    shortest = 1e-9 * first
+    return jax.lax.while_loop(unfinished, body, (start, first))[0]
+
+
+def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+    """Solve each equation for its own variable in turn, damped in the logarithm of what is
+    positive; more damping wherever the residual grows.
+
+    Reaches points that the flow does not, stable or not.
+    """
+
+    def body(carry: Any) -> Any:
+        point, damping = carry
+        old = e.unravel(point.v)
+        full = substitute(e.circuit, old, e.x)
+        new = jax.tree.map(lambda o, f: _damped(o, f, damping), old, full)
+        # The response follows the others at once: only they are damped.
+        v = ravel((full[0], *new[1:]))
+        trial = e.point(v, point.steps + 1)
+        factor = jnp.where(trial.residual > point.residual, 0.8, 1.02)
+        return trial, jnp.clip(damping * factor, 0.05, 1.0)
+
+    # A circuit of one's own has no equations to substitute into each other.
+    needed &= substitute.is_known(e.circuit)
+
+    def unfinished(carry: Any) -> Any:
+        point = carry[0]
+        more = (point.residual > 1e-6) & (point.steps < _MOST["substitute"])
+        return needed & more & jnp.all(jnp.isfinite(point.v))
+
+    return jax.lax.while_loop(unfinished, body, (start, jnp.ones_like(start.residual)))[0]
+
+
+def descend(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+    """Goes downhill in |τ⊙f(v)|, to points of any stability."""
+    anywhere = jnp.full(start.v.shape, False)
+    return downhill(e, start, needed, e.times(start.v), anywhere, _MOST["descend"])
+
+
+def downhill(
+    e: Equations,
+    start: Point,
+    needed: Bool[Array, ""],
+    tau: Float[Array, " d"],
+    positive: Bool[Array, " d"],
+    most: int,
+) -> Point:
+    """Levenberg–Marquardt on τ⊙f(v), until v is solved or no step is lower: a minimum of |τ⊙f|.
+
+    No step is taken on which a variable marked `positive` would not stay so.
+    """
+    eye = jnp.eye(start.v.size, dtype=start.v.dtype)
+
+    def body(carry: Any) -> Any:
+        point, damping = carry
+        J, f = tau[:, None] * e.jacobian(point.v), tau * e.velocity(point.v)
+        new = e.point(point.v - jnp.linalg.solve(J.T @ J + damping * eye, J.T @ f), point.steps + 1)
+        force = tau * e.velocity(new.v)
+        lower = (force @ force < f @ f) & jnp.all((new.v > 0) | ~positive)
+        factor = jnp.where(lower, 0.2, 4.0).astype(f.dtype)
+        point = jax.tree.map(lambda a, b: jnp.where(lower, a, b), new, point)
+        return eqx.tree_at(lambda p: p.steps, point, new.steps), damping * factor
+
+    def unfinished(carry: Any) -> Any:
+        point, damping = carry
+        more = (point.residual > 1e-6) & (point.steps < most)
+        return needed & more & (damping < 1e8)
+
+    return jax.lax.while_loop(unfinished, body, (start, jnp.asarray(1e-2, start.v.dtype)))[0]
+
+
+def polish(e: Equations, start: Point) -> Point:
+    """Newton's method as long as it lowers the residual."""
+    goal = target(start.v.dtype)
+
+    def body(carry: Any) -> Any:
+        point, _, count = carry
+        step = jnp.linalg.solve(e.jacobian(point.v), e.velocity(point.v))
+        new = e.point(point.v - step, point.steps + 1)
+        better = new.residual < point.residual
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, point), better, count + 1
+
+    def unfinished(carry: Any) -> Any:
+        point, improving, count = carry
+        more = (point.residual > goal) & (count < _MOST["polish"])
+        return more & improving & (point.residual < 0.1)
+
+    carry = (start, jnp.asarray(True), jnp.zeros_like(start.steps))
+    return jax.lax.while_loop(unfinished, body, carry)[0]
+
+
+def lazily(
+    needed: Bool[Array, ""], compute: Callable[[Any], Any], operand: Any, otherwise: Any
+) -> Any:
+    """compute(operand) where needed, else `otherwise`."""
+
+    def body(carry: Any) -> Any:
+        # Without the barrier XLA would see that nothing here changes from turn to turn, and move it
+        # out of the loop: computed always.
+        return jnp.asarray(False), compute(jax.lax.optimization_barrier((carry[0], operand))[1])
+
+    return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]
+
+
+def _damped(old: Array, full: Array, damping: Array) -> Array:
+    positive = (old > 0) & (full > 0)
+    ratio = jnp.where(positive, full, 1) / jnp.where(positive, old, 1)
+    return jnp.where(positive, old * ratio**damping, old + damping * (full - old))
+
+
+def _least_squares(dR: Array, r: Array) -> Array:
+    """The γ that minimises |r − γ dR|, by the normal equations: their rounding costs steps, not
+    accuracy. Eliminated by hand: a batch of tiny LAPACK calls would cost more than all the rest."""
+    norms = jnp.sqrt(jnp.sum(dR * dR, 1))
+    unit = jnp.where(norms > 0, 1 / jnp.where(norms > 0, norms, 1), 0)
+    scaled = dR * unit[:, None]
+    # An unused row of the memory is left out by a one on its diagonal.
+    ridge = jnp.where(norms > 0, 100 * jnp.finfo(r.dtype).eps, 1).astype(r.dtype)
+    A = jnp.concatenate([scaled @ scaled.T + jnp.diag(ridge), (scaled @ r)[:, None]], 1)
+    rows = jnp.arange(len(dR))[:, None]
+    for i in range(len(dR)):
+        pivot = (A[i] / A[i, i])[None, :]
+        A = jnp.where(rows == i, pivot, A - A[:, i, None] * pivot)
+    return A[:, -1] * unit

@@ -1,0 +1,96 @@
+"""The routes to a fixed point in turn, each judged by the eigenvalues where it ends."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._nonlinearities import highest
+from ..circuits import AbstractCircuit
+from ..facts import closed_form, is_exact
+from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
+from ._routes import accelerate, descend, lazily, polish, settle, substituted
+
+ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")
+_CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _DESCENDED, _NONE = range(len(ROUTES))
+# The route, and whether it starts from rest or from the closed form (or the start that was given).
+_ATTEMPTS = (
+    (_ACCELERATED, False),
+    (_SETTLED, False),
+    (_SETTLED, True),
+    (_SUBSTITUTED, False),
+    (_DESCENDED, False),
+    (_DESCENDED, True),
+)
+_STABLE_ONES = 3  # So many of them are tried as long as no stable point was found.
+_DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
+_RITZ = 24
+
+
+class _Candidate(eqx.Module):
+    point: Point
+    route: Int[Array, ""]
+    is_stable: Bool[Array, ""]
+
+    @property
+    def rank(self) -> Float[Array, ""]:
+        """Stable before solved before a small residual; the smaller the better."""
+        residual = self.point.residual
+        solved = residual <= tolerance(residual.dtype)
+        return jnp.where(solved, jnp.where(self.is_stable, 0, 1), 2 + residual)
+
+
+def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+    """The state, its residual, the steps of all routes together, and the route that found it."""
+    rest = circuit.initial_state()
+    e = Equations(circuit, x, rest)
+    first = ravel(closed_form(circuit, x) if start is None else start)
+    known = (e, first)
+    routes, from_rest = map(jnp.array, zip(*_ATTEMPTS, strict=True))
+
+    def attempt(carry: Any) -> Any:
+        # Behind the barrier nothing of this can be moved out of the loop and computed always.
+        (best, i), (e, first) = jax.lax.optimization_barrier((carry, known))
+        route = routes[i]
+        point = e.point(jnp.where(from_rest[i], ravel(e.like), first))
+        # At most one of these does anything.
+        point = accelerate(e, point, route == _ACCELERATED)
+        point = settle(e, point, route == _SETTLED)
+        point = substituted(e, point, route == _SUBSTITUTED)
+        point = descend(e, point, route == _DESCENDED)
+        point = polish(e, point)
+        solved = point.residual <= tolerance(x.dtype)
+        stable = lazily(solved, lambda p: _is_stable(e, p), point, jnp.asarray(False))
+        new = _Candidate(point, route, stable)
+        steps = best.point.steps + point.steps
+        best = jax.tree.map(lambda a, b: jnp.where(new.rank < best.rank, a, b), new, best)
+        return eqx.tree_at(lambda c: c.point.steps, best, steps), i + 1
+
+    def unfinished(carry: Any) -> Any:
+        best, i = carry
+        # The last routes find what is not stable: only where nothing else was found.
+        enough = jnp.where(i < _STABLE_ONES, 0, 1)
+        return (best.rank > enough) & (i < len(_ATTEMPTS))
+
+    exact = is_exact(circuit) & (start is None)
+    route = jnp.asarray(_CLOSED if start is None else _NONE)
+    best = _Candidate(e.point(first), route, exact)
+    best, _ = jax.lax.while_loop(unfinished, attempt, (best, 0))
+    return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
+
+
+def _is_stable(e: Equations, point: Point) -> Array:
+    """Whether all eigenvalues have negative real parts: all of them for a small circuit, else the
+    outermost ones, and all where those leave it open."""
+    if point.v.size <= _DENSE:
+        return _all_stable(e, point)
+    _, product = jax.linearize(e.velocity, point.v)
+    ritz = ritz_values(product, point.v, _RITZ)
+    clear = highest(ritz.real) < -0.01 * highest(jnp.abs(ritz))
+    return lazily(~clear, lambda p: _all_stable(e, p), point, jnp.asarray(True))
+
+
+def _all_stable(e: Equations, point: Point) -> Array:
+    return spectrum_of(e.jacobian(point.v), residual=point.residual).is_stable

@@ -1,0 +1,133 @@
+"""`slow_points`: where a circuit moves slowly, from the states that it visits."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._checks import check_positive_number, is_traced, refuse
+from .._nonlinearities import highest
+from ..circuits import AbstractCircuit
+from ..linear import Equations, Spectrum, blur, read_point, tolerance
+from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
+from ._routes import downhill, polish
+
+_MOST = 1000  # Steps of one descent.
+_SOLVED = 1e-3  # The residual from which Newton's method may take over: what float32 reaches.
+
+
+class SlowPoints(AbstractPoints):
+    """The fixed and slow points that a search found.
+
+    The fixed points come first, the most stable one before the others; then the slow points, the
+    slowest first.
+
+    - `states`: the circuit's state with a leading axis (k, …).
+    - `speeds`: (k,), q = ½|f|², 1/ms² for a state without a unit.
+    - `residuals`: (k,), max_i |f_i| / (the largest term of equation i, there or at the start).
+    - `spectra`: a `Spectrum` with eigenvalues (k, d).
+    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were.
+    - `is_fixed`: (k,), whether the residual is ≤ 1e-10 (2e-5 in float32), as in `fixed_point`.
+    - `is_stable`, `is_marginal`: (k,), of the linearised flow; what they say of a point that is
+      not fixed holds for as long as the state stays near it.
+    - `abscissae`: (k,), 1/ms.
+
+    `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
+    `points.is_fixed` or `points.speeds < 1e-9`), `points.sort(values)`; `oo.save` and `oo.load`
+    keep it; printing shows a table.
+    """
+
+    states: Any
+    residuals: Float[Array, " k"]
+    spectra: Spectrum
+    hits: Int[Array, " k"]
+    speeds: Float[Array, " k"]
+    starts: int = eqx.field(static=True, default=0)
+
+    @property
+    def is_fixed(self) -> Bool[Array, " k"]:
+        return self.residuals <= tolerance(self.residuals.dtype)
+
+    @property
+    def _measure(self) -> tuple[str, Float[Array, " k"]]:
+        return "speed q", self.speeds
+
+    @property
+    def _is_at_rest(self) -> Bool[Array, " k"]:
+        return self.is_fixed
+
+
+def slow_points(
+    circuit: AbstractCircuit, x: Any, starts: Any, *, within: float = 1e-3
+) -> SlowPoints:
+    """Fixed points and slow points of a circuit near the states that it visits.
+
+    Local minima of the speed
+
+        q(state) = ½ |f(state, x)|²,      f = the time derivative of the state,
+
+    by Levenberg–Marquardt from every start, with the input held. Where q = 0 the point is fixed
+    (and polished by Newton's method); a small q > 0 is the ghost of a fixed point, by which the
+    state lingers. What the flow keeps positive stays so on the way. Starts are what the circuit did
+    in one period of its trials, such as the delay, and x is the input of that period. For fixed
+    points anywhere see `find_fixed_points`. Never claimed complete. Host function (no jit, vmap).
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        x: (m,), the input, held.
+        starts: states of the circuit with any leading axes, as (trials, time, …).
+        within: points nearer than this, relative to their largest entry, are one.
+
+    Returns:
+        A `SlowPoints`; choose by `points.is_fixed` or by `points.speeds`: minima of q that are not
+        slow are there too.
+
+    Raises:
+        ValueError: an argument is bad.
+
+    Reference:
+        Sussillo, Barak, "Opening the black box: low-dimensional dynamics in high-dimensional
+        recurrent neural networks", Neural Computation 25 (2013).
+    """
+    within = float(check_positive_number("within", within))
+    circuit, like, x = read_point(circuit, None, x)
+    if any(map(is_traced, jax.tree.leaves((circuit, x, starts)))):
+        refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
+    v0 = read_starts(starts, like)
+    v, residuals, speeds = map(np.asarray, _descend(circuit, x, v0, jnp.asarray(within, v0.dtype)))
+    finite = np.isfinite(residuals) & np.isfinite(speeds)
+    v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
+    clusters = distinct(v, speeds, within)
+    v, residuals, speeds = (found[firsts(clusters)] for found in (v, residuals, speeds))
+    states, spectra = look(circuit, x, v, np.asarray(blur(jnp.asarray(residuals))))
+    hits = jnp.asarray([len(cluster) for cluster in clusters], int)
+    residuals, speeds = jnp.asarray(residuals), jnp.asarray(speeds)
+    points = SlowPoints(states, residuals, spectra, hits, speeds=speeds, starts=len(finite))
+    order = np.lexsort((np.where(points.is_fixed, points.abscissae, speeds), ~points.is_fixed))
+    return points[order]
+
+
+@eqx.filter_jit
+def _descend(
+    circuit: AbstractCircuit, x: Array, starts: Array, within: Array
+) -> tuple[Array, Array, Array]:
+    e = Equations(circuit, x, circuit.initial_state())
+
+    def one(v: Array) -> tuple[Array, Array, Array]:
+        # One time for all equations: with one each it would be another minimum.
+        tau = jnp.full(v.shape, jnp.exp(jnp.mean(jnp.log(e.times(v)))))
+        positive = e.is_positive(v) & (v > 0)
+        point = downhill(e, e.point(v), jnp.asarray(True), tau, positive, _MOST)
+        polished = polish(e, point)
+        moved = highest(jnp.abs(polished.v - point.v))
+        # From a slow point Newton's method goes to a fixed one elsewhere.
+        stays = (point.residual <= _SOLVED) & (moved <= within * highest(jnp.abs(point.v)))
+        point = jax.tree.map(lambda a, b: jnp.where(stays, a, b), polished, point)
+        f = e.velocity(point.v)
+        # A network without input rests at 0, where its own terms vanish with f.
+        return point.v, e.residual(point.v, e.terms(v)), 0.5 * f @ f
+
+    return in_turns(one, starts)

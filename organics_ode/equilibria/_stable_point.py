@@ -1,0 +1,76 @@
+"""The stable point at which energy and noise ask for the Lyapunov equation."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .._checks import is_traced, refuse
+from ..circuits import AbstractCircuit
+from ..linear import balanced, jacobian, read_point
+from ..programs import after
+from ._fixed_point import fixed_point
+
+
+class StablePoint(NamedTuple):
+    """A circuit, resolved, at a stable fixed point for an input, and its Jacobian there."""
+
+    circuit: Any
+    x: Any
+    state: Any
+    J: Any
+
+
+def stable_point(circuit: AbstractCircuit, x: Any, state0: Any) -> StablePoint:
+    """The stable fixed point that `fixed_point` finds, or an error that there is none.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+            run-time error).
+    """
+    circuit, _, x = read_point(circuit, None, x)
+    point = fixed_point(circuit, x, state0=state0, throw=False)
+    succeeded = jnp.asarray(point.succeeded)
+    # A search that failed may leave NaN, which `jacobian` would report as an argument of the user.
+    state = jax.tree.map(
+        lambda new, rest: jnp.where(succeeded, new, rest), point.state, circuit.initial_state()
+    )
+    J = jacobian(circuit, state, x)
+    J = _refuse_unstable(J, jnp.asarray(point.is_stable), point)
+    return StablePoint(circuit, x, after(J, state), J)
+
+
+def _refuse_unstable(J: Array, is_stable: Array, point: Any) -> Array:
+    must = "have a stable fixed point for this input"
+    if is_traced(is_stable):
+        message = (
+            f"Argument `circuit` must {must}, but no stable fixed point was found"
+            f"{_remedy(J.dtype)}."
+        )
+        return eqx.error_if(J, ~is_stable, message)
+    if not is_stable:
+        found = (
+            f"no stable fixed point was found (spectral abscissa {float(point.abscissa):.3g} /ms)"
+        )
+        told = "; another one may be reached from another `state0`"
+        if point.succeeded and _is_within_rounding(np.asarray(J)):
+            told = (
+                f": rounding in {J.dtype} alone moves an eigenvalue across 0, since its Jacobian "
+                f"is far from normal or nearly unstable{_remedy(J.dtype)}"
+            )
+        refuse("circuit", must, found + told)
+    return J
+
+
+def _is_within_rounding(J: np.ndarray) -> bool:
+    """Whether a Jacobian within rounding of this one has an eigenvalue of real part 0."""
+    unit = J.shape[0] * np.finfo(J.dtype).eps
+    J = np.asarray(balanced(jnp.asarray(J))[0], float)
+    # Where a real part is 0 next to one of its eigenvalues.
+    shifts = 1j * np.linalg.eigvals(J).imag
+    eye = np.eye(len(J))
+    distance = min(np.linalg.svd(J - s * eye, compute_uv=False)[-1] for s in shifts)
+    return bool(distance <= unit * np.linalg.norm(J))

@@ -1,0 +1,30 @@
+"""The circuit linearised: its equations, Jacobian, spectrum, and the Lyapunov equation."""
+
+from ._equations import (
+    Equations as Equations,
+    Point as Point,
+    blur as blur,
+    ravel as ravel,
+    target as target,
+    tolerance as tolerance,
+)
+from ._jacobian import (
+    jacobian as jacobian,
+    jacobian_blocks as jacobian_blocks,
+    jacobian_matrix as jacobian_matrix,
+    read_point as read_point,
+)
+from ._lyapunov_equation import (
+    refuse_unresolved as refuse_unresolved,
+    resolved_lyapunov as resolved_lyapunov,
+)
+from ._spectrum import (
+    Spectrum as Spectrum,
+    balanced as balanced,
+    is_marginal as is_marginal,
+    is_stable as is_stable,
+    kind_of as kind_of,
+    ritz_values as ritz_values,
+    spectrum as spectrum,
+    spectrum_of as spectrum_of,
+)

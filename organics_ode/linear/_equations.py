@@ -1,0 +1,134 @@
+"""The equations of rest, 0 = f(v), and what of a residual rounding leaves known."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._nonlinearities import are_finite, highest
+from ..circuits import NO_TIME, AbstractCircuit
+from ..facts import is_positive, largest_terms, relaxation_times, rounding
+from ._jacobian import jacobian_matrix
+
+_LINKS = 3  # From a variable that is driven to those that it drives.
+
+
+class Point(eqx.Module):
+    """A candidate: the state as one vector, its relative residual, and the steps it took."""
+
+    v: Float[Array, " d"]
+    residual: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+class Equations(eqx.Module):
+    """0 = f(v): a circuit at a constant input, with its state as one vector."""
+
+    circuit: AbstractCircuit
+    x: Float[Array, " m"]
+    like: Any
+
+    def unravel(self, v: Float[Array, " d"]) -> Any:
+        return jax.flatten_util.ravel_pytree(self.like)[1](v)
+
+    def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
+        return ravel(self.circuit.vector_field(NO_TIME, self.unravel(v), self.x))
+
+    def jacobian(self, v: Float[Array, " d"]) -> Float[Array, "d d"]:
+        return jacobian_matrix(self.circuit, self.unravel(v), self.x)
+
+    def times(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
+        return ravel(relaxation_times(self.circuit, self.unravel(v), self.x))
+
+    def is_positive(self, v: Float[Array, " d"]) -> Bool[Array, " d"]:
+        marks = is_positive(self.circuit, self.unravel(v))
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(marks)])
+
+    def terms(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
+        """The size of the largest term of every equation, 1/ms."""
+        terms = ravel(largest_terms(self.circuit, self.unravel(v), self.x))
+        if largest_terms.is_known(self.circuit):
+            return terms
+        # Where the terms of an equation vanish with its variables, what they are made of is rounded
+        # at the circuit's own scale.
+        sizes, field = self.sizes(), jax.tree.map(_filled, self.unravel(v))
+        sizes = jnp.where(sizes > 0, sizes, ravel(field))
+        of_scale = highest(jnp.abs(self.jacobian(v)) * sizes[None, :], axis=1)
+        return jnp.maximum(terms, 64 * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale)
+
+    def sizes(self) -> Float[Array, " d"]:
+        """How large each variable is at the start, or becomes within a relaxation time of the
+        circuit, driven or by those that are; 0 where it rests at 0."""
+        rest = ravel(self.circuit.initial_state())
+        times = self.times(rest)
+        sizes = jnp.maximum(jnp.abs(rest), jnp.abs(times * self.velocity(rest)))
+        passed_on = times[:, None] * jnp.abs(self.jacobian(rest))
+        for _ in range(_LINKS):
+            sizes = jnp.where(sizes > 0, sizes, passed_on @ sizes)
+        return sizes
+
+    def reach(self) -> Float[Array, " d"]:
+        """How far each variable may come by itself, in its own relaxation time; 1 where it rests at
+        0: nothing tells."""
+        rest, sizes = ravel(self.circuit.initial_state()), self.sizes()
+        decay = jnp.abs(jnp.diag(self.jacobian(rest)))
+        alone = jnp.where(
+            decay > 0, jnp.abs(self.velocity(rest)) / jnp.where(decay > 0, decay, 1), 0
+        )
+        return jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
+
+    def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
+        """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
+        infinite where any of it is not finite, or too large for its reciprocal to be a number, or
+        where rounding leaves more open than the tolerance asks for."""
+        least, most = jnp.finfo(v.dtype).tiny ** 0.5, jnp.finfo(v.dtype).max ** 0.5
+        # Where all variables vanish at the fixed point, no term is left to compare with.
+        f, here = self.velocity(v), self.terms(jnp.where(jnp.abs(v) < least, least, v))
+        terms = jnp.maximum(here, terms)
+        ratio = jnp.where(f == 0, 0, jnp.abs(f) / jnp.where(f == 0, 1, terms))
+        is_known = are_finite(v, f, ratio) & jnp.all(terms < most) & self._is_resolved(v)
+        return jnp.where(is_known, highest(ratio), jnp.inf)
+
+    def _is_resolved(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
+        lost = ravel(rounding(self.circuit, self.unravel(v), self.x))
+        is_summed = highest(lost) <= tolerance(v.dtype)
+        return is_summed if largest_terms.is_known(self.circuit) else is_summed & self._is_held(v)
+
+    def _is_held(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
+        """Whether a state is near, or the field changes where it is scaled. Far out a drift c is
+        nothing beside terms of c over the tolerance: where the field stays the same, none rests."""
+        is_near = jnp.all(tolerance(v.dtype) * jnp.abs(v) <= 0.1 * self.reach())
+        J = self.jacobian(v)
+        moved, terms = jnp.abs(J @ v), jnp.abs(J) @ jnp.abs(v)
+        return is_near | jnp.any(moved > tolerance(v.dtype) ** 0.5 * terms)
+
+    def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:
+        return Point(v, self.residual(v), jnp.asarray(steps))
+
+
+def _filled(leaf: Array) -> Array:
+    """Its largest entry in the place of each."""
+    return jnp.full(leaf.shape, highest(jnp.abs(leaf)) if leaf.size else 0, leaf.dtype)
+
+
+def ravel(state: Any) -> Float[Array, " d"]:
+    return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(state)])
+
+
+def tolerance(dtype: Any) -> float:
+    """The relative residual below which a point counts as solved."""
+    return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
+
+
+def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """What is not known of a point, relative to its terms: its residual where it counts as solved;
+    of any other state nothing is claimed."""
+    return jnp.where(residual <= tolerance(residual.dtype), residual, 0)
+
+
+def target(dtype: Any) -> float:
+    """The residual that a route aims at: what rounding leaves, and well inside the tolerance."""
+    return min(256 * float(jnp.finfo(dtype).eps), tolerance(dtype) / 5)

@@ -1,0 +1,184 @@
+"""The Lyapunov equation, and the stable points at which energy and noise ask for it."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .._checks import is_traced, refuse
+from .._nonlinearities import highest
+from ..programs import after
+from ._spectrum import balanced
+
+# A change of X by rounding, relative to X: more is no result.
+_TOLERATED = 1e-2
+
+
+def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """X with A X + X Aᵀ + C = 0, for a Hurwitz A.
+
+    In units in which rows of A are as large as columns. On a CPU by Bartels' and Stewart's method,
+    column by column of the complex Schur form; elsewhere, where there is none, by doubling. The
+    derivatives are those of the equation, not of the method. Pure (jit, vmap, grad in both modes);
+    no batch axis.
+
+    Args:
+        A: (d, d), every eigenvalue with a negative real part.
+        C: (d, d), symmetric or not.
+
+    Returns:
+        X, (d, d); NaN where A is not Hurwitz.
+
+    Reference:
+        Bartels, Stewart, "Solution of the matrix equation AX + XB = C", CACM 15 (1972).
+    """
+    return jax.lax.custom_linear_solve(
+        lambda X: _mm(A, X) + _mm(X, A.T),
+        -C,
+        lambda _, B: _solve(A, -B),
+        # A rotation of the trace inner product turns the equation into that of Aᵀ.
+        lambda _, B: _solve(A.T, -B),
+    )
+
+
+def resolved_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """X ≥ 0 of the equation for C ≥ 0; NaN also where rounding changes it by more than 1 %.
+
+    Whether it does is tried: the equation is solved again with A moved by its rounding.
+    """
+    X = solve_lyapunov(A, C)
+    return jnp.where(_is_resolved(*jax.lax.stop_gradient((A, C, X))), X, jnp.nan)
+
+
+def _is_resolved(A: Array, C: Array, X: Array) -> Bool[Array, ""]:
+    A, scale = balanced(after(X, A))
+    units = scale[:, None] * scale[None, :]
+    C, X = C / units, X / units
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], A.shape)
+    eps = jnp.finfo(A.dtype).eps
+    rounding = eps * jnp.abs(A) + jax.lax.platform_dependent(
+        A, cpu=_schur_error, default=jnp.zeros_like
+    )
+    change = jnp.abs(_solve(A + 2 * jnp.asarray(signs, A.dtype) * rounding, C) - X)
+    size = jnp.sqrt(jnp.maximum(jnp.diag(X), 0))
+    # What no noise reaches is 0, but for the rounding of the largest.
+    tolerated = _TOLERATED * size[:, None] * size[None, :] + len(A) * eps * highest(size) ** 2
+    return jnp.all(jnp.isfinite(X)) & jnp.all(change <= tolerated)
+
+
+def _schur_error(A: Array) -> Array:
+    """|A − Q T Qᴴ|: by how much the Schur form that is computed is not that of A."""
+    T, Q = _schur(A)
+    return jnp.abs(A - _mm(_mm(Q, T), Q.conj().T).real)
+
+
+def _schur(A: Array) -> tuple[Array, Array]:
+    T, Q = jax.lax.linalg.schur(jax.lax.complex(A, jnp.zeros_like(A)))
+    return T, Q
+
+
+def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """X, or an error where it is NaN: at a stable point it was not resolved."""
+    must = "be resolved about its stable point in its floating-point type"
+    found = (
+        f"in {X.dtype} rounding alone changes the solution of the Lyapunov equation: its Jacobian "
+        f"is far from normal, or nearly unstable{_remedy(X.dtype)}"
+    )
+    bad = jnp.any(jnp.isnan(X))
+    if is_traced(bad):
+        return eqx.error_if(X, bad, f"Argument `circuit` must {must}, but {found}.")
+    if bad:
+        refuse("circuit", must, found)
+    return X
+
+
+def _remedy(dtype: Any) -> str:
+    return "" if dtype == np.float64 else "; compute in float64 (jax_enable_x64)"
+
+
+def _solve(A: Array, C: Array) -> Array:
+    # Two calls into LAPACK, one after the other.
+    A, scale = balanced(after(C, A))
+    C = C / scale[:, None] / scale[None, :]
+    X = jax.lax.platform_dependent(A, C, cpu=_by_columns, default=_by_doubling)
+    return X * scale[:, None] * scale[None, :]
+
+
+def _by_columns(A: Array, C: Array) -> Array:
+    T, Q = _schur(A)
+    values = jnp.diag(T)
+    is_hurwitz = jnp.all(values.real < -jnp.finfo(A.dtype).eps * highest(jnp.abs(values)))
+    eye = jnp.eye(A.shape[0], dtype=T.dtype)
+
+    def solve(C: Array) -> Array:
+        F = _mm(_mm(Q.conj().T, C.astype(T.dtype)), Q)
+
+        def column(Y: Array, j: Array) -> tuple[Array, None]:
+            # T Y + Y Tᴴ = −F: columns to the left are still 0.
+            right = F[:, j] + Y @ T[j].conj()
+            y = jax.lax.linalg.triangular_solve(
+                T + values[j].conj() * eye, -right[:, None], left_side=True, lower=False
+            )
+            return Y.at[:, j].set(y[:, 0]), None
+
+        Y = jax.lax.scan(column, jnp.zeros_like(F), jnp.arange(A.shape[0]), reverse=True)[0]
+        return _mm(_mm(Q, Y), Q.conj().T).real
+
+    # Without corrections: the rounding of a residual is worse than what it would correct.
+    return jnp.where(is_hurwitz, solve(C), jnp.nan)
+
+
+# 2^60 terms of the series: more than the slowest mode that rounding leaves can need.
+_DOUBLINGS = 60
+_CORRECTIONS = 2
+
+
+class _Sum(NamedTuple):
+    """The first 2^doublings terms of the series, and M^(2^doublings)."""
+
+    X: Array
+    M: Array
+    doublings: Array
+
+
+def _by_doubling(A: Array, C: Array) -> Array:
+    """With a shift s > 0 it is the discrete equation X = M X Mᵀ + N, M = (A − sI)⁻¹(A + sI),
+    N = 2s (A − sI)⁻¹ C (A − sI)⁻ᵀ, whose series is summed by doubling: X ← X + M X Mᵀ, M ← M².
+
+    s is the geometric mean of the fastest and the slowest rate, estimated from ‖A‖ and ‖A⁻¹‖.
+    Products and inverses only.
+    """
+    eye = jnp.eye(A.shape[0], dtype=A.dtype)
+    s = jnp.sqrt(jnp.linalg.norm(A) / jnp.linalg.norm(jnp.linalg.inv(A)))
+    inverse = jnp.linalg.inv(A - s * eye)
+
+    def solve(C: Array) -> Array:
+        first = _Sum(2 * s * _mm(_mm(inverse, C), inverse.T), eye + 2 * s * inverse, jnp.asarray(0))
+        last = jax.lax.while_loop(_is_open, _doubled, first)
+        return jnp.where(_is_summed(last), last.X, jnp.nan)
+
+    def correct(_: Any, X: Array) -> Array:
+        return X + solve(_mm(A, X) + _mm(X, A.T) + C)
+
+    return jax.lax.fori_loop(0, 1 + _CORRECTIONS, correct, jnp.zeros_like(C))
+
+
+def _doubled(sum: _Sum) -> _Sum:
+    X, M, doublings = sum
+    return _Sum(X + _mm(_mm(M, X), M.T), _mm(M, M), doublings + 1)
+
+
+def _is_summed(sum: _Sum) -> Array:
+    # The rest of the series is ‖M‖² of what is there.
+    return jnp.sum(sum.M**2) <= jnp.finfo(sum.M.dtype).eps ** 2
+
+
+def _is_open(sum: _Sum) -> Array:
+    return ~_is_summed(sum) & jnp.all(jnp.isfinite(sum.M)) & (sum.doublings < _DOUBLINGS)
+
+
+def _mm(A: Array, B: Array) -> Array:
+    return jnp.matmul(A, B, precision=jax.lax.Precision.HIGHEST)

@@ -1,0 +1,228 @@
+"""Eigenvalues of a circuit's Jacobian, and what they mean."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float
+
+from .._checks import is_traced
+from .._nonlinearities import highest
+from ..circuits import AbstractCircuit
+from ._equations import Equations, blur, ravel
+from ._jacobian import jacobian_matrix, read_point
+
+
+class Spectrum(eqx.Module):
+    """The eigenvalues λ of a Jacobian, the one of largest real part first.
+
+    - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
+    - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
+    - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns: an
+      eigenvalue nearer to 0 than this cannot be told from 0. At a fixed point
+      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues.
+    - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
+    - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
+      continuum of fixed points.
+    - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
+    - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
+    - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
+
+    A spectrum from `jax.vmap` has the batch axes in front.
+    """
+
+    eigenvalues: Complex[Array, "*batch d"]
+    vectors: Complex[Array, "*batch d d"] | None
+    resolution: Float[Array, "*batch"]
+
+    @property
+    def abscissa(self) -> Float[Array, "*batch"]:
+        return highest(self.eigenvalues.real, axis=-1)
+
+    @property
+    def is_stable(self) -> Bool[Array, "*batch"]:
+        return is_stable(self)
+
+    @property
+    def is_marginal(self) -> Bool[Array, "*batch"]:
+        return is_marginal(self)
+
+    @property
+    def frequencies(self) -> Float[Array, "*batch d"]:
+        return jnp.abs(self.eigenvalues.imag) * (1000 / (2 * math.pi))
+
+    @property
+    def damping_ratios(self) -> Float[Array, "*batch d"]:
+        size = jnp.abs(self.eigenvalues)
+        return -self.eigenvalues.real / jnp.where(size == 0, 1, size)
+
+    @property
+    def time_scales(self) -> Float[Array, "*batch d"]:
+        rate = -self.eigenvalues.real
+        return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
+
+    def __repr__(self) -> str:
+        if self.eigenvalues.ndim != 1 or is_traced(self.eigenvalues):
+            return f"Spectrum(eigenvalues={eqx.tree_pformat(self.eigenvalues)})"
+        columns = (self.eigenvalues, self.frequencies, self.damping_ratios, self.time_scales)
+        rows = [
+            f"  {_complex(value):>24} {frequency:12.4g} {damping:9.3f} {time:12.4g}"
+            for value, frequency, damping, time in zip(*map(np.asarray, columns), strict=True)
+        ]
+        shown = rows if len(rows) <= 12 else [*rows[:12], f"  ... {len(rows) - 12} more"]
+        head = f"  {'eigenvalue (1/ms)':>24} {'freq. (Hz)':>12} {'damping':>9} {'time (ms)':>12}"
+        title = f"Spectrum: {kind_of(self)}, abscissa {float(self.abscissa):.6g} /ms"
+        return "\n".join([title, head, *shown])
+
+
+def is_stable(found: Any) -> Bool[Array, "..."]:
+    """Whether the abscissa lies below 0 by more than the resolution: the one rule for all that has
+    these two."""
+    return found.abscissa < -found.resolution
+
+
+def is_marginal(found: Any) -> Bool[Array, "..."]:
+    """Whether the sign of the abscissa cannot be told."""
+    return jnp.abs(found.abscissa) <= found.resolution
+
+
+def kind_of(found: Any) -> str:
+    """Its stability in one word."""
+    if np.isnan(found.abscissa):
+        return "unknown"
+    return "stable" if is_stable(found) else "marginal" if is_marginal(found) else "unstable"
+
+
+def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = False) -> Spectrum:
+    """The eigenvalues of a circuit's Jacobian at a state.
+
+    At a fixed point they decide its local stability. Along a trajectory of a driven circuit
+    (`jax.vmap(oo.spectrum, (None, 0, 0))(circuit, states, xs)`) they say how fast it moves now, and
+    decide nothing: see `lyapunov`. Pure (jit, vmap; grad of the eigenvalues); no batch axis.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        state: the circuit's state where to linearise.
+        x: (m,), the input.
+        vectors: whether to compute the right eigenvectors, at about twice the cost.
+
+    Returns:
+        A `Spectrum`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    circuit, state, x = read_point(circuit, state, x)
+    e = Equations(circuit, x, state)
+    residual = blur(e.residual(ravel(state)))
+    return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
+
+
+def spectrum_of(J: Float[Array, "d d"], *, residual: Any = 0.0, vectors: bool = False) -> Spectrum:
+    """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
+    even, scale = balanced(J)
+    if vectors:
+        values, right = jnp.linalg.eig(even)
+        right = scale[:, None].astype(right.dtype) * right
+        right = right / jnp.linalg.norm(right, axis=0, keepdims=True).astype(right.dtype)
+    else:
+        values, right = _eigenvalues(even), None
+    order = jnp.lexsort((-values.imag, -values.real))
+    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(even)
+    right = None if right is None else right[:, order]
+    return Spectrum(values[order], right, jax.lax.stop_gradient(resolution))
+
+
+def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
+    """Frobenius', where squares overflow too."""
+    largest = highest(jnp.abs(J))
+    return largest * jnp.linalg.norm(J / jnp.where(largest > 0, largest, 1))
+
+
+@jax.jit
+def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
+    """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
+
+    The eigenvalues do not depend on the units of the variables, and what is lost of them should
+    not: a of a strong input is of 10⁷ where y is of 1.
+    """
+    size = jnp.abs(jax.lax.stop_gradient(J))
+    size = size - jnp.diag(jnp.diag(size))
+
+    def once(_: Any, logs: Array) -> Array:
+        scaled = size * jnp.exp2(logs[None, :] - logs[:, None])
+        rows, columns = jnp.sum(scaled, axis=1), jnp.sum(scaled, axis=0)
+        is_known = (rows > 0) & (columns > 0) & jnp.isfinite(rows) & jnp.isfinite(columns)
+        # A quarter: both ends of a pair move, each by half of the half.
+        ratio = jnp.where(is_known, rows, 1) / jnp.where(is_known, columns, 1)
+        return logs + jnp.clip(jnp.log2(ratio) / 4, -_FURTHEST, _FURTHEST)
+
+    logs = jax.lax.fori_loop(0, _ROUNDS, once, jnp.zeros(J.shape[0], J.dtype))
+    logs = jnp.clip(jnp.round(logs - jnp.mean(logs)), -_FURTHEST, _FURTHEST)
+    scale = jnp.exp2(logs)
+    return J * jnp.exp2(logs[None, :] - logs[:, None]), scale
+
+
+# How often the scales are corrected, and the largest power of 2 among them: its square is finite in
+# float32.
+_ROUNDS, _FURTHEST = 24, 30
+
+
+def _complex(value: Any) -> str:
+    sign = "-" if value.imag < 0 else "+"
+    return f"{value.real:.6g} {sign} {abs(value.imag):.6g}i"
+
+
+@jax.custom_jvp
+def _eigenvalues(J: Array) -> Array:
+    """With derivatives of every order: `jnp.linalg.eigvals` refuses the second."""
+    return jnp.linalg.eigvals(J)
+
+
+@_eigenvalues.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
+    return values, moved
+
+
+@jax.custom_jvp
+def _modes(J: Array) -> tuple[Array, Array]:
+    values, vectors = jnp.linalg.eig(J)
+    return values, vectors
+
+
+@_modes.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    values, V = _modes(*primals)
+    M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
+    gap = values[None, :] - values[:, None]
+    mixed = jnp.where(gap != 0, M / jnp.where(gap != 0, gap, 1), 0)
+    # How long the vectors are does not matter to the values: no vector moves along itself.
+    return (values, V), (jnp.diagonal(M), V @ mixed)
+
+
+def ritz_values(product: Any, like: Float[Array, " d"], count: int) -> Complex[Array, " count"]:
+    """Estimates of the outermost eigenvalues of v ↦ product(v), by Arnoldi's method.
+
+    The eigenvalues of the matrix restricted to span{v, Jv, …}, from a fixed random v.
+    """
+    start = np.zeros((count, like.size))
+    start[0] = np.random.default_rng(0).normal(size=like.size)
+    basis = jnp.asarray(start / np.linalg.norm(start), like.dtype)
+
+    def grow(basis: Array, k: Array) -> tuple[Array, Array]:
+        w = product(basis[k])
+        h = basis @ w
+        w = w - h @ basis
+        again = basis @ w  # Twice is enough: once leaves the basis not orthogonal to rounding.
+        w = w - again @ basis
+        norm = jnp.linalg.norm(w)
+        column = (h + again).at[k + 1].set(norm, mode="drop")
+        w = w / jnp.where(norm > 0, norm, 1)
+        return basis.at[k + 1].set(w, mode="drop"), column
+
+    _, columns = jax.lax.scan(grow, basis, jnp.arange(count))
+    return jnp.linalg.eigvals(columns.T)

@@ -1,0 +1,8 @@
+"""Models: one sample in, outputs out."""
+
+from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
+from ._readout import Readout as Readout
+from ._sequences import (
+    SequenceClassifier as SequenceClassifier,
+    SequenceToSequence as SequenceToSequence,
+)

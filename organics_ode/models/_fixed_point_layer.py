@@ -1,0 +1,205 @@
+"""`FixedPointLayer`: where a circuit comes to rest, as a layer of a network."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import paramax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import as_float_array, check_finite, is_traced, read_key, refuse
+from .._constraints import resolve
+from .._nonlinearities import power, unit
+from ..circuits import (
+    ORGaNICs,
+    Parameter,
+    check_sizes,
+    input_matrix,
+    read_parameters,
+    uniform_fan_in,
+)
+from ..equilibria import fixed_point
+from ..facts import closed_form
+
+_SHAPES = {"W_zx": ("n", "m"), "W_bx": ("n", "m"), "W_r": ("n", "n"), "W": ("n", "n")}
+
+
+class FixedPointLayer(eqx.Module):
+    """The firing rates of an `ORGaNICs` at its fixed point, (m,) → (n,).
+
+        z = W_zx x / ‖W_zx x‖₂,    b0 = sigmoid(β0),    b1 = sigmoid(W_bx x)
+        0 = −y + b1⊙z + (1 − ⌊a⌋^(1/p)) ⊙ (W_r y)
+        0 = −a + (σ⊙b0)^p + W (⌊a⌋ ⊙ |y|^p)
+        output = ⌊y⌋^p
+
+    Without W_r the recurrence is the identity, which is not trained: the fixed point is divisive
+    normalization, a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), computed and differentiated as
+    written; the circuit is locally stable there for every input and all time constants. With W_r it
+    is found by `fixed_point` from there, with the derivatives of the implicit function theorem: the
+    memory does not grow with the iterations. A sample without one is an error, and where W_r is
+    large only an unstable one may exist: `SpectralBound(W_r, 1.0)` holds W_r where all of
+    6 000 random circuits (W in [0, 1]) had a stable one, which proves nothing.
+
+    Pure (jit, vmap, grad); no batch axis. Use it where inputs do not change in time; for sequences
+    there is `SequenceClassifier`. Where z = 0 the output is 0, and so are its derivatives.
+
+    Args:
+        W_zx: (n, m), input weights; a common factor does not count.
+        W_bx: (n, m), weights of the input gain.
+        W: (n, n), normalization weights, ≥ 0.
+        sigma: scalar or (n,), > 0, the semi-saturation.
+        beta0: scalar or (n,), of its gain.
+        W_r: (n, n), recurrent weights, or None for the identity.
+        exponent: p > 0, as in `ORGaNICs`.
+
+    Any array may be a node that says how it is trained. Otherwise W is `NonNegative`, sigma is
+    `Positive`, and the others are free.
+
+    Raises:
+        ValueError: a wrong shape or sign, NaN or infinite values.
+
+    Reference:
+        Rawat, Heeger, Martiniani, "Unconditional stability of a recurrent neural circuit
+        implementing divisive normalization", NeurIPS 37 (2024), arXiv:2409.18946.
+    """
+
+    W_zx: Parameter
+    W_bx: Parameter
+    W: Parameter
+    sigma: Parameter
+    beta0: Parameter
+    W_r: Parameter | None
+    exponent: Any
+
+    def __init__(
+        self,
+        W_zx: Any,
+        W_bx: Any,
+        W: Any,
+        sigma: Any,
+        beta0: Any,
+        *,
+        W_r: Any = None,
+        exponent: Any = 2.0,
+    ):
+        given = {"W_zx": W_zx, "W_bx": W_bx, "W": W, "sigma": sigma}
+        given["W_r"] = _identity_beside(W_zx) if W_r is None else W_r
+        read = read_parameters(_SHAPES, exponent, given)
+        if W_r is None:
+            read["W_r"] = None
+        for name, parameter in read.items():
+            setattr(self, name, parameter)
+        self.beta0 = _read_offset(beta0, resolve(self.W_zx))
+
+    @classmethod
+    def random(
+        cls,
+        input_size: int,
+        size: int,
+        *,
+        key: PRNGKeyArray,
+        sigma: Any = 1.0,
+        beta0: Any = 0.0,
+        W_r: Any = None,
+        exponent: Any = 2.0,
+    ) -> "FixedPointLayer":
+        """A random layer.
+
+        W_zx uniform with ‖W_zx‖₂ = 1, W_bx uniform between ±1/√m, log W ~ U(−1, 0) with W = 1 on
+        the diagonal.
+
+        Args:
+            input_size: m.
+            size: n.
+            key: a PRNG key.
+            sigma: a value or a node; a number for one per unit.
+            beta0: a value or a node; a number for one per unit.
+            W_r: as above; to train it from the identity, `SpectralBound(jnp.eye(size), 1.0)`.
+            exponent: as above.
+        """
+        key = read_key("key", key)
+        input_size, size = check_sizes(input_size, size)
+        keys = jax.random.split(key, 3)
+        W_zx = input_matrix(keys[0], (size, input_size))
+        W_bx = uniform_fan_in(keys[1], (size, input_size))
+        W = jnp.exp(jax.random.uniform(keys[2], (size, size), minval=-1.0, maxval=0.0))
+        W = jnp.fill_diagonal(W, 1.0, inplace=False)
+        sigma, beta0 = (_per_unit(p, size) for p in (sigma, beta0))
+        return cls(W_zx, W_bx, W, sigma, beta0, W_r=W_r, exponent=exponent)
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return resolve(self.W_zx).shape[1]
+
+    @property
+    def size(self) -> int:
+        """n, the number of principal cells."""
+        return resolve(self.W_zx).shape[0]
+
+    def __call__(self, x: Float[Array, " m"], *, key: Any = None) -> Float[Array, " n"]:
+        """The firing rates ⌊y⌋^p (n,) for one input; `key` is ignored (for `eqx.nn.Sequential`).
+
+        Raises:
+            ValueError: x has another shape.
+            RuntimeError: W_r was given, and no fixed point was found (inside jit equinox's
+                run-time error, also where only one sample of a batch fails).
+        """
+        circuit, z = self.circuit(x)
+        # Built without W_r: known now, while W_r = I would be data that only the run knows.
+        y = closed_form(circuit, z).y if self.W_r is None else fixed_point(circuit, z).state.y
+        return power(jax.nn.relu(y), circuit.exponent)
+
+    def circuit(
+        self, x: Any, *, tau_y: float = 2.0, tau_a: float = 2.0
+    ) -> tuple[ORGaNICs, Float[Array, " n"]]:
+        """The circuit that comes to rest for one input, and its input z, for all of the analysis:
+        `oo.certify(*layer.circuit(x))`.
+
+        Args:
+            x: (m,), the input of the layer.
+            tau_y, tau_a: ms; the fixed point does not depend on them, its stability may unless
+                W_r = I.
+
+        Returns:
+            An `ORGaNICs` with the gains b0 and b1 for this input and W_zx = I, and z (n,).
+        """
+        c = resolve(self)
+        x = as_float_array("x", x, c.W_zx.dtype)
+        if x.shape != (self.input_size,):
+            refuse("x", f"have shape (m,) = ({self.input_size},)", f"it has shape {x.shape}")
+        eye = np.eye(self.size, dtype=c.W_zx.dtype)
+        W_r = eye if c.W_r is None else c.W_r
+        b0, b1 = jax.nn.sigmoid(c.beta0), jax.nn.sigmoid(c.W_bx @ x)
+        # The layer's own values were checked when it was built: not again in each training step.
+        template = ORGaNICs(eye, eye, eye, 1.0, 1.0, 1.0, tau_y, tau_a, exponent=1.0)
+        circuit = eqx.tree_at(
+            lambda c: (c.W_r, c.W, c.sigma, c.b0, c.b1, c.exponent),
+            resolve(template),
+            (jnp.asarray(W_r), c.W, c.sigma, b0, b1, c.exponent),
+        )
+        return circuit, unit(c.W_zx @ (x if is_traced(x) else check_finite("x", x)))
+
+
+def _identity_beside(W_zx: Any) -> Any:
+    """I of as many rows as W_zx has; one row where that is no matrix and will be refused."""
+    shape = np.shape(resolve(W_zx))
+    return np.eye(shape[0] if len(shape) == 2 else 1, dtype=int)  # integers fit any precision
+
+
+def _read_offset(beta0: Any, like: Array) -> Any:
+    if isinstance(beta0, paramax.AbstractUnwrappable):
+        beta0 = jax.tree.map(lambda v: as_float_array("beta0", v, like.dtype), beta0)
+    else:
+        beta0 = as_float_array("beta0", beta0, like.dtype)
+    value, n = check_finite("beta0", resolve(beta0)), like.shape[0]
+    if value.shape not in ((), (n,)):
+        refuse("beta0", f"be a scalar or have shape (n,) = ({n},)", f"it has shape {value.shape}")
+    return beta0
+
+
+def _per_unit(parameter: Any, size: int) -> Any:
+    """A number for every unit; arrays and nodes stay what they are."""
+    return jnp.full(size, float(parameter)) if isinstance(parameter, int | float) else parameter

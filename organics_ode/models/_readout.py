@@ -1,0 +1,107 @@
+"""Readouts: what an experimenter, or another area, sees of a circuit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import paramax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import (
+    as_float_array,
+    check_finite,
+    check_positive_integer,
+    check_shape,
+    common_dtype,
+    read_key,
+    refuse,
+    shape_of,
+)
+from .._constraints import resolve
+from ..circuits import Parameter, cast, check_elementwise, check_units
+
+
+class Readout(eqx.Module):
+    """A linear readout of a group of units, behind a nonlinearity.
+
+        o = a(W_out r[start:stop] + b_out)
+
+    Args:
+        W_out: (k, stop − start), or a node.
+        b_out: (k,), or a node; none unless given.
+        units: (start, stop) of the units it sees; all of them unless given.
+        activation: a, elementwise: `jax.nn.sigmoid` for targets between 0 and 1, `None` for scores.
+
+    Raises:
+        ValueError: a wrong shape, NaN or infinite values, an activation that is not elementwise.
+    """
+
+    W_out: Parameter
+    b_out: Parameter | None
+    units: tuple[int, int] = eqx.field(static=True)
+    activation: Callable[[Array], Array] | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        W_out: Any,
+        b_out: Any = None,
+        *,
+        units: tuple[int, int] | None = None,
+        activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
+    ):
+        shape = shape_of("W_out", resolve(W_out))
+        if len(shape) != 2 or 0 in shape:
+            refuse("W_out", "be a matrix (k, units)", f"it has shape {shape}")
+        self.units = check_units("units", units, shape[1] if units is None else None)
+        if self.units[1] - self.units[0] != shape[1]:
+            found = f"it has {shape[1]} columns for units {self.units}"
+            refuse("W_out", "have a column for each of the units", found)
+        dtype = common_dtype(resolve(W_out), resolve(b_out))
+        self.W_out = _checked("W_out", W_out, shape, dtype)
+        self.b_out = None if b_out is None else _checked("b_out", b_out, shape[:1], dtype)
+        if activation is not None:
+            check_elementwise("activation", activation, dtype)
+        self.activation = activation
+
+    @classmethod
+    def random(
+        cls,
+        size: int,
+        output_size: int,
+        *,
+        key: PRNGKeyArray,
+        units: tuple[int, int] | None = None,
+        activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
+    ) -> "Readout":
+        """A random one, W_out ~ N(0, 1) as in Soo, Goudar & Wang (2023), without a bias.
+
+        Args:
+            size: n, the number of units of the circuit.
+            output_size: k.
+            key: a PRNG key.
+            units, activation: as above.
+        """
+        key = read_key("key", key)
+        size = check_positive_integer("size", size)
+        output_size = check_positive_integer("output_size", output_size)
+        start, stop = check_units("units", units, size)
+        W_out = jax.random.normal(key, (output_size, stop - start))
+        return cls(W_out, units=(start, stop), activation=activation)
+
+    def __call__(self, r: Float[Array, " n"]) -> Float[Array, " k"]:
+        """The outputs (k,) for the response r (n,)."""
+        start, stop = self.units
+        if r.ndim != 1 or r.shape[0] < stop:
+            refuse("r", f"be a response (n,) of at least {stop} units", f"it has shape {r.shape}")
+        o = resolve(self.W_out) @ r[start:stop]
+        o = o if self.b_out is None else o + resolve(self.b_out)
+        return o if self.activation is None else self.activation(o)
+
+
+def _checked(name: str, parameter: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    array = as_float_array(name, resolve(parameter), dtype)
+    check_shape(name, array, shape, "(k,)")
+    array = check_finite(name, array)
+    is_node = isinstance(parameter, paramax.AbstractUnwrappable)
+    return cast(name, parameter, dtype) if is_node else array

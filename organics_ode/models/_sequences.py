@@ -1,0 +1,101 @@
+"""Models: one sample in, outputs out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import check_state, refuse
+from .._constraints import Frozen, resolve
+from ..cells import AbstractCell, selected
+from ..dynamics import unroll, unroll_batch
+
+Readout = Callable[..., Any]
+
+
+class SequenceClassifier(eqx.Module):
+    """Class scores from the response after the last step of a sequence, (time, m) → (k,).
+
+    With a mask that is the last step of weight above 0: the circuit runs up to there, through
+    steps of weight 0 too, and what stands behind it does not matter.
+
+    Args:
+        cell: an `AbstractCell`.
+        readout: the response (n,) ↦ scores (k,), such as `eqx.nn.Linear(n, k, key=key)`.
+        state0: the state before the first step, kept as frozen data; `cell.initial_state()` unless
+            given.
+    """
+
+    cell: AbstractCell
+    readout: Readout
+    state0: Frozen | None
+
+    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: Any = None):
+        self.cell, self.readout, self.state0 = _read(cell, readout, state0)
+
+    def __call__(self, xs: Float[Array, "time m"], mask: Any = None) -> Float[Array, " k"]:
+        """The class scores (k,) of one sequence; `mask` (time,) has the weights of its steps."""
+        last = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask, last_only=True)
+        return self.readout(_if_any(mask, last[0]))
+
+    def batched(
+        self, xs: Float[Array, "batch time m"], mask: Any = None
+    ) -> Float[Array, "batch k"]:
+        """The scores (batch, k) of many sequences, by the training kernel where it applies: in
+        reverse mode only, `jax.vmap` of the model is for the others."""
+        state0 = resolve(self.state0)
+        last = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=True)
+        return jax.vmap(self.readout)(_if_any(mask, last))
+
+
+class SequenceToSequence(eqx.Module):
+    """Outputs from the response after each step of a sequence, (time, m) → (time, k).
+
+    With a mask the circuit runs up to the last step of weight above 0; the response is held from
+    there on, and what stands behind it does not matter.
+
+    Args:
+        cell, readout, state0: as in `SequenceClassifier`, with its errors.
+    """
+
+    cell: AbstractCell
+    readout: Readout
+    state0: Frozen | None
+
+    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: Any = None):
+        self.cell, self.readout, self.state0 = _read(cell, readout, state0)
+
+    def __call__(self, xs: Float[Array, "time m"], mask: Any = None) -> Float[Array, "time k"]:
+        """The outputs (time, k) of one sequence; `mask` (time,) has the weights of its steps."""
+        states = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask)
+        return jax.vmap(self.readout)(states[0])
+
+    def batched(
+        self, xs: Float[Array, "batch time m"], mask: Any = None
+    ) -> Float[Array, "batch time k"]:
+        """The outputs of many sequences, by the training kernel where it applies: in reverse mode
+        only, `jax.vmap` of the model is for the others."""
+        state0 = resolve(self.state0)
+        ys = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=False)
+        return jax.vmap(jax.vmap(self.readout))(ys)
+
+
+def _if_any(mask: Any, last: Array) -> Array:
+    """The last response of each sequence; NaN, inside jit, where none of its steps counts."""
+    if mask is None:
+        return last
+    return jnp.where(selected(mask).any(axis=-1, keepdims=True), last, jnp.nan)
+
+
+def _read(cell: Any, readout: Any, state0: Any) -> tuple[AbstractCell, Readout, Frozen | None]:
+    if not isinstance(cell, AbstractCell):
+        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    if not callable(readout) or isinstance(readout, type):
+        refuse("readout", "be callable", f"it is {type(readout).__name__}")
+    if state0 is None:
+        return cell, readout, None
+    like = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), cell)
+    return cell, readout, Frozen(check_state("state0", resolve(state0), like))

@@ -1,0 +1,235 @@
+"""Noise about a stable fixed point: stationary covariance, power and cross spectra, coherence."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Complex, Float
+
+from .._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
+from .._nonlinearities import root
+from ..circuits import AbstractCircuit
+from ..equilibria import stable_point
+from ..linear import refuse_unresolved, resolved_lyapunov
+
+# Frequencies solved together: bounds the memory at this many (d, d) matrices.
+_TOGETHER = 64
+
+
+class Noise(eqx.Module):
+    """White noise in every state variable: dx = f dt + S dω, S_i² = α_i² + (β_i x_i)².
+
+    The dω_i are independent Wiener increments of variance dt, and the equation is Itô's. α is
+    noise of a fixed size, β noise in proportion to the response. In the linear theory x_i is its
+    value at the fixed point.
+
+    Args:
+        additive: α ≥ 0, in the unit of the state per √ms: a number for all variables, or a state
+            of the circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.1, a=0.0)`.
+        proportional: β ≥ 0, in 1/√ms, likewise.
+
+    Raises:
+        ValueError: an amplitude is negative, NaN or infinite, or has more than one axis.
+    """
+
+    additive: Any
+    proportional: Any
+
+    def __init__(self, additive: Any = 0.0, proportional: Any = 0.0):
+        self.additive = _read_amplitudes("additive", additive)
+        self.proportional = _read_amplitudes("proportional", proportional)
+
+    def variance(self, state: Any) -> Any:
+        """S_i² at a state, a state, in its unit squared per ms."""
+        alpha = _spread("additive", self.additive, state)
+        beta = _spread("proportional", self.proportional, state)
+        return jax.tree.map(lambda a, b, x: a**2 + (b * x) ** 2, alpha, beta, state)
+
+
+def covariance(
+    circuit: AbstractCircuit, x: Any, noise: Noise, *, state0: Any = None
+) -> Float[Array, "d d"]:
+    """The stationary covariance of a circuit in noise, linearised about its stable fixed point.
+
+        J C + C Jᵀ = −D,   D = diag(S²)
+
+    The first order in the noise variance: for noise that carries the state to where the circuit is
+    not linear, use `sample_paths`. Pure (jit, vmap, grad); no batch axis.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        x: (m,), the input, held constant.
+        noise: a `Noise`.
+        state0: a state to search for the fixed point from, as in `fixed_point`.
+
+    Returns:
+        C, (d, d), the unit of the state squared; rows and columns in the order of the state's
+        fields, as in `jacobian`.
+
+    Raises:
+        ValueError: an argument is bad, no stable fixed point was found, or rounding may change a
+            variance by more than 1 % (inside jit equinox's run-time error).
+    """
+    J, D = _linear(circuit, x, noise, state0)
+    return refuse_unresolved(_covariance(J, D))
+
+
+def power_spectrum(
+    circuit: AbstractCircuit, x: Any, frequencies: Any, noise: Noise, *, state0: Any = None
+) -> Float[Array, "f d"]:
+    """The power spectra of all state variables: the diagonal of `cross_spectrum`, and real.
+
+    Two-sided: ∫ from −∞ to ∞ over f is the variance; a one-sided density is twice this one. Pure
+    (jit, vmap, grad); no batch axis.
+
+    Args:
+        circuit, x, noise, state0: as for `covariance`.
+        frequencies: (f,), Hz, of any sign.
+
+    Returns:
+        (f, d), the unit of the state squared per Hz; columns in the order of the state's fields.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+            run-time error).
+    """
+    J, D = _linear(circuit, x, noise, state0)
+    return _over(_read_frequencies(frequencies, J.dtype), _power_at, J, D)
+
+
+def cross_spectrum(
+    circuit: AbstractCircuit, x: Any, frequencies: Any, noise: Noise, *, state0: Any = None
+) -> Complex[Array, "f d d"]:
+    """The cross-spectral density matrices of a circuit in noise, linearised about its stable point.
+
+        S(f) = 10⁻³ (J + iωI)⁻¹ D (J − iωI)⁻ᵀ,   ω = 2π f/1000 in rad/ms
+
+    S_ij is the mean of conj(X_i) X_j, as `scipy.signal.csd(x_i, x_j)` has it: where variable j lags
+    i, S_ij has a falling phase. Two-sided, ∫ S df = `covariance`, S(−f) = conj(S(f)). Pure (jit,
+    vmap, grad); no batch axis.
+
+    Args:
+        circuit, x, noise, state0: as for `covariance`.
+        frequencies: (f,), Hz, of any sign.
+
+    Returns:
+        (f, d, d), Hermitian, the unit of the state squared per Hz.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+            run-time error).
+    """
+    J, D = _linear(circuit, x, noise, state0)
+    return _over(_read_frequencies(frequencies, J.dtype), _cross_at, J, D)
+
+
+def coherence(
+    circuit: AbstractCircuit, x: Any, frequencies: Any, noise: Noise, *, state0: Any = None
+) -> Float[Array, "f d d"]:
+    """The magnitude-squared coherence of every pair of state variables, |S_ij|²/(S_ii S_jj).
+
+    1 where one variable is the other one filtered, 0 where they share no noise, and where one of
+    them has no noise at all. Pure (jit, vmap, grad); no batch axis.
+
+    Args:
+        circuit, x, noise, state0: as for `covariance`.
+        frequencies: (f,), Hz, of any sign.
+
+    Returns:
+        (f, d, d), in [0, 1], symmetric.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+            run-time error).
+    """
+    J, D = _linear(circuit, x, noise, state0)
+    return _over(_read_frequencies(frequencies, J.dtype), _coherence_at, J, D)
+
+
+def _linear(circuit: Any, x: Any, noise: Noise, state0: Any) -> tuple[Array, Array]:
+    """J, (d, d), and the diagonal of D, (d,), at the stable fixed point."""
+    point = stable_point(circuit, x, state0)
+    check_noise(noise)
+    return point.J, ravel_pytree(noise.variance(point.state))[0]
+
+
+@eqx.filter_jit
+def _covariance(J: Array, D: Array) -> Array:
+    C = resolved_lyapunov(J, jnp.diag(D))
+    return (C + C.T) / 2
+
+
+@eqx.filter_jit
+def _over(frequencies: Array, spectrum_at: Any, J: Array, D: Array) -> Array:
+    def at(f: Array) -> Array:
+        # H = (iωI − J)⁻¹ takes the noise to the state.
+        omega = 2 * np.pi * f / 1000
+        H = jnp.linalg.inv(jax.lax.complex(-J, omega * jnp.eye(D.size, dtype=D.dtype)))
+        return spectrum_at(H, D / 1000)
+
+    return jax.lax.map(at, frequencies, batch_size=min(_TOGETHER, frequencies.size))
+
+
+def _power_at(H: Array, D: Array) -> Array:
+    return (H.real**2 + H.imag**2) @ D
+
+
+def _cross_at(H: Array, D: Array) -> Array:
+    return (H.conj() * D[None, :].astype(H.dtype)) @ H.T
+
+
+def _coherence_at(H: Array, D: Array) -> Array:
+    size = root(_power_at(H, D), 2)
+    # Divided before it is squared: in float32 the square of a small power is 0.
+    scale = 1 / jnp.where(size > 0, size, 1)
+    relative = _cross_at(scale[:, None].astype(H.dtype) * H, D)
+    return jnp.minimum(relative.real**2 + relative.imag**2, 1)
+
+
+def _read_amplitudes(name: str, value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return _read_amplitude(name, value, 0)
+    fields = getattr(value, "_fields", None) or range(len(value))
+    read = [_read_amplitude(f"{name}.{f}", v, 1) for f, v in zip(fields, value, strict=True)]
+    return type(value)(*read) if hasattr(value, "_fields") else tuple(read)
+
+
+def _read_amplitude(name: str, value: Any, axes: int) -> Array:
+    array = as_float_array(name, value)
+    if array.ndim > axes:
+        must = "be a number or have shape (n,)" if axes else "be a number, or a state of amplitudes"
+        refuse(name, must, f"it has shape {array.shape}")
+    return check_nonnegative(name, check_finite(name, array))
+
+
+def _spread(name: str, amplitudes: Any, state: Any) -> Any:
+    """The amplitudes as a state of the shapes and dtype of the given one."""
+    if not isinstance(amplitudes, tuple):
+        amplitudes = jax.tree.map(lambda _: amplitudes, state)
+    if jax.tree.structure(amplitudes) != jax.tree.structure(state):
+        must = f"be a number or {a_or_an(type(state).__name__)}"
+        refuse(name, must, f"it is {a_or_an(type(amplitudes).__name__)}")
+    names = [f"{name}.{f}" for f in getattr(state, "_fields", range(len(state)))]
+    return jax.tree.unflatten(jax.tree.structure(state), map(_spread_one, names, amplitudes, state))
+
+
+def _spread_one(name: str, amplitude: Array, like: Array) -> Array:
+    if amplitude.shape not in ((), like.shape):
+        must = f"be a number or have shape (n,) = {like.shape}"
+        refuse(name, must, f"it has shape {amplitude.shape}")
+    return jnp.broadcast_to(amplitude, like.shape).astype(like.dtype)
+
+
+def check_noise(noise: Any) -> None:
+    if not isinstance(noise, Noise):
+        refuse("noise", "be an `oo.Noise`", f"it is {type(noise).__name__}")
+
+
+def _read_frequencies(frequencies: Any, dtype: Any) -> Array:
+    array = as_float_array("frequencies", frequencies, dtype)
+    if array.ndim != 1 or array.size == 0:
+        refuse("frequencies", "have shape (f,), at least one", f"its shape is {array.shape}")
+    return check_finite("frequencies", array)

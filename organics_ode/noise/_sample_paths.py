@@ -1,0 +1,141 @@
+"""`sample_paths`: a circuit in noise, by fixed steps."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import (
+    as_float_array,
+    check_finite,
+    check_positive_integer,
+    check_positive_number,
+    check_state,
+    is_traced,
+    read_key,
+    refuse,
+)
+from .._constraints import resolve
+from .._nonlinearities import root
+from ..circuits import NO_TIME, AbstractCircuit
+from ._noise import Noise, check_noise
+
+
+class Paths(eqx.Module):
+    """Sampled states.
+
+    - `ts`: (time,), ms after the start.
+    - `states`: the circuit's state with a leading time axis.
+    - `succeeded`: whether every state is finite.
+    """
+
+    ts: Float[Array, "*batch time"]
+    states: Any
+
+    @property
+    def succeeded(self) -> Any:
+        leaves = [jnp.isfinite(leaf) for leaf in jax.tree.leaves(self.states)]
+        batch = self.ts.ndim - 1
+        return jnp.stack([jnp.all(a, range(batch, a.ndim)) for a in leaves]).all(0)
+
+
+def sample_paths(
+    circuit: AbstractCircuit,
+    inputs: Any,
+    noise: Noise,
+    *,
+    dt: Any,
+    key: PRNGKeyArray,
+    steps: Any = None,
+    state0: Any = None,
+    keep_every: int = 1,
+) -> Paths:
+    """Simulate a circuit in noise with fixed steps, by the method of Euler and Maruyama.
+
+        x ← x + dt f(x, input) + √dt S(x) ⊙ ξ,   ξ ~ N(0, 1)
+
+    One `lax.scan`. The nonlinear circuit, so it holds for noise of any size. The method's own
+    stationary covariance differs from the exact one by O(dt): take dt a small part of the shortest
+    time scale of `spectrum`. Without noise take `simulate`. Pure (jit, grad, vmap over keys); no
+    batch axis.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        inputs: (m,), held constant over all `steps`, or (steps, m), each held over one step.
+        noise: a `Noise`.
+        dt: the step, ms.
+        key: a PRNG key. `jax.vmap(lambda k: sample_paths(…, key=k))(jax.random.split(key, 100))`
+            draws a hundred paths.
+        steps: the number of steps; needed where `inputs` is (m,).
+        state0: the state at the start; `circuit.initial_state()` unless given. For stationary noise
+            start at `fixed_point(circuit, x).state`.
+        keep_every: keep every k-th state only, which leaves the path the same and needs 1/k of the
+            memory; it must divide `steps`.
+
+    Returns:
+        `Paths`, with the states after steps k, 2k, …, `steps`.
+
+    Raises:
+        ValueError: an argument is bad. A path that diverges does not raise: its states are not
+            finite, and `succeeded` says so.
+    """
+    key = read_key("key", key)
+    if not isinstance(circuit, AbstractCircuit):
+        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+    circuit = resolve(circuit)
+    state0 = check_state("state0", resolve(state0), circuit.initial_state())
+    check_noise(noise)
+    noise.variance(state0)  # refuses amplitudes of a wrong shape
+    check_positive_number("dt", dt)
+    dtype = jax.tree.leaves(state0)[0].dtype
+    xs, steps = _read_inputs(inputs, steps, circuit.input_size, dtype)
+    keep_every = check_positive_integer("keep_every", keep_every)
+    if steps % keep_every:
+        refuse("keep_every", f"divide the number of steps, {steps}", f"it is {keep_every}")
+    return _sample(
+        circuit, xs, noise, as_float_array("dt", dt, dtype), key, state0, steps, keep_every
+    )
+
+
+@eqx.filter_jit
+def _sample(
+    circuit: Any, xs: Array, noise: Noise, dt: Array, key: Any, state0: Any, steps: int, keep: int
+) -> Paths:
+    flat, unravel = ravel_pytree(state0)
+
+    def move(x: Array, f: Array, variance: Array, xi: Array) -> Array:
+        return x + dt * f + root(dt * variance, 2) * xi
+
+    def step(state: Any, i: Array) -> tuple[Any, None]:
+        x = xs if xs.ndim == 1 else xs[i]
+        # The draw of a step depends on its number alone, and so not on which states are kept.
+        xi = unravel(jax.random.normal(jax.random.fold_in(key, i), flat.shape, dt.dtype))
+        drift, variance = circuit.vector_field(NO_TIME, state, x), noise.variance(state)
+        return jax.tree.map(move, state, drift, variance, xi), None
+
+    def block(state: Any, indices: Array) -> tuple[Any, Any]:
+        state, _ = jax.lax.scan(step, state, indices)
+        return state, state
+
+    _, states = jax.lax.scan(block, state0, jnp.arange(steps).reshape(-1, keep))
+    return Paths(dt * jnp.arange(keep, steps + 1, keep, dtype=dt.dtype), states)
+
+
+def _read_inputs(inputs: Any, steps: Any, m: int, dtype: Any) -> tuple[Array, Any]:
+    """The inputs, (m,) or (steps, m), and the number of steps."""
+    xs = as_float_array("inputs", inputs, dtype)
+    if xs.ndim not in (1, 2) or xs.shape[-1] != m:
+        refuse("inputs", f"have shape ({m},) or (steps, {m})", f"it has shape {xs.shape}")
+    if not is_traced(xs):
+        check_finite("inputs", xs)
+    if steps is None and xs.ndim == 2:
+        steps = xs.shape[0]
+    steps = check_positive_integer("steps", steps)
+    if xs.ndim == 2 and steps != xs.shape[0]:
+        refuse(
+            "steps", "be the length of `inputs` where that has shape (steps, m)", f"it is {steps}"
+        )
+    return xs, steps

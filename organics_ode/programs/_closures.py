@@ -1,0 +1,244 @@
+"""A user's function as its code and its values, so that the same code does not compile again.
+
+JAX compiles for a function by its identity: `lambda t: amplitude * pulse(t)`, written in a loop,
+is a new function at every turn. Taken apart, it is the same code with other values.
+"""
+
+import builtins
+import enum
+import functools
+import math
+import sys
+import types
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import is_traced
+
+_STATIC = (int, bool, str, bytes, complex, type(None), np.dtype, enum.Enum)
+# What these define does not change while a program runs.
+_FIXED = ("jax", "numpy", "math", "equinox", "organics_ode", "builtins", "operator", "functools")
+_FIXED += ("optax", "diffrax")
+# Numbers that optax does no more with than to multiply an array by them: the same bits as data.
+_FACTORS = {
+    "scale.<locals>.update_fn": "step_size",
+    "add_decayed_weights.<locals>.init_fn": "weight_decay",
+    "add_decayed_weights.<locals>.update_fn": "weight_decay",
+}
+_EMPTY = object()  # in the place of a name that has no value yet
+_KEPT = 16
+# By identity: what was compiled for a function keeps it alive, so that no number comes twice.
+_seen: set[int] = set()
+
+
+class Numbers(enum.Enum):
+    """What becomes data: every number and array, arrays alone, or what only multiplies arrays."""
+
+    ALL = enum.auto()
+    ARRAYS = enum.auto()
+    FACTORS = enum.auto()
+
+
+class AbstractApart(eqx.Module):
+    """Something taken apart."""
+
+    @abstractmethod
+    def whole(self) -> Any:
+        """It again."""
+
+
+class Opened(AbstractApart):
+    """A function as code, and as all that the code refers to: a pytree whose arrays are data.
+
+    The names of a function of a library are its module.
+    """
+
+    code: types.CodeType = eqx.field(static=True)
+    cells: tuple[Any, ...]
+    names: Any
+    defaults: tuple[Any, ...] | None
+    options: dict[str, Any] | None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.whole()(*args)
+
+    def whole(self) -> types.FunctionType:
+        cells = tuple(_cell(value) for value in closed(self.cells))
+        is_module = isinstance(self.names, types.ModuleType)
+        names = vars(self.names) if is_module else self.names | {"__builtins__": builtins}
+        names, defaults = names if is_module else closed(names), closed(self.defaults)
+        function = types.FunctionType(self.code, names, self.code.co_name, defaults, cells)
+        function.__kwdefaults__ = closed(self.options)
+        return function
+
+
+class Factor(AbstractApart):
+    """A number that arrays are multiplied by: data, weakly typed as the number was."""
+
+    value: jax.Array
+
+    def whole(self) -> jax.Array:
+        return self.value
+
+
+class OpenedPartial(AbstractApart):
+    """A function with some of its arguments, such as a method with its object."""
+
+    function: Any
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.whole()(*args)
+
+    def whole(self) -> Callable[..., Any]:
+        function, args, keywords = closed((self.function, self.args, self.keywords))
+        return functools.partial(function, *args, **keywords)
+
+
+class OpenedObject(AbstractApart):
+    """An object of a library, such as `optax.MultiSteps(…)`."""
+
+    kind: type = eqx.field(static=True)
+    parts: dict[str, Any]
+
+    def whole(self) -> Any:
+        new = object.__new__(self.kind)
+        vars(new).update(closed(self.parts))
+        return new
+
+
+def closed(tree: Any) -> Any:
+    """What was taken apart, with its functions whole again."""
+    is_apart = lambda part: isinstance(part, AbstractApart)  # noqa: E731
+    return jax.tree.map(lambda p: p.whole() if is_apart(p) else p, tree, is_leaf=is_apart)
+
+
+class _Closed(Exception):
+    """A value that may change without a sign of it."""
+
+
+def opened(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
+    """The function taken apart, with its numbers as data where they may be; as it is where it
+    refers to what may change unseen, such as a list or an object of the user's."""
+    for numbers in (Numbers.ALL, Numbers.ARRAYS):
+        try:
+            apart = take_apart(function, numbers)
+            eqx.filter_eval_shape(apart, *example)
+            return apart
+        except Exception:  # what is wrong with the function itself is told where it is called
+            continue
+    _forget_now_and_then(function)
+    return function
+
+
+def take_apart(value: Any, numbers: Numbers) -> Any:
+    """The value as a pytree; an exception where it refers to what may change unseen."""
+    return _open(value, numbers, False, ())
+
+
+def _forget_now_and_then(function: Any) -> None:
+    """Each such function leaves a program of some 15 MB behind: so many are kept, and no more."""
+    _seen.add(id(function))
+    if len(_seen) > _KEPT:
+        _seen.clear()
+        # diffrax has no public way: its solve is an `equinox.filter_jit`.
+        getattr(getattr(diffrax.diffeqsolve, "_cached", None), "clear_cache", int)()
+
+
+def _open(
+    value: Any,
+    numbers: Numbers,
+    is_settled: bool,
+    above: tuple[Any, ...],
+    is_factor: bool = False,
+) -> Any:
+    inside = functools.partial(_open, numbers=numbers, is_settled=is_settled, above=(*above, value))
+    if any(value is outer for outer in above):
+        raise _Closed
+    if numbers is Numbers.FACTORS and (is_traced(value) or (is_factor and _is_number(value))):
+        return Factor(jnp.asarray(value))
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return value if numbers is Numbers.FACTORS else jnp.asarray(value)
+    if isinstance(value, float) and numbers is Numbers.ALL and math.isfinite(value):
+        return jnp.asarray(value)  # weakly typed, as the number itself
+    if isinstance(value, types.FunctionType) and not _is_named(value):
+        return _open_function(value, functools.partial(inside, is_settled=_is_fixed(value)))
+    if isinstance(value, types.MethodType):
+        return OpenedPartial(inside(value.__func__), (inside(value.__self__),), {})
+    if isinstance(value, (*_STATIC, float)) or _is_fixed(value):
+        return value
+    if isinstance(value, functools.partial):
+        named = {name: inside(part) for name, part in value.keywords.items()}
+        return OpenedPartial(inside(value.func), tuple(map(inside, value.args)), named)
+    if isinstance(value, tuple):
+        parts = map(inside, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, eqx.Module):
+        return jax.tree.map(inside, value)
+    # Lists, dicts and objects may change; those that a library keeps to itself do not.
+    if is_settled and type(value) is list:
+        return [inside(part) for part in value]
+    if is_settled and type(value) is dict:
+        return {key: inside(part) for key, part in value.items()}
+    if type(value).__module__.startswith("optax.") and hasattr(value, "__dict__"):
+        parts = {name: inside(part, is_settled=True) for name, part in vars(value).items()}
+        return OpenedObject(type(value), parts)
+    raise _Closed
+
+
+def _open_function(function: types.FunctionType, inside: Callable[..., Any]) -> Opened:
+    code, factor = function.__code__, _FACTORS.get(function.__qualname__)
+    cells = tuple(
+        _EMPTY if cell == types.CellType() else inside(cell.cell_contents, is_factor=name == factor)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
+    )
+    names: Any = sys.modules.get(function.__module__)
+    if not _is_fixed(function) or vars(names) is not function.__globals__:
+        used = [name for name in _names(code) if name in function.__globals__]
+        names = {name: inside(function.__globals__[name]) for name in used}
+    defaults, options = function.__defaults__, function.__kwdefaults__
+    return Opened(
+        code,
+        cells,
+        names,
+        None if defaults is None else tuple(map(inside, defaults)),
+        None if options is None else {name: inside(part) for name, part in options.items()},
+    )
+
+
+def _cell(value: Any) -> types.CellType:
+    return types.CellType() if value is _EMPTY else types.CellType(value)
+
+
+def _is_number(value: Any) -> bool:
+    """But for 0, of which optax makes nothing at all."""
+    return isinstance(value, float) and math.isfinite(value) and value != 0
+
+
+def _is_named(function: types.FunctionType) -> bool:
+    """Whether a library has it under its name, so that it is the same one whenever it is met."""
+    return _is_fixed(function) and "<" not in function.__qualname__
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """The global names that the code may look up, attributes among them."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _is_fixed(value: Any) -> bool:
+    """A module, a class or a function of a library that does not change."""
+    named = value.__name__ if isinstance(value, types.ModuleType) else None
+    if named is None and callable(value) and hasattr(value, "__name__"):
+        named = getattr(value, "__module__", None)
+    return str(named).partition(".")[0] in _FIXED and not isinstance(value, eqx.Module)

@@ -1,0 +1,6 @@
+"""What is proved of a circuit's stability: hypotheses, certificates, energies."""
+
+from ._certificate import Certificate as Certificate, certify as certify
+from ._energy import Energy as Energy, energy as energy
+from ._hypotheses import Check as Check
+from ._oscillator import Oscillator as Oscillator, oscillator as oscillator

@@ -1,0 +1,27 @@
+"""Files of models: a zip of arrays and a JSON header, no pickle."""
+
+from ._archive import (
+    check_writable as check_writable,
+    library as library,
+    read as read,
+    reading as reading,
+    remove_leftovers as remove_leftovers,
+    write as write,
+)
+from ._differences import differences as differences, listed as listed
+from ._encoding import (
+    Unloadable as Unloadable,
+    flatten as flatten,
+    is_allowed as is_allowed,
+    unflatten as unflatten,
+)
+from ._files import load as load, save as save
+from ._lines import from_line as from_line, to_line as to_line
+from ._lock import locked as locked
+from ._paths import read_path as read_path, read_target as read_target
+from ._pretrained import (
+    model_card as model_card,
+    pretrained as pretrained,
+    pretrained_names as pretrained_names,
+)
+from ._ranges import out_of_range as out_of_range

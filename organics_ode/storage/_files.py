@@ -1,0 +1,96 @@
+"""Save a model to one `.npz` file and load it again: a JSON header beside the arrays, no pickle."""
+
+import os
+import warnings
+from typing import Any
+
+from jaxtyping import PyTree
+
+from .._checks import refuse
+from ._archive import read, reading, write
+from ._differences import differences, listed
+from ._encoding import Facts, Flat, flatten, unflatten
+from ._names import find
+from ._paths import read_path, read_target
+from ._ranges import out_of_range
+
+
+def save(path: str | os.PathLike[str], model: PyTree) -> None:
+    """Write `model` to the file `path`, whole or not at all (host).
+
+    Stored are the structure (JSON, in the member `__header__`), every array bit for bit under its
+    path in the tree (`cell.circuit.W`), numbers and texts, enum members and functions by name, and
+    a checksum of all of it; weak types and shardings are not. Plain numpy reads the file. The page
+    "What a file can and cannot do" of the documentation says what may be named in it.
+
+    Args:
+        path: the file, replaced if it exists; its extension is kept as given, and `~` is your home.
+        model: equinox Modules, NamedTuples, tuples, lists, dicts with keys of text or bool,
+            numpy and jax arrays, PRNG keys, numbers, texts, None, enum members and importable
+            functions, nested.
+
+    Raises:
+        ValueError: a leaf that cannot be stored, by its name, or a `path` that is no plain file.
+        FileNotFoundError: the folder is missing.
+    """
+    write(read_target("path", path, FileNotFoundError), flatten("model", model))
+
+
+def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
+    """Read the model that `save` wrote to the file `path` (host).
+
+    Arrays come back as saved (numpy or jax, the dtype, every bit). No file runs code. Without
+    `like`, a file may name this library's classes, equinox's layers, elementwise functions of jax
+    and the states of optax's optimizers; they are looked up in a table. With `like` classes and
+    functions are taken from it, and arrays come from the file; so do numbers and texts outside of
+    Modules (the steps done). All else must agree: classes, numbers and texts in Modules (dt, an
+    exponent), enum members, functions.
+
+    Args:
+        path: a file written by `save`.
+        like: a model of the same structure, for classes from elsewhere or to be sure of what is
+            loaded; its arrays may be `jax.ShapeDtypeStruct`s (`equinox.filter_eval_shape`).
+
+    Returns:
+        The model.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, foreign, from a newer version, names what it may not, holds
+            64-bit jax arrays while x64 is off, holds parameters out of their sets (a negative W;
+            with `like` a warning says so, for a tree of gradients has them), or differs from `like`
+            (naming each leaf).
+    """
+    file = read_path("path", path)
+    if not file.is_file():
+        missing = f"Argument `path` must name a saved model, but {path} is not a file"
+        raise FileNotFoundError(
+            f"{missing}; check the folder and the extension (`save` adds none)."
+        )
+    with reading("path", path):
+        facts, arrays = read(file)
+    if like is None:
+        with reading("path", path):
+            model = unflatten(facts, arrays, find)
+    else:
+        expected = flatten("like", like)
+        _check_like(path, facts, expected)
+        with reading("path", path):
+            model = unflatten(facts, arrays, lambda label, name: expected.named[label])
+    _check_ranges(path, model, may_be=like is not None)
+    return model
+
+
+def _check_like(path: Any, saved: dict[str, Facts], like: Flat) -> None:
+    if found := list(differences(saved, like.facts, "in `like`")):
+        remedy = f"pass a `like` that is built as the model in {path} was"
+        refuse("like", "match the file", f"{listed(found)}; {remedy}")
+
+
+def _check_ranges(path: Any, model: PyTree, may_be: bool) -> None:
+    if not (found := list(out_of_range(model))):
+        return
+    if not may_be:
+        remedy = "with `like` it is loaded for `oo.project` to put them back, or as a gradient"
+        refuse("path", "hold parameters in their sets", f"in {path} {listed(found)}; {remedy}")
+    warnings.warn(f"Parameters in {path} are out of their sets: {listed(found)}.", stacklevel=3)

@@ -1,0 +1,85 @@
+"""Functions as parts of a model: the names they are found by, and copies that keep them."""
+
+import copyreg
+import functools
+import itertools
+import pickle
+import sys
+from typing import Any
+
+import jax
+
+# Where modules that earlier versions named in files have gone.
+_FORMER = {
+    "organics_ode._batches": "organics_ode.training",
+    "organics_ode._history": "organics_ode.training",
+    "organics_ode._hypotheses": "organics_ode.stability",
+    "organics_ode._resume": "organics_ode.training",
+    "organics_ode.robustness._study": "organics_ode.robustness",
+    "organics_ode.skips": "organics_ode.training",
+}
+
+
+def name_of(named: Any) -> str | None:
+    """`module:qualified.name` in the most public module that has `named`, or None if none has."""
+    module, qualname = (str(getattr(named, k, "")) for k in ("__module__", "__qualname__"))
+    public = [part for part in module.split(".") if not part.startswith("_")]
+    for candidate in [*itertools.accumulate(public, "{}.{}".format), module]:
+        if named is not None and attribute(sys.modules.get(candidate), qualname) is named:
+            return f"{candidate}:{qualname}"
+    return None
+
+
+def saved_name(named: Any) -> str:
+    """The name by which a file knows a class or function: `name_of`, or that of the room of this
+    library in which it stands, so that files outlive the modules."""
+    module = str(named.__module__)
+    room = ".".join(module.split(".")[:2]) if module.startswith("organics_ode.") else module
+    return name_of(named) or f"{room}:{named.__qualname__}"
+
+
+def current_name(name: str) -> str:
+    """The `saved_name` of what an earlier version saved under another one."""
+    module, colon, qualname = name.partition(":")
+    return _FORMER.get(module, module) + colon + qualname
+
+
+def attribute(module: Any, qualname: str) -> Any:
+    """What a module has under a qualified name, or None."""
+    return functools.reduce(lambda x, part: getattr(x, part, None), qualname.split("."), module)
+
+
+class _Whole:
+    """A function as a part: a copy shares it, and a pickle holds what JAX makes of it."""
+
+    def __init__(self, function: Any):
+        self.function = function
+
+    def __deepcopy__(self, memo: Any) -> "_Whole":
+        return self
+
+    def __reduce__(self) -> Any:
+        _, *parts = self.function.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        return _new, *parts
+
+
+def _new(cls: Any, *args: Any) -> Any:
+    return cls.__new__(cls, *args)
+
+
+def _from_part(part: Any) -> Any:
+    return part.function if isinstance(part, _Whole) else part
+
+
+def _reduce(function: Any) -> Any:
+    module, name = (getattr(function, k, "") for k in ("__module__", "__qualname__"))
+    # What a script defines is not found under its name by another process.
+    if module != "__main__" and attribute(sys.modules.get(module), name) is function:
+        return name
+    return _from_part, (_Whole(function),)
+
+
+# Functions of Python are copied and pickled by reference, but the wrappers of JAX (`jnp.tanh`,
+# `jax.nn.relu`) by their parts: the copy has no name to be saved by, and the pickle fails.
+for _kind in (type(jax.jit(len)), jax.custom_jvp, jax.custom_vjp):
+    copyreg.pickle(_kind, _reduce)  # pyright: ignore

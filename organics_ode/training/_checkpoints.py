@@ -1,0 +1,302 @@
+"""Checkpoints of a training: written whole, checked against the call, and continued from."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree
+
+from .._checks import check_positive_integer, refuse
+from ..storage import (
+    Unloadable,
+    differences,
+    flatten,
+    library,
+    listed,
+    locked,
+    out_of_range,
+    read,
+    read_path,
+    read_target,
+    reading,
+    remove_leftovers,
+    unflatten,
+    write,
+)
+from ._fingerprint import Fingerprint, changes, fingerprint, summary
+from ._history import CannotWrite, Columns, History
+from ._objective import State
+
+_STATE = ("model", "optimizer", "previous")
+STEPS_PER_CHECKPOINT = 100  # where there are no epochs
+_BYTES_PER_RECORD = 80  # ten numbers
+
+
+class Progress(NamedTuple):
+    """A training after `step` steps; `previous` is the last model whose loss is known."""
+
+    step: int
+    state: State
+    previous: PyTree
+    history: History
+    log_start: int | None = None
+
+
+class Checkpoint(NamedTuple):
+    """What the file holds: `oo.load(path).model` is the model after `step` steps."""
+
+    model: PyTree
+    optimizer: PyTree
+    previous: PyTree
+    step: int
+    history: Columns | None
+    resumed: list[int]
+    log_start: int | None
+    library: str
+    of: str
+
+
+_REST = [name for name in Checkpoint._fields if name not in _STATE]
+
+
+class Checkpoints:
+    """The checkpoint of one training at `path`; without a path, none is read or written.
+
+    Args:
+        path: the file.
+        every: steps between checkpoints.
+        of: the arguments of `fit` that make the training what it is.
+    """
+
+    def __init__(self, path: str | os.PathLike | None, every: int, **of: Any):
+        self.path = None if path is None else read_target("checkpoint", path)
+        self._every = every
+        self.last: int | None = None  # the step of the last whole checkpoint
+        self._found = None
+        if self.path is not None:
+            self._of = _describe(**of)
+
+    def resume(self, first: Progress, total: int, argument: str = "steps") -> Progress:
+        """The training where the file left it, or the `first` where there is none.
+
+        The `argument` is the one that said `total`.
+        """
+        if self.path is None or not self.path.exists():
+            return first
+        self._found = _stamp(self.path)
+        with reading("checkpoint", self.path):
+            facts, arrays = read(self.path)
+        if facts["(root)"].get("name") != "organics_ode.training:Checkpoint":
+            must = "name a checkpoint that `fit` wrote, or a new file"
+            refuse("checkpoint", must, f"{self.path} is a saved model")
+        with reading("checkpoint", self.path):
+            self._check_version(unflatten(facts, arrays, _find, ".library"))
+            rest = {name: unflatten(facts, arrays, _find, f".{name}") for name in _REST}
+            rest["of"] = _read_rest(**rest)
+        named = flatten("checkpoint", _like(first))
+        leaves = list(differences(_states(facts), _states(named.facts), "here"))
+        if found := self._differences(rest["of"], leaves):
+            if rest["step"] == 0:
+                return first  # nothing was trained yet
+            self._refuse(found)
+        if rest["step"] > total:
+            what = f"be at least the {rest['step']} done in {self.path}"
+            refuse(argument, what, f"{total} were asked for")
+        with reading("checkpoint", self.path):
+            state = [unflatten(facts, arrays, lambda k, _: named.named[k], f".{k}") for k in _STATE]
+            if wrong := list(out_of_range((state[0], state[2]))):
+                raise Unloadable(f"holds parameters out of their sets: {listed(wrong)}")
+            return self._progress(*state, **rest, total=total)
+
+    @contextlib.contextmanager
+    def held(self, step: int, total: int, log: Any) -> Iterator[None]:
+        """While it is entered, no other training writes this checkpoint (ValueError)."""
+        if self.path is None or step == total:
+            yield
+            return
+        if log is not None and _is_same(self.path, read_path("log", log)):
+            refuse("log", "be another file than `checkpoint`", f"both are {self.path}")
+        with locked("checkpoint", self.path):
+            if _stamp(self.path) != self._found:
+                what = f"another training has written {self.path} since this one began"
+                refuse("checkpoint", "stay as it is", f"{what}; the same call goes on from there")
+            yield
+
+    def begin(self, progress: Progress, total: int) -> None:
+        """Write before the first step, to know then whether it can be done (ValueError)."""
+        if self.path is None or progress.step == total:
+            return
+        self._check_space(progress, total)
+        try:
+            remove_leftovers(self.path)
+            self.write(progress)
+        except (OSError, CannotWrite) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            refuse("checkpoint", "name a file that can be written", reason)
+
+    def is_due(self, step: int, total: int) -> bool:
+        return self.path is not None and (step % self._every == 0 or step == total)
+
+    def write(self, progress: Progress) -> None:
+        """Put the training as it is now in place of the last checkpoint, whole or not at all."""
+        if self.path is None:
+            return
+        history = progress.history
+        tree = Checkpoint(
+            *progress.state,
+            progress.previous,
+            progress.step,
+            history.columns(),
+            list(history.resumed),
+            progress.log_start,
+            library(),
+            json.dumps(self._of),
+        )
+        try:
+            write(self.path, flatten("model", tree))
+        except OSError as error:
+            raise CannotWrite(f"{self.path}: {error.strerror or error}") from error
+        self.last = progress.step
+
+    def remedy(self) -> str:
+        """How to go on, as a sentence."""
+        if self.last is None:
+            return ""
+        return (
+            f" {self.path} has the first {self.last} steps whole: the same call goes on from there."
+        )
+
+    def _progress(
+        self,
+        model: PyTree,
+        optimizer: PyTree,
+        previous: PyTree,
+        *,
+        step: int,
+        history: Columns,
+        resumed: list[int],
+        log_start: int | None,
+        total: int,
+        **checked: Any,
+    ) -> Progress:
+        self.last = step
+        resumed = [*resumed, step] if 0 < step < total else resumed
+        records = History.from_columns(history, tuple(resumed))
+        return Progress(step, State(model, optimizer), previous, records, log_start)
+
+    def _check_version(self, wrote: str) -> None:
+        if wrote != library():
+            raise Unloadable(
+                f"was written by organics_ode {wrote}, and this is {library()}; install that "
+                f"version to go on, or train the model of `oo.load` anew, with another file"
+            )
+
+    def _differences(self, saved: dict[str, Fingerprint], leaves: list[str]) -> list[str]:
+        found = []
+        for argument, here in self._of.items():
+            if argument != "model" or not leaves:  # else their values can not be compared
+                found += changes(argument, saved.get(argument, {}), here)
+        return found + leaves
+
+    def _refuse(self, found: list[str]) -> None:
+        remedy = (
+            "pass what it was begun with to go on; to begin anew, name another file or remove this "
+            "one (`oo.load(path).model` is its model)"
+        )
+        what = f"{self.path} is of another: {listed(found)}; {remedy}"
+        refuse("checkpoint", "be of the same training", what)
+
+    def _check_space(self, progress: Progress, total: int) -> None:
+        assert self.path is not None
+        folder = self.path.parent
+        size = sum(x.nbytes for x in jax.tree.leaves(progress[1:3]) if hasattr(x, "nbytes"))
+        size += 2 * total * _BYTES_PER_RECORD
+        free = shutil.disk_usage(folder).free
+        if free < 2 * size:  # the old one and the new one, while it is written
+            must = f"have room for two files of {size / 1e6:.1f} MB"
+            refuse("checkpoint", must, f"{folder} has {free / 1e6:.1f} MB left")
+
+
+def _find(path: str, name: str) -> Any:
+    """All that a checkpoint may name beside the structure of the call."""
+    if name != "organics_ode.training:Columns":
+        raise Unloadable(f"holds `{name}` as `{path}`, which is no part of a checkpoint")
+    return Columns
+
+
+def _read_rest(
+    *, step: Any, history: Any, resumed: Any, log_start: Any, library: Any, of: Any
+) -> dict[str, Fingerprint]:
+    """What a training is of; `Unloadable` unless all else is of the kind that it is read as."""
+    lists = resumed if type(resumed) is list else [None]
+    numbers = [step, *lists, *([] if log_start is None else [log_start])]
+    arguments = json.loads(of) if type(of) is str else None
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise Unloadable("is no checkpoint: its steps are no numbers of steps")
+    if not isinstance(history, Columns) or type(library) is not str:
+        raise Unloadable("is no checkpoint: its history is none")
+    if not isinstance(arguments, dict) or not all(map(_is_fingerprint, arguments.values())):
+        raise Unloadable("is no checkpoint: it does not say what it is of")
+    return arguments
+
+
+def _is_fingerprint(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(text) is str for text in value.values())
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from the one that takes its place."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.resolve() == path or (path.exists() and other.exists() and path.samefile(other))
+
+
+def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
+    """Of the arguments of a training; a ValueError names the bad one."""
+    if validate_every is not None:
+        validate_every = check_positive_integer("validate_every", validate_every)
+    if checkpoint_every is not None:
+        checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
+        if checkpoint is None:
+            refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
+
+
+def _describe(*, model: PyTree, batches: Any, **others: Any) -> dict[str, Fingerprint]:
+    """What a training is of, by argument of `fit`."""
+    of = {"model": summary(model)}
+    # Of a function of the user's, lists and dicts may be its scratch paper.
+    of["batches"] = fingerprint(batches, mutable=isinstance(batches, eqx.Module))
+    return of | {
+        name: fingerprint(value, mutable=name in ("optimizer", "validation"))
+        for name, value in others.items()
+    }
+
+
+def _like(first: Progress) -> Checkpoint:
+    """The structure expected: arrays of numpy and of jax are the same to a training."""
+    model, optimizer, previous = jax.tree.map(
+        lambda x: (
+            jax.ShapeDtypeStruct(x.shape, x.dtype)
+            if eqx.is_array_like(x) and hasattr(x, "shape")
+            else x
+        ),
+        (*first.state, first.previous),
+    )
+    return Checkpoint(model, optimizer, previous, 0, None, [], None, "", "")
+
+
+def _states(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of the model and the optimizer alone."""
+    return {k: fact for k, fact in facts.items() if k.replace("[", ".").split(".")[0] in _STATE}

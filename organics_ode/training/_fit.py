@@ -1,0 +1,274 @@
+"""`fit` and `evaluate`: training by optax, and what became of it."""
+
+import functools
+import math
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, PyTree
+
+from .._checks import check_positive_integer, refuse
+from .._constraints import trainable
+from ..cells import Euler, RungeKutta, ShuOsher
+from ..optimizers import Optimizer, is_optimizer, optimizer_start, without_decay
+from ..parallel import check_mesh, check_same, replicate, split, split_batches
+from ..programs import Shared, shared
+from ._batches import Batch, Minibatches, count_steps, read_samples
+from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
+from ._history import FitResult, History, TrainingDiverged
+from ._loop import Loop, run_loop
+from ._losses import accuracy, cross_entropy
+from ._objective import (
+    Loss,
+    State,
+    check_data,
+    check_labels,
+    check_metric,
+    check_model,
+    explain,
+    mean_scores,
+    named,
+    train_step,
+)
+
+
+def fit(
+    model: PyTree,
+    batches: Callable[[int], Batch],
+    *,
+    optimizer: Optimizer,
+    loss: Loss = cross_entropy,
+    metric: Loss | None = accuracy,
+    steps: int | None = None,
+    epochs: int | None = None,
+    validation: Any = None,
+    validate_every: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_every: int | None = None,
+    log: str | os.PathLike | None = None,
+    progress: bool = True,
+    throw: bool = True,
+    mesh: Mesh | None = None,
+) -> FitResult:
+    """Train a model by gradient descent through time (host).
+
+    Each step takes the gradient of the batch's mean loss, without clipping or scaling, applies the
+    optimizer's update to the trainable leaves, and puts projected parameters back into their sets.
+    Everything random comes from the keys of `model` and `batches`: the same call gives the same
+    result.
+
+    Args:
+        model: maps one sample's inputs to outputs, such as a `SequenceClassifier`.
+        batches: step ↦ `Batch`, from `minibatches(split, size, key=…)` or `trials(task, size,
+            key=…)`.
+        optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
+            weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
+        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample; the metric's name
+            stands in the history, so that it can be none of those there.
+        steps, epochs: how long to train (one of them).
+        validation: a split to evaluate every `validate_every` steps (an epoch unless given, or the
+            end where there are no epochs).
+        checkpoint: a file that keeps the whole state of the training, and that the same call goes
+            on from (with more steps too) to the same result, to the bit on the same machine. With
+            it, SIGINT and SIGTERM, on any process, end the training after the step in flight.
+        checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
+            are no epochs); there is one at the end in any case.
+        log: a file the history is appended to as JSON lines, record by record.
+        progress: show a bar with loss, metric and the time left.
+        throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
+            so. Its model is the last one with finite loss and gradient either way.
+        mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
+            those of several processes, every process calls `fit` alike and the first one writes.
+
+    Returns:
+        A `FitResult(model, history, outcome)`.
+
+    Raises:
+        ValueError: an argument is bad, a label that counts is no class of the model, or the
+            checkpoint is of another training (and what differs).
+        TrainingDiverged: the loss, its gradient or an update is no longer finite.
+        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
+        TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
+            `result` so far.
+    """
+    _check_arguments(model, batches, optimizer)
+    check_metric(metric)
+    check_mesh(mesh)
+    total = count_steps(batches, steps, epochs)
+    check_intervals(validate_every, checkpoint, checkpoint_every)
+    if validation is not None:
+        read_samples(validation, "validation")
+    per_epoch = getattr(batches, "steps_per_epoch", None)
+    every = validate_every or per_epoch or total
+    score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
+    check_same("model", model, mesh)
+    params = eqx.filter(model, trainable(model))
+    rules = shared(without_decay(optimizer, params), loss, metric)
+    state = State(model, optimizer_start(optimizer, params))
+    checkpoints = Checkpoints(
+        checkpoint,
+        checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
+        model=model,
+        batches=batches,
+        optimizer=optimizer,
+        loss=loss,
+        metric=metric,
+        validation=validation,
+        validate_every=validate_every,
+    )
+    now = checkpoints.resume(Progress(0, state, model, History([])), total)
+    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    check_data(model, batches, validation, loss, metric)
+    state, previous = replicate((now.state, now.previous), mesh)
+    parts = split_batches(batches, mesh)
+
+    last: list[Batch] = []
+
+    def whole(step: int) -> Batch:
+        return last[0] if mesh is None else batches(step)
+
+    def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
+        last[:] = [parts(now.step)]
+        if now.step == 0 and not isinstance(batches, Minibatches):
+            check_labels(model, whole(0), loss, metric)
+        state, values = train_step(now.state, last[0], rules, mesh)
+        previous = now.state.model
+        return now._replace(step=now.step + 1, state=state, previous=previous), values
+
+    def diverged(before: Progress, step: int) -> NoReturn:
+        batch = whole(before.step)
+        is_odd = explain(before.state.model, batch, loss, metric, len(batch.inputs))
+        _diverged(before, step, is_odd)
+
+    loop = Loop(
+        total=total,
+        take=take,
+        evaluate=None if validation is None else lambda now: score(now.state.model),
+        evaluate_every=every,
+        result=lambda now: FitResult(now.state.model, now.history, "interrupted"),
+        diverged=diverged,
+        metric=metric,
+        batches=batches,
+    )
+    now = now._replace(state=state, previous=previous)
+    try:
+        now = run_loop(loop, now, checkpoints, log, progress, mesh)
+        if not _is_finite(now.state.model):  # the last update overflowed, and no step came after it
+            _diverged(now, total)
+    except TrainingDiverged as stop:
+        if throw:
+            raise
+        return stop.result
+    return FitResult(now.state.model, now.history)
+
+
+def evaluate(
+    model: PyTree,
+    data: Any,
+    *,
+    loss: Loss = cross_entropy,
+    metric: Loss | None = accuracy,
+    batch_size: int = 256,
+    mesh: Mesh | None = None,
+) -> dict[str, float]:
+    """The mean loss and metric of a model on a data set (host).
+
+    Args:
+        model: as in `fit`.
+        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`.
+        loss, metric: as in `fit`.
+        batch_size: samples at a time, on all devices together.
+        mesh: as in `fit`; the number of samples need not divide.
+
+    Returns:
+        A dict with `loss` and the metric under its own name.
+
+    Raises:
+        ValueError: an argument is bad, there is no sample, or a label that counts is no class of
+            the model.
+    """
+    batch_size = check_positive_integer("batch_size", batch_size)
+    check_mesh(mesh)
+    check_metric(metric)
+    check_model("model", model)
+    samples = read_samples(data)
+    samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
+    if mesh is None:
+        values = mean_scores(model, samples, shared(loss, metric), batch_size)
+    else:
+        values = _scores_on(mesh, model, samples, shared(loss, metric), batch_size)
+    scores = {name: float(value) for name, value in named(values, metric).items()}
+    if any(map(math.isnan, scores.values())):
+        explain(model, samples, loss, metric, batch_size)
+    return scores
+
+
+def _scores_on(
+    mesh: Mesh, model: PyTree, samples: Batch, rules: Shared, batch_size: int
+) -> dict[str, Any]:
+    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
+    count, model = len(samples.inputs), replicate(model, mesh)
+    size, whole = -(-batch_size // mesh.size), count - count % mesh.size
+    first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
+    sums = []
+    if whole:
+        means = mean_scores(model, split(first, mesh), rules, size, mesh)
+        sums.append({name: whole * float(mean) for name, mean in means.items()})
+    if whole < count:
+        means = mean_scores(model, replicate(rest, mesh), rules, size)
+        sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
+    return {name: sum(part[name] for part in sums) / count for name in sums[0]}
+
+
+def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
+    if not is_optimizer(optimizer):
+        must = "be an optax transformation such as `optax.adam(1e-3)`"
+        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
+    if not callable(batches) or isinstance(batches, type):
+        must = "be a function of the step, from `oo.minibatches` or `oo.trials`"
+        refuse("batches", must, f"it is {type(batches).__name__}")
+    check_model("model", model)
+    if not any(jax.tree.leaves(trainable(model))):
+        refuse("model", "have something to train", "all of it is frozen")
+
+
+def _is_finite(model: PyTree) -> bool:
+    leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
+
+
+def _diverged(now: Progress, step: int, is_odd: bool = False) -> NoReturn:
+    last = next(record for record in reversed(now.history.records) if "loss" in record)
+    loss, norm = last["loss"], last["gradient_norm"]
+    found = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
+    if math.isfinite(loss) and math.isfinite(norm):
+        found += ", but its update made the model infinite or NaN"
+    remedy = "Lower the learning rate"
+    if is_odd:
+        remedy = (
+            "Some outputs of the model are finite where the loss or the metric computes NaN of "
+            "them: look at these functions and at the targets"
+        )
+    elif _steps_explicitly(now.previous):
+        remedy = (
+            "An explicit step is stable only for dt well below the time constants, and below "
+            "tau_y/sqrt(a) where normalization is strong: shorten dt, bound them "
+            "(`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate"
+        )
+    kept = "the model it began with" if step == 1 else "the last model where both were finite"
+    raise TrainingDiverged(
+        f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept} "
+        "and the history.",
+        FitResult(now.previous, now.history, "diverged"),
+    )
+
+
+def _steps_explicitly(model: PyTree) -> bool:
+    is_cell = lambda node: isinstance(node, Euler | ShuOsher | RungeKutta)  # noqa: E731
+    return any(map(is_cell, jax.tree.leaves(model, is_leaf=is_cell)))

@@ -1,0 +1,219 @@
+"""What became of a training: its history, its result, and the exceptions that carry it."""
+
+import copyreg
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, PyTree
+
+from .._checks import refuse
+from ..storage import from_line, read_path
+
+
+class Columns(NamedTuple):
+    """Records as arrays: each kind of record as name ↦ values, and which kind comes when."""
+
+    order: np.ndarray
+    kinds: tuple[dict[str, np.ndarray], ...]
+
+
+class History:
+    """The records of a training, each a dict; `history["loss"]` is one quantity as an array.
+
+    Every step records `step`, `epoch` (if batches have them), `loss`, the metric under its own
+    name, `gradient_norm` and `seconds`; every validation records `step`, `validation_loss` and the
+    metric as `validation_…`. `resumed` holds the steps after which it was continued from a
+    checkpoint.
+    """
+
+    def __init__(self, records: list[dict[str, Any]], resumed: tuple[int, ...] = ()):
+        self.records, self.resumed = records, resumed
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The values of one quantity, over the records that have it."""
+        values = [record[name] for record in self.records if name in record]
+        if not values:
+            names = sorted({key for record in self.records for key in record})
+            raise KeyError(f"No record has {name!r}; there are {', '.join(names)}.")
+        return np.array(values)
+
+    def steps(self, name: str) -> np.ndarray:
+        """The step numbers of the records that have the quantity."""
+        return np.array([record["step"] for record in self.records if name in record])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        last = {k: v for record in self.records[-2:] for k, v in record.items()}
+        resumed = f", resumed after steps {list(self.resumed)}" if self.resumed else ""
+        return f"History({len(self)} records, last {last}{resumed})"
+
+    def columns(self) -> Columns:
+        """The records as arrays, a column for each quantity."""
+        kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        order = np.zeros(len(self), np.uint8)
+        numbers: dict[tuple[str, ...], int] = {}
+        for i, record in enumerate(self.records):
+            names = tuple(record)
+            kinds.setdefault(names, []).append(record)
+            order[i] = numbers.setdefault(names, len(numbers))
+        stored = ({k: np.array([r[k] for r in kind]) for k in kind[0]} for kind in kinds.values())
+        return Columns(order, tuple(stored))
+
+    @classmethod
+    def from_columns(cls, columns: Columns, resumed: tuple[int, ...] = ()) -> "History":
+        """The history whose `columns()` these are (ValueError if they are none)."""
+        _check_columns(columns)
+        kinds = [
+            iter([dict(zip(kind, row, strict=True)) for row in zip(*lists, strict=True)])
+            for kind in columns.kinds
+            for lists in [[column.tolist() for column in kind.values()]]
+        ]
+        return cls([next(kinds[number]) for number in columns.order], resumed)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "History":
+        """The history from the JSON lines that `fit(..., log=path)` wrote (host).
+
+        A training may be writing them: the start of a line at the end is left out.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: a line is no record, by its number.
+        """
+        file = read_path("path", path)
+        if not file.is_file():
+            must = "Argument `path` must name a log that `fit` wrote"
+            raise FileNotFoundError(f"{must}, but {file} is not a file.")
+        *lines, last = _read_bytes(file).split(b"\n")
+        records = [from_line(line) for line in lines]
+        if None in records:
+            i = records.index(None) + 1
+            refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is no record")
+        return cls([record for record in (*records, from_line(last)) if record is not None])
+
+
+def _check_columns(columns: Any) -> None:
+    """As `columns` makes them: of each kind as many records as the order has."""
+    order, kinds = columns if isinstance(columns, Columns) else (None, None)
+    is_order = isinstance(order, np.ndarray) and (order.dtype, order.ndim) == (np.uint8, 1)
+    are_kinds = type(kinds) is tuple and all(type(kind) is dict for kind in kinds)
+    if order is None or kinds is None or not (is_order and are_kinds):
+        refuse("columns", "be the columns of a history", f"they are {columns!r:.99}")
+    counts = np.bincount(order, minlength=len(kinds)).tolist()
+    if len(counts) > len(kinds) or not all(map(_has_records, kinds, counts)):
+        must = f"hold {counts} records of each kind, with their steps"
+        refuse("columns", must, f"they are {kinds!r:.99}")
+
+
+def _has_records(kind: dict[str, Any], count: int) -> bool:
+    are_columns = all(isinstance(v, np.ndarray) and v.shape[:1] == (count,) for v in kind.values())
+    return (
+        are_columns and "step" in kind and (kind["step"].dtype.kind, kind["step"].ndim) == ("i", 1)
+    )
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        refuse("path", "name a log that can be read", f"{file}: {error.strerror}")
+
+
+class FitResult(NamedTuple):
+    """The trained `model`, its `history`, and why it ended: completed, diverged or interrupted."""
+
+    model: PyTree
+    history: History
+    outcome: str = "completed"
+
+
+class EnsembleResult(NamedTuple):
+    """What became of the members of an ensemble; `member(i)` is one of them as from `fit`.
+
+    `models` and `outcomes` (completed, diverged or interrupted) have one entry per member, `steps`
+    how many steps each took, its last one included. In the joint `history` a quantity such as
+    `history["loss"]` is (records, members), NaN where a member had diverged before.
+    """
+
+    models: tuple[PyTree, ...]
+    history: History
+    outcomes: tuple[str, ...]
+    steps: tuple[int, ...]
+
+    def member(self, i: int) -> FitResult:
+        """Member i, with a history of its own up to its last step."""
+
+        def own(record: dict[str, Any]) -> dict[str, Any]:
+            return {k: v[i] if isinstance(v, list) else v for k, v in record.items()}
+
+        last, completed = self.steps[i], self.outcomes[i] != "diverged"
+        records = [
+            own(record)
+            for record in self.history.records
+            # A validation after the step that failed is of nobody.
+            if record["step"] < last + completed or (record["step"] == last and "loss" in record)
+        ]
+        return FitResult(self.models[i], History(records), self.outcomes[i])
+
+
+class SkipResult(NamedTuple):
+    """What became of a training with skips.
+
+    Attributes:
+        models: the trained base networks.
+        history: a record for each round (`step`, its number from 1; `stage`, `length`, `beta`; per
+            model `loss` and `gradient_norm`, means over the round), and for each evaluation
+            (`step`; per model `validation_performance`).
+        rounds: per model the first evaluated round at which it reached the criterion, or NaN.
+        performance: per model at the last evaluation.
+        outcome: `criterion` where the trimmed mean of the models reached it, else `completed` or
+            `interrupted`.
+    """
+
+    models: tuple[PyTree, ...]
+    history: History
+    rounds: Float[np.ndarray, " models"]
+    performance: Float[np.ndarray, " models"]
+    outcome: str
+
+
+class _Carrier(BaseException):
+    """An exception with a `result`, which pickling keeps: a process may raise it for another."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are unpickled by a call of their class with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # pyright: ignore
+
+
+class TrainingDiverged(_Carrier, RuntimeError):
+    """The loss, its gradient or an update is not finite; `result` holds the last model where loss
+    and gradient were, or the one training began with if they never were."""
+
+    def __init__(self, message: str, result: FitResult):
+        super().__init__(message)
+        self.result = result
+
+
+class TrainingInterrupted(_Carrier, KeyboardInterrupt):
+    """Training was interrupted; `result` holds the model or models and history up to then."""
+
+    def __init__(self, result: FitResult | EnsembleResult | SkipResult, remedy: str = ""):
+        steps = max((record["step"] for record in result.history.records), default=0)
+        super().__init__(f"Training was interrupted after step {steps}.{remedy}")
+        self.result = result
+
+
+class TrainingNotSaved(_Carrier, RuntimeError):
+    """A checkpoint or the log could not be written; `result` holds all up to then."""
+
+    def __init__(self, message: str, result: FitResult | EnsembleResult | SkipResult):
+        super().__init__(message)
+        self.result = result
+
+
+class CannotWrite(Exception):
+    """Which file, and why: for `fit` to add what became of the training."""

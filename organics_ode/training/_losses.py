@@ -1,0 +1,126 @@
+"""Losses and metrics of one sample; `fit` and `evaluate` average them over batches."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from .._checks import as_float_array, as_known_array, is_traced, refuse, shape_of
+from ..cells import blank, selected
+
+
+def cross_entropy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -> Array:
+    """−log softmax(outputs)[target], averaged over the time steps the mask selects.
+
+    Args:
+        outputs: (k,) or (time, k), scores.
+        targets: () or (time,), integer classes from 0 to k − 1; anything where the mask is 0.
+        mask: (time,), weights ≥ 0, or None for equal ones.
+
+    Returns:
+        A scalar, in nats; inside jit NaN where a target that counts is no class.
+
+    Raises:
+        ValueError: the shapes do not fit, or a target is no class.
+    """
+    outputs, targets, is_class = _read_classes(outputs, targets, mask)
+    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+    return _average(losses * is_class, mask)
+
+
+def squared_error(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -> Array:
+    """(output − target)², averaged over the channels and the time steps the mask selects.
+
+    Args:
+        outputs, targets: (k,) or (time, k); anything where the mask is 0.
+        mask: (time,), weights ≥ 0, or None for equal ones.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    outputs = as_float_array("outputs", outputs)
+    _check_targets(outputs.shape, targets)
+    outputs, targets = _counted(mask, outputs, targets)
+    return _average(jnp.mean((outputs - targets) ** 2, axis=-1), mask)
+
+
+def accuracy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -> Array:
+    """The share of time steps, among those the mask selects, whose highest score is the target's.
+
+    Args:
+        outputs: (k,) or (time, k), scores.
+        targets: () or (time,), integer classes from 0 to k − 1; anything where the mask is 0.
+        mask: (time,), weights ≥ 0, or None for equal ones.
+
+    Returns:
+        A scalar in [0, 1], to which scores that are NaN add nothing; inside jit NaN where a target
+        that counts is no class.
+
+    Raises:
+        ValueError: the shapes do not fit, or a target is no class.
+    """
+    outputs, targets, is_class = _read_classes(outputs, targets, mask)
+    highest = jnp.argmax(outputs, axis=-1)
+    # NaN is the highest of all to argmax.
+    right = (highest == targets.astype(highest.dtype)) & ~jnp.isnan(outputs).any(axis=-1)
+    return _average(right.astype(outputs.dtype) * is_class, mask)
+
+
+def check_classes(targets: Any, k: int, mask: Any = None) -> None:
+    """Refuse labels, known by now, that are no class and count."""
+    labels = np.asarray(targets)
+    must = f"hold classes from 0 to {k - 1}"
+    if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != bool:
+        refuse("targets", must, f"its dtype is {labels.dtype}, not one of integers")
+    if mask is not None and np.shape(mask) == labels.shape:
+        labels = labels[np.asarray(mask) > 0]
+    wrong = labels[(labels < 0) | (labels >= k)]
+    if wrong.size:
+        refuse("targets", must, f"label {wrong[0]} is among them")
+
+
+def _read_classes(outputs: Array, targets: Any, mask: Any) -> tuple[Array, Array, Array]:
+    """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is no
+    class: a wrong one must not be trained."""
+    outputs = as_float_array("outputs", outputs)
+    if outputs.ndim == 0:
+        refuse("outputs", "have shape (k,) or (time, k)", "it is a single number")
+    _check_targets(outputs.shape[:-1], targets)
+    k = outputs.shape[-1]
+    targets = targets if is_traced(targets) else as_known_array("targets", targets)
+    is_known = not (is_traced(targets) or is_traced(mask))
+    check_classes(targets if is_known else np.zeros((), targets.dtype), k, mask)
+    outputs, targets = _counted(mask, outputs, targets)
+    labels = targets if targets.dtype.itemsize >= 4 else targets.astype(jnp.int32)
+    is_class = (labels >= 0) & (labels < k)
+    one = jnp.where(is_class, 1.0, jnp.nan).astype(outputs.dtype)
+    return outputs, jnp.where(is_class, labels, 0), one
+
+
+def _counted(mask: Any, outputs: Array, targets: Any) -> tuple[Array, Array]:
+    """Both where the mask counts them, zeros elsewhere."""
+    shape = outputs.shape[:-1]
+    # A mask weighs time steps; without a time axis there is nothing to weigh.
+    if mask is None or shape == ():
+        return jnp.asarray(outputs), jnp.asarray(targets)
+    if jnp.shape(mask) != shape:
+        refuse("mask", f"have shape (time,) = {shape}", f"it has shape {jnp.shape(mask)}")
+    return blank(selected(mask), outputs), blank(selected(mask), targets)
+
+
+def _check_targets(shape: tuple[int, ...], targets: Any) -> None:
+    if shape_of("targets", targets) != shape:
+        refuse("targets", f"have shape {shape} to fit the outputs", f"it has {jnp.shape(targets)}")
+
+
+def _average(values: Array, mask: Any) -> Array:
+    if mask is None or values.ndim == 0:
+        return jnp.mean(values)
+    mask = jnp.asarray(mask).astype(values.dtype)
+    total = jnp.sum(mask)
+    return jnp.sum(mask * values) / jnp.where(total > 0, total, 1)  # nothing selected costs 0

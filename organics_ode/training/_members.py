@@ -1,0 +1,128 @@
+"""The members of an ensemble: read, and stacked as one tree with a first axis of members."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from .._checks import common_dtype, refuse
+from .._constraints import trainable
+from ..optimizers import Always, is_optimizer
+from ._batches import Batch
+
+
+class Together:
+    """`batches(step)`: the batches of each member, stacked along a first axis of members."""
+
+    def __init__(self, batches: Sequence[Callable[[int], Batch]]):
+        self.members, self.size = tuple(batches), len(batches)
+        lengths = {getattr(member, "steps_per_epoch", None) for member in batches}
+        if len(lengths) == 1 and None not in lengths:
+            (self.steps_per_epoch,) = lengths
+
+    def __call__(self, step: int) -> Batch:
+        return self.part(step, np.arange(self.size))
+
+    def part(self, step: int, rows: np.ndarray) -> Batch:
+        """Only the batches of these members."""
+        return stack([self.members[i](step) for i in rows])
+
+
+def as_members(models: Any) -> PyTree:
+    """The models as one tree; a ValueError where they are not of one structure."""
+    if not isinstance(models, Sequence) or len(models) == 0:
+        must = "be a sequence of models such as `[make_model(key) for key in keys]`"
+        is_empty = isinstance(models, Sequence)
+        refuse("models", must, "it is empty" if is_empty else f"it is {type(models).__name__}")
+    if not any(jax.tree.leaves(trainable(models[0]))):
+        refuse("models", "have something to train", "all of it is frozen")
+    like = _facts(models[0])
+    for i, model in enumerate(models):
+        facts = _facts(model)
+        if (
+            jax.tree.structure(model) != jax.tree.structure(models[0])
+            or facts.keys() != like.keys()
+        ):
+            found = f"model {i} is built otherwise than model 0"
+            refuse("models", "be of one structure and differ in their arrays only", found)
+        for name in (name for name in like if facts[name] != like[name]):
+            found = f"`{name}` is {like[name]} in model 0 and {facts[name]} in model {i}"
+            refuse("models", "be of one structure and differ in their arrays only", found)
+    return stack(models)
+
+
+def stack(trees: Sequence[PyTree]) -> PyTree:
+    """Trees of one structure as one; its arrays have a first axis more."""
+
+    def one(*leaves: Any) -> Any:
+        if isinstance(leaves[0], np.ndarray):
+            return np.stack(leaves)
+        return jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0]
+
+    return jax.tree.map(one, *trees)
+
+
+def unstack(tree: PyTree) -> tuple[PyTree, ...]:
+    """The trees that `stack` made one of."""
+    count = len(jax.tree.leaves(eqx.filter(tree, eqx.is_array))[0])
+    return tuple(
+        jax.tree.map(lambda x, i=i: x[i] if eqx.is_array(x) else x, tree) for i in range(count)
+    )
+
+
+def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
+    """The data, and whether all members have it in common."""
+    if callable(batches) and not isinstance(batches, type):
+        return batches, True
+    must = "be a function of the step, or a sequence of one per member"
+    if not isinstance(batches, Sequence) or not all(map(callable, batches)):
+        refuse("batches", must, f"it is {type(batches).__name__}")
+    if len(batches) != members:
+        refuse("batches", must, f"there are {len(batches)} for {members} members")
+    return Together(batches), False
+
+
+def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
+    """A function from the hyperparameters of one member to its optimizer."""
+    if is_optimizer(optimizer):
+        if hyperparameters is not None:
+            must = (
+                "be a function of the hyperparameters, such as `optax.adam`, where some are given"
+            )
+            refuse("optimizer", must, "it is a finished transformation")
+        return Always(optimizer)
+    if not callable(optimizer):
+        must = "be an optax transformation, or a function of hyperparameters that makes one"
+        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
+    if hyperparameters is None:
+        refuse("hyperparameters", "be given where `optimizer` is a function", "they are None")
+    return optimizer
+
+
+def read_hyperparameters(hyperparameters: Any, models: PyTree, members: int) -> Any:
+    """Each as an array (members, …) of the models' own dtype, which updates then keep."""
+    dtype = common_dtype(*filter(eqx.is_inexact_array, jax.tree.leaves(models)))
+
+    def read(value: Any) -> Array:
+        array = jnp.asarray(value)
+        if array.ndim == 0 or len(array) != members:
+            must = f"have one value for each of the {members} members on the first axis"
+            refuse("hyperparameters", must, f"one has shape {array.shape}")
+        return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+    return jax.tree.map(read, hyperparameters, is_leaf=lambda x: isinstance(x, list))
+
+
+def _facts(model: PyTree) -> dict[str, Any]:
+    """For each leaf by its path: shape and dtype of an array, else the value itself."""
+    leaves = jax.tree_util.tree_leaves_with_path(model)
+    return {
+        jax.tree_util.keystr(path).lstrip("."): f"{leaf.dtype}{list(leaf.shape)}"
+        if isinstance(leaf, jax.Array | np.ndarray)
+        else leaf
+        for path, leaf in leaves
+    }

@@ -1,0 +1,203 @@
+"""What training minimises: a model applied to a batch, its losses, and one gradient step."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, PyTree
+
+from .._checks import refuse
+from .._constraints import project, resolve, trainable
+from ..cells import blank, check_mask, running
+from ..optimizers import Optimizer, optimizer_step
+from ..parallel import mean_over_devices
+from ..programs import Shared, compiled, shared
+from ._batches import Batch, Minibatches, read_samples
+from ._losses import accuracy, check_classes, cross_entropy
+
+# What the record of a step holds besides the metric.
+_RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
+
+Loss = Callable[[Array, Any, Any], Array]
+
+
+class State(NamedTuple):
+    """What a step of training changes."""
+
+    model: PyTree
+    optimizer: PyTree
+
+
+def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
+    """A model of one sample applied to samples stacked along a leading axis.
+
+    A model with an argument `mask` gets it. For others the inputs (batch, time, …) behind the last
+    step that counts are zeros: NaN there would reach the gradient through states that do not count.
+    """
+    model = resolve(model)
+    is_batched = hasattr(model, "batched")
+    apply = model.batched if is_batched else jax.vmap(model)
+    if mask is None:
+        return apply(inputs)
+    if _takes_mask(model.batched if is_batched else model):
+        return apply(inputs, mask)
+    if jnp.ndim(inputs) > 2 and jnp.shape(inputs)[:2] == jnp.shape(mask):
+        inputs = blank(running(mask), inputs)
+    return apply(inputs)
+
+
+def _takes_mask(function: Any) -> bool:
+    try:
+        return "mask" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        return False
+
+
+def gradient_step(
+    state: State,
+    batch: Batch,
+    optimizer: Optimizer,
+    loss: Loss,
+    metric: Loss | None,
+    mesh: Mesh | None = None,
+) -> tuple[State, dict[str, Array]]:
+    """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
+    params, rest = eqx.partition(state.model, trainable(state.model))
+
+    def of_rows(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
+        params, rest = shared
+
+        def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
+            _, values = _scores(eqx.combine(params, rest), batch, loss, metric)
+            values = jax.tree.map(jnp.mean, values)
+            return values["loss"], values
+
+        return eqx.filter_grad(objective, has_aux=True)(params)
+
+    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+        return mean_over_devices(of_rows, mesh)((params, rest), batch)
+
+    params, optimizer_state, values = optimizer_step(optimizer, params, state.optimizer, slope)
+    return State(project(eqx.combine(params, rest)), optimizer_state), values
+
+
+@compiled
+def train_step(
+    state: State, batch: Batch, rules: Shared, mesh: Mesh | None = None
+) -> tuple[State, dict[str, Array]]:
+    """A `gradient_step` by the rules: an optimizer, a loss and a metric."""
+    optimizer, loss, metric = rules.whole()
+    return gradient_step(state, batch, optimizer, loss, metric, mesh)
+
+
+@compiled
+def mean_scores(
+    model: PyTree, samples: Batch, rules: Shared, size: int, mesh: Mesh | None = None
+) -> dict[str, Array]:
+    """The mean loss and metric over all samples, `size` of them at a time on each device."""
+    loss, metric = rules.whole()
+
+    def mean(model: PyTree, samples: Batch) -> dict[str, Array]:
+        count = len(samples.inputs)
+        whole = count - count % size
+        chunks = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), samples)
+        last = jax.tree.map(lambda x: x[whole:], samples)
+        parts = []
+        if whole:
+            parts.append(jax.lax.map(lambda chunk: _scores(model, chunk, loss, metric)[1], chunks))
+        if whole < count:
+            parts.append(_scores(model, last, loss, metric)[1])
+        return jax.tree.map(lambda *xs: jnp.mean(jnp.concatenate([x.ravel() for x in xs])), *parts)
+
+    return mean_over_devices(mean, mesh)(model, samples)
+
+
+def check_metric(metric: Loss | None) -> None:
+    """Refuse a metric whose name would write over the record of a step or of an evaluation."""
+    name = getattr(metric, "__name__", "metric")
+    if name in _RECORDED or name.startswith("validation_"):
+        must = "have a name that the history does not use for something else"
+        refuse("metric", must, f"it is a function called `{name}`")
+
+
+def check_model(name: str, model: Any) -> None:
+    """Refuse what maps no inputs to outputs."""
+    if not callable(model) or isinstance(model, type):
+        must = "map the inputs of one sample to outputs, such as a `SequenceClassifier`"
+        refuse(name, must, f"it is {type(model).__name__}")
+
+
+def check_data(
+    model: PyTree, batches: Any, validation: Any, loss: Loss, metric: Loss | None
+) -> None:
+    """Refuse masks and labels of data sets, which are known before the first step (host)."""
+    if isinstance(batches, Minibatches):
+        samples = Batch(batches.inputs, batches.targets, batches.mask)
+        check_labels(model, samples, loss, metric)
+    if validation is not None:
+        check_labels(model, read_samples(validation), loss, metric)
+
+
+def check_labels(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -> None:
+    """Refuse labels that are no class of the model, for the library's own loss or metric (host)."""
+    if not any(f in (cross_entropy, accuracy) for f in (loss, metric)):
+        return
+    one = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+    outputs = eqx.filter_eval_shape(lambda m, b: predict(m, b.inputs, b.mask), model, one)
+    if hasattr(outputs, "shape") and np.shape(batch.targets)[1:] == outputs.shape[1:-1]:
+        check_classes(batch.targets, outputs.shape[-1], batch.mask)
+
+
+def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int) -> bool:
+    """Whether loss or metric are NaN for outputs that are finite, as for a label that is no class.
+
+    Outside jit they raise what they have to say about it, as does a mask that selects nothing.
+    """
+    for start in range(0, len(samples.inputs), size):
+        part = jax.tree.map(lambda x, s=start: jnp.asarray(x[s : s + size]), samples)
+        outputs, is_nan, is_finite = _faults(model, part, shared(loss, metric))
+        for i in np.flatnonzero(is_nan):
+            of_one = jax.tree.map(lambda x, i=i: x[i], (outputs, part.targets, part.mask))
+            if part.mask is not None:
+                check_mask(np.asarray(of_one[2]), "mask")
+            for f in (loss, metric):
+                if is_finite[i] and f is not None:
+                    f(*of_one)
+        if np.any(is_nan & is_finite):
+            return True
+    return False
+
+
+@compiled
+def _faults(
+    model: PyTree, batch: Batch, rules: Shared
+) -> tuple[Any, Bool[Array, " batch"], Bool[Array, " batch"]]:
+    """The outputs, where anything computed of them is NaN, and where they themselves are finite."""
+    outputs, values = _scores(model, batch, *rules.whole())
+    is_nan = jnp.stack([jnp.isnan(value) for value in values.values()]).any(axis=0)
+    rows = [x.reshape(len(is_nan), -1) for x in jax.tree.leaves(outputs)]
+    return outputs, is_nan, jnp.stack([jnp.isfinite(x).all(axis=1) for x in rows]).all(axis=0)
+
+
+def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
+    """The metric under its function's name: the arrays above can not carry it."""
+    name = getattr(metric, "__name__", "metric")
+    return {name if key == "metric" else key: value for key, value in values.items()}
+
+
+def _scores(
+    model: PyTree, batch: Batch, loss: Loss, metric: Loss | None
+) -> tuple[Any, dict[str, Array]]:
+    """The outputs for each sample, and their loss and metric."""
+    outputs = predict(model, batch.inputs, batch.mask)
+
+    def score(outputs: Any, targets: Any, mask: Any) -> dict[str, Array]:
+        values = {"loss": loss(outputs, targets, mask)}
+        return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
+
+    return outputs, jax.vmap(score)(outputs, batch.targets, batch.mask)

@@ -1,0 +1,133 @@
+"""The arguments of `fit_with_skips`, read."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray, PyTree
+
+from ..._checks import check_positive_integer, read_key, read_number, refuse
+from ..._constraints import resolve
+from ...cells import Euler, TemporalSkip
+from ...circuits import RateNetwork
+from ...models import SequenceToSequence
+from ...optimizers import is_optimizer
+from .._losses import check_classes, cross_entropy, squared_error
+from .._members import as_members
+from .._objective import Loss
+from ._closed_loop import is_closed
+from ._schedule import SkipSchedule
+from ._trials import Restarts, Source
+
+
+def read_models(models: Any) -> PyTree:
+    """The base networks as one tree."""
+    members = as_members(models)
+    if not isinstance(models[0], SequenceToSequence):
+        must = "be `SequenceToSequence` models, which answer at every step"
+        refuse("models", must, f"they are {type(models[0]).__name__}")
+    if isinstance(models[0].cell, TemporalSkip):
+        refuse("models", "be base networks, without skips", "their cell is a `TemporalSkip`")
+    return members
+
+
+def read_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The numbers, as ints and floats; what else there is, checked."""
+    numbers = {}
+    counts = ("rounds", "steps_per_round", "batch_size", "trials", "evaluate_every")
+    for name in (*counts, "checkpoint_every"):
+        numbers[name] = check_positive_integer(name, given[name])
+    for name in ("criterion", "burn_in", "activity", "weights"):
+        numbers[name] = read_number(name, given[name], 0.0)
+    schedule, optimizer, loss = given["schedule"], given["optimizer"], given["loss"]
+    if schedule is not None and not isinstance(schedule, SkipSchedule):
+        refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
+    if not is_optimizer(optimizer):
+        refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
+    if loss is not None and not callable(loss):
+        refuse("loss", "be a function or None", f"it is {loss!r}")
+    read_key("key", given["key"])
+    return numbers
+
+
+def read_source(
+    models: Any, task: Any, burn_in: float, key: PRNGKeyArray, batch_size: int
+) -> Source:
+    for name in ("sample", "score", "dt", "input_size"):
+        if not hasattr(task, name):
+            refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{name}`")
+    cell = models[0].cell
+    if task.input_size != cell.input_size:
+        must = f"have as many channels as the models have inputs, {cell.input_size}"
+        refuse("task", must, f"it has {task.input_size}")
+    dt = float(task.dt)
+    if hasattr(cell, "dt") and not np.isclose(float(cell.dt), dt):
+        refuse("task", f"have the time step of the cell, {cell.dt} ms", f"its own is {dt} ms")
+    if is_closed(task):
+        _check_agent(models[0], task)
+    dtype = jax.tree.leaves(cell.initial_state())[0].dtype
+    return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
+
+
+def _check_agent(model: Any, task: Any) -> None:
+    """A task that runs the model itself needs an answer to every one of its outputs."""
+    if not callable(task.play):
+        refuse("task", "have a function `play`", f"it is {task.play!r}")
+    shape = _output_shape(model)
+    size = getattr(task, "output_size", *shape[:1])
+    if shape != (size,):
+        must = f"have outputs for the models' readouts, {shape}"
+        refuse("task", must, f"it has {size}")
+
+
+def _output_shape(model: Any) -> tuple[int, ...]:
+    state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
+    return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
+
+
+def check_trials(models: Any, source: Source, loss: Loss) -> None:
+    """Refuse trials with labels that are no class of the models."""
+    if loss is cross_entropy:
+        _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
+        check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
+
+
+def read_loss(loss: Loss | None, task: Any) -> Loss:
+    """The one given, or the cross entropy where targets are classes, else the squared error."""
+    if loss is not None:
+        return loss
+    targets = _trial_like(task).targets
+    return cross_entropy if jnp.issubdtype(targets.dtype, jnp.integer) else squared_error
+
+
+def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
+    """Where the blocks of skips begin, checked."""
+    if schedule is None or schedule.restarts is None:
+        return None
+    trial, restarts = _trial_like(task), schedule.restarts
+    found = eqx.filter_eval_shape(restarts, trial)
+    shape = trial.inputs.shape[:1]
+    if getattr(found, "shape", None) != shape or found.dtype != bool:
+        refuse("restarts", f"return (time,) = {shape} of bool for a trial", f"it returns {found}")
+    return restarts
+
+
+def _trial_like(task: Any) -> Any:
+    """Shapes and dtypes of a trial."""
+    return eqx.filter_eval_shape(task.sample, jax.random.key(0))
+
+
+def _noise(models: Any) -> tuple[int, float] | None:
+    """The size and the time constant of the models' noise; None where no unit has any."""
+    cells = [model.cell for model in models]
+    if not isinstance(cells[0], Euler) or not isinstance(cells[0].circuit, RateNetwork):
+        return None
+    networks: list[Any] = [resolve(cell.circuit) for cell in cells]
+    taus = {float(network.tau_noise) for network in networks}
+    if len(taus) > 1:
+        must = "have one `tau_noise`, for they share their noise"
+        refuse("models", must, f"there are {sorted(taus)} ms")
+    is_noisy = any(np.any(np.asarray(network.noise) > 0) for network in networks)
+    return (networks[0].size, taus.pop()) if is_noisy else None

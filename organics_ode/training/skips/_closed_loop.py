@@ -1,0 +1,63 @@
+"""Trials whose inputs depend on the model's own answers."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._constraints import resolve
+from ...models import SequenceToSequence
+from ._run import outputs
+from ._runners import Skips, advance, scan_runner
+from ._trials import TrialBatch, cast
+
+
+def is_closed(task: Any) -> bool:
+    """Whether the task runs an agent itself, by `play(step, state, trial)`."""
+    return hasattr(task, "play")
+
+
+def seen(
+    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+) -> TrialBatch:
+    """The batch with the inputs the model gets to see.
+
+    They are constants to the gradient, which is therefore that of an open loop with these inputs:
+    the same code and kernel compute it.
+    """
+    if not is_closed(task):
+        return batch
+    _, inputs = _play(task, model, trials, batch, skips)
+    return batch._replace(inputs=jnp.swapaxes(inputs, 0, 1))
+
+
+def answers(
+    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+) -> Float[Array, "batch time k"]:
+    """The outputs after each step."""
+    if not is_closed(task):
+        return outputs(model, batch, skips)
+    return _play(task, model, trials, batch, skips)[0]
+
+
+def _play(
+    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+) -> tuple[Float[Array, "batch time k"], Float[Array, "batch time m"]]:
+    """The outputs of a model with skips, and the inputs it saw."""
+    run = scan_runner(model, skips, is_noisy=batch.noise is not None)
+    cell, readout = run.wrapped(), resolve(model.readout)
+
+    def of_trial(trial: Any, state: Any, noise: Any, starts: Any) -> tuple[Array, Array]:
+        # A task hands over the inputs alone: the agent counts its steps to find what else is its.
+        def step(now: tuple[Any, Array], x: Array) -> tuple[Any, Array]:
+            state, t = now
+            eta = None if noise is None else noise[t]
+            state = advance(cell, state, x, eta, starts[t])
+            return (state, t + 1), readout(state[0])
+
+        return task.play(step, (state, jnp.zeros((), jnp.int32)), trial)
+
+    trials = jax.tree.map(lambda x: cast(x, batch.inputs.dtype), trials)
+    each = jax.vmap(of_trial, in_axes=(0, 0, 1, 1))
+    return each(trials, run.rest(batch), batch.noise, batch.starts)

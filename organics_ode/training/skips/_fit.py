@@ -1,0 +1,208 @@
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import PRNGKeyArray
+
+from ..._constraints import trainable
+from ...cells import StateSkip
+from ...models import SequenceToSequence
+from ...optimizers import Optimizer, without_decay
+from ...parallel import check_divides, check_mesh, check_same, split
+from ...programs import shared
+from .._checkpoints import Checkpoints, Progress
+from .._history import History, SkipResult
+from .._loop import Loop, run_loop
+from .._members import unstack
+from .._objective import Loss
+from ._arguments import (
+    check_trials,
+    read_loss,
+    read_models,
+    read_options,
+    read_restarts,
+    read_source,
+)
+from ._rounds import Run, evaluate_round, skips_of, start, train_round
+from ._schedule import SkipSchedule, Stage
+
+
+def fit_with_skips(
+    models: Sequence[SequenceToSequence],
+    task: Any,
+    schedule: SkipSchedule | None = None,
+    *,
+    optimizer: Optimizer,
+    key: PRNGKeyArray,
+    rounds: int = 4000,
+    steps_per_round: int = 10,
+    batch_size: int = 20,
+    trials: int = 200,
+    evaluate_every: int = 1,
+    criterion: float = 0.99,
+    burn_in: float = 1000.0,
+    loss: Loss | None = None,
+    activity: float = 1e-5,
+    weights: float = 1e-5,
+    checkpoint: Any = None,
+    checkpoint_every: int = 10,
+    log: Any = None,
+    progress: bool = True,
+    mesh: Mesh | None = None,
+) -> SkipResult:
+    """Train many models on a task by skips through time that are annealed away (host).
+
+    A round is some iterations of gradient descent with the skips of its stage, on trials that all
+    models have in common, and then an evaluation of the base networks, without skips and without
+    jitter. After the stages the base networks are trained plainly. It ends when the mean over the
+    models of their performance, `task.score`, trimmed by a tenth at either end, reaches the
+    criterion. The loss is
+
+        Σ_t w_t loss(o_t, target_t) + activity · mean|r| + weights · mean|W|
+
+    averaged over the trials, where w are the task's `loss_weights` (of the ring tasks: the mean
+    over the time before the response plus that over the response) or its mask. A trial ends at the
+    last step whose weight is not 0: what stands behind it does not matter. Blocks of skips
+    begin anew at every period, or where the schedule says. Before a trial its first inputs, or the
+    task's `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate
+    networks get their own noise, the same for all models. One compiled round moves all models;
+    everything random comes from `key` and the round's number.
+
+    A task with a method `play(step, state, trial)` → (outputs, inputs), such as
+    `tasks.RuleReversal`, runs each model in closed loop, with the inputs that follow from its own
+    answers, in training (with skips) and in evaluation (without). To the gradient these inputs are
+    constants.
+
+    Args:
+        models: `SequenceToSequence` models of one structure, such as a `RateNetwork` in an `Euler`
+            cell with a `Readout`; any other cell, `GatedORGaNICs` or an `LSTM`, takes skips too.
+        task: has `sample(key)` and `score(outputs, trial)`, maybe `loss_weights(trial)`; its `dt`
+            must be that of an `Euler` cell.
+        schedule: a `SkipSchedule`; without it the base networks are trained plainly.
+        optimizer: an optax transformation for one model; in the reference Adam, 0.1/n.
+        key: a PRNG key.
+        rounds: at most.
+        steps_per_round, batch_size: iterations of a round, and trials of an iteration.
+        trials: of an evaluation.
+        evaluate_every: rounds between evaluations.
+        criterion: the performance to reach.
+        burn_in: ms.
+        loss: of one step's outputs, target and None as the mask; unless given, `cross_entropy`
+            where the targets are classes, else `squared_error`.
+        activity, weights: penalties.
+        checkpoint, checkpoint_every, log, progress: as in `fit`, with rounds for its steps.
+        mesh: devices that each take an equal part of the models, such as `device_mesh()`.
+
+    Returns:
+        A `SkipResult(models, history, rounds, performance, outcome)`. A model whose loss, gradient
+        or update is not finite keeps its parameters in that iteration; the record shows NaN losses.
+
+    Raises:
+        ValueError: an argument is bad, a target that counts is no class of the models, or the
+            checkpoint is of another training.
+        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
+        TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
+            `result` so far.
+
+    Reference:
+        Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
+        tasks with long-term dependencies", NeurIPS 36 (2023).
+    """
+    numbers = read_options(locals())
+    rounds, steps_per_round, batch_size, trials = (
+        numbers[name] for name in ("rounds", "steps_per_round", "batch_size", "trials")
+    )
+    evaluate_every, checkpoint_every = numbers["evaluate_every"], numbers["checkpoint_every"]
+    criterion, burn_in = numbers["criterion"], numbers["burn_in"]
+    activity, weights = numbers["activity"], numbers["weights"]
+    members = read_models(models)
+    source = read_source(models, task, burn_in, key, batch_size)
+    loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
+    check_mesh(mesh)
+    if mesh is not None:
+        must = f"be as many as a multiple of the mesh's {mesh.size} devices"
+        check_divides("models", must, len(models), mesh)
+    check_same("models", members, mesh)
+    model = models[0]
+    descent = without_decay(optimizer, eqx.filter(model, trainable(model)))
+    rules = shared(descent, loss, restarts)
+    penalties = jnp.asarray(activity), jnp.asarray(weights)
+    run = Run(rules, *penalties, steps_per_round, trials, mesh)
+    state = start(rules, members)
+    checkpoints = Checkpoints(
+        checkpoint,
+        checkpoint_every,
+        model=members,
+        batches=source,
+        schedule=schedule,
+        optimizer=optimizer,
+        loss=loss,
+        steps_per_round=steps_per_round,
+        trials=trials,
+        evaluate_every=evaluate_every,
+        criterion=criterion,
+        activity=activity,
+        weights=weights,
+    )
+    now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
+    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    if now.step == 0:
+        check_trials(models, source, loss)
+    scheme = StateSkip() if schedule is None else schedule.scheme
+
+    def take(now: Progress) -> tuple[Progress, dict[str, Any]]:
+        stage = Stage(0, 1, 1.0) if schedule is None else schedule.at(now.step)
+        number = jnp.asarray(now.step + 1, jnp.uint32)
+        state, values = train_round(run, source, now.state, skips_of(scheme, stage), number)
+        return now._replace(step=now.step + 1, state=state), values | stage._asdict()
+
+    def evaluate(now: Progress) -> dict[str, Any]:
+        scores = evaluate_round(run, source, now.state.model, jnp.asarray(now.step, jnp.uint32))
+        return {"performance": np.asarray(scores).tolist()}
+
+    loop = Loop(
+        total=rounds,
+        take=take,
+        evaluate=evaluate,
+        evaluate_every=evaluate_every,
+        result=lambda now: _result(now, criterion, "interrupted"),
+        is_done=lambda history: _has_reached(history, criterion),
+        batches=source,
+        unit="round",
+    )
+    now = now._replace(state=split(now.state, mesh))
+    now = run_loop(loop, now, checkpoints, log, progress, mesh)
+    return _result(now, criterion, "completed")
+
+
+def _has_reached(history: History, criterion: float) -> bool:
+    """Whether the 10-90 % trimmed mean of the last evaluation reaches the criterion."""
+    last = history.records[-1] if history.records else {}
+    if "validation_performance" not in last:
+        return False
+    return trimmed_mean(last["validation_performance"]) >= criterion
+
+
+def trimmed_mean(values: Any) -> float:
+    """The mean without the lowest and the highest tenth; NaN or an infinite value, of a model that
+    diverged, is 0."""
+    values = np.asarray(values, float)
+    ordered = np.sort(np.where(np.isfinite(values), values, 0))
+    cut = len(ordered) // 10
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def _result(now: Progress, criterion: float, otherwise: str) -> SkipResult:
+    count = len(jax.tree.leaves(eqx.filter(now.state.model, eqx.is_array))[0])
+    reached, performance = np.full(count, np.nan), np.full(count, np.nan)
+    for record in now.history.records:
+        if "validation_performance" in record:
+            performance = np.asarray(record["validation_performance"], float)
+            is_new = np.isnan(reached) & (performance >= criterion) & np.isfinite(performance)
+            reached[is_new] = record["step"]
+    outcome = "criterion" if _has_reached(now.history, criterion) else otherwise
+    return SkipResult(unstack(now.state.model), now.history, reached, performance, outcome)

@@ -1,0 +1,159 @@
+"""How a block of steps of many trials is computed: by the kernel, or step by step."""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ..._constraints import resolve
+from ...cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
+from ...circuits import Noisy
+from ...kernels import rates
+from ...models import SequenceToSequence
+from ._trials import TrialBatch
+
+
+class Skips(NamedTuple):
+    """A scheme, its θ in steps and β."""
+
+    scheme: AbstractSkip
+    length: Int[Array, ""]
+    beta: Float[Array, ""]
+
+
+class AbstractRunner(eqx.Module):
+    """How a block of steps of many trials is computed."""
+
+    @abstractmethod
+    def rest(self, batch: TrialBatch) -> Any:
+        """The states at the start of the trials, after the burn-in."""
+
+    @abstractmethod
+    def over_time(self, batch: TrialBatch) -> Any:
+        """What each step needs of the trials, time first."""
+
+    @abstractmethod
+    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+        """The states after some steps, and the response after each of them."""
+
+
+def runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> AbstractRunner:
+    state0 = resolve(model.state0)
+    if rates.applies(model.cell):
+        return KernelRunner(model.cell, skips, state0)
+    return scan_runner(model, skips, is_noisy=is_noisy)
+
+
+def scan_runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> "ScanRunner":
+    """Step by step, whether or not the kernel takes the model's cell."""
+    cell = _with_noise(model.cell) if is_noisy else model.cell
+    return ScanRunner(cell, skips, resolve(model.state0))
+
+
+def _with_noise(cell: Any) -> AbstractCell:
+    """A rate network whose inputs are followed by its noise."""
+    return Euler(Noisy(cell.circuit), cell.dt)
+
+
+class KernelRunner(AbstractRunner):
+    """A rate network by its training kernel."""
+
+    cell: Any
+    skips: Skips
+    state0: Any
+
+    def rest(self, batch: TrialBatch) -> Any:
+        network: Any = resolve(self.cell.circuit)
+        (r,) = network.initial_state() if self.state0 is None else self.state0
+        r = jnp.broadcast_to(r[:, None], (network.size, batch.weights.shape[1]))
+        drive, rate = (
+            self._drive(batch.inputs_before[None], None)[:, 0],
+            rates.rates_per_step(self.cell),
+        )
+
+        def step(r: Array, eta: Any) -> tuple[Array, None]:
+            noise = 0.0 if eta is None else network.noise.reshape(-1, 1) * eta.T
+            return r + rate * (-r + network.f(network.W @ r + drive + noise)), None
+
+        before = batch.noise_before
+        return rates.start(jax.lax.scan(step, r, before, length=batch.burn_in)[0])
+
+    def over_time(self, batch: TrialBatch) -> Any:
+        return batch.inputs, batch.noise, _marks(batch.starts, self.skips.length)
+
+    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+        inputs, noise, marks = over_time
+        scheme, length, beta = self.skips
+        drive = self._drive(inputs, noise)
+        mixing = rates.Mixing(length.astype(drive.dtype), beta.astype(drive.dtype))
+        return rates.block(self.cell, scheme, state, drive, marks, mixing)
+
+    def _drive(self, inputs: Array, noise: Array | None) -> Float[Array, "n time batch"]:
+        """b + W_in x + σ η, units first."""
+        network: Any = resolve(self.cell.circuit)
+        start, stop = network.input_units
+        sides = ((start, network.size - stop), (0, 0), (0, 0))
+        columns = inputs.reshape(-1, inputs.shape[-1]).T
+        driven = (network.W_in @ columns).reshape(stop - start, *inputs.shape[:2])
+        drive = jnp.pad(driven, sides) + network.b[:, None, None]
+        if noise is None:
+            return drive
+        return drive + network.noise.reshape(-1, 1, 1) * jnp.moveaxis(noise, -1, 0)
+
+
+class ScanRunner(AbstractRunner):
+    """Any cell, step by step."""
+
+    cell: AbstractCell
+    skips: Skips
+    state0: Any
+
+    def rest(self, batch: TrialBatch) -> Any:
+        cell = resolve(self.cell)
+        state = cell.initial_state() if self.state0 is None else self.state0
+        size = batch.weights.shape[1]
+        states = jax.tree.map(lambda s: jnp.broadcast_to(s, (size, *s.shape)), state)
+
+        def step(states: Any, eta: Any) -> tuple[Any, None]:
+            return jax.vmap(cell.step)(states, _joined(batch.inputs_before, eta)), None
+
+        states = jax.lax.scan(step, states, batch.noise_before, length=batch.burn_in)[0]
+        return jax.vmap(self.wrapped().at_rest)(states)
+
+    def over_time(self, batch: TrialBatch) -> Any:
+        return batch.inputs, batch.noise, batch.starts
+
+    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+        cell = self.wrapped()
+
+        def step(states: Any, now: Any) -> tuple[Any, Array]:
+            states = jax.vmap(lambda *of_trial: advance(cell, *of_trial))(states, *now)
+            return states, states[0]
+
+        state, responses = jax.lax.scan(step, state, over_time)
+        return state, jnp.moveaxis(responses, -1, 0)
+
+    def wrapped(self) -> TemporalSkip:
+        """The cell with its skips."""
+        return TemporalSkip(resolve(self.cell), *self.skips)
+
+
+def advance(cell: TemporalSkip, state: Any, x: Array, eta: Array | None, restart: Array) -> Any:
+    """The state of one trial after a step; at a restart a block of skips begins anew."""
+    state = state._replace(since=jnp.where(restart, 0, state.since))
+    return cell.step(state, _joined(x, eta))
+
+
+def _joined(inputs: Array, noise: Array | None) -> Array:
+    return inputs if noise is None else jnp.concatenate([inputs, noise], axis=-1)
+
+
+def _marks(starts: Bool[Array, "time batch"], length: Int[Array, ""]) -> rates.Marks:
+    """Which steps begin and which complete blocks of θ steps, which begin anew at every start."""
+    t = jnp.arange(len(starts), dtype=jnp.int32)[:, None]
+    begun = jax.lax.cummax(jnp.where(starts, t, 0), axis=0)
+    k = (t - begun) % length
+    return rates.Marks(k == 0, k == length - 1)
