@@ -30,17 +30,17 @@ class Rectification(enum.Enum):
     BEFORE = "before"
     AFTER = "after"
 
-    def recurrent(self, W_r: Float[Array, "n n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
+    def recurrent(self, W_r: Float[Array, " n n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
         """The recurrent drive, (n,)."""
         if self is Rectification.BEFORE:
             return W_r @ jax.nn.relu(y)
         return jax.nn.relu(W_r @ y) if self is Rectification.AFTER else W_r @ y
 
-    def pooled(self, y: Float[Array, "n *batch"], exponent: Exponent) -> Float[Array, "n *batch"]:
+    def pooled(self, y: Float[Array, " n *batch"], exponent: Exponent) -> Float[Array, " n *batch"]:
         """The response that enters the normalization pool, (n, …)."""
         return power(y if self is Rectification.NONE else jax.nn.relu(y), exponent)
 
-    def input(self, z: Float[Array, "n *batch"]) -> Float[Array, "n *batch"]:
+    def input(self, z: Float[Array, " n *batch"]) -> Float[Array, " n *batch"]:
         """The input drive, (n, …)."""
         return jax.nn.relu(z) if self is Rectification.AFTER else z
 

@@ -83,7 +83,7 @@ class AbstractChoiceTask(AbstractCognitiveTask):
         return jnp.where(jnp.isnan(sums).any(), -1, highest)
 
 
-def column(length: int, steps: Int32[Array, "2"]) -> Float[Array, "time"]:
+def column(length: int, steps: Int32[Array, "2"]) -> Float[Array, " time"]:
     """1 in a period, 0 elsewhere."""
     return as_floats(within(length, steps))
 

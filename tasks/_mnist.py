@@ -133,7 +133,7 @@ def _read_splits(
 
 def read_labelled_images(
     folder: Path, part: str, count: int
-) -> tuple[UInt8[np.ndarray, "{count} 784"], UInt8[np.ndarray, "{count}"]]:
+) -> tuple[UInt8[np.ndarray, "{count} 784"], UInt8[np.ndarray, " {count}"]]:
     """Reads the images and the labels of one part of MNIST, and checks their format.
 
     Args:

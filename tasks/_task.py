@@ -44,7 +44,7 @@ class Split(NamedTuple):
         targets: class indices from 0.
     """
 
-    inputs: Float32[np.ndarray, "samples *sample"]
+    inputs: Float32[np.ndarray, " samples *sample"]
     targets: Int32[np.ndarray, " samples"]
 
 

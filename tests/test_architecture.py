@@ -41,7 +41,9 @@ ROOMS = {
     "planar": "circuits cells linear",
     "robustness": "circuits cells facts linear storage programs",
     "feedback": "circuits cells dynamics linear optimizers programs",
-    "training": ("circuits cells kernels dynamics models parallel storage optimizers programs"),
+    "training": (
+        "circuits cells kernels facts dynamics models parallel storage optimizers programs"
+    ),
     "plot": ("circuits dynamics equilibria stability noise population planar robustness training"),
 }
 

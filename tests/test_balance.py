@@ -9,8 +9,7 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode.facts._balance import largest_terms, relaxation_times, substitute
-from organics_ode.facts._closed_form import closed_form
+from organics_ode.facts import closed_form, largest_terms, relaxation_times, substitute
 
 
 class Two(NamedTuple):

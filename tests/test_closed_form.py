@@ -9,7 +9,7 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode.facts._closed_form import closed_form, gains, has_constant_gains, is_exact
+from organics_ode.facts import closed_form, gains, has_constant_gains, is_exact
 
 EXPONENTS = (1.0, 1.5, 2.0, 3.0, 5.0)
 FEEDBACK = ("W_by0", "W_ba0", "W_by1", "W_ba1")

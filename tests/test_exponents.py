@@ -14,7 +14,7 @@ from test_closed_form import constant, settled_gates
 import organics_ode as oo
 from organics_ode.cells import RungeKutta
 from organics_ode.dynamics._exponents import lyapunov
-from organics_ode.facts._closed_form import closed_form
+from organics_ode.facts import closed_form
 from organics_ode.linear._jacobian import jacobian
 
 

@@ -14,9 +14,8 @@ import zoo
 from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
-from organics_ode import feedback, planar, robustness
+from organics_ode import facts, feedback, planar, robustness
 from organics_ode.circuits._obeys import obeys
-from organics_ode.facts._balance import rounding
 from organics_ode.facts._fact import Fact
 from organics_ode.linear._equations import Equations, ravel
 
@@ -243,7 +242,7 @@ def test_a_gate_that_float32_cannot_sum_is_not_called_solved():
         circuit = oo.GatedORGaNICs(**{k: change(v) for k, v in values.items()})
         state = oo.resolve(circuit).initial_state()
         state = jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.3), state)
-        lost = rounding(oo.resolve(circuit), state, jnp.asarray(x, change))
+        lost = facts.rounding(oo.resolve(circuit), state, jnp.asarray(x, change))
         assert (float(lost.b1[0]) > 2e-5) is (change == np.float32)
         residual = Equations(oo.resolve(circuit), jnp.asarray(x, change), state).point(ravel(state))
         assert bool(np.isinf(residual.residual)) is (change == np.float32)
@@ -319,3 +318,89 @@ def test_the_flow_agrees_that_the_slow_variable_is_not_at_rest():
     circuit = Linear(jnp.array([1.0, 1e-9]), jnp.array([100.0, 2.0]), jnp.ones(2))
     run = oo.simulate(circuit, np.zeros(1), [0.0, 1e10], solver=diffrax.Kvaerno5())
     np.testing.assert_allclose(run.states.u[-1], oo.fixed_point(circuit, np.zeros(1)).state.u, 1e-3)
+
+
+class LineState(NamedTuple):
+    v: jax.Array
+
+
+class Line(oo.AbstractCircuit[LineState]):
+    """τ v̇ = −v + k tanh(v) + x, of one's own."""
+
+    tau: float = 5.0
+    k: float = 0.5
+
+    @property
+    def input_size(self):
+        return 1
+
+    def vector_field(self, t, state, x):
+        return LineState((-state.v + self.k * jnp.tanh(state.v) + x) / self.tau)
+
+    def initial_state(self):
+        return LineState(jnp.zeros(1))
+
+
+def test_a_user_registers_what_is_known_of_a_circuit():
+    class Known(Line):
+        pass
+
+    asked = []
+
+    @facts.driven.register(Line)
+    def _(circuit, x):
+        asked.append("driven")
+        return LineState(x + circuit.k)
+
+    @facts.relaxation_times.register(Line)
+    def _(circuit, state, x):
+        asked.append("relaxation_times")
+        return LineState(jnp.full(1, circuit.tau))
+
+    @facts.blocks.register(Line)
+    def _(circuit, state, x):
+        asked.append("blocks")
+        slope = circuit.k / jnp.cosh(state.v) ** 2 - 1
+        return LineState(LineState(jnp.diag(slope / circuit.tau)))
+
+    x = jnp.array([0.3])
+    root = scipy.optimize.brentq(lambda v: -v + 0.5 * np.tanh(v) + 0.3, 0, 2, xtol=1e-14)
+    points = oo.find_fixed_points(Known(), x, key=jax.random.key(0), starts=8)
+    np.testing.assert_allclose(points.states.v, [[root]], rtol=1e-9)
+    assert {"driven", "relaxation_times", "blocks"} <= set(asked)
+    by_hand = (0.5 / np.cosh(root) ** 2 - 1) / 5
+    np.testing.assert_allclose(points.abscissae, by_hand, rtol=1e-9)
+
+
+def test_what_nothing_is_registered_of_is_read_off_the_equations():
+    state, x = LineState(jnp.array([0.7])), jnp.array([0.3])
+
+    class Unknown(Line):
+        def vector_field(self, t, state, x):
+            return super().vector_field(t, state, 2 * x)
+
+    decay = (1 - 0.5 / np.cosh(0.7) ** 2) / 5
+    np.testing.assert_allclose(facts.relaxation_times(Unknown(), state, x).v, 1 / decay)
+    np.testing.assert_allclose(facts.blocks(Unknown(), state, x).v.v, [[-decay]])
+    np.testing.assert_allclose(facts.largest_terms(Unknown(), state, x).v, 0.7 * decay)
+    assert facts.normalization(Unknown()) is None and facts.recurrent_weights(Unknown()) is None
+    assert facts.closed_form(Unknown(), x).v == 0 and not facts.is_exact(Unknown())
+    assert not facts.is_positive(Unknown(), state).v
+    assert facts.starts(Unknown(), x, jax.random.key(0), 16).v.shape == (16, 1)
+
+
+@pytest.mark.parametrize("name", zoo.CIRCUITS)
+def test_the_weights_that_units_hear_each_other_by(name):
+    circuit = oo.resolve(zoo.CIRCUITS[name]())
+    W = facts.recurrent_weights(circuit)
+    if isinstance(circuit, oo.RateNetwork):
+        r = jnp.linspace(0.1, 0.9, circuit.size)
+        moved = circuit.velocity(oo.RateNetworkState(r), jnp.zeros(circuit.size)).r
+        np.testing.assert_allclose(circuit.f(W @ r), moved * circuit.tau + r)
+    elif isinstance(circuit, oo.FeedbackNetwork):
+        state = oo.FeedbackNetworkState(jnp.linspace(-1, 1, circuit.size))
+        x = zoo.input_of(circuit)
+        heard = circuit.vector_field(0.0, state, x).x + state.x - circuit.I - circuit.W_x @ x
+        np.testing.assert_allclose(W @ circuit.phi(state.x), heard, rtol=1e-10, atol=1e-12)
+    elif facts.normalization(circuit) is not None:
+        np.testing.assert_array_equal(W, circuit.W_r)

@@ -13,7 +13,7 @@ import zoo
 from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
-from organics_ode.facts._closed_form import closed_form
+from organics_ode.facts import closed_form
 
 NONE, BEFORE, AFTER = oo.Rectification.NONE, oo.Rectification.BEFORE, oo.Rectification.AFTER
 CLOSED, _, SETTLED, _ = range(4)

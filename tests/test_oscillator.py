@@ -12,7 +12,7 @@ from test_closed_form import constant, settled_gates
 from test_linearise import Damped
 
 import organics_ode as oo
-from organics_ode.facts._closed_form import closed_form
+from organics_ode.facts import closed_form
 from organics_ode.linear._jacobian import jacobian, jacobian_blocks
 from organics_ode.stability._oscillator import oscillator
 

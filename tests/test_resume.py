@@ -206,7 +206,7 @@ def test_a_kill_while_writing_leaves_the_last_whole_checkpoint(
         data = (tmp_path / "other").read_bytes()
         (tmp_path / "other").unlink()
         keep = {"opened": 0, "half": len(data) // 2, "whole": len(data)}[moment]
-        path.with_name(f"{files.hidden_prefix(path)}abc.tmp").write_bytes(data[:keep])
+        path.with_name(f"{_archive.hidden_prefix(path)}abc.tmp").write_bytes(data[:keep])
         raise Killed
 
     write = _archive._write

@@ -13,7 +13,7 @@ import zoo
 
 import organics_ode as oo
 from organics_ode import robustness
-from organics_ode.facts._closed_form import closed_form
+from organics_ode.facts import closed_form
 from organics_ode.linear._spectrum import spectrum
 from organics_ode.robustness import _diagram
 

@@ -72,6 +72,7 @@ def loop(model, trials, batch, length, beta, activity=0.0):
         r = np.zeros(N)
         for eta in batch.noise_before[:, i]:
             r = r + increment(r, np.zeros(4), eta)
+        since, start, evidence = 0, r, np.zeros(2)
         for t in range(steps):
             frame, since = t % LENGTH, 0 if batch.starts[t, i] else since
             evidence = np.zeros(2) if frame == 0 else evidence

@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -20,14 +21,13 @@ from .._checks import (
     refuse,
 )
 from .._constraints import resolve
-from ..circuits import AbstractCircuit, FeedbackNetwork, GatedORGaNICs, ORGaNICs, RateNetwork
-from ..facts import Fact, closed_form
+from ..circuits import AbstractCircuit
+from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
 from ._routes import accelerate, descend, polish, settle, substituted
 
 _METHODS = (accelerate, settle, substituted, descend)
-_NARROW, _WIDE = (-2.5, 1.5), (-4.0, 6.0)  # Decades around the typical size of a variable.
 
 
 def find_fixed_points(
@@ -153,84 +153,16 @@ def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, A
 
 @eqx.filter_jit
 def _search(
-    circuit: AbstractCircuit, x: Array, key: Array, starts: int, scale: Any, is_first: Array
+    circuit: AbstractCircuit, x: Array, key: Array, count: int, scale: Any, is_first: Array
 ) -> tuple[Array, Array]:
-    e = Equations(circuit, x, circuit.initial_state())
-    drawn = _drawn(circuit, e, key, starts) if scale is None else _around(e, key, starts, scale)
-    known = jnp.stack([ravel(e.like), _driven(circuit, x)])
-    known = jnp.repeat(known, len(_METHODS), 0)[:starts]
+    rest = circuit.initial_state()
+    if scale is None:
+        drawn = starts(circuit, x, key, count)
+    else:
+        unravel = jax.flatten_util.ravel_pytree(rest)[1]
+        drawn = around(key, count, unravel(scale), is_positive(circuit, rest))
+    drawn = jax.vmap(ravel)(drawn)
+    known = jnp.stack([ravel(rest), ravel(driven(circuit, x))])
+    known = jnp.repeat(known, len(_METHODS), 0)[:count]
     first = drawn.at[: len(known)].set(known)
     return _search_from(circuit, x, jnp.where(is_first, first, drawn))
-
-
-@Fact
-def _driven(circuit: AbstractCircuit, x: Array) -> Float[Array, " d"]:
-    """The state that the input alone makes."""
-    return ravel(closed_form(circuit, x))
-
-
-@_driven.register(RateNetwork)
-def _(circuit: Any, x: Array) -> Float[Array, " d"]:
-    return circuit.f(circuit.drive(x))
-
-
-@Fact
-def _drawn(
-    circuit: AbstractCircuit, e: Equations, key: Array, starts: int
-) -> Float[Array, "starts d"]:
-    """States around the rest state; half of them, two methods' turns each, of sizes far from it."""
-    rest = jnp.abs(ravel(e.like))
-    size = jnp.where(rest > 0, rest, jnp.where(jnp.any(rest > 0), jnp.mean(rest), 1))
-    is_wide = (jnp.arange(starts) // len(_METHODS) % 2 == 1)[:, None]
-    low, high = (jnp.where(is_wide, *ends) for ends in zip(_WIDE, _NARROW, strict=True))
-    return _around(e, key, starts, size, low.astype(size.dtype), high.astype(size.dtype))
-
-
-@_drawn.register(ORGaNICs)
-@_drawn.register(GatedORGaNICs)
-def _(circuit: Any, e: Equations, key: Array, starts: int) -> Float[Array, "starts d"]:
-    """States around the rest state and the normalized state."""
-    size = jnp.maximum(jnp.abs(ravel(e.like)), jnp.abs(_driven(circuit, e.x)))
-    typical = jnp.where(size > 0, size, jnp.maximum(jnp.mean(size), 1e-2))
-    return _around(e, key, starts, typical)
-
-
-@_drawn.register(FeedbackNetwork)
-def _(circuit: Any, e: Equations, key: Array, starts: int) -> Float[Array, "starts d"]:
-    """The states that the feedback m z puts the network in, z of all sizes and signs, and noise."""
-    c, driven = circuit, _driven(circuit, e.x)
-    keys = jax.random.split(key, 3)
-    m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
-    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), m.dtype, *_NARROW)
-    size = jnp.sqrt(jnp.mean(n**2, axis=0))[None, :]
-    z = scale * size * jax.random.normal(keys[1], (starts, n.shape[1]), m.dtype)
-    noise = scale * jax.random.normal(keys[2], (starts, c.size), m.dtype)
-    return driven[None, :] + z @ m.T + 0.1 * noise
-
-
-@_drawn.register(RateNetwork)
-def _(circuit: Any, e: Equations, key: Array, starts: int) -> Float[Array, "starts d"]:
-    """Rates that f can give: those of currents of all sizes around the input."""
-    c, drive = circuit, circuit.drive(e.x)
-    keys = jax.random.split(key)
-    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), drive.dtype, *_NARROW)
-    size = jnp.sqrt(jnp.mean(jnp.sum(c.W**2, axis=1)))
-    currents = scale * size * jax.random.normal(keys[1], (starts, c.size), drive.dtype)
-    return c.f(drive[None, :] + currents)
-
-
-def _around(
-    e: Equations,
-    key: Array,
-    starts: int,
-    size: Float[Array, " d"],
-    low: Any = _NARROW[0],
-    high: Any = _NARROW[1],
-) -> Float[Array, "starts d"]:
-    """States of this size, each variable with its own factor, each start with its own scale between
-    these decades; variables that may be negative with both signs."""
-    keys, shape = jax.random.split(key, 3), (starts, size.size)
-    scale = 10 ** jax.random.uniform(keys[0], (starts, 1), size.dtype, low, high)
-    spread = jnp.exp(0.5 * jax.random.normal(keys[1], shape, size.dtype))
-    mixed = jax.random.normal(keys[2], shape, size.dtype)
-    return scale * size[None, :] * jnp.where(e.is_positive(size)[None, :], spread, mixed)

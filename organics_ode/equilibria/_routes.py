@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import highest, lowest
 from ..facts import substitute
-from ..linear import Equations, Point, target
+from ..linear import Equations, Point, ravel, target
 
 _MEMORY = 8  # Steps that the acceleration remembers.
 _MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from .._checks import is_traced, refuse
 from ..circuits import AbstractCircuit
-from ..linear import balanced, jacobian, read_point
+from ..linear import balanced, float64_remedy, jacobian, read_point
 from ..programs import after
 from ._fixed_point import fixed_point
 
@@ -48,7 +48,7 @@ def _refuse_unstable(J: Array, is_stable: Array, point: Any) -> Array:
     if is_traced(is_stable):
         message = (
             f"Argument `circuit` must {must}, but no stable fixed point was found"
-            f"{_remedy(J.dtype)}."
+            f"{float64_remedy(J.dtype)}."
         )
         return eqx.error_if(J, ~is_stable, message)
     if not is_stable:
@@ -59,7 +59,7 @@ def _refuse_unstable(J: Array, is_stable: Array, point: Any) -> Array:
         if point.succeeded and _is_within_rounding(np.asarray(J)):
             told = (
                 f": rounding in {J.dtype} alone moves an eigenvalue across 0, since its Jacobian "
-                f"is far from normal or nearly unstable{_remedy(J.dtype)}"
+                f"is far from normal or nearly unstable{float64_remedy(J.dtype)}"
             )
         refuse("circuit", must, found + told)
     return J

@@ -1,16 +1,27 @@
-"""What is known of a circuit beyond its equations."""
+"""What is known of a circuit beyond its equations: `from organics_ode import facts`.
 
-from ._balance import (
+Each fact is a function of a circuit with an answer for circuits of any kind. What is known of a
+class better is registered with it, `@facts.relaxation_times.register(MyCircuit)`, and holds for
+objects with that class's own equations: not for a subclass that defines others.
+"""
+
+# Each file of a circuit registers what it knows.
+from . import _feedback as _feedback, _gated as _gated, _organics as _organics, _rate as _rate
+from ._fact import Fact as Fact
+from ._gated import gains as gains, has_constant_gains as has_constant_gains
+from ._generic import (
+    blocks as blocks,
+    closed_form as closed_form,
+    driven as driven,
+    is_exact as is_exact,
     is_positive as is_positive,
     largest_terms as largest_terms,
+    normalization as normalization,
+    recurrent_weights as recurrent_weights,
     relaxation_times as relaxation_times,
     rounding as rounding,
+    sizes as sizes,
+    starts as starts,
     substitute as substitute,
 )
-from ._closed_form import (
-    closed_form as closed_form,
-    gains as gains,
-    has_constant_gains as has_constant_gains,
-    is_exact as is_exact,
-)
-from ._fact import Fact as Fact
+from ._starts import around as around

@@ -15,6 +15,7 @@ from ._jacobian import (
     read_point as read_point,
 )
 from ._lyapunov_equation import (
+    float64_remedy as float64_remedy,
     refuse_unresolved as refuse_unresolved,
     resolved_lyapunov as resolved_lyapunov,
 )

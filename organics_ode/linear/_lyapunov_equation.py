@@ -85,7 +85,7 @@ def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
     must = "be resolved about its stable point in its floating-point type"
     found = (
         f"in {X.dtype} rounding alone changes the solution of the Lyapunov equation: its Jacobian "
-        f"is far from normal, or nearly unstable{_remedy(X.dtype)}"
+        f"is far from normal, or nearly unstable{float64_remedy(X.dtype)}"
     )
     bad = jnp.any(jnp.isnan(X))
     if is_traced(bad):
@@ -95,7 +95,7 @@ def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
     return X
 
 
-def _remedy(dtype: Any) -> str:
+def float64_remedy(dtype: Any) -> str:
     return "" if dtype == np.float64 else "; compute in float64 (jax_enable_x64)"
 
 

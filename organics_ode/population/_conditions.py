@@ -26,8 +26,8 @@ class ConditionMeans(NamedTuple):
         counts: (k,), the trials of each condition.
     """
 
-    means: Float[Array, "k *rest"]
-    errors: Float[Array, "k *rest"]
+    means: Float[Array, " k *rest"]
+    errors: Float[Array, " k *rest"]
     counts: Int[Array, " k"]
 
 

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 
 from .._checks import is_traced, refuse
 from .._nonlinearities import Rectification, highest
-from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, obeys
+from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ..equilibria import FixedPoint, fixed_point
-from ..facts import has_constant_gains, is_exact
+from ..facts import has_constant_gains, is_exact, normalization
 from ..linear import kind_of, read_point
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 
@@ -138,11 +138,11 @@ def _is_covered_kind(c: Any) -> bool:
 
 
 def _is_plain(c: Any) -> bool:
-    return obeys(c, ORGaNICs)
+    return normalization(c) == "constant"
 
 
 def _is_gated(c: Any) -> bool:
-    return obeys(c, GatedORGaNICs)
+    return normalization(c) == "dynamic"
 
 
 def _is_global(c: Any) -> bool:

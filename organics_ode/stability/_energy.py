@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int
 from .._checks import check_state, is_traced, refuse
 from .._constraints import resolve
 from .._nonlinearities import Rectification, highest, root
-from ..circuits import AbstractCircuit, ORGaNICs, obeys
+from ..circuits import AbstractCircuit
 from ..equilibria import StablePoint, stable_point
-from ..facts import is_exact
+from ..facts import is_exact, normalization
 from ..linear import refuse_unresolved, resolved_lyapunov
 from ..programs import after
 
@@ -159,7 +159,7 @@ def energy(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Energy:
 @eqx.filter_jit
 def _energy(point: StablePoint) -> Energy:
     J, state = point.J, point.state
-    if obeys(point.circuit, ORGaNICs):
+    if normalization(point.circuit) == "constant":
         kind, *parts = _closed_form(point.circuit, state.y, state.a)
     else:
         kind, parts = jnp.asarray(_LYAPUNOV), [J[:0, 0]] * 4 + [J[:0, :0]]

@@ -8,8 +8,8 @@ from jaxtyping import Array, Complex, Float
 
 from .._checks import is_traced, refuse
 from .._nonlinearities import Rectification, root
-from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, obeys, what_is
-from ..facts import closed_form, is_exact
+from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, what_is
+from ..facts import closed_form, is_exact, normalization
 from ..linear import read_point
 
 
@@ -77,7 +77,7 @@ def oscillator(circuit: AbstractCircuit, x: Any) -> Oscillator:
         implementing divisive normalization", NeurIPS 37 (2024), arXiv:2409.18946.
     """
     circuit, _, x = read_point(circuit, None, x)
-    if not obeys(circuit, ORGaNICs, GatedORGaNICs):
+    if normalization(circuit) is None:
         refuse(
             "circuit",
             "be an ORGaNICs or a GatedORGaNICs",
@@ -109,7 +109,7 @@ def _oscillator(c: Any, x: Array) -> Oscillator:
     displacement = jnp.where(is_active, y * s / (p * a * tau_y), 0)
     weights = jnp.linalg.solve(damping.T, jnp.ones_like(y)) / a
     gain_rates = jnp.zeros(0, y.dtype)
-    if obeys(c, GatedORGaNICs):
+    if normalization(c) == "dynamic":
         taus: Any = (c.tau_b0, c.tau_b1)
         rates = [jnp.broadcast_to(-1 / tau, y.shape) for tau in taus]
         gain_rates = jnp.concatenate(rates)

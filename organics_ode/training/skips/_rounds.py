@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..._constraints import project, resolve, trainable
 from ...cells import StateSkip
+from ...facts import recurrent_weights
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, optimizer_start, optimizer_step
 from ...parallel import each_on_its_device
@@ -113,9 +114,9 @@ def _is_finite(model: PyTree) -> Array:
 
 
 def _mean_weight(model: SequenceToSequence) -> Array:
-    """The mean size of the recurrent weights; 0 for cells that are no circuit."""
+    """The mean size of the recurrent weights; 0 for cells that are no circuit with such weights."""
     circuit = resolve(getattr(model.cell, "circuit", None))
-    W = getattr(circuit, "W_r", getattr(circuit, "W", None))
+    W = recurrent_weights(circuit)
     if W is None:
         return jnp.zeros((), jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))[0].dtype)
     return jnp.mean(jnp.abs(W))

@@ -1,0 +1,151 @@
+"""What analyses ask of a circuit beyond its equations, with answers for circuits of any kind.
+
+Every equation of a circuit is a decay against terms that hold it up: ẋ_i = (−x_i + …)/τ_i. Unless a
+class has registered what it knows, the answers are read off the Jacobian.
+"""
+
+from typing import Any
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .._nonlinearities import highest
+from ..circuits import NO_TIME, AbstractCircuit
+from ._fact import Fact
+from ._starts import around
+
+
+@Fact
+def blocks(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+    """The Jacobian at a state, 1/ms, as a state of states: `blocks.y.a` is ∂ẏ/∂a.
+
+    By forward autodiff unless registered.
+    """
+    return jax.jacfwd(lambda s: circuit.vector_field(NO_TIME, s, x))(state)
+
+
+@Fact
+def closed_form(circuit: AbstractCircuit, x: Float[Array, " m"]) -> Any:
+    """A state near the fixed point for the input x: the fixed point itself where `is_exact`.
+
+    Unless registered the initial state.
+    """
+    return circuit.initial_state()
+
+
+@Fact
+def is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
+    """Whether `closed_form` is the fixed point. It is of the circuit's values, which may be traced:
+    a truth value as an array. Unless registered False."""
+    return jnp.asarray(False)
+
+
+@Fact
+def relaxation_times(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+    """τ of every equation, ms, as a state; unless registered of the decay at the given state."""
+    J, flat, unravel = _linearised(circuit, state, x)
+    decay = jnp.abs(jnp.diagonal(J))
+    slowest = highest(decay) / flat.size
+    return unravel(1 / jnp.maximum(decay, jnp.where(slowest > 0, slowest, 1)))
+
+
+@Fact
+def largest_terms(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+    """The size of the largest terms of every equation, 1/ms, as a state: what a residual is
+    relative to. Unless registered max_j |J_ij x_j|."""
+    # With the terms of other variables: where they cancel, the variable itself may rest at 0.
+    J, flat, unravel = _linearised(circuit, state, x)
+    return unravel(highest(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
+
+
+@Fact
+def rounding(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+    """How much of its largest term every equation may lose by rounding within its terms, where that
+    is more than a few ε. Unless registered nothing."""
+    return jax.tree.map(jnp.zeros_like, state)
+
+
+@Fact
+def is_positive(circuit: AbstractCircuit, state: Any) -> Any:
+    """Which variables are positive on every trajectory that starts so, as a state of truth values.
+    Unless registered none."""
+    return jax.tree.map(lambda leaf: jnp.full(leaf.shape, False), state)
+
+
+@Fact
+def substitute(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+    """One round of solving each equation for its own variable; unless registered the state as it
+    is, which says that the circuit has no such form."""
+    return state
+
+
+@Fact
+def sizes(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"], t: Any = NO_TIME) -> Any:
+    """How large each variable becomes under the input x; 0, infinite or NaN where nothing tells.
+
+    Unless registered the largest |f| τ of a field where everything is 0, τ of its mean decay.
+    """
+    field = lambda v: circuit.vector_field(t, v, x)  # noqa: E731
+    driven, decays = field(jax.tree.map(jnp.zeros_like, state)), _mean_decays(field, state)
+    return jax.tree.map(
+        lambda f, decay: jnp.full(f.shape, highest(jnp.abs(f)) / decay, f.dtype), driven, decays
+    )
+
+
+@Fact
+def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> Any:
+    """The state that the input alone makes, a start of every search; unless registered
+    `closed_form`."""
+    return closed_form(circuit, x)
+
+
+@Fact
+def starts(circuit: AbstractCircuit, x: Float[Array, " m"], key: Any, count: int) -> Any:
+    """States from which `find_fixed_points` searches, (count, …) each.
+
+    Unless registered around the initial state, half of them of sizes far from it.
+    """
+    rest = circuit.initial_state()
+    flat, unravel = jax.flatten_util.ravel_pytree(jax.tree.map(jnp.abs, rest))
+    size = jnp.where(flat > 0, flat, jnp.where(jnp.any(flat > 0), jnp.mean(flat), 1))
+    return around(key, count, unravel(size), is_positive(circuit, rest), half_are_wide=True)
+
+
+@Fact
+def recurrent_weights(circuit: AbstractCircuit) -> Float[Array, "n n"] | None:
+    """The matrix by which units hear each other; None unless registered."""
+    return None
+
+
+@Fact
+def normalization(circuit: AbstractCircuit) -> str | None:
+    """Whose theorems may apply: "constant" or "dynamic" gains of a normalization circuit, with the
+    fields of `ORGaNICs` or `GatedORGaNICs`; None, unless registered, for other equations."""
+    return None
+
+
+def _linearised(circuit: AbstractCircuit, state: Any, x: Array) -> tuple[Array, Array, Any]:
+    """The Jacobian, the state as a vector, and the way back."""
+    flat, unravel = jax.flatten_util.ravel_pytree(state)
+    J = jax.jacfwd(
+        lambda v: jax.flatten_util.ravel_pytree(circuit.vector_field(NO_TIME, unravel(v), x))[0]
+    )(flat)
+    return J, flat, unravel
+
+
+def _mean_decays(field: Any, state: Any) -> Any:
+    """|vᵀ J v|/n of every field, 1/ms, v a vector of signs: about the mean of J's diagonal."""
+    leaves, structure = jax.tree.flatten(state)
+    rng = np.random.default_rng(0)
+    signs = [jnp.asarray(rng.choice([-1, 1], leaf.shape), leaf.dtype) for leaf in leaves]
+    silent = [jnp.zeros_like(leaf) for leaf in leaves]
+
+    def decay(i: int) -> Array:
+        tangent = structure.unflatten([*silent[:i], signs[i], *silent[i + 1 :]])
+        moved = jax.jvp(field, (state,), (tangent,))[1]
+        return jnp.abs(jnp.mean(signs[i] * jax.tree.leaves(moved)[i]))
+
+    return structure.unflatten([decay(i) for i in range(len(leaves))])

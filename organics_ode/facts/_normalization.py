@@ -1,0 +1,111 @@
+"""The algebra of divisive normalization that both ORGaNICs share, at given gains."""
+
+from typing import Any
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
+from .._nonlinearities import Rectification, power, root
+
+
+def normalized(c: Any, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
+    """(y, a) of the closed form: a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), with the
+    rectifications of the circuit."""
+    drive = b1 * c.rectification.input(c.W_zx @ x)
+    # |b1 z|^p: where a unit is active, y^p a is the power of its drive.
+    a = power(c.sigma * b0, c.exponent) + c.W @ c.rectification.pooled(drive, c.exponent)
+    y = drive / root(a, c.exponent)
+    # A rectified unit that is driven below 0 gets no recurrent drive and rests at its input.
+    is_active = drive > 0
+    return y if c.rectification is Rectification.NONE else jnp.where(is_active, y, drive), a
+
+
+def is_identity(W_r: Array) -> Bool[Array, ""]:
+    return jnp.all(W_r == jnp.eye(W_r.shape[0], dtype=W_r.dtype))
+
+
+def terms(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+    """The size of the largest terms of ẏ and ȧ."""
+    # Σ_j |W_r,ij y_j| and not its sum: where the terms of that sum cancel, rounding does not.
+    p, s = c.exponent, root(a, c.exponent)
+    z, pooled = jnp.abs(c.rectification.input(c.W_zx @ x)), c.rectification.pooled(y, c.exponent)
+    heard = jax.nn.relu(y) if c.rectification is Rectification.BEFORE else jnp.abs(y)
+    recurrent = jnp.abs(1 - s) * (jnp.abs(c.W_r) @ heard)
+    y_terms = jnp.maximum(jnp.abs(y), jnp.maximum(b1 * z, recurrent))
+    a_terms = jnp.maximum(power(c.sigma * b0, p), c.W @ (jax.nn.relu(a) * pooled))
+    return y_terms / c.tau_y, jnp.maximum(jnp.abs(a), a_terms) / c.tau_a
+
+
+def substituted(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+    """y from its own linear equation at the given a, then a from that y."""
+    M = jnp.eye(y.size, dtype=y.dtype) - (1 - root(a, c.exponent))[:, None] * heard_weights(c, y)
+    y = jnp.linalg.solve(M, b1 * c.rectification.input(c.W_zx @ x))
+    pooled = c.rectification.pooled(y, c.exponent)
+    return y, power(c.sigma * b0, c.exponent) + c.W @ (jax.nn.relu(a) * pooled)
+
+
+def sizes(c: Any, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+    """The drive of y, or its normalized response where that is smaller; a at rest."""
+    p = c.exponent
+    drive = b1 * (jnp.abs(c.W_zx) @ jnp.abs(x))
+    drive = drive + jnp.abs(c.W_r) @ drive
+    rest = jnp.zeros_like(drive) + power(c.sigma * b0, p)
+    return drive / jnp.maximum(1, root(rest + c.W @ power(drive, p), p)), rest
+
+
+def core(c: Any, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """∂(ẏ, ȧ)/∂(y, a); at kinks the slope 0 that the equations' guards give."""
+    p, rectification = c.exponent, c.rectification
+    eye = jnp.eye(y.size, dtype=y.dtype)
+    s, s_slope = root(a, p), slope(lambda v: root(v, p), a)
+    pooled, pooled_slope = jax.jvp(lambda v: rectification.pooled(v, p), (y,), (jnp.ones_like(y),))
+    tau_y, tau_a = (jnp.broadcast_to(tau, y.shape)[:, None] for tau in (c.tau_y, c.tau_a))
+    yy = (-eye + (1 - s)[:, None] * heard_weights(c, y)) / tau_y
+    ya = -diagonal(rectification.recurrent(c.W_r, y) * s_slope, y) / tau_y
+    ay = c.W * (jax.nn.relu(a) * pooled_slope)[None, :] / tau_a
+    aa = (-eye + c.W * jnp.where(a > 0, pooled, 0)[None, :]) / tau_a
+    return (yy, ya), (ay, aa)
+
+
+def heard_weights(c: Any, y: Array) -> Array:
+    """W_r, where the recurrent drive is rectified that of the units that are active at y."""
+    if c.rectification is Rectification.BEFORE:
+        return jnp.where((y > 0)[None, :], c.W_r, 0)
+    if c.rectification is Rectification.AFTER:
+        return jnp.where((c.W_r @ y > 0)[:, None], c.W_r, 0)
+    return c.W_r
+
+
+def nested(kind: Any, rows: tuple) -> Any:
+    """A state of states from rows of blocks."""
+    return kind(*(kind(*row) for row in rows))
+
+
+def slope(function: Any, v: Array) -> Array:
+    """The derivative of an elementwise function."""
+    return jax.jvp(function, (v,), (jnp.ones_like(v),))[1]
+
+
+def diagonal(values: Array, like: Array) -> Array:
+    return jnp.diag(jnp.broadcast_to(values, like.shape))
+
+
+def like(state: Any, *values: Any) -> Any:
+    """The values as such a state, each in the shape of its variable."""
+    broadcast = [jnp.broadcast_to(v, s.shape) for v, s in zip(values, state, strict=True)]
+    return type(state)(*broadcast)
+
+
+def all_but_the_response(state: Any) -> Any:
+    """Variables that stay positive: the modulators, and gains that are variables."""
+    return type(state)(*(jnp.full(leaf.shape, i > 0) for i, leaf in enumerate(state)))
+
+
+def typical(rest: Any, driven: Any) -> Any:
+    """The size of every variable around rest and the normalized state, > 0."""
+    flat, unravel = jax.flatten_util.ravel_pytree(
+        jax.tree.map(lambda a, b: jnp.maximum(jnp.abs(a), jnp.abs(b)), rest, driven)
+    )
+    return unravel(jnp.where(flat > 0, flat, jnp.maximum(jnp.mean(flat), 1e-2)))

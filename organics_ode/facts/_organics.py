@@ -1,0 +1,79 @@
+"""What is known of `ORGaNICs`."""
+
+from typing import Any
+
+from jaxtyping import Array, Bool
+
+from ..circuits import ORGaNICs, ORGaNICsState
+from . import _normalization as algebra
+from ._generic import (
+    blocks,
+    closed_form,
+    is_exact,
+    is_positive,
+    largest_terms,
+    normalization,
+    recurrent_weights,
+    relaxation_times,
+    sizes,
+    starts,
+    substitute,
+)
+from ._starts import around
+
+
+@blocks.register(ORGaNICs)
+def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return algebra.nested(ORGaNICsState, algebra.core(c, state.y, state.a))
+
+
+@closed_form.register(ORGaNICs)
+def _(c: Any, x: Array) -> ORGaNICsState:
+    return ORGaNICsState(*algebra.normalized(c, x, c.b0, c.b1))
+
+
+@is_exact.register(ORGaNICs)
+def _(c: Any) -> Bool[Array, ""]:
+    return algebra.is_identity(c.W_r)
+
+
+@is_positive.register(ORGaNICs)
+def _(c: Any, state: ORGaNICsState) -> Any:
+    return algebra.all_but_the_response(state)
+
+
+@relaxation_times.register(ORGaNICs)
+def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return algebra.like(state, c.tau_y, c.tau_a)
+
+
+@largest_terms.register(ORGaNICs)
+def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return ORGaNICsState(*algebra.terms(c, state.y, state.a, c.b0, c.b1, x))
+
+
+@substitute.register(ORGaNICs)
+def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+    return ORGaNICsState(*algebra.substituted(c, state.y, state.a, c.b0, c.b1, x))
+
+
+@sizes.register(ORGaNICs)
+def _(c: Any, state: ORGaNICsState, x: Array, t: Any = None) -> ORGaNICsState:
+    return ORGaNICsState(*algebra.sizes(c, c.b0, c.b1, x))
+
+
+@starts.register(ORGaNICs)
+def _(c: Any, x: Array, key: Any, count: int) -> Any:
+    rest = c.initial_state()
+    size = algebra.typical(rest, closed_form(c, x))
+    return around(key, count, size, is_positive(c, rest))
+
+
+@recurrent_weights.register(ORGaNICs)
+def _(c: Any) -> Array:
+    return c.W_r
+
+
+@normalization.register(ORGaNICs)
+def _(c: Any) -> str:
+    return "constant"

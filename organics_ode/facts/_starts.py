@@ -1,0 +1,46 @@
+"""States of all sizes, to search from."""
+
+from typing import Any
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+NARROW, WIDE = (-2.5, 1.5), (-4.0, 6.0)  # Decades around the typical size of a variable.
+# A search gives starts in turn to as many methods: each has to get some of both kinds.
+METHODS = 4
+
+
+def scales(key: Any, count: int, dtype: Any) -> Float[Array, "count 1"]:
+    """Factors over the decades around a typical size."""
+    return 10 ** jax.random.uniform(key, (count, 1), dtype, *NARROW)
+
+
+def around(
+    key: Any, count: int, size: Any, is_positive: Any, *, half_are_wide: bool = False
+) -> Any:
+    """States of this size, each variable with its own factor and each start with its own scale;
+    variables that may be negative with both signs.
+
+    Args:
+        key: a PRNG key.
+        count: of states.
+        size: a state, > 0.
+        is_positive: a state of truth values.
+        half_are_wide: whether every other group of starts is of sizes far from this one.
+
+    Returns:
+        A state with (count, …) of each variable.
+    """
+    flat, unravel = jax.flatten_util.ravel_pytree(size)
+    positive = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(is_positive)])
+    is_wide = half_are_wide & (jnp.arange(count) // METHODS % 2 == 1)[:, None]
+    low, high = (
+        jnp.where(is_wide, *ends).astype(flat.dtype) for ends in zip(WIDE, NARROW, strict=True)
+    )
+    keys, shape = jax.random.split(key, 3), (count, flat.size)
+    scale = 10 ** jax.random.uniform(keys[0], (count, 1), flat.dtype, low, high)
+    spread = jnp.exp(0.5 * jax.random.normal(keys[1], shape, flat.dtype))
+    mixed = jax.random.normal(keys[2], shape, flat.dtype)
+    return jax.vmap(unravel)(scale * flat[None, :] * jnp.where(positive[None, :], spread, mixed))
