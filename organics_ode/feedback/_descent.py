@@ -8,7 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .. import _optimizer
-from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
+from .._checks import (
+    check_kind,
+    check_positive_integer,
+    check_positive_number,
+    is_traced,
+    refuse,
+)
 from .._linearise import jacobian_matrix
 from .._shared import Shared, compiled, shared
 from .._unroll import unroll
@@ -76,11 +82,13 @@ def _stopped(tree: Any) -> Any:
 
 def readout_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
     """n alone."""
+    check_kind("network", network, FeedbackNetwork)
     return (network.n,)
 
 
 def all_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
     """χ, m, n, I and W_x; g only scales χ."""
+    check_kind("network", network, FeedbackNetwork)
     return (network.chi, network.m, network.n, network.I, network.W_x)
 
 
