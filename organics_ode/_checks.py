@@ -2,6 +2,7 @@
 
 import contextlib
 import numbers
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import equinox as eqx
@@ -256,6 +257,25 @@ def shown(value: Any) -> str:
         return f"an array of {value.dtype} of shape {value.shape}"
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """The value, True or False, as a bool."""
+    if not isinstance(value, bool | np.bool_):
+        refuse(name, "be True or False", f"it is {shown(value)}")
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse what is none of the texts."""
+    if not isinstance(value, str) or value not in choices:
+        refuse(name, f"be one of {', '.join(choices)}", f"it is {shown(value)}")
+
+
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """Refuse what is no object of the class."""
+    if not isinstance(value, kind):
+        refuse(name, f"be {a_or_an(kind.__name__)}", f"it is {a_or_an(type(value).__name__)}")
 
 
 def check_state(name: str, state: Any, like: Any) -> Any:

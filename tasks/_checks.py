@@ -11,13 +11,15 @@ import jax.core
 import numpy as np
 
 
-def check_integer(name: str, value: Any, *, minimum: int) -> None:
-    """Raises ValueError unless `value` is an integer of at least `minimum`; a bool is not one."""
+def check_integer(name: str, value: Any, *, minimum: int, maximum: float = math.inf) -> None:
+    """Raises ValueError unless `value` is an integer within the bounds; a bool is not one."""
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
     if not is_integer or value < minimum:
         raise ValueError(
             f"Argument `{name}` must be an integer of at least {minimum}, but it is {value!r}."
         )
+    if int(value) > maximum:
+        raise ValueError(f"Argument `{name}` must be at most {maximum}, but it is {value!r}.")
 
 
 def check_time_step(
@@ -95,6 +97,21 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"Argument `{name}` must be one of {', '.join(choices)}, but it is {value!r}."
+        )
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"Argument `{name}` must be True or False, but it is {value!r}.")
+
+
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """Raises ValueError unless `value` is an object of the class."""
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"Argument `{name}` must be of type `{kind.__name__}`, but it is of type "
+            f"`{type(value).__name__}`."
         )
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, final
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
-from ._checks import check_integer
+from ._checks import check_flag, check_integer
 from ._idx import corrupt, read_idx
 from ._source import find_file, mnist_folder
 from ._task import AbstractDataSet, Split
@@ -84,7 +84,8 @@ class SequentialMNIST(AbstractDataSet):
 
     Raises:
         FileNotFoundError: a file is missing, or could not be downloaded.
-        ValueError: a file is corrupt, or `seed` is not an integer of at least 0.
+        ValueError: a file is corrupt, `permuted` is not True or False, or `seed` is not an integer
+            of at least 0.
         ImportError: a download is needed, and pooch or tqdm is not installed.
 
     Reference:
@@ -106,6 +107,7 @@ class SequentialMNIST(AbstractDataSet):
         permuted: bool = False,
         seed: int = 0,
     ):
+        check_flag("permuted", permuted)
         check_integer("seed", seed, minimum=0)
         steps = np.arange(_SIDE**2)
         self.permutation = np.random.default_rng(seed).permutation(steps) if permuted else steps

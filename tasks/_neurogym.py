@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._checks import check_integer, check_key, check_time_step
+from ._checks import check_integer, check_key, check_kind, check_time_step
 from ._cognitive import held_and_right
 from ._task import AbstractTask, Trial
 
@@ -63,14 +63,15 @@ class NeurogymTask(AbstractTask):
     def __init__(
         self, env: Any, length: int, *, actions: int | None = None, reference: str = "neurogym"
     ):
-        check_integer("length", length, minimum=1)
+        check_integer("length", length, minimum=1, maximum=np.iinfo(np.int32).max)
+        check_kind("reference", reference, str)
         _check_wrappers(env)
         self.env, self.length, self.reference = env, length, reference
         n: Any = (
             getattr(_find(env, "action_space", None), "n", None) if actions is None else actions
         )
         ob, _, _ = _new_trial(env, 0, length, n)
-        check_integer("actions", n, minimum=1)
+        check_integer("actions", n, minimum=1, maximum=_MOST_ACTIONS)
         _check_pure(env, length, n)
         self.dt = float(_find(env, "dt"))
         check_time_step("env.dt", self.dt)
@@ -187,6 +188,7 @@ def _layers(env: Any) -> list[Any]:
 
 
 _TRIED = 20  # trials
+_MOST_ACTIONS = 2**16  # each has a name and an output
 _PER_STEP = {"action", "observation", "step"}
 # Those that gymnasium puts around every environment, and what wrappers inherit.
 _HARMLESS = {"OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "Wrapper", "TrialWrapper"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import check_kind
 from ._optional import require
 
 _MOST_NAMES = 40
@@ -16,7 +17,7 @@ def plot_rows(
 ) -> Any:
     """Draws named rows over time as a heat map, with the periods named above it."""
     image = np.stack([np.asarray(row) for row in rows.values()])
-    ax = _new_axes() if ax is None else ax
+    ax = _axes_of(ax)
     ax.set_facecolor("lavender")
     ax.imshow(
         image,
@@ -55,6 +56,10 @@ def _name_periods(ax: Any, periods: Mapping[str, tuple[int, int]], dt: float) ->
         )
 
 
-def _new_axes() -> Any:
+def _axes_of(ax: Any) -> Any:
+    """The given axes, or those of a new figure."""
     pyplot = require("matplotlib.pyplot", package="matplotlib", purpose="Plotting a trial")
-    return pyplot.subplots(layout="constrained")[1]
+    if ax is None:
+        return pyplot.subplots(layout="constrained")[1]
+    check_kind("ax", ax, pyplot.Axes)
+    return ax

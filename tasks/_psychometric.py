@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ._checks import read_array
+from ._checks import check_kind, read_array
 
 
 class Psychometric(NamedTuple):
@@ -126,14 +126,24 @@ def fit_psychometric(curve: Psychometric) -> PsychometricFit:
         A `PsychometricFit`. Strengths without an answer, as trials without one, have no part in it.
 
     Raises:
-        ValueError: the curve has fewer than two strengths with answers, a rate of answers is not
-            in [0, 1], or the rates do not rise.
+        ValueError: not a `Psychometric` of finite strengths, it has fewer than two of them with
+            answers, a rate of answers is not in [0, 1], or the rates do not rise.
     """
-    s, rates, counts = (np.asarray(x, float) for x in (curve.strengths, curve.rates, curve.counts))
-    s, rates, counts = (x[counts > 0] for x in (s, rates, counts))
-    if len(s) < 2:
+    check_kind("curve", curve, Psychometric)
+    parts = {name: getattr(curve, name) for name in ("strengths", "rates", "counts")}
+    s, rates, counts = (read_array(f"curve.{k}", v).astype(float) for k, v in parts.items())
+    if s.ndim != 1 or not s.shape == rates.shape == counts.shape:
         raise ValueError(
-            f"Argument `curve` must have two strengths or more with answers, but it has {len(s)}: "
+            "Argument `curve` must have a rate and a count for each strength, but the shapes of "
+            f"strengths, rates and counts are {s.shape}, {rates.shape} and {counts.shape}."
+        )
+    s, rates, counts = (x[counts > 0] for x in (s, rates, counts))
+    if not np.isfinite(s).all():
+        raise ValueError(f"Argument `curve` must have finite strengths, but they are {s.tolist()}.")
+    if len(np.unique(s)) < 2:
+        raise ValueError(
+            f"Argument `curve` must have two strengths or more with answers, but it has "
+            f"{len(np.unique(s))}: "
             "one says nothing about a slope."
         )
     if not ((rates >= 0) & (rates <= 1)).all():

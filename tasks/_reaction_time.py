@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from ._checks import check_choice, check_key
+from ._checks import check_choice, check_key, check_kind
 from ._choice import AbstractChoiceTask
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
@@ -29,7 +29,7 @@ class ReactionTime(AbstractCognitiveTask):
         stimulus: the name of the period from whose onset one may answer.
 
     Raises:
-        ValueError: the task has no such period.
+        ValueError: not a task with a choice, or it has no such period.
 
     Reference:
         Roitman & Shadlen, Journal of Neuroscience 22 (2002).
@@ -39,6 +39,7 @@ class ReactionTime(AbstractCognitiveTask):
     stimulus: str = eqx.field(static=True, default="motion")
 
     def __check_init__(self):
+        check_kind("task", self.task, AbstractChoiceTask)
         check_choice("stimulus", self.stimulus, tuple(p.name for p in self.task.timeline))
 
     @property

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, PRNGKeyArray, Shaped
 
+from ._checks import check_kind
 from ._plot import plot_rows
 
 # Type checkers know equinox's abstract class variables only by this name, and have none for what
@@ -118,8 +119,15 @@ class AbstractTask(eqx.Module):
             The axes.
 
         Raises:
+            ValueError: not one trial, or no axes.
             ImportError: matplotlib is not installed.
         """
+        check_kind("trial", trial, Trial)
+        if np.ndim(trial.inputs) != 2:
+            raise ValueError(
+                "Argument `trial` must be one trial, with inputs (time, channels), but they have "
+                f"shape {np.shape(trial.inputs)}."
+            )
         targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
         rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
         rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}

@@ -231,7 +231,7 @@ def test_no_fixed_point_is_said_and_not_hidden(monkeypatch):
     class Failed:
         succeeded = False
 
-    import organics_ode._certificate as module
+    import organics_ode.stability._certificate as module
 
     monkeypatch.setattr(module, "fixed_point", lambda *args, **options: Failed())
     found = certify(zoo.organics(), zoo.input_of(zoo.organics()))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from organics_ode._lock import locked
+from organics_ode.storage._lock import locked
 with locked("checkpoint", Path(sys.argv[1])):
     child = os.fork()
     if child:

@@ -56,9 +56,7 @@ def test_a_quantity_without_validation_has_one_line_and_no_legend():
 
 
 def test_a_missing_quantity_is_an_error_that_names_what_there_is():
-    with pytest.raises(
-        KeyError, match=r"No record has 'accuracy'; there are .*gradient_norm, loss"
-    ):
+    with pytest.raises(ValueError, match=r"`name` must be one of gradient_norm, loss, .*accuracy"):
         oo.plot_history(oo.History(RECORDS), "accuracy")
     assert not pyplot.get_fignums()  # and leaves no empty figure behind
 
@@ -145,6 +143,11 @@ def test_many_eigenvalues_are_shown_as_a_density():
     assert abs(centers[:, 0].min() - values.real.min()) < 0.2
     assert abs(centers[:, 1].max() - values.imag.max()) < 0.2
     assert ax.get_ylabel() == "Im λ (1/ms)" and len(ax.child_axes) == 1
+
+
+def test_abscissae_that_rounding_parts_are_one_bar():
+    (outline,) = oo.plot_abscissae(np.array([-0.1, np.nextafter(-0.1, -1)]), bins=3).patches
+    assert outline.get_xy()[:, 1].max() == 2
 
 
 def test_abscissae_are_shown_as_a_histogram():
@@ -286,7 +289,7 @@ def test_a_bifurcation_shows_stable_and_unstable_branches_and_events(name):
 
 def test_a_bifurcation_of_another_variable_is_an_error():
     diagram = planar.bifurcation(one_unit(), [0.0], "W_r", [0.5, 0.6])
-    with pytest.raises(ValueError, match=r"^Argument `name` must be y or a, but it is 'b'"):
+    with pytest.raises(ValueError, match=r"^Argument `name` must be one of y, a, but it is 'b'"):
         oo.plot_bifurcation(diagram, "b")
     assert not pyplot.get_fignums()
 

@@ -110,7 +110,7 @@ PLOTS = {
     "leading": (lambda v: oo.plot_leading_eigenvalues(TS, v), {"spectra"}),
     "leading over": (
         lambda v: oo.plot_leading_eigenvalues(v, kinds()["spectra"]),
-        {"vector", "nothing finite"},
+        {"vector"},
     ),
     "state space": (oo.plot_state_space, {"matrix", "square", "trials"}),
     "psychometric": (oo.plot_psychometric, set()),

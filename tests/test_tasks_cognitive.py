@@ -172,6 +172,11 @@ def test_what_a_psychometric_fit_refuses():
         tasks.fit_psychometric(tasks.psychometric([1, 1], [True, False]))
     with pytest.raises(ValueError, match="Argument `curve` must rise with the strength"):
         tasks.fit_psychometric(tasks.psychometric([0, 0, 1, 1], [True, True, True, False]))
+    curve = tasks.psychometric([0, 0, 1, 1], [False, True, True, True])
+    with pytest.raises(ValueError, match="Argument `curve` must have two strengths or more"):
+        tasks.fit_psychometric(curve._replace(strengths=np.zeros(2)))
+    with pytest.raises(ValueError, match="Argument `curve` must have finite strengths"):
+        tasks.fit_psychometric(curve._replace(strengths=np.array([0.0, np.nan])))
     parted = tasks.psychometric([-1, -1, 1, 1], [False, False, True, True])
     assert 0 < tasks.fit_psychometric(parted).threshold < 0.5
 
@@ -469,6 +474,8 @@ def test_what_does_not_look_like_an_environment_is_refused():
         tasks.NeurogymTask(object(), length=12)
     with pytest.raises(ValueError, match="`length` must hold the longest trial, but it is 5"):
         tasks.NeurogymTask(Bandit(), length=5)
+    with pytest.raises(ValueError, match="Argument `actions` must be at most 65536"):
+        tasks.NeurogymTask(Bandit(), length=12, actions=2**70)
     wrapped = SimpleNamespace(unwrapped=Bandit())
     assert tasks.NeurogymTask(wrapped, length=12).input_size == 3
 

@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .._checks import check_positive_integer, check_positive_number, is_traced, refuse
+from .._checks import (
+    check_kind,
+    check_positive_integer,
+    check_positive_number,
+    is_traced,
+    refuse,
+)
 from ..cells import Euler
 from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState, Parameter
 from ..dynamics import unroll
@@ -76,11 +82,13 @@ def _stopped(tree: Any) -> Any:
 
 def readout_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
     """n alone."""
+    check_kind("network", network, FeedbackNetwork)
     return (network.n,)
 
 
 def all_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
     """χ, m, n, I and W_x; g only scales χ."""
+    check_kind("network", network, FeedbackNetwork)
     return (network.chi, network.m, network.n, network.I, network.W_x)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .._checks import a_or_an, refuse
+
 # Okabe and Ito's palette.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
@@ -9,11 +11,13 @@ PURPLE, SKY = "#CC79A7", "#56B4E9"
 
 def axes_of(ax: Any) -> Any:
     """The given axes, or those of a new figure."""
-    if ax is not None:
-        return ax
     try:
-        from matplotlib import pyplot
+        from matplotlib import axes, pyplot
     except ImportError as error:
         message = "Plots need matplotlib: pip install 'organics_ode[examples]'."
         raise ImportError(message) from error
-    return pyplot.subplots()[1]
+    if ax is None:
+        return pyplot.subplots()[1]
+    if not isinstance(ax, axes.Axes):
+        refuse("ax", "be matplotlib axes", f"it is {a_or_an(type(ax).__name__)}")
+    return ax

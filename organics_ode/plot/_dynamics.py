@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import refuse
+from .._checks import check_choice, check_kind
 from ..dynamics import Trajectory
 from ..noise import Paths
 from ..training import FitResult, History
 from ._axes import axes_of
-from ._read import check_kind, read_path, read_units
+from ._read import read_path, read_units
 
 
 def plot_history(
@@ -27,14 +27,13 @@ def plot_history(
         The axes.
 
     Raises:
-        ValueError: not a history.
-        KeyError: no record has the quantity.
+        ValueError: not a history, or no record has the quantity.
     """
     history = history.history if isinstance(history, FitResult) else history
     check_kind("history", history, History)
-    values = history[name]  # Before a figure is made: the name may be wrong.
+    check_choice("name", name, sorted({key for record in history.records for key in record}))
     ax = axes_of(ax)
-    ax.plot(history.steps(name), values, **{"lw": 0.8, "label": "training"} | kw)
+    ax.plot(history.steps(name), history[name], **{"lw": 0.8, "label": "training"} | kw)
     validation = f"validation_{name}"
     if len(history.steps(validation)):
         ax.plot(history.steps(validation), history[validation], "o-", ms=3, label="validation")
@@ -62,9 +61,7 @@ def plot_trajectory(
         ValueError: an argument is bad.
     """
     ts, states = read_path("trajectory", trajectory)
-    names = states._fields
-    if name not in names:
-        refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
+    check_choice("name", name, states._fields)
     values = np.asarray(getattr(states, name)).reshape(len(ts), -1)
     shown = values[:, read_units(units, values.shape[1])]
     ax = axes_of(ax)

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from .. import planar
-from .._checks import check_positive_integer, refuse
+from .._checks import check_choice, check_kind, check_positive_integer
 from ..circuits import AbstractCircuit
 from ._axes import BLUE, GREEN, PURPLE, RED, axes_of
-from ._read import check_kind
 
 Point = tuple[int, int]  # (number of the value, number of the fixed point there)
 _BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc")
@@ -73,8 +72,7 @@ def plot_bifurcation(bifurcation: planar.Bifurcation, name: str = "y", ax: Any =
         ValueError: an argument is bad.
     """
     check_kind("bifurcation", bifurcation, planar.Bifurcation)
-    if name not in ("y", "a"):
-        refuse("name", "be y or a", f"it is {name!r}")
+    check_choice("name", name, ("y", "a"))
     field = np.asarray(getattr(bifurcation.states, name))
     ax = axes_of(ax)
     for is_stable in (True, False):

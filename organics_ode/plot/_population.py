@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import refuse
+from .._checks import check_kind, refuse
 from ..equilibria import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
 from ._axes import BLUE, GREEN, ORANGE, axes_of
-from ._read import check_kind, read_numbers, read_units
+from ._read import read_names, read_numbers, read_units
 
 
 def plot_tuning(tuning: Tuning, ax: Any = None, units: Any = None, **kw: Any) -> Any:
@@ -51,7 +51,7 @@ def plot_selectivity(
         The axes.
 
     Raises:
-        ValueError: not one `MixedSelectivity`, or one that is NaN for want of trials.
+        ValueError: not one `MixedSelectivity`, one that is NaN for want of trials, or bad names.
     """
     check_kind("shares", shares, MixedSelectivity)
     within = read_numbers("shares", shares.within, "(n,)", 1)
@@ -59,7 +59,8 @@ def plot_selectivity(
         refuse("shares", "be finite", "they are NaN: a cell of the two variables has no trial")
     order = np.argsort(within, kind="stable")
     parts = (shares.first, shares.second, shares.interaction)
-    labels, bottom = (*names, "interaction"), np.zeros(len(order))
+    labels = (*read_names("names", names, 2, "variables"), "interaction")
+    bottom = np.zeros(len(order))
     ax = axes_of(ax)
     for part, label, color in zip(parts, labels, (BLUE, ORANGE, GREEN), strict=True):
         values = np.asarray(part)[order]

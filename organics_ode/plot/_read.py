@@ -1,19 +1,16 @@
 """What plots are given: read as plain arrays, or refused before a figure is made."""
 
+import math
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
-from .._checks import a_or_an, refuse
+from .._checks import a_or_an, is_key, refuse, shown
 
 _PLAIN = (int, float, complex, list, tuple, range)
-
-
-def check_kind(name: str, value: Any, kind: type) -> None:
-    if not isinstance(value, kind):
-        refuse(name, f"be {a_or_an(kind.__name__)}", f"it is {a_or_an(type(value).__name__)}")
 
 
 def read_numbers(name: str, value: Any, axes: str, *ndims: int) -> Float[np.ndarray, "..."]:
@@ -75,6 +72,22 @@ def read_units(units: Any, count: int) -> Int[np.ndarray, " chosen"] | Bool[np.n
     if not is_mask and not (is_index and np.all((chosen >= -count) & (chosen < count))):
         refuse("units", must, f"it is {units!r}")
     return chosen
+
+
+def read_names(name: str, value: Any, count: int, of: str) -> list[str]:
+    """As many names, each a text or a number."""
+    is_array = hasattr(value, "dtype") and not is_key(value)
+    names, must = np.asarray(value).tolist() if is_array else value, f"name {count} {of}"
+    if not (isinstance(names, str | list | tuple | range) and all(map(_is_name, names))):
+        refuse(name, must, f"it is {shown(value)}")
+    if len(names) != count:
+        refuse(name, must, f"there are {len(names)}")
+    return [str(each) for each in names]
+
+
+def _is_name(value: Any) -> bool:
+    is_number = isinstance(value, numbers.Real) and math.isfinite(value)
+    return isinstance(value, str) or is_number
 
 
 def read_periods(periods: Any, count: int) -> dict[str, tuple[int, int]]:

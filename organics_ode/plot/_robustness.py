@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from .. import robustness
+from .._checks import check_kind
 from ._axes import BLUE, GREEN, ORANGE, RED, axes_of
-from ._read import check_kind
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 

@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._checks import refuse
+from .._checks import check_flag, check_kind, refuse
 from ..stability import Energy
 from ._axes import GREEN, ORANGE, axes_of
-from ._read import check_kind, leave_out, read_abscissae, read_eigenvalues, read_path
+from ._read import leave_out, read_abscissae, read_eigenvalues, read_path
 
 _HZ = 1000 / (2 * math.pi)  # of an angular frequency in 1/ms
 _BOUNDARY = {"color": "0.3", "lw": 1, "ls": "--", "zorder": 0}
@@ -82,7 +82,8 @@ def plot_abscissae(abscissae: Any, ax: Any = None, **kw: Any) -> Any:
     """
     values, note = leave_out("abscissae", read_abscissae("abscissae", abscissae))
     ax = axes_of(ax)
-    ax.hist(values, **{"bins": 30, "histtype": "stepfilled", "alpha": 0.7} | kw)
+    style = {"bins": 30, "range": _span(values), "histtype": "stepfilled", "alpha": 0.7}
+    ax.hist(values, **style | kw)
     ax.axvline(0, **_BOUNDARY)
     ax.set(xlabel=f"spectral abscissa (1/ms){note}", ylabel="count")
     return ax
@@ -112,7 +113,7 @@ def plot_energy(
         refuse("energy", "be one energy", f"it is a batch of shape {energy.kind.shape}")
     ts, states = read_path("trajectory", trajectory)
     parts = {}
-    if terms:
+    if check_flag("terms", terms):
         parts["reconstruction"] = jax.vmap(energy.reconstruction)(states).sum(axis=-1)
         parts["normalization"] = jax.vmap(energy.normalization)(states).sum(axis=-1)
     ax = axes_of(ax)
@@ -121,6 +122,14 @@ def plot_energy(
         ax.plot(ts, np.asarray(values), lw=1.2, color=color, label=name)
     ax.set(yscale="log", xlabel="time (ms)", ylabel="energy")
     return ax
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """From the smallest to the largest, and wide enough for bins where rounding parts them."""
+    low, high = values.min(), values.max()
+    middle, half = low / 2 + high / 2, high / 2 - low / 2
+    half = max(half, 1e-6 * abs(middle))
+    return middle - half, middle + half
 
 
 def _draw_plane(ax: Any, note: str) -> None:

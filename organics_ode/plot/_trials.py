@@ -7,7 +7,7 @@ import numpy as np
 
 from .._checks import a_or_an, check_positive_integer, refuse
 from ._axes import BLUE, axes_of
-from ._read import read_numbers, read_periods
+from ._read import read_names, read_numbers, read_periods
 
 _DOTTED = {"color": "0.6", "lw": 0.8, "ls": ":", "zorder": 0}
 
@@ -40,6 +40,8 @@ def plot_leading_eigenvalues(
     ts = read_numbers("ts", ts, "(time,)", 1)
     if not hasattr(spectra, "eigenvalues"):
         refuse("spectra", "be a Spectrum over time", f"it is {a_or_an(type(spectra).__name__)}")
+    if not np.isfinite(ts).all():
+        refuse("ts", "be finite", "it holds NaN or infinite values")
     count = check_positive_integer("count", count)
     real, marks = np.real(np.asarray(spectra.eigenvalues)), read_periods(periods, len(ts))
     if real.ndim != 2 or len(real) != len(ts):
@@ -86,11 +88,11 @@ def plot_state_space(
     paths = paths[None] if paths.ndim == 2 else paths
     paths = np.where(np.isfinite(paths), paths, np.nan)
     starts = [(name, start) for name, (start, _) in read_periods(periods, paths.shape[1]).items()]
-    if labels is not None and len(labels) != len(paths):
-        refuse("labels", f"name {len(paths)} trajectories", f"there are {len(labels)}")
+    if labels is not None:
+        labels = read_names("labels", labels, len(paths), "trajectories")
     ax = axes_of(ax)
     for i, path in enumerate(paths):
-        name = {} if labels is None else {"label": str(labels[i])}
+        name = {} if labels is None else {"label": labels[i]}
         (line,) = ax.plot(path[:, 0], path[:, 1], **{"lw": 1.2} | name | kw)
         color = line.get_color()
         ax.plot(*path[0, :2], marker="o", ms=4, color=color, ls="")

@@ -125,7 +125,7 @@ OF_CIRCUITS = ("circuit", "cell", "network", "model", "tree")
 VALUES = NONSENSE | DOUBTFUL | CIRCUITS
 NAMED = re.compile(r"Arguments? `[A-Za-z_0-9.\[\]]+`")
 # Results that say by themselves that there is none.
-REPORTED = (RuntimeError,)
+REPORTED = (RuntimeError, FileNotFoundError)
 # What means something in an argument after all.
 MEANT = {
     ("text", "path"),
@@ -138,6 +138,11 @@ MEANT = {
     ("a class", "activation"),
     ("a key", "key"),
     ("text", "name"),
+    ("complex", "spectra"),
+    ("an array of complex", "spectra"),
+    ("a ragged list", "spectra"),
+    ("a list of text", "labels"),
+    ("a list of text", "names"),
 }
 
 # Of these NaN is documented: no answer, no trial, no such state, nothing to divide by.

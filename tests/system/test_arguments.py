@@ -1,11 +1,60 @@
 """Bad arguments are refused by name; the whole attack is `attack_arguments.py`."""
 
+import enum
+import inspect
+
 import jax
 import pytest
 from attack_arguments import cases, outcome
+from calls import CALLS
+from objects import NAMESPACES
+
+import organics_ode as oo
+from organics_ode import feedback, mean_field, planar, population, robustness
 
 # Quick to call, and with one argument at least of every kind.
-QUICK = ("ornstein_uhlenbeck", "unroll", "ORGaNICs.random", "Bounded", "jacobian", "simulate")
+QUICK = (
+    *("ornstein_uhlenbeck", "unroll", "ORGaNICs.random", "Bounded", "jacobian", "simulate"),
+    *("plot_state_space", "tasks.NeurogymTask", "tasks.ReactionTime", "tasks.fit_psychometric"),
+)
+
+# Public, and called by no user: what comes out of functions, each a class of its own.
+RESULTS = (
+    *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
+    *(oo.Paths, oo.SlowPoints, oo.Spectrum, oo.Trajectory),
+    *(feedback.Attractors, feedback.Trained),
+    *(mean_field.Chaos, mean_field.LeastSquares, mean_field.Solutions),
+    *(planar.Bifurcation, planar.PlanarFixedPoints),
+    *(population.PrincipalComponents, robustness.PhaseDiagram),
+)
+
+
+def public_callables():
+    """Of every public namespace what it names."""
+    for space in NAMESPACES:
+        for name, value in vars(space).items():
+            home = getattr(value, "__module__", "").partition(".")[0]
+            if callable(value) and home in ("organics_ode", "tasks") and not name.startswith("_"):
+                yield f"{space.__name__}.{name}", value
+
+
+def needs_no_call(value):
+    """What nobody calls: results, abstract classes, and those whose constructor is Python's."""
+    if not inspect.isclass(value):
+        return False
+    is_python = issubclass(value, BaseException | enum.Enum | tuple)
+    return is_python or value in RESULTS or value.__name__.startswith("Abstract")
+
+
+def test_every_public_function_and_class_has_a_call():
+    called = {inspect.unwrap(call.function) for call in CALLS.values()}
+    missing = {
+        name
+        for name, value in public_callables()
+        if inspect.unwrap(value) not in called and not needs_no_call(value)
+    }
+    assert missing == set()
+    assert not called & set(RESULTS)
 
 
 def check(some):

@@ -1,0 +1,131 @@
+"""Calls of the classes: circuits, cells, inputs, parameters, models."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import zoo
+from calls_parts import TS, Call, cell, circuit, classifier, draw, geometry, key, rate, state
+
+import organics_ode as oo
+
+
+def _random(seed, **more):
+    return {"input_size": 2, "size": 3, "key": key(seed)} | more
+
+
+CALLS: dict[str, Call] = {
+    "Bounded": Call(
+        oo.Bounded, lambda s: {"value": 1 + draw(s, 2), "low": 0.5, "high": 3.0 + 0.1 * s}
+    ),
+    "Connectivity": Call(
+        oo.Connectivity,
+        lambda s: {
+            "value": draw(s, 2, 2),
+            "mask": np.ones((2, 2), bool),
+            "signs": np.array([1, 1]),
+        },
+    ),
+    "Frozen": Call(oo.Frozen, lambda s: {"value": draw(s, 2)}, free=("value",)),
+    "NonNegative": Call(oo.NonNegative, lambda s: {"value": draw(s, 2)}),
+    "Positive": Call(oo.Positive, lambda s: {"value": draw(s, 2)}),
+    "SpectralBound": Call(
+        oo.SpectralBound, lambda s: {"value": draw(s, 2, 2), "bound": 3.0 + 0.1 * s}
+    ),
+    "Constant": Call(oo.Constant, lambda s: {"value": draw(s, 2)}),
+    "LinearInput": Call(oo.LinearInput, lambda s: {"ts": TS + s, "values": draw(s, 3, 2)}),
+    "ZeroOrderHold": Call(oo.ZeroOrderHold, lambda s: {"ts": TS + s, "values": draw(s, 3, 2)}),
+    "FunctionInput": Call(oo.FunctionInput, lambda s: {"function": lambda t: t * jnp.ones(1)}),
+    "Noise": Call(oo.Noise, lambda s: {"additive": 0.1 + 0.01 * s, "proportional": 0.1}),
+    "Euler": Call(oo.Euler, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
+    "RungeKutta": Call(oo.RungeKutta, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
+    "ShuOsher": Call(oo.ShuOsher, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
+    **{
+        scheme.__name__: Call(scheme, lambda s: {})
+        for scheme in (oo.CoarseStep, oo.DerivativeSkip, oo.StateSkip)
+    },
+    "TemporalSkip": Call(
+        oo.TemporalSkip,
+        lambda s: {
+            "cell": cell(s),
+            "scheme": oo.StateSkip(),
+            "length": 3,
+            "beta": min(1.0, 0.1 + 0.01 * s),
+        },
+    ),
+    "SkipSchedule": Call(oo.SkipSchedule, lambda s: {"scheme": oo.StateSkip(), "length": 3}),
+    "Readout": Call(
+        oo.Readout, lambda s: {"W_out": draw(s, 2, 3), "b_out": draw(s, 2), "activation": None}
+    ),
+    "Readout.random": Call(
+        oo.Readout.random, lambda s: {"size": 4, "output_size": 2, "key": key(s)}
+    ),
+    "SequenceClassifier": Call(
+        oo.SequenceClassifier,
+        lambda s: {"cell": cell(s), "readout": classifier(s).readout, "state0": state(s)},
+    ),
+    "SequenceToSequence": Call(
+        oo.SequenceToSequence,
+        lambda s: {"cell": cell(s), "readout": classifier(s).readout, "state0": state(s)},
+    ),
+    "ORGaNICs": Call(oo.ORGaNICs, lambda s: zoo.values(2, 1, seed=s) | {"exponent": 2.0}),
+    "GatedORGaNICs": Call(
+        oo.GatedORGaNICs, lambda s: zoo.gated_values(2, 1, seed=s) | {"exponent": 2.0}
+    ),
+    "RateNetwork": Call(
+        oo.RateNetwork,
+        lambda s: {
+            "W": draw(s, 3, 3),
+            "W_in": draw(s, 3, 1),
+            "b": draw(s, 3),
+            "tau": 50.0 + s,
+            "noise": 0.1,
+            "tau_noise": 100.0,
+            "input_units": (0, 3),
+        },
+    ),
+    "FeedbackNetwork": Call(
+        oo.FeedbackNetwork,
+        lambda s: {
+            "chi": draw(s, 3, 3),
+            "m": draw(s, 3),
+            "n": draw(s, 3),
+            "I": draw(s, 3),
+            "g": 0.5 + 0.01 * s,
+            "W_x": draw(s, 3, 1),
+        },
+    ),
+    "FixedPointLayer": Call(
+        oo.FixedPointLayer,
+        lambda s: {
+            "W_zx": draw(s, 2, 2),
+            "W_bx": draw(s, 2, 2),
+            "W": draw(s, 2, 2),
+            "sigma": 0.1 + 0.01 * s,
+            "beta0": draw(s, 2),
+            "W_r": None,
+            "exponent": 2.0,
+        },
+    ),
+    "Noisy": Call(oo.Noisy, lambda s: {"network": rate(s)}),
+    "ORGaNICs.random": Call(
+        oo.ORGaNICs.random, lambda s: _random(s, sigma=0.1 + 0.01 * s, tau_y=2.0 + s)
+    ),
+    "GatedORGaNICs.random": Call(
+        oo.GatedORGaNICs.random, lambda s: _random(s, sigma=0.1 + 0.01 * s, tau_y=20.0 + s)
+    ),
+    "RateNetwork.random": Call(
+        oo.RateNetwork.random,
+        lambda s: _random(s, noise=0.1, mask=None, excitatory=0.8, tau=50.0 + s),
+    ),
+    "FeedbackNetwork.random": Call(
+        oo.FeedbackNetwork.random,
+        lambda s: {"size": 4, "geometry": geometry(s), "c": 0.4, "g": 0.5, "key": key(s)},
+    ),
+    "FixedPointLayer.random": Call(oo.FixedPointLayer.random, lambda s: _random(s, sigma=1.0)),
+    "GRU.random": Call(oo.GRU.random, _random),
+    "LSTM.random": Call(oo.LSTM.random, _random),
+    "GRU": Call(oo.GRU, lambda s: {"cell": eqx.nn.GRUCell(2, 3, key=key(s))}),
+    "LSTM": Call(oo.LSTM, lambda s: {"cell": eqx.nn.LSTMCell(2, 3, key=key(s))}),
+    "LogitNormal": Call(oo.LogitNormal, lambda s: {"shortest": 10.0 + s}),
+    "LogUniform": Call(oo.LogUniform, lambda s: {"low": 1.0, "high": 10.0 + s, "bound": None}),
+}
