@@ -29,7 +29,7 @@ from ..storage import (
     unflatten,
     write,
 )
-from ._fingerprint import Fingerprint, changes, fingerprint, summary
+from ._fingerprint import Fingerprint, changes, describe
 from ._history import CannotWrite, Columns, History
 from ._objective import State
 
@@ -80,7 +80,7 @@ class Checkpoints:
         self.last: int | None = None  # the step of the last whole checkpoint
         self._found = None
         if self.path is not None:
-            self._of = _describe(**of)
+            self._of = describe(**of)
 
     def resume(self, first: Progress, total: int, argument: str = "steps") -> Progress:
         """The training where the file left it, or the `first` where there is none.
@@ -271,17 +271,6 @@ def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any)
         checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
         if checkpoint is None:
             refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
-
-
-def _describe(*, model: PyTree, batches: Any, **others: Any) -> dict[str, Fingerprint]:
-    """What a training is of, by argument of `fit`."""
-    of = {"model": summary(model)}
-    # Of a function of the user's, lists and dicts may be its scratch paper.
-    of["batches"] = fingerprint(batches, mutable=isinstance(batches, eqx.Module))
-    return of | {
-        name: fingerprint(value, mutable=name in ("optimizer", "validation"))
-        for name, value in others.items()
-    }
 
 
 def _like(first: Progress) -> Checkpoint:

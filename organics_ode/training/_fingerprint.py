@@ -43,6 +43,17 @@ def summary(model: PyTree) -> Fingerprint:
     return {jax.tree_util.keystr(path).removeprefix("."): _moments(leaf) for path, leaf in leaves}
 
 
+def describe(*, model: PyTree, batches: Any, **others: Any) -> dict[str, Fingerprint]:
+    """What a training is of, by argument of `fit`."""
+    of = {"model": summary(model)}
+    # Of a function of the user's, lists and dicts may be its scratch paper.
+    of["batches"] = fingerprint(batches, mutable=isinstance(batches, eqx.Module))
+    return of | {
+        name: fingerprint(value, mutable=name in ("optimizer", "validation"))
+        for name, value in others.items()
+    }
+
+
 def changes(argument: str, saved: Fingerprint, here: Fingerprint) -> Iterator[str]:
     """What differs; parts of what differs already are left out."""
     reported: list[str] = []

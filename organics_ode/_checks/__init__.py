@@ -1,0 +1,29 @@
+"""Checks of arguments, with one wording: "Argument `x` must …, but …."."""
+
+from ._arrays import (
+    as_float_array as as_float_array,
+    as_known_array as as_known_array,
+    as_times as as_times,
+    check_finite as check_finite,
+    check_increasing as check_increasing,
+    check_nonnegative as check_nonnegative,
+    check_positive as check_positive,
+    check_precision as check_precision,
+    check_shape as check_shape,
+    common_dtype as common_dtype,
+    shape_of as shape_of,
+)
+from ._errors import a_or_an as a_or_an, is_traced as is_traced, refuse as refuse, shown as shown
+from ._single import (
+    check_choice as check_choice,
+    check_flag as check_flag,
+    check_kind as check_kind,
+    check_positive_integer as check_positive_integer,
+    check_positive_number as check_positive_number,
+    is_key as is_key,
+    read_integer as read_integer,
+    read_key as read_key,
+    read_number as read_number,
+    read_scalar as read_scalar,
+)
+from ._states import check_state as check_state, fields_of as fields_of

@@ -1,0 +1,160 @@
+"""Arrays of numbers, read and checked."""
+
+import contextlib
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ._errors import is_traced, refuse, shown
+from ._single import is_key
+
+
+def common_dtype(*values: Any) -> jnp.dtype:
+    """The widest floating dtype among arrays; Python numbers and integers do not count."""
+    dtypes = [v.dtype for v in values if hasattr(v, "dtype") and not is_key(v)]
+    floats = [d for d in dtypes if jnp.issubdtype(d, jnp.floating)]
+    default = jnp.zeros(()).dtype
+    if not floats:
+        return default
+    # Each by itself first: of float64 where it is switched off JAX would warn without a name.
+    floats = [jax.dtypes.canonicalize_dtype(d) for d in floats]
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*floats)
+
+
+def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
+    """The value as a real floating array; known at trace time if the given one was."""
+    if is_traced(value):
+        return _as_float_array(name, value, dtype)
+    with jax.ensure_compile_time_eval():
+        return _as_float_array(name, value, dtype)
+
+
+def _as_float_array(name: str, value: Any, dtype: Any) -> Array:
+    if is_key(value):
+        refuse(name, "hold real numbers", "it is a PRNG key")
+    try:
+        array = _read_array(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
+        ) from error
+    if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
+        refuse(name, "hold real numbers", f"its dtype is {array.dtype}")
+    dtype = jax.dtypes.canonicalize_dtype(common_dtype(array) if dtype is None else dtype)
+    if isinstance(array, np.ndarray):
+        with np.errstate(over="ignore"):
+            narrow = array.astype(dtype)
+        _check_kept(name, array, narrow)
+        array = narrow
+    return jnp.asarray(array, dtype)
+
+
+def _read_array(value: Any) -> Any:
+    """An array of JAX as it is, anything else by numpy: it holds what a narrower type does not."""
+    if isinstance(value, jax.Array):
+        return value
+    try:
+        array = np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.asarray(value)
+    # Integers beyond 64 bits come as objects.
+    if array.dtype == object and None not in array.ravel():
+        array = array.astype(float)
+    if not jnp.issubdtype(array.dtype, jnp.number) and array.dtype != bool:
+        raise TypeError
+    return array
+
+
+def _check_kept(name: str, given: np.ndarray, narrow: np.ndarray) -> None:
+    """Rounding is expected; numbers that become infinite, or all 0, are told."""
+    is_lost = np.isfinite(given) & ~np.isfinite(narrow)
+    if not is_lost.any() and given.any() and not narrow.any():
+        is_lost = given != 0
+    if is_lost.any():
+        one = np.flatnonzero(is_lost.ravel())[0]
+        found = f"{given.ravel()[one]:g} is {narrow.ravel()[one]:g} there"
+        must = f"hold numbers within the range of {narrow.dtype}"
+        refuse(name, must, f"{found}; compute in float64 (jax_enable_x64) or in other units")
+
+
+def as_times(name: str, value: Any, dtype: Any = None) -> Array:
+    """Finite times that increase strictly; it is told where only the cast makes two of them one."""
+    times = check_finite(name, as_float_array(name, value, dtype))
+    if times.ndim == 1 and not is_traced(times):
+        given = np.asarray(value, float)
+        merged = (np.diff(given) > 0) & (np.diff(np.asarray(times)) <= 0)
+        if merged.any():
+            i = int(np.argmax(merged))
+            pair = f"{float(given[i])} and {float(given[i + 1])}"
+            found = f"its entries {i} and {i + 1}, {pair}, are one there"
+            remedy = "compute in float64 (jax_enable_x64), or begin nearer to 0"
+            refuse(name, f"increase strictly in {times.dtype}", f"{found}; {remedy}")
+    return check_increasing(name, times)
+
+
+def check_shape(name: str, array: Array, shape: tuple[int, ...], letters: str) -> None:
+    if array.shape == shape:
+        return
+    hint = " (is it transposed?)" if array.shape == shape[::-1] else ""
+    refuse(name, f"have shape {letters} = {shape}", f"it has shape {array.shape}{hint}")
+
+
+def check_finite(name: str, array: Array) -> Array:
+    found = "it holds NaN or infinite values"
+    return _check(array, lambda a: ~jnp.isfinite(a), name, "be finite", found)
+
+
+def check_positive(name: str, array: Array) -> Array:
+    return _check(array, lambda a: a <= 0, name, "be positive", "its smallest value is {low}")
+
+
+def check_nonnegative(name: str, array: Array) -> Array:
+    return _check(array, lambda a: a < 0, name, "not be negative", "its smallest value is {low}")
+
+
+def check_increasing(name: str, array: Array) -> Array:
+    found = "its entries {i} and {j} do not"
+    return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
+
+
+def as_known_array(name: str, value: Any) -> np.ndarray:
+    """The value as an array of numpy, of numbers or of bool."""
+    array = None
+    if not is_traced(value) and not is_key(value):
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            array = np.asarray(value)
+    if array is None or not (array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)):
+        refuse(name, "be an array", f"it is {shown(value)}")
+    return array
+
+
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """The shape of an array, a number or a list of lists."""
+    try:
+        return np.shape(value)
+    except (TypeError, ValueError):  # a ragged list
+        refuse(name, "be an array of numbers", f"it is {shown(value)}")
+
+
+def check_precision(name: str, dtype: Any) -> None:
+    """Refuse half precision where eigenvalues and linear equations are asked for."""
+    if jnp.finfo(dtype).bits < 32:
+        must = "be in float32 or float64 here: there is no LAPACK for half precision"
+        refuse(name, must, f"it is in {dtype}; make it of arrays in float32 for this")
+
+
+def _check(array: Array, is_bad: Any, name: str, must: str, found: str) -> Array:
+    """ValueError for values known now, a run-time error for traced ones."""
+    if is_traced(array):
+        return eqx.error_if(array, is_bad(array), f"Argument `{name}` must {must}.")
+    with jax.ensure_compile_time_eval():
+        bad = np.asarray(is_bad(array)).ravel()
+        if bad.any():
+            i = int(np.argmax(bad))
+            refuse(name, must, found.format(low=jnp.min(array), i=i, j=i + 1))
+    return array

@@ -1,0 +1,28 @@
+"""One wording of errors: "Argument `x` must …, but …."."""
+
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+
+def refuse(name: str, must: str, found: str) -> NoReturn:
+    """Raise the library's ValueError for one argument."""
+    raise ValueError(f"Argument `{name}` must {must}, but {found}.")
+
+
+def is_traced(value: Any) -> bool:
+    return isinstance(value, Tracer)
+
+
+def shown(value: Any) -> str:
+    """The value in an error: short, and arrays by dtype and shape."""
+    if isinstance(value, jax.Array | np.ndarray) and np.ndim(value):
+        return f"an array of {value.dtype} of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def a_or_an(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIOaeio' else 'a'} {noun}"
