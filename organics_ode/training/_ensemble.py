@@ -29,7 +29,7 @@ from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_int
 from ._history import EnsembleResult, History
 from ._loop import Loop, run_loop
 from ._losses import accuracy, cross_entropy
-from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
+from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack, where
 from ._objective import (
     Loss,
     State,
@@ -222,8 +222,8 @@ def _ensemble_step(run: _Run, members: _Member, batch: Batch) -> tuple[_Member, 
         was_running = member.is_running
         is_finite = jnp.isfinite(values["loss"]) & jnp.isfinite(values["gradient_norm"])
         goes_on = was_running & is_finite
-        state = _where(goes_on, new, member.state)
-        good = _where(goes_on, member.state.model, member.good)
+        state = where(goes_on, new, member.state)
+        good = where(goes_on, member.state.model, member.good)
         values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
         taken = jnp.where(was_running, member.taken + 1, member.taken)
         return _Member(state, member.hyperparameters, good, goes_on, taken), values
@@ -256,7 +256,7 @@ def _last_good(members: _Member) -> tuple[PyTree, Bool[Array, " members"], Int[A
         leaves = jax.tree.leaves(eqx.filter(member.state.model, eqx.is_inexact_array))
         is_finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
         is_good = member.is_running & is_finite
-        return _where(is_good, member.state.model, member.good), is_good, member.taken
+        return where(is_good, member.state.model, member.good), is_good, member.taken
 
     return eqx.filter_vmap(last)(members)
 
@@ -293,10 +293,6 @@ def _tell(ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | Non
                 explain(model, batch, loss, metric, len(batch.inputs))
             except ValueError as error:
                 warnings.warn(f"Member {i} ended at step {ended.steps[i]}: {error}", stacklevel=3)
-
-
-def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
 
 
 def _shared(batches: Callable[[int], Batch], mesh: Mesh | None) -> Callable[[int], Batch]:
