@@ -140,15 +140,18 @@ def _read_scale(scale: Any, like: Any) -> Float[Array, " d"] | None:
 @eqx.filter_jit
 def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
+    # Each method has a batch of its own: in one batch every start would wait for all four.
+    routed = v
+    for i, route in enumerate(_METHODS):
+        own = slice(i, None, len(_METHODS))
+        ends = in_turns(lambda v, route=route: route(e, e.point(v), jnp.asarray(True)).v, v[own])
+        routed = routed.at[own].set(ends)
 
-    def one(v: Array, method: Array) -> tuple[Array, Array]:
-        point = e.point(v)
-        for index, route in enumerate(_METHODS):
-            point = route(e, point, method == index)
-        point = polish(e, point)
+    def polished(v: Array) -> tuple[Array, Array]:
+        point = polish(e, e.point(v))
         return point.v, point.residual
 
-    return in_turns(one, v, jnp.arange(len(v)) % len(_METHODS))
+    return in_turns(polished, routed)
 
 
 @eqx.filter_jit
