@@ -652,3 +652,20 @@ def test_a_point_of_a_continuum_is_marginal_wherever_it_is_asked():
         oo.energy(circuit, np.zeros(1), state0=start)
     failed = eqx.tree_at(lambda p: p.abscissa, point, jnp.asarray(-1.0))
     assert failed.is_stable and not failed.is_marginal
+
+
+@pytest.mark.parametrize("name", ["organics identity", "gated identity"])
+def test_what_is_known_is_not_searched_for(name):
+    make = {"organics identity": zoo.organics, "gated identity": zoo.gated}[name]
+    circuit = make(identity=True)
+    if name == "gated identity":
+        gates = [jnp.zeros_like(circuit.W_by0)] * 4
+        where = lambda c: (c.W_by0, c.W_ba0, c.W_by1, c.W_ba1)  # noqa: E731
+        circuit = eqx.tree_at(where, circuit, gates)
+    x = zoo.input_of(circuit)
+    direct, searched = oo.fixed_point(circuit, x), eqx.filter_jit(oo.fixed_point)(circuit, x)
+    assert jax.tree.structure(direct) == jax.tree.structure(searched)
+    for ours, theirs in zip(jax.tree.leaves(direct), jax.tree.leaves(searched), strict=True):
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+    assert direct.succeeded and direct.is_stable

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._checks import check_state, is_traced
 from .._constraints import resolve
 from ..circuits import NO_TIME, AbstractCircuit
+from ..facts import is_exact
 from ..linear import (
     is_marginal,
     is_stable,
@@ -22,7 +23,7 @@ from ..linear import (
     spectrum_of,
     tolerance,
 )
-from ._search import ROUTES, search
+from ._search import ROUTES, closed_point, search
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
@@ -119,8 +120,24 @@ def fixed_point(
     """
     circuit, like, x = read_point(circuit, None, x)
     start = None if state0 is None else check_state("state0", resolve(state0), like)
+    # What is known is not searched for, and the search takes seconds to compile.
+    exact = _is_exact(circuit) if start is None else False
+    if not any(map(is_traced, jax.tree.leaves((circuit, x, exact)))) and exact:
+        point = _at_closed_form(circuit, x)
+        if point.succeeded:
+            return point
     point = _fixed_point(circuit, x, start)
     return _raise_failure(point) if throw else point
+
+
+@eqx.filter_jit
+def _is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
+    return is_exact(circuit)
+
+
+@eqx.filter_jit
+def _at_closed_form(circuit: AbstractCircuit, x: Array) -> FixedPoint:
+    return _judged(circuit, x, *closed_point(circuit, x))
 
 
 @eqx.filter_jit
@@ -128,7 +145,12 @@ def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
     still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
     state, residual, iterations, route = search(*still)
-    state = _implicit(circuit, x, state)
+    return _judged(circuit, x, _implicit(circuit, x, state), residual, iterations, route)
+
+
+def _judged(
+    circuit: AbstractCircuit, x: Array, state: Any, residual: Array, iterations: Any, route: Any
+) -> FixedPoint:
     solved = residual <= tolerance(residual.dtype)
     spectrum = spectrum_of(jacobian_matrix(circuit, state, x), residual=residual)
     failed = RESULTS.where(

@@ -81,6 +81,13 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
 
 
+def closed_point(circuit: AbstractCircuit, x: Array) -> tuple:
+    """What `search` returns where the closed form is exact, and is solved."""
+    state = closed_form(circuit, x)
+    residual = Equations(circuit, x, circuit.initial_state()).residual(ravel(state))
+    return state, residual, jnp.asarray(0), jnp.asarray(_CLOSED)
+
+
 def _is_stable(e: Equations, point: Point) -> Array:
     """Whether all eigenvalues have negative real parts: all of them for a small circuit, else the
     outermost ones, and all where those leave it open."""
