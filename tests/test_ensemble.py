@@ -12,7 +12,7 @@ from test_train import ADAM, KEY, SGD, SIZE, classifier, two_classes, without_se
 
 import organics_ode as oo
 from organics_ode.training._history import CannotWrite
-from organics_ode.training._log import Log
+from organics_ode.training._recorder import Log
 
 RATES = np.array([0.1, 0.02, 1e200, 0.1])  # the third diverges
 BATCHES = oo.minibatches(two_classes(), SIZE, key=KEY)

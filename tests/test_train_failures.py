@@ -14,7 +14,7 @@ from test_train import KEY, SGD, SIZE, classifier, train, two_classes
 import organics_ode as oo
 import tasks
 from organics_ode.training._history import CannotWrite
-from organics_ode.training._log import Log
+from organics_ode.training._recorder import Log
 
 
 def batches_with(what, at):

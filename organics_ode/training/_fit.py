@@ -1,10 +1,10 @@
 """`fit` and `evaluate`: training by optax, and what became of it."""
 
-import functools
+import dataclasses
 import math
 import os
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, final
 
 import equinox as eqx
 import jax
@@ -22,7 +22,7 @@ from ..programs import Shared, shared
 from ._batches import Batch, Minibatches, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._history import FitResult, History, TrainingDiverged
-from ._loop import Loop, run_loop
+from ._loop import AbstractTraining, run
 from ._losses import accuracy, cross_entropy
 from ._objective import (
     Loss,
@@ -105,12 +105,11 @@ def fit(
     if validation is not None:
         read_samples(validation, "validation")
     per_epoch = getattr(batches, "steps_per_epoch", None)
-    every = validate_every or per_epoch or total
-    score = functools.partial(evaluate, data=validation, loss=loss, metric=metric, mesh=mesh)
     check_same("model", model, mesh)
     params = eqx.filter(model, trainable(model))
     rules = shared(without_decay(optimizer, params), loss, metric)
-    state = State(model, optimizer_start(optimizer, params))
+    evaluate_every = validate_every or per_epoch or total
+    training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -122,50 +121,68 @@ def fit(
         validation=validation,
         validate_every=validate_every,
     )
-    now = checkpoints.resume(Progress(0, state, model, History([])), total)
+    first = Progress(0, State(model, optimizer_start(optimizer, params)), model, History([]))
+    now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     check_data(model, batches, validation, loss, metric)
     state, previous = replicate((now.state, now.previous), mesh)
-    parts = split_batches(batches, mesh)
-
-    last: list[Batch] = []
-
-    def whole(step: int) -> Batch:
-        return last[0] if mesh is None else batches(step)
-
-    def take(now: Progress) -> tuple[Progress, dict[str, Array]]:
-        last[:] = [parts(now.step)]
-        if now.step == 0 and not isinstance(batches, Minibatches):
-            check_labels(model, whole(0), loss, metric)
-        state, values = train_step(now.state, last[0], rules, mesh)
-        previous = now.state.model
-        return now._replace(step=now.step + 1, state=state, previous=previous), values
-
-    def diverged(before: Progress, step: int) -> NoReturn:
-        batch = whole(before.step)
-        is_odd = explain(before.state.model, batch, loss, metric, len(batch.inputs))
-        _diverged(before, step, is_odd)
-
-    loop = Loop(
-        total=total,
-        take=take,
-        evaluate=None if validation is None else lambda now: score(now.state.model),
-        evaluate_every=every,
-        result=lambda now: FitResult(now.state.model, now.history, "interrupted"),
-        diverged=diverged,
-        metric=metric,
-        batches=batches,
-    )
     now = now._replace(state=state, previous=previous)
     try:
-        now = run_loop(loop, now, checkpoints, log, progress, mesh)
+        now = run(training, now, checkpoints, log, progress)
         if not _is_finite(now.state.model):  # the last update overflowed, and no step came after it
             _diverged(now, total)
     except TrainingDiverged as stop:
         if throw:
             raise
         return stop.result
-    return FitResult(now.state.model, now.history)
+    return training.result(now, "completed")
+
+
+@final
+@dataclasses.dataclass
+class _Single(AbstractTraining):
+    """The training of one model."""
+
+    batches: Callable[[int], Batch]
+    validation: Any
+    loss: Loss
+    metric: Loss | None
+    rules: Shared
+    mesh: Mesh | None
+    total: int
+    evaluate_every: int
+
+    def __post_init__(self) -> None:
+        self._parts = split_batches(self.batches, self.mesh)
+        self._last: Any = None
+
+    def take(self, now: Progress) -> tuple[Progress, dict[str, Array]]:
+        self._last = self._parts(now.step)
+        if now.step == 0 and not isinstance(self.batches, Minibatches):
+            check_labels(now.state.model, self._whole(0), self.loss, self.metric)
+        state, values = train_step(now.state, self._last, self.rules, self.mesh)
+        return now._replace(step=now.step + 1, state=state, previous=now.state.model), values
+
+    def evaluate(self, now: Progress) -> dict[str, float] | None:
+        if self.validation is None:
+            return None
+        options = {"loss": self.loss, "metric": self.metric, "mesh": self.mesh}
+        return evaluate(now.state.model, self.validation, **options)
+
+    def result(self, now: Progress, ended: str) -> FitResult:
+        return FitResult(now.state.model, now.history, ended)
+
+    def diverged(self, before: Progress, step: int) -> NoReturn:
+        model, batch = before.state.model, self._whole(before.step)
+        is_odd = explain(model, batch, self.loss, self.metric, len(batch.inputs))
+        _diverged(before, step, is_odd)
+
+    def is_done(self, history: History) -> bool:
+        return False
+
+    def _whole(self, step: int) -> Batch:
+        """The batch of the step in flight, on no device in particular."""
+        return self._last if self.mesh is None else self.batches(step)
 
 
 def evaluate(

@@ -1,13 +1,13 @@
 """The loop of a training, which `fit`, `ensemble` and `fit_with_skips` have in common."""
 
+import abc
 import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from jax.sharding import Mesh
-from jaxtyping import Array
 
 from ..parallel import bring_home, gather, is_writer, on_any
 from ._checkpoints import Checkpoints, Progress
@@ -25,35 +25,50 @@ from ._recorder import Recorder
 Value = TypeVar("Value")
 
 
-class Loop(NamedTuple):
-    """A training: what is done in a step, and what else there is to do.
+class AbstractTraining(abc.ABC):
+    """What is done in a step of a training, and what else there is to do.
 
     Attributes:
+        batches: as in `fit`.
+        metric: as in `fit`, or None.
+        mesh: as in `fit`.
         total: steps.
-        take: one step, and the values that are recorded of it.
-        evaluate: scores, every so many steps (`evaluate_every`) and at the end; None for none.
-        result: what there is when it is interrupted, as `fit` or its like would return it.
-        diverged: raises what has to be said where a step's loss or gradient is finite for nobody,
-            of the training before that step and the number of the step, or returns to go on.
-        is_done: whether the history leaves nothing to do, though there are steps left.
-        metric, batches: as in `fit`.
+        evaluate_every: steps between evaluations; there is one at the end too.
         unit: what a step is called.
     """
 
+    batches: Any
+    metric: Any
+    mesh: Mesh | None
     total: int
-    take: Callable[[Progress], tuple[Progress, dict[str, Array]]]
-    evaluate: Callable[[Progress], dict[str, Any]] | None
     evaluate_every: int
-    result: Callable[[Progress], FitResult | EnsembleResult | SkipResult]
-    diverged: Callable[[Progress, int], None] | None = None
-    is_done: Callable[[History], bool] = lambda history: False
-    metric: Any = None
-    batches: Any = None
-    unit: str = "step"
+    unit = "step"
+    goes_on_without = False  # whether it goes on where the loss of a step is finite for none
+
+    @abc.abstractmethod
+    def take(self, now: Progress) -> tuple[Progress, dict[str, Any]]:
+        """One step, and the values that are recorded of it."""
+
+    @abc.abstractmethod
+    def evaluate(self, now: Progress) -> dict[str, Any] | None:
+        """Scores of where it stands; None for none."""
+
+    @abc.abstractmethod
+    def result(self, now: Progress, ended: str) -> FitResult | EnsembleResult | SkipResult:
+        """What the training returns where it ended so, and what its exceptions hold."""
+
+    @abc.abstractmethod
+    def diverged(self, before: Progress, step: int) -> None:
+        """Raise what has to be said where the loss or the gradient of a step is finite for none, of
+        the training before that step; or return to go on."""
+
+    @abc.abstractmethod
+    def is_done(self, history: History) -> bool:
+        """Whether the history leaves nothing to do, though there are steps left."""
 
 
-def run_loop(
-    loop: Loop, now: Progress, checkpoints: Checkpoints, log: Any, progress: bool, mesh: Mesh | None
+def run(
+    training: AbstractTraining, now: Progress, checkpoints: Checkpoints, log: Any, progress: bool
 ) -> Progress:
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
 
@@ -71,10 +86,10 @@ def run_loop(
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written.
     """
-    total, is_kept = loop.total, checkpoints.path is not None
+    total, mesh, is_kept = training.total, training.mesh, checkpoints.path is not None
     (is_logged,) = on_any((log is not None,), mesh)
     log, progress = (log, progress) if is_writer(mesh) else (None, False)
-    options = (loop.metric, loop.batches, total, log, progress, now, loop.unit)
+    options = (training.metric, training.batches, total, log, progress, now, training.unit)
     with contextlib.ExitStack() as held, Interruption(enabled=is_kept) as interruption:
 
         def opened() -> Recorder:
@@ -88,35 +103,35 @@ def run_loop(
             if is_kept:
                 _write(lambda whole: checkpoints.begin(whole, total), now, mesh, _refused)
                 checkpoints.last = now.step
-            while now.step < total and not loop.is_done(now.history):
+            while now.step < total and not training.is_done(now.history):
                 before = now
-                now, values = loop.take(before)
-                diverged = None if recorder.step(now.step, values) else loop.diverged
-                is_due = now.step == total or now.step % loop.evaluate_every == 0
-                if loop.evaluate and is_due and not (diverged or loop.is_done(now.history)):
-                    recorder.validation(now.step, loop.evaluate(now))
+                now, values = training.take(before)
+                is_finite = recorder.step(now.step, values) or training.goes_on_without
+                is_due = now.step == total or now.step % training.evaluate_every == 0
+                if is_due and is_finite and not training.is_done(now.history):
+                    recorder.validation(now.step, training.evaluate(now))
                 flags = (interruption.requested, recorder.failed is not None)
                 is_requested, can_not_log = on_any(flags, mesh) if is_kept or is_logged else flags
                 if can_not_log:
                     raise recorder.failed or _elsewhere()
-                if diverged is not None:
-                    diverged(_at_home(before, mesh), now.step)
-                is_due = checkpoints.is_due(now.step, total) or loop.is_done(now.history)
+                if not is_finite:
+                    training.diverged(_at_home(before, mesh), now.step)
+                is_due = checkpoints.is_due(now.step, total) or training.is_done(now.history)
                 if is_kept and (is_requested or is_due):
                     _write(checkpoints.write, now, mesh, _elsewhere)
                     checkpoints.last = now.step
                 if is_requested:
                     raise KeyboardInterrupt
         except KeyboardInterrupt as stop:
-            so_far = loop.result(_at_home(now, mesh))
+            so_far = training.result(_at_home(now, mesh), "interrupted")
             raise TrainingInterrupted(so_far, checkpoints.remedy()) from stop
         except CannotWrite as error:
-            so_far = loop.result(_at_home(now, mesh))
+            so_far = training.result(_at_home(now, mesh), "interrupted")
             models = "model" if isinstance(so_far, FitResult) else "models"
             text = (
-                f"Training stopped after {loop.unit} {now.step}, for it could not write {error}."
-                f"{checkpoints.remedy()} The exception's `result` has the {models} and the history "
-                "up to then."
+                f"Training stopped after {training.unit} {now.step}, for it could not write "
+                f"{error}.{checkpoints.remedy()} The exception's `result` has the {models} and the "
+                "history up to then."
             )
             raise TrainingNotSaved(text, so_far) from error
     return _at_home(now, mesh)

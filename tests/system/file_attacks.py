@@ -17,7 +17,7 @@ NAMES = (
     *(
         "organics_ode.programs._closures:Opened",
         "organics_ode.optimizers._optimizer:Blind",
-        "organics_ode.training._log:Log",
+        "organics_ode.training._recorder:Log",
     ),
     *(
         "organics_ode.training._checkpoints:Checkpoints",

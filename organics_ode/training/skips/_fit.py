@@ -1,5 +1,6 @@
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -16,7 +17,7 @@ from ...parallel import check_divides, check_mesh, check_same, split
 from ...programs import shared
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
-from .._loop import Loop, run_loop
+from .._loop import AbstractTraining, run as run_training
 from .._members import unstack
 from .._objective import Loss
 from ._arguments import (
@@ -29,6 +30,7 @@ from ._arguments import (
 )
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
+from ._trials import Source
 
 
 def fit_with_skips(
@@ -152,31 +154,50 @@ def fit_with_skips(
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     if now.step == 0:
         check_trials(models, source, loss)
-    scheme = StateSkip() if schedule is None else schedule.scheme
+    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion)
+    now = now._replace(state=split(now.state, mesh))
+    return training.result(run_training(training, now, checkpoints, log, progress), "completed")
 
-    def take(now: Progress) -> tuple[Progress, dict[str, Any]]:
+
+@final
+@dataclasses.dataclass
+class _Rounds(AbstractTraining):
+    """The training of models with skips, round by round."""
+
+    batches: Source
+    schedule: SkipSchedule | None
+    run: Run
+    total: int
+    evaluate_every: int
+    criterion: float
+    metric = None
+    unit = "round"
+    goes_on_without = True
+
+    def __post_init__(self) -> None:
+        self.mesh = self.run.mesh
+
+    def take(self, now: Progress) -> tuple[Progress, dict[str, Any]]:
+        schedule = self.schedule
+        scheme = StateSkip() if schedule is None else schedule.scheme
         stage = Stage(0, 1, 1.0) if schedule is None else schedule.at(now.step)
-        number = jnp.asarray(now.step + 1, jnp.uint32)
-        state, values = train_round(run, source, now.state, skips_of(scheme, stage), number)
+        number, skips = jnp.asarray(now.step + 1, jnp.uint32), skips_of(scheme, stage)
+        state, values = train_round(self.run, self.batches, now.state, skips, number)
         return now._replace(step=now.step + 1, state=state), values | stage._asdict()
 
-    def evaluate(now: Progress) -> dict[str, Any]:
-        scores = evaluate_round(run, source, now.state.model, jnp.asarray(now.step, jnp.uint32))
+    def evaluate(self, now: Progress) -> dict[str, Any]:
+        number = jnp.asarray(now.step, jnp.uint32)
+        scores = evaluate_round(self.run, self.batches, now.state.model, number)
         return {"performance": np.asarray(scores).tolist()}
 
-    loop = Loop(
-        total=rounds,
-        take=take,
-        evaluate=evaluate,
-        evaluate_every=evaluate_every,
-        result=lambda now: _result(now, criterion, "interrupted"),
-        is_done=lambda history: _has_reached(history, criterion),
-        batches=source,
-        unit="round",
-    )
-    now = now._replace(state=split(now.state, mesh))
-    now = run_loop(loop, now, checkpoints, log, progress, mesh)
-    return _result(now, criterion, "completed")
+    def result(self, now: Progress, ended: str) -> SkipResult:
+        return _result(now, self.criterion, ended)
+
+    def diverged(self, before: Progress, step: int) -> None:
+        """Each model goes on by itself, with the parameters it had."""
+
+    def is_done(self, history: History) -> bool:
+        return _has_reached(history, self.criterion)
 
 
 def _has_reached(history: History, criterion: float) -> bool:

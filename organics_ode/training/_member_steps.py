@@ -1,0 +1,128 @@
+"""The compiled parts of an ensemble: a step of all members at once, and their evaluation."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, Int, PyTree
+
+from .._constraints import trainable
+from ..optimizers import optimizer_start
+from ..parallel import (
+    each_on_its_device,
+    replicate,
+)
+from ..programs import Shared, compiled
+from ._batches import Batch, read_samples
+from ._checkpoints import Progress
+from ._history import History
+from ._members import where
+from ._objective import (
+    State,
+    gradient_step,
+    mean_scores,
+)
+
+
+class EnsembleRun(NamedTuple):
+    """What stays the same while training; the rules are how an optimizer is made, loss, metric."""
+
+    rules: Shared
+    mesh: Mesh | None
+    is_shared: bool
+
+
+class Member(NamedTuple):
+    """A member, or all of them stacked; `good` is its last model of finite loss and gradient."""
+
+    state: State
+    hyperparameters: Any
+    good: PyTree
+    is_running: Bool[Array, "..."]
+    taken: Int[Array, "..."]
+
+
+def progress_of(step: int, members: Member, history: History, log: int | None = None) -> Progress:
+    """What a checkpoint keeps: all but the hyperparameters, which the call says again."""
+    optimizer = (members.state.optimizer, members.is_running, members.taken)
+    return Progress(step, State(members.state.model, optimizer), members.good, history, log)
+
+
+def members_of(now: Progress, hyperparameters: Any) -> Member:
+    optimizer, is_running, taken = now.state.optimizer
+    state = State(now.state.model, optimizer)
+    return Member(state, hyperparameters, now.previous, is_running, taken)
+
+
+@compiled
+def start_members(run: EnsembleRun, models: PyTree, hyperparameters: Any) -> Member:
+    make, _, _ = run.rules.whole()
+
+    def one(model: PyTree, values: Any) -> Member:
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer = make(values)
+        state = State(model, optimizer_start(optimizer, eqx.filter(model, trainable(model))))
+        return Member(state, values, model, jnp.array(True), jnp.array(0))
+
+    return eqx.filter_vmap(one)(models, hyperparameters)
+
+
+@compiled
+def step_members(
+    run: EnsembleRun, members: Member, batch: Batch
+) -> tuple[Member, dict[str, Array]]:
+    make, loss, metric = run.rules.whole()
+
+    def step(member: Member, batch: Batch) -> tuple[Member, dict[str, Array]]:
+        with jax.numpy_dtype_promotion("standard"):
+            optimizer = make(member.hyperparameters)
+        new, values = gradient_step(member.state, batch, optimizer, loss, metric)
+        was_running = member.is_running
+        is_finite = jnp.isfinite(values["loss"]) & jnp.isfinite(values["gradient_norm"])
+        goes_on = was_running & is_finite
+        state = where(goes_on, new, member.state)
+        good = where(goes_on, member.state.model, member.good)
+        values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
+        taken = jnp.where(was_running, member.taken + 1, member.taken)
+        return Member(state, member.hyperparameters, good, goes_on, taken), values
+
+    over_members = eqx.filter_vmap(step, in_axes=(eqx.if_array(0), None if run.is_shared else 0))
+    return each_on_its_device(over_members, run.mesh, run.is_shared)(members, batch)
+
+
+@compiled
+def _scores(scored: Shared, members: Member, samples: Batch, mesh: Mesh | None) -> dict[str, Array]:
+    def scores(member: Member, samples: Batch) -> dict[str, Array]:
+        model = member.state.model
+        values = mean_scores(model, samples, scored, 256)
+        return {k: jnp.where(member.is_running, v, jnp.nan) for k, v in values.items()}
+
+    def of_all(members: Member, samples: Batch) -> tuple[None, dict[str, Array]]:
+        return None, eqx.filter_vmap(scores, in_axes=(eqx.if_array(0), None))(members, samples)
+
+    return each_on_its_device(of_all, mesh, is_shared=True)(members, samples)[1]
+
+
+@eqx.filter_jit
+def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Array, " members"]]:
+    """The models to return, whether each has not diverged (its last update may overflow too), and
+    the steps it took."""
+
+    def last(member: Member) -> tuple[PyTree, Array, Array]:
+        leaves = jax.tree.leaves(eqx.filter(member.state.model, eqx.is_inexact_array))
+        is_finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+        is_good = member.is_running & is_finite
+        return where(is_good, member.state.model, member.good), is_good, member.taken
+
+    return eqx.filter_vmap(last)(members)
+
+
+def evaluate_members(
+    scored: Shared, members: Member, data: Any, mesh: Mesh | None
+) -> dict[str, list[float]]:
+    samples = jax.tree.map(jnp.asarray, read_samples(data))
+    scores = _scores(scored, members, replicate(samples, mesh), mesh)
+    return {name: np.asarray(value).tolist() for name, value in scores.items()}
