@@ -40,7 +40,7 @@ ROOMS = {
     "optimizers": "programs",
     "planar": "circuits cells linear",
     "robustness": "circuits cells facts linear storage programs",
-    "feedback": "circuits cells dynamics linear optimizers programs",
+    "feedback": "circuits cells dynamics equilibria linear optimizers programs",
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),

@@ -457,3 +457,30 @@ def test_a_network_that_blows_up_has_not_come_to_rest():
     ends = np.asarray(ends)
     speeds = np.abs(-ends + (ends**3) @ chi.T + np.outer(ends**3 @ n / 32, m) + drive[None, :])
     assert np.all(speeds[rests] < 1e-8)
+
+
+@pytest.mark.parametrize("x64", [True, False])
+@pytest.mark.parametrize("gain", [1.02, 1.2])
+def test_attractors_are_stable_and_near_ones_are_two(gain, x64):
+    """Without χ and I a state is z m, and z = ⟨n φ(z m)⟩ by scipy; z = 0 is a saddle."""
+    m = np.random.default_rng(0).normal(size=200)
+    n = gain * m / np.mean(m**2)
+    z = scipy.optimize.brentq(lambda z: np.mean(n * np.tanh(z * m)) / z - 1, 1e-3, 10)
+    with jax.enable_x64(x64):
+        chi = jnp.zeros((200, 200))
+        network = oo.FeedbackNetwork(chi, jnp.asarray(m), jnp.asarray(n), jnp.zeros(200), 0.0)
+        found = feedback.attractors(network, z0=[-1.0, 0.0, 1.0, 1.1])
+    np.testing.assert_allclose(found.z, [-z, z], rtol=1e-8 if x64 else 1e-3)
+    assert found.hits.tolist() == [1, 2] and found.unsettled == 1
+
+
+@pytest.mark.parametrize("target", [1e-3, 1e-7, 1e-14])
+def test_the_teacher_of_a_faint_target_is_its_linear_response(target):
+    r = np.random.default_rng(0)
+    chi, m = r.normal(size=(50, 50)) / 50**0.5, r.normal(size=50)
+    exact = np.linalg.solve(np.eye(50) - 0.9 * chi, m)
+    for x64 in (True, False):
+        with jax.enable_x64(x64):
+            parts = map(jnp.asarray, (chi, m, np.zeros(50), np.zeros(50)))
+            found = feedback.teacher_states(oo.FeedbackNetwork(*parts, 0.9), target)
+        np.testing.assert_allclose(found / target, exact, atol=1e-3 * np.max(np.abs(exact)))

@@ -294,3 +294,33 @@ def test_a_circuit_without_a_stable_fixed_point_is_refused():
         covariance(unstable, X1, Noise(0.1))
     with pytest.raises(Exception, match="no stable fixed point"):
         eqx.filter_jit(cross_spectrum)(unstable, X1, np.array([1.0]), Noise(0.1))
+
+
+def _pool(scale, n=8):
+    r = np.random.default_rng(0)
+    W, z = r.uniform(size=(n, n)), r.normal(size=n)
+    eye, half = np.eye(n), np.full(n, 0.5)
+    parts = map(jnp.asarray, (eye, eye, W, 1.0, half, half, 2.0, 2.0))
+    return oo.ORGaNICs(*parts), jnp.asarray(scale * z / np.linalg.norm(z))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3, 1e4, 1e5])
+def test_float32_has_the_spectra_and_variances_of_float64_or_refuses(scale):
+    """y is of 1 beside an a of 10⁹, and the other way around."""
+    found = {}
+    for x64 in (True, False):
+        with jax.enable_x64(x64):
+            circuit, x = _pool(scale)
+            f, noise = jnp.array([0.0, 1.0, 10.0, 100.0]), Noise(proportional=0.1)
+            power = power_spectrum(circuit, x, f, noise)
+            shared = coherence(circuit, x, f, noise)
+            try:
+                variance = np.diag(covariance(circuit, x, noise))
+            except ValueError as error:
+                assert not x64 and "rounding" in str(error)
+                variance = None
+        found[x64] = power, shared, variance
+    np.testing.assert_allclose(found[False][0], found[True][0], rtol=1e-3)
+    np.testing.assert_allclose(found[False][1], found[True][1], atol=1e-4)
+    if found[False][2] is not None:
+        np.testing.assert_allclose(found[False][2], found[True][2], rtol=1e-2)

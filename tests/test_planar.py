@@ -505,3 +505,18 @@ def test_what_cannot_be_told_from_zero_is_marginal_by_the_rule_of_the_spectrum()
 def test_a_residual_that_is_not_a_number_is_infinite():
     q = Scalars(0.5, 1.0, 1.0, 0.01, 2.0, 2.0, 2.0)
     assert residual_at(q, 1e160, math.inf) == math.inf
+
+
+@pytest.mark.parametrize("w_r", [0.01, 1.0, 3.0])
+def test_what_comes_back_from_afar_has_not_diverged(w_r):
+    """a rises to about (y²/4w_r)² on the way: beyond any bound, and back."""
+    circuit = circuit_of(**MEMORY | {"w_r": w_r})
+    stable = np.flatnonzero(planar.fixed_points(circuit, ONE).is_stable)
+    y = jnp.array([100.0, -100.0, 1e3, 1e5])
+    found = planar.basins(circuit, ONE, y, jnp.full(4, 0.1), max_steps=30_000)
+    assert not np.any(found == -1) and np.all(np.isin(found[:2], stable))
+
+
+def test_without_a_stable_point_no_start_reaches_one():
+    circuit = circuit_of(**MEMORY | {"w_r": 3.0, "w": 0.0})  # y grows at 2 − 3 s
+    assert planar.basins(circuit, ONE, jnp.array([1.0, -1.0]), jnp.ones(2)).tolist() == [-1, -1]

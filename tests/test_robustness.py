@@ -316,3 +316,25 @@ def test_other_circuits_are_refused(make, message):
     circuit = make()
     with pytest.raises(ValueError, match=message):
         robustness.first_order(circuit, zoo.input_of(circuit))
+
+
+def test_the_identity_is_stable_at_inputs_of_any_size():
+    norms = [1e-8, 1e-4, 1.0, 3e3, 1e6, 1e8]  # a is (b|z|)^2, beyond any fixed bound
+    found = robustness.phase_diagram([0.0], norms, key=KEY, size=8, trials=2, progress=False)
+    assert np.all(found.classes == robustness.STABLE)
+    for j, norm in enumerate(norms):
+        z = norm * np.eye(8)[0]
+        circuit, z = full_circuit(np.eye(8), z)
+        expected = spectrum(circuit, closed_form(circuit, z), z).abscissa
+        np.testing.assert_allclose(found.abscissa[:, 0, j], expected, rtol=1e-6)
+
+
+def test_a_faint_response_is_not_settled_beside_its_a():
+    """As the input vanishes what the circuit does no longer depends on its size."""
+    found = robustness.phase_diagram(
+        [1.0], [1e-8, 1e-6], key=jax.random.key(0), size=16, trials=4, progress=False
+    )
+    np.testing.assert_array_equal(found.classes[..., 0], found.classes[..., 1])
+    cycles = found.classes == robustness.CYCLE
+    assert np.any(cycles) and np.all(np.isfinite(found.frequency[cycles]))
+    np.testing.assert_allclose(found.frequency[..., 0], found.frequency[..., 1], rtol=1e-2)

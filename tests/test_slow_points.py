@@ -159,3 +159,37 @@ def test_bad_arguments_are_refused(unchecked):
         oo.slow_points(circuit, [0.0], STARTS, within=0.0)
     with pytest.raises(ValueError, match="this runs outside jit and vmap"):
         eqx.filter_jit(lambda s: oo.slow_points(circuit, [0.0], s).speeds)(STARTS)
+
+
+class _MixedState(NamedTuple):
+    u: Float[Array, "*batch 1"]
+    v: Float[Array, "*batch 1"]
+
+
+class _Mixed(oo.AbstractCircuit[_MixedState]):
+    """u̇ = u − u³, v̇ = −v + 1, u and v in units of their own."""
+
+    units: _MixedState
+
+    @property
+    def input_size(self) -> int:
+        return 0
+
+    def vector_field(self, t: Any, state: _MixedState, x: Float[Array, " 0"]) -> _MixedState:
+        u, v = state.u / self.units.u, state.v / self.units.v
+        return _MixedState(self.units.u * (u - u**3), self.units.v * (1 - v))
+
+    def initial_state(self) -> _MixedState:
+        return _MixedState(0.1 * self.units.u, 1 * self.units.v)
+
+
+@pytest.mark.parametrize("units", [(1.0, 1.0), (1e-9, 1e-9), (1.0, 1e7), (1e-4, 1e4)])
+def test_points_are_told_apart_in_any_units(units):
+    units = _MixedState(*(jnp.full(1, unit) for unit in units))
+    u = np.linspace(-1.4, 1.4, 15)[:, None] * np.asarray(units.u)
+    starts = _MixedState(jnp.asarray(u), jnp.broadcast_to(units.v, u.shape))
+    slow = oo.slow_points(_Mixed(units), [], starts)
+    found = oo.find_fixed_points(_Mixed(units), [], starts=starts)
+    for points in (slow, found):
+        np.testing.assert_allclose(np.sort(points.states.u[:, 0] / units.u), [-1, 0, 1], atol=1e-6)
+        assert points.is_stable.tolist() == [True, True, False]

@@ -2,6 +2,14 @@
 
 from ._find_fixed_points import find_fixed_points as find_fixed_points
 from ._fixed_point import FixedPoint as FixedPoint, fixed_point as fixed_point
-from ._points import AbstractPoints as AbstractPoints, FixedPoints as FixedPoints
+from ._points import (
+    AbstractPoints as AbstractPoints,
+    FixedPoints as FixedPoints,
+    distinct as distinct,
+    firsts as firsts,
+    in_turns as in_turns,
+    look as look,
+)
+from ._routes import polish as polish
 from ._slow_points import SlowPoints as SlowPoints, slow_points as slow_points
 from ._stable_point import StablePoint as StablePoint, stable_point as stable_point

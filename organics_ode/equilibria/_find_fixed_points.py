@@ -111,7 +111,7 @@ def _gathered(
     no sign of another."""
     count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
     v, residuals, start = v[solved], residuals[solved], start[solved]
-    clusters = distinct(v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    clusters = distinct(circuit, x, v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
     v, residuals = v[firsts(clusters)], residuals[firsts(clusters)]
     states, spectra = look(circuit, x, v, residuals)
     hits = np.asarray([np.unique(start[cluster]).size for cluster in clusters], int)

@@ -168,16 +168,24 @@ def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tup
     return jax.vmap(e.unravel)(v), jax.vmap(one)(v, residuals)
 
 
-def distinct(v: np.ndarray, ranks: np.ndarray, near: float) -> list[np.ndarray]:
-    """The members of every cluster as indices, the one of lowest rank first."""
+def distinct(
+    circuit: AbstractCircuit, x: Array, v: np.ndarray, ranks: np.ndarray, near: float
+) -> list[np.ndarray]:
+    """The members of every cluster as indices, the one of lowest rank first. Points are near in
+    every field of the state by itself: beside an a of 10⁷ a y of 1 is not 0."""
     left, clusters = np.argsort(ranks, kind="stable"), []
     while left.size:
-        size = max(1e-3, float(np.max(np.abs(v[left[0]]))))
-        same = np.max(np.abs(v[left] - v[left[0]]), axis=1) <= near * size
+        size = np.asarray(_fields(circuit, x, jnp.asarray(v[left[0]])))
+        same = np.all(np.abs(v[left] - v[left[0]]) <= near * size, axis=1)
         same[0] = True  # whatever it holds: each turn takes one away
         clusters.append(left[same])
         left = left[~same]
     return clusters
+
+
+@eqx.filter_jit
+def _fields(circuit: AbstractCircuit, x: Array, v: Array) -> Array:
+    return Equations(circuit, x, circuit.initial_state()).fields(v)
 
 
 def firsts(clusters: list[np.ndarray]) -> np.ndarray:

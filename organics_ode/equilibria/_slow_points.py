@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_positive_number, is_traced, refuse
-from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, blur, read_point, tolerance
 from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
@@ -79,7 +78,7 @@ def slow_points(
         circuit: an `AbstractCircuit`.
         x: (m,), the input, held.
         starts: states of the circuit with any leading axes, as (trials, time, …).
-        within: points nearer than this, relative to their largest entry, are one.
+        within: points nearer than this, relative to the largest entry of each field, are one.
 
     Returns:
         A `SlowPoints`; choose by `points.is_fixed` or by `points.speeds`: minima of q that are not
@@ -100,7 +99,7 @@ def slow_points(
     v, residuals, speeds = map(np.asarray, _descend(circuit, x, v0, jnp.asarray(within, v0.dtype)))
     finite = np.isfinite(residuals) & np.isfinite(speeds)
     v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
-    clusters = distinct(v, speeds, within)
+    clusters = distinct(circuit, x, v, speeds, within)
     v, residuals, speeds = (found[firsts(clusters)] for found in (v, residuals, speeds))
     states, spectra = look(circuit, x, v, np.asarray(blur(jnp.asarray(residuals))))
     hits = jnp.asarray([len(cluster) for cluster in clusters], int)
@@ -122,9 +121,9 @@ def _descend(
         positive = e.is_positive(v) & (v > 0)
         point = downhill(e, e.point(v), jnp.asarray(True), tau, positive, _MOST)
         polished = polish(e, point)
-        moved = highest(jnp.abs(polished.v - point.v))
+        moved = jnp.abs(polished.v - point.v)
         # From a slow point Newton's method goes to a fixed one elsewhere.
-        stays = (point.residual <= _SOLVED) & (moved <= within * highest(jnp.abs(point.v)))
+        stays = (point.residual <= _SOLVED) & jnp.all(moved <= within * e.fields(point.v))
         point = jax.tree.map(lambda a, b: jnp.where(stays, a, b), polished, point)
         f = e.velocity(point.v)
         # A network without input rests at 0, where its own terms vanish with f.

@@ -14,9 +14,10 @@ from .._checks import (
     refuse,
 )
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
-from ..linear import read_point
+from ..equilibria import distinct, firsts, in_turns, look, polish
+from ..linear import Equations, read_point, tolerance
 from ._overlaps import read_network
-from ._settle import settle
+from ._settle import settle, still
 
 
 class Attractors(eqx.Module):
@@ -25,7 +26,8 @@ class Attractors(eqx.Module):
     - `z`: (k,) or (k, R), their readouts.
     - `states`: (k, N), x.
     - `hits`: (k,), how many starts came to each.
-    - `unsettled`: how many starts had not come to rest: slow, on a limit cycle, or chaotic.
+    - `unsettled`: how many starts came to none: slow, on a limit cycle, chaotic, or at rest where
+      the spectrum is not stable.
 
     `len` is k.
     """
@@ -49,8 +51,9 @@ def attractors(
 ) -> Attractors:
     """The stable fixed points that the network runs to from x = m z₀ + I + W_x u, for many z₀.
 
-    By Euler's method, all starts at once, until |ẋ| < 1e-9 (1e-4 in float32) everywhere. What no
-    start runs to is not found: it counts attractors from below. Host function.
+    By Euler's method, all starts at once, until |ẋ| < 1e-9 (1e-4 in float32) everywhere, and from
+    there by Newton's. What no start runs to is not found: it counts attractors from below. Host
+    function.
 
     Args:
         network: a `FeedbackNetwork`.
@@ -73,33 +76,29 @@ def attractors(
     if z0.ndim != c.n.ndim or z0.shape[1:] != c.n.shape[1:] or not len(z0):
         must = "have shape (starts,)" if c.n.ndim == 1 else f"have shape (starts, {c.rank})"
         refuse("z0", must, f"it has shape {z0.shape}")
-    v, settled = _run(circuit, x, z0.reshape(len(z0), -1), float(dt), steps)
-    settled = np.asarray(settled)
-    return _gathered(circuit, v[settled], int(np.sum(~settled)))
+    v, residuals = map(np.asarray, _run(circuit, x, z0.reshape(len(z0), -1), float(dt), steps))
+    rests = residuals <= tolerance(v.dtype)
+    return _gathered(circuit, x, v[rests], residuals[rests], len(z0))
 
 
 @eqx.filter_jit
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
+    """The end states and their residuals, infinite where one had not settled."""
     starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
-    return jax.vmap(lambda v: settle(c, x, v, dt, steps, _still(v.dtype)))(starts)
+    v, settled = jax.vmap(lambda v: settle(c, x, v, dt, steps, still(v.dtype)))(starts)
+    e = Equations(c, x, c.initial_state())
+    found = in_turns(lambda v: polish(e, e.point(v)), v)
+    return found.v, jnp.where(settled, found.residual, jnp.inf)
 
 
-def _gathered(c: Any, v: Array, unsettled: int) -> Attractors:
-    """One of every cluster of end states. What is still by 1e-9 lies near by 1e-5 also where the
-    slowest rate is 1e-4."""
-    left, states, hits = np.asarray(v), [], []
-    near = 1e4 * _still(v.dtype)
-    while len(left):
-        same = np.max(np.abs(left - left[0]), axis=1) < near
-        same[0] = True  # whatever it holds: each turn takes one away
-        states.append(left[0])
-        hits.append(int(np.sum(same)))
-        left = left[~same]
-    states = jnp.asarray(np.reshape(states, (-1, c.size)), v.dtype)
+def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: int) -> Attractors:
+    """One of every cluster of end states that is stable: a start on a saddle does not leave it."""
+    clusters = distinct(c, x, v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    one = firsts(clusters)
+    spectra = look(c, x, v[one], residuals[one])[1]
+    kept = np.flatnonzero(np.asarray(spectra.is_stable))
+    states = jnp.asarray(v[one[kept]])
+    hits = np.asarray([len(clusters[i]) for i in kept], int)
     z = c.readout(FeedbackNetworkState(states))
-    order = np.argsort(np.asarray(z).reshape(len(states), -1)[:, 0]) if hits else np.zeros(0, int)
-    return Attractors(z[order], states[order], np.asarray(hits, int)[order], unsettled)
-
-
-def _still(dtype: Any) -> float:
-    return 1e-9 if jnp.finfo(dtype).bits == 64 else 1e-4
+    order = np.argsort(np.asarray(z).reshape(len(kept), -1)[:, 0]) if len(kept) else kept
+    return Attractors(z[order], states[order], hits[order], starts - int(np.sum(hits)))

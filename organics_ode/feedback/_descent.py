@@ -21,7 +21,7 @@ from ..linear import jacobian_matrix
 from ..optimizers import Optimizer, is_optimizer, optimizer_start, optimizer_step
 from ..programs import Shared, compiled, shared
 from ._conditions import Conditions, read_conditions
-from ._settle import rounding, settle
+from ._settle import settle, still
 from ._trained import Trained
 
 
@@ -47,8 +47,8 @@ class AtFixedPoint(AbstractRun):
         self.steps, self.dt = _read_steps(steps, dt)
 
     def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
-        still = _stopped(network), _stopped(x), _stopped(last)
-        v, rests = settle(*still, self.dt, self.steps, 1e3 * rounding(last.dtype))
+        stopped = _stopped(network), _stopped(x), _stopped(last)
+        v, rests = settle(*stopped, self.dt, self.steps, still(last.dtype))
         state = FeedbackNetworkState(v)
         J = _stopped(jacobian_matrix(network, state, x))
         # A Newton step with J held: to rounding it moves nothing, and its derivative is −J⁻¹ ∂f/∂θ.

@@ -15,13 +15,20 @@ from ..circuits import FeedbackNetworkState
 def settle(
     c: Any, x: Float[Array, " k"], v: Float[Array, " N"], dt: float, steps: int, still: float
 ) -> tuple[Float[Array, " N"], Bool[Array, ""]]:
-    """Euler's method from v until |ẋ| < still everywhere: the state, and whether it got there."""
-    cell = Euler(c, dt)
+    """Euler's method from v until |ẋ| < still everywhere: the state, and whether it got there.
+
+    Relative to the state or what drives it, where that is below 1, as far as φ bends.
+    """
+    cell, drive = Euler(c, dt), highest(jnp.abs(c.I + c.W_x @ x))
+
+    def speed_of(old: Any, new: Any) -> Any:
+        size = jnp.where(drive > 0, jnp.maximum(drive, highest(jnp.abs(new))), 1)
+        return highest(jnp.abs(new - old)) / dt / jnp.minimum(size, 1)
 
     def body(carry: Any) -> Any:
         v, _, i = carry
         new = cell.step(FeedbackNetworkState(v), x).x
-        return new, highest(jnp.abs(new - v)) / dt, i + 1
+        return new, speed_of(v, new), i + 1
 
     def moving(carry: Any) -> Any:
         _, speed, i = carry
@@ -29,6 +36,11 @@ def settle(
 
     v, speed, _ = jax.lax.while_loop(moving, body, (v, jnp.full_like(v[0], np.inf), 0))
     return v, speed < still
+
+
+def still(dtype: Any) -> float:
+    """The speed from which Newton's method may go on."""
+    return 1e-9 if jnp.finfo(dtype).bits == 64 else 1e-4
 
 
 def rounding(dtype: Any) -> float:

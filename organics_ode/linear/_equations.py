@@ -105,6 +105,13 @@ class Equations(eqx.Module):
         moved, terms = jnp.abs(J @ v), jnp.abs(J) @ jnp.abs(v)
         return is_near | jnp.any(moved > tolerance(v.dtype) ** 0.5 * terms)
 
+    def fields(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
+        """The largest entry of each variable's field, which share a unit; at least what is known of
+        its own size, and 1e-3 where nothing is."""
+        known = self.sizes()
+        sizes = jnp.maximum(jnp.abs(v), jnp.where(known > 0, known, 1e-3))
+        return ravel(jax.tree.map(_filled, self.unravel(sizes)))
+
     def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:
         return Point(v, self.residual(v), jnp.asarray(steps))
 

@@ -13,7 +13,7 @@ from .._checks import a_or_an, as_float_array, check_finite, check_nonnegative, 
 from .._nonlinearities import root
 from ..circuits import AbstractCircuit
 from ..equilibria import stable_point
-from ..linear import refuse_unresolved, resolved_lyapunov
+from ..linear import balanced, refuse_unresolved, resolved_lyapunov
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
 _TOGETHER = 64
@@ -164,28 +164,31 @@ def _covariance(J: Array, D: Array) -> Array:
 
 @eqx.filter_jit
 def _over(frequencies: Array, spectrum_at: Any, J: Array, D: Array) -> Array:
+    J, scale = balanced(J)
+    D = D / scale / scale / 1000
+
     def at(f: Array) -> Array:
-        # H = (iωI − J)⁻¹ takes the noise to the state.
+        # H = (iωI − J)⁻¹ takes the noise to the state, both in even units.
         omega = 2 * np.pi * f / 1000
         H = jnp.linalg.inv(jax.lax.complex(-J, omega * jnp.eye(D.size, dtype=D.dtype)))
-        return spectrum_at(H, D / 1000)
+        return spectrum_at(H, D, scale)
 
     return jax.lax.map(at, frequencies, batch_size=min(_TOGETHER, frequencies.size))
 
 
-def _power_at(H: Array, D: Array) -> Array:
-    return (H.real**2 + H.imag**2) @ D
+def _power_at(H: Array, D: Array, scale: Array) -> Array:
+    return (H.real**2 + H.imag**2) @ D * scale * scale
 
 
-def _cross_at(H: Array, D: Array) -> Array:
+def _cross_at(H: Array, D: Array, scale: Array) -> Array:
+    H = scale[:, None].astype(H.dtype) * H
     return (H.conj() * D[None, :].astype(H.dtype)) @ H.T
 
 
-def _coherence_at(H: Array, D: Array) -> Array:
-    size = root(_power_at(H, D), 2)
+def _coherence_at(H: Array, D: Array, _: Array) -> Array:
+    size = root(_power_at(H, D, jnp.ones_like(D)), 2)
     # Divided before it is squared: in float32 the square of a small power is 0.
-    scale = 1 / jnp.where(size > 0, size, 1)
-    relative = _cross_at(scale[:, None].astype(H.dtype) * H, D)
+    relative = _cross_at(H, D, 1 / jnp.where(size > 0, size, 1))
     return jnp.minimum(relative.real**2 + relative.imag**2, 1)
 
 

@@ -32,7 +32,7 @@ def basins(
 
     Returns:
         In that shape: the index in `fixed_points(circuit, x)`, −1 where the run diverged, −2 where
-        it did neither (a limit cycle, or too few steps).
+        it did neither (a limit cycle, too few steps, or numbers beyond the dtype on the way).
 
     Raises:
         ValueError: an argument is bad.
@@ -45,7 +45,7 @@ def basins(
     targets = everything[stable]
     radii = jnp.asarray([1e-3 * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
     ends = _march(q, y.ravel(), a.ravel(), targets, radii, max_steps)
-    table = np.concatenate([stable, [-2, -1]]).astype(int)  # −2 and −1 count from the end
+    table = np.concatenate([stable, [-2, -2, -1]]).astype(int)  # −3 to −1 count from the end
     return table[np.asarray(ends)].reshape(y.shape)
 
 
@@ -60,10 +60,11 @@ def _clearance(points: Array, i: int) -> float:
 def _march(
     q: Scalars, y: Array, a: Array, targets: Array, radii: Array, max_steps: int
 ) -> Int[Array, " starts"]:
-    """The target reached from each start, as its index; −2 unsettled, −1 diverged."""
+    """The target reached from each start, as its index; −3 overflown, −2 unsettled, −1 diverged."""
     bound = 1e6 * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
-
-    scale = jnp.stack([highest(jnp.abs(targets[:, 0])), q.beta])
+    bound = jnp.where(_is_bounded(q, len(targets)), jnp.inf, bound)
+    size = highest(jnp.abs(targets[:, 0])) if len(targets) else jnp.abs(q.c)
+    scale = jnp.stack([size, q.beta])
 
     def field(v: Array) -> Array:
         return jnp.stack(velocities(q, v[0], v[1]))
@@ -87,7 +88,20 @@ def _arrivals(v: Array, targets: Array, radii: Array, bound: Array) -> Int[Array
     for i in range(len(targets)):
         is_near = jnp.hypot(v[0] - targets[i, 0], v[1] - targets[i, 1]) < radii[i]
         ends = jnp.where(is_near, i, ends)
-    return jnp.where(highest(jnp.abs(v), axis=0) < bound, ends, -1)
+    largest = highest(jnp.abs(v), axis=0)
+    outside = jnp.where(jnp.isinf(bound), -3, -1)
+    return jnp.where(largest < bound, ends, outside)
+
+
+def _is_bounded(q: Scalars, targets: int) -> Array:
+    """Whether no orbit runs to infinity, however far it goes on the way.
+
+    With w_r > 0 and w > 0 a large |y| raises a, and a large a damps y; with w_r = 0 or w = 0 one of
+    the two equations holds for itself, and then the other one is linear.
+    """
+    is_held = (q.w_r > 0) & (q.w > 0)
+    is_linear = ((q.w_r == 0) | (q.w == 0)) & (targets > 0)
+    return is_held | is_linear
 
 
 def _rate(q: Scalars, v: Array, velocity: Array, scale: Array) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._study import Study
-from ._trials import BOUND, Ending
+from ._trials import Ending
 
 CLASSES = ("stable", "critical slowing", "limit cycle", "diverging")
 STABLE, SLOW, CYCLE, DIVERGING = range(4)
@@ -25,7 +25,7 @@ def _circuit(study: Study, ending: Ending, i: int, j: int) -> tuple[int, float, 
     delta, norm = float(study.deltas[i]), float(study.norms[j])
     at = i * study.norms.size + j
     v, nan = np.asarray(ending.v[:, at], float), np.nan
-    if not np.max(np.abs(v)) < BOUND:
+    if ending.has_left[at]:
         return DIVERGING, nan, nan, nan
     if not ending.is_over[at]:
         return UNDECIDED, nan, nan, nan
@@ -45,20 +45,28 @@ def _abscissa(
     study: Study, delta: float, norm: float, ending: Ending, v: np.ndarray
 ) -> tuple[float, float]:
     """1/ms, at the fixed point that Newton's method finds from v, and how near to 0 its sign cannot
-    be told, as in `Spectrum` (in units as they are, which are alike); NaN where it finds none."""
+    be told, as in `Spectrum`; NaN where it finds none."""
     W_r = np.eye(study.size) + delta * np.asarray(ending.R, float)
     drive, beta = study.b * norm * np.asarray(ending.z, float), (study.b * study.sigma) ** 2
     for _ in range(20):
         if not v[-1] > 0:
             return np.nan, np.nan
         f, J = _linearise(W_r, drive, beta, v)
-        residual = np.linalg.norm(f) / np.linalg.norm(v)
+        terms = np.linalg.norm(np.abs(J[:-1, :-1]) @ np.abs(v[:-1]) + np.abs(drive))
+        residual = max(np.linalg.norm(f[:-1]) / terms, abs(f[-1]) / v[-1])
         if residual < 1e-11:
             largest = max(np.linalg.eigvals(J).real.max(), -1.0)
-            resolution = (len(v) * np.finfo(float).eps + residual) * np.linalg.norm(J)
+            resolution = (len(v) * np.finfo(float).eps + residual) * _even_norm(J)
             return float(largest / study.tau), float(resolution / study.tau)
         v = v - np.linalg.solve(J, f)
     return np.nan, np.nan
+
+
+def _even_norm(J: np.ndarray) -> float:
+    """With a in the unit in which it says to y what y says to it."""
+    (yy, ya), (ay, aa) = (np.split(row, [-1], axis=1) for row in np.split(J, [-1]))
+    coupling = np.linalg.norm(ya) * np.linalg.norm(ay)
+    return float(np.sqrt(np.linalg.norm(yy) ** 2 + 2 * coupling + aa.item() ** 2))
 
 
 def _linearise(

@@ -85,11 +85,11 @@ def phase_diagram(
     one random direction of z, shared by all Δ and ‖z‖. It starts 1 % off the normalization fixed
     point of W_r = I and runs for `duration` time constants:
 
-    - diverging: |y| or a left for 10⁶;
-    - it settles (speed·τ below 10⁻⁴ of the state), or still slows down (speed in the last quarter
-      below .8 of that in the third), and Newton's method finds a stable point there: stable, or
-      critical slowing where its relaxation time, −1/abscissa, is more than `slow` times that of
-      W_r = I at this ‖z‖. Critical slowing also where it slows down towards no such point;
+    - diverging: |y| left for 10⁶, or a for 10⁶ times the larger of 1 and its start;
+    - it settles (speed·τ of y and a below 10⁻⁴ of each), or still slows down (speed in the last
+      quarter below .8 of that in the third), and Newton's method finds a stable point there:
+      stable, or critical slowing where its relaxation time, −1/abscissa, is more than `slow` times
+      that of W_r = I at this ‖z‖. Critical slowing also where it slows down towards no such point;
     - limit cycle: all that stays bounded and keeps moving, chaos included.
 
     With all a alike at the start they stay so, and n + 1 variables are exact; the eigenvalues they

@@ -13,7 +13,7 @@ from ..cells import runge_kutta
 from ..programs import compiled, equal_one
 from ._study import RandomMatrix, Study
 
-BOUND = 1e6
+_BOUND = 1e6
 _SETTLED = 1e-4  # speed · τ relative to the state
 _PERSISTS = 0.8  # of the speed in the third quarter of the run, in the last one
 _KICK = 1e-2  # of the start, so that it is no fixed point
@@ -39,6 +39,7 @@ class Ending(NamedTuple):
     z: Float[Array, " n"]
     v: Float[Array, "n_plus_1 columns"]
     is_over: Bool[Array, " columns"]
+    has_left: Bool[Array, " columns"]
     has_settled: Bool[Array, " columns"]
     slows: Bool[Array, " columns"]
     frequency: Float[Array, " columns"]
@@ -86,11 +87,12 @@ def _trial(key: PRNGKeyArray, grid: Array, scalars: tuple, random: RandomMatrix)
     largest = deltas[None] * jnp.linalg.norm(R, 2)
     field = lambda v: _velocity(v, R, deltas, drive, beta) / tau  # noqa: E731
     rate = lambda v: _rate(v, largest) / tau  # noqa: E731
-    run = _integrate(field, rate, jnp.concatenate([y, a[None]]), end, tau)
-    return _ending(R, z, run, field(run.v) * tau)
+    start = jnp.concatenate([y, a[None]])
+    run = _integrate(field, rate, start, end, tau)
+    return _ending(R, z, run, field(run.v) * tau, start)
 
 
-def _ending(R: Array, z: Array, run: _Run, velocity: Array) -> Ending:
+def _ending(R: Array, z: Array, run: _Run, velocity: Array, start: Array) -> Ending:
     elapsed = run.elapsed[1]
     variance = run.y_square / elapsed[None] - (run.y_sum / elapsed[None]) ** 2
     amplitude = jnp.sqrt(jnp.mean(jnp.maximum(variance, 0), axis=0))
@@ -98,7 +100,8 @@ def _ending(R: Array, z: Array, run: _Run, velocity: Array) -> Ending:
     frequency = speed[1] / np.sqrt(z.size) / amplitude * 1000 / (2 * np.pi)
     slows = speed[1] < _PERSISTS * speed[0]
     has_settled = _has_settled(run.v, velocity)
-    return Ending(R, z, run.v, run.is_over, has_settled, slows, frequency, amplitude)
+    has_left = _has_left(run.v, start)
+    return Ending(R, z, run.v, run.is_over, has_left, has_settled, slows, frequency, amplitude)
 
 
 def _velocity(v: Any, R: Any, deltas: Any, drive: Any, beta: Any) -> Any:
@@ -119,13 +122,13 @@ def _rate(v: Array, random: Array) -> Array:
 def _integrate(field: Any, rate: Any, v: Array, end: Array, tau: Array) -> _Run:
     """Runge-Kutta steps of order 4, of every column's own length, until all are over."""
     unit, column = jnp.zeros_like(v[:-1]), jnp.zeros_like(v[0])
-    two = jnp.zeros((2, column.size), v.dtype)
+    two, start = jnp.zeros((2, column.size), v.dtype), v
     run = _Run(v, column, column > 1, two, two, unit, unit)
 
     def step(carry: tuple[_Run, Array]) -> tuple[_Run, Array]:
         run, i = carry
         velocity = field(run.v)
-        is_over = run.is_over | _has_ended(run.v, velocity * tau) | (run.t >= end)
+        is_over = run.is_over | _has_ended(run.v, velocity * tau, start) | (run.t >= end)
         longest = jnp.minimum(end - run.t, tau)
         h = jnp.where(is_over, 0, jnp.minimum(1 / rate(run.v)[0], longest))
         v = jnp.where(h[None] > 0, runge_kutta(field, run.v, velocity, h[None]), run.v)
@@ -138,13 +141,21 @@ def _integrate(field: Any, rate: Any, v: Array, end: Array, tau: Array) -> _Run:
     return jax.lax.while_loop(goes_on, step, (run, jnp.asarray(0)))[0]
 
 
-def _has_ended(v: Array, velocity: Array) -> Array:
-    return _has_settled(v, velocity) | ~(highest(jnp.abs(v), axis=0) < BOUND)
+def _has_ended(v: Array, velocity: Array, start: Array) -> Array:
+    return _has_settled(v, velocity) | _has_left(v, start)
+
+
+def _has_left(v: Array, start: Array) -> Array:
+    """Beyond the bound; a strong input holds a at (b‖z‖)² by itself."""
+    largest_a = jnp.maximum(start[-1], 1)
+    is_near = (highest(jnp.abs(v[:-1]), axis=0) < _BOUND) & (v[-1] < _BOUND * largest_a)
+    return ~is_near
 
 
 def _has_settled(v: Array, velocity: Array) -> Array:
-    """Whether the speed, times τ, is small against the state."""
-    return _norm(velocity) < _SETTLED * _norm(v)
+    """Whether the speeds of y and of a, times τ, are small against each."""
+    parts = (slice(0, -1), slice(-1, None))
+    return jnp.stack([_norm(velocity[i]) < _SETTLED * _norm(v[i]) for i in parts]).all(0)
 
 
 def _norm(v: Array) -> Array:
