@@ -11,8 +11,10 @@ import itertools
 import math
 import mmap
 import os
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 # Before anything imports matplotlib or JAX.
@@ -33,6 +35,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import jaxtyping
 import pytest
+
+# A shell starts what it puts into the background with SIGINT ignored, and so its children: the
+# library leaves it so, and the tests of interruptions would wait for nothing.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

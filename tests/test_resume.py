@@ -314,9 +314,9 @@ OTHERS = {
     "leaf `optimizer.0.` has name optax:ScaleByAdamState in the file and": {
         "optimizer": optax.sgd(0.1)
     },
-    "`loss` was organics_ode.losses.cross_entropy and is masked_error": {"loss": masked_error},
-    "`metric` was organics_ode.losses.accuracy and is None": {"metric": None},
-    "`batches` was Batches and is organics_ode._batches.Minibatches": {"batches": FEWER},
+    "`loss` was organics_ode.cross_entropy and is masked_error": {"loss": masked_error},
+    "`metric` was organics_ode.accuracy and is None": {"metric": None},
+    "`batches` was Batches and is organics_ode.training.Minibatches": {"batches": FEWER},
     "`inputs` of `validation` was float64.*, checksum .* and is float64.*, checksum": {
         "validation": two_classes(seed=2)
     },

@@ -16,6 +16,7 @@ from ._encoding import (
     unflatten as unflatten,
 )
 from ._files import load as load, save as save
+from ._functions import saved_name as saved_name
 from ._lines import from_line as from_line, to_line as to_line
 from ._lock import locked as locked
 from ._paths import read_path as read_path, read_target as read_target

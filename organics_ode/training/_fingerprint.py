@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from ..storage import is_allowed
+from ..storage import is_allowed, saved_name
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic, enum.Enum)
 _ROOT = "itself"
@@ -125,6 +125,8 @@ def _checksum(array: Any) -> str:
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
     # A script's own module is `__main__` at one time and `script` at another.
+    if named.__module__.startswith("organics_ode."):
+        return saved_name(named).replace(":", ".")  # which outlives its module
     if is_allowed(named.__module__):
         return f"{named.__module__}.{named.__qualname__}"
     numbers = [x for x in _constants(value) if isinstance(x, int | float)]

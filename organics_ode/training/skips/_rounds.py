@@ -116,7 +116,7 @@ def _is_finite(model: PyTree) -> Array:
 def _mean_weight(model: SequenceToSequence) -> Array:
     """The mean size of the recurrent weights; 0 for cells that are no circuit with such weights."""
     circuit = resolve(getattr(model.cell, "circuit", None))
-    W = recurrent_weights(circuit)
+    W = None if circuit is None else recurrent_weights(circuit)
     if W is None:
         return jnp.zeros((), jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))[0].dtype)
     return jnp.mean(jnp.abs(W))
