@@ -88,7 +88,7 @@ CALLS: dict[str, Call] = {
             "circuit": oo.GatedORGaNICs.random(
                 1, 4, key=key(s), tau_y=8.0, rectification=oo.Rectification.NONE
             ),
-            "xs": draw(s, 2, 6, 1),
+            "xs": draw(s, 2, 8, 1),
             "dt": 1.0,
             "cycles": (0.25, 2.0),
             "rms": 0.3,
