@@ -669,3 +669,28 @@ def test_what_is_known_is_not_searched_for(name):
         assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
     assert direct.succeeded and direct.is_stable
+
+
+def test_a_start_that_is_a_stable_point_is_taken_as_it_is():
+    circuit = zoo.organics()
+    x = zoo.input_of(circuit)
+    point = oo.fixed_point(circuit, x)
+    again = oo.fixed_point(circuit, x, state0=point.state)
+    assert again.iterations == 0 and again.succeeded and again.is_stable
+    np.testing.assert_array_equal(ravel_pytree(again.state)[0], ravel_pytree(point.state)[0])
+    off = jax.tree.map(lambda v: 1.001 * v, point.state)
+    near = oo.fixed_point(circuit, x, state0=off)
+    assert near.iterations > 0
+    np.testing.assert_allclose(near.state.y, point.state.y, rtol=1e-9)
+
+
+def test_a_start_that_is_an_unstable_point_is_left():
+    # README's (w_r, b0, sigma) = (2, .5, .1): a saddle beside stable points.
+    circuit = oo.ORGaNICs([[1.0]], [[2.0]], [[1.0]], 0.1, 0.5, 0.5, 2.0, 2.0)
+    points = oo.find_fixed_points(circuit, [0.1], key=jax.random.key(0), starts=64)
+    unstable = [i for i in range(len(points)) if not points.is_stable[i]]
+    for i in unstable:
+        start = jax.tree.map(lambda v, i=i: v[i], points.states)
+        found = oo.fixed_point(circuit, [0.1], state0=start)
+        assert found.is_stable
+    assert unstable

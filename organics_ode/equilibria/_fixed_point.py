@@ -21,9 +21,10 @@ from ..linear import (
     ravel,
     read_point,
     spectrum_of,
+    target,
     tolerance,
 )
-from ._search import ROUTES, closed_point, search
+from ._search import ROUTES, known_point, search
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.
 RESULTS: Any = diffrax.RESULTS
@@ -89,6 +90,7 @@ def fixed_point(
     A stable one whenever one of the routes finds one; each route is judged by its eigenvalues and
     the next is taken where its point is not stable:
 
+    0. the start itself, where `state0` is a stable fixed point already,
     1. the closed form (exact for W_r = I and gains that do not depend on y or a),
     2. from there v ← v + τ⊙f(v) by Anderson's acceleration, without factoring a matrix,
     3. the flow itself by an implicit solver, from the same start and from `initial_state()`,
@@ -120,14 +122,24 @@ def fixed_point(
     """
     circuit, like, x = read_point(circuit, None, x)
     start = None if state0 is None else check_state("state0", resolve(state0), like)
-    # What is known is not searched for, and the search takes seconds to compile.
-    exact = _is_exact(circuit) if start is None else False
-    if not any(map(is_traced, jax.tree.leaves((circuit, x, exact)))) and exact:
-        point = _at_closed_form(circuit, x)
-        if point.succeeded:
-            return point
+    if (known := _known(circuit, x, start)) is not None:
+        return known
     point = _fixed_point(circuit, x, start)
     return _raise_failure(point) if throw else point
+
+
+def _known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint | None:
+    """The fixed point where it is known: in closed form, or as a start that is one and is stable.
+
+    What is known is not searched for, and the search takes seconds to compile.
+    """
+    exact = _is_exact(circuit) if start is None else True
+    if any(map(is_traced, jax.tree.leaves((circuit, x, start, exact)))) or not exact:
+        return None
+    point = _at_known(circuit, x, start)
+    if start is None:
+        return point if point.succeeded else None
+    return point if point.residual <= target(x.dtype) and point.is_stable else None
 
 
 @eqx.filter_jit
@@ -136,8 +148,8 @@ def _is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
 
 
 @eqx.filter_jit
-def _at_closed_form(circuit: AbstractCircuit, x: Array) -> FixedPoint:
-    return _judged(circuit, x, *closed_point(circuit, x))
+def _at_known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
+    return _judged(circuit, x, *known_point(circuit, x, start))
 
 
 @eqx.filter_jit

@@ -81,11 +81,12 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
 
 
-def closed_point(circuit: AbstractCircuit, x: Array) -> tuple:
-    """What `search` returns where the closed form is exact, and is solved."""
-    state = closed_form(circuit, x)
+def known_point(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+    """What `search` returns where its start is the fixed point: the closed form, unless given."""
+    state = closed_form(circuit, x) if start is None else start
     residual = Equations(circuit, x, circuit.initial_state()).residual(ravel(state))
-    return state, residual, jnp.asarray(0), jnp.asarray(_CLOSED)
+    route = jnp.asarray(_CLOSED if start is None else _NONE)
+    return state, residual, jnp.asarray(0), route
 
 
 def _is_stable(e: Equations, point: Point) -> Array:

@@ -1,0 +1,73 @@
+"""How long the first call of each analysis takes in a new process, and a second one.
+
+The circuits have 16 units; the second call has other values of the same shapes. Energy, covariance
+and certificate are asked for at a fixed point that was found before, `state0=point.state`.
+
+    python examples/benchmarks/first_calls.py [--repeats 3]
+"""
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+
+PREPARE = """
+import time
+import jax, numpy as np
+import organics_ode as oo
+
+def circuit(seed, is_identity):
+    rng = np.random.default_rng(seed)
+    W_r = np.eye(16) if is_identity else rng.normal(size=(16, 16))
+    values = (rng.normal(size=(16, 3)), W_r / np.linalg.norm(W_r, 2), rng.uniform(size=(16, 16)))
+    return oo.ORGaNICs(*(v.astype(np.float32) for v in values), 0.2, 0.5, 0.5, 2.0, 2.0)
+
+x = np.array([0.5, -0.2, 0.3], np.float32)
+many, one = [circuit(i, False) for i in range(2)], [circuit(i, True) for i in range(2)]
+jax.block_until_ready(jax.jit(lambda v: v + 1)(x))  # the backend itself
+"""
+SOLVED = "points = [oo.fixed_point(c, x) for c in one]"
+CALLS = {
+    "fixed_point, closed form": ("", "oo.fixed_point(one[i], x)"),
+    "fixed_point, general": ("", "oo.fixed_point(many[i], x)"),
+    "find_fixed_points, 512 starts": (
+        "",
+        "oo.find_fixed_points(many[i], x, key=jax.random.key(i), starts=512, rounds=1)",
+    ),
+    "energy": (SOLVED, "oo.energy(one[i], x, state0=points[i].state)"),
+    "covariance": (
+        SOLVED,
+        "oo.covariance(one[i], x, oo.Noise(additive=0.1), state0=points[i].state)",
+    ),
+    "certify": (SOLVED, "oo.certify(one[i], x, state0=points[i].state)"),
+}
+MEASURE = """
+for i in range(2):
+    start = time.perf_counter()
+    jax.block_until_ready(jax.tree.leaves({call}))
+    print(time.perf_counter() - start)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
+    print(f"{platform.machine()}, Python {platform.python_version()}, medians of {repeats}\n")
+    print("| call | first | second |\n|---|---|---|")
+    for name, (before, call) in CALLS.items():
+        script = "\n".join([PREPARE, before, MEASURE.format(call=call)])
+        runs = [
+            subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+            for _ in range(repeats)
+        ]
+        times = [list(map(float, run.stdout.split())) or [float("nan")] * 2 for run in runs]
+        first, second = (statistics.median(each) for each in zip(*times, strict=True))
+        print(f"| {name} | {first:.2f} s | {1e3 * second:.1f} ms |", flush=True)
+        if runs[0].returncode:
+            print(runs[0].stderr[-500:], file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
