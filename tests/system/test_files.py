@@ -8,8 +8,7 @@ import file_mutations
 import file_readers
 import pytest
 
-import organics_ode.checkpoint as checkpoint
-from organics_ode.storage import _archive
+from organics_ode.storage import _archive, _files
 
 # Readers are called as users call them: what a forged file brings in must not end in a checker.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -45,7 +44,7 @@ def test_the_attack_sees_names_that_are_imported_and_code_that_runs(kinds, folde
         module, _, qualname = name.partition(":")
         return getattr(importlib.import_module(module), qualname)
 
-    monkeypatch.setattr(checkpoint, "find", find)
+    monkeypatch.setattr(_files, "find", find)
     model = kinds["model"]
     monkeypatch.setattr(model, "attacks", lambda: named_by(type(model).attacks(model)))
     seen = faults(attack_files.run({"model": model}, 0, 0, folder))
