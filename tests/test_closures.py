@@ -23,7 +23,7 @@ class Pulse:
 
 @pytest.fixture(scope="module")
 def respond():
-    circuit = zoo.organics(n=2, m=1)
+    circuit = zoo.organics(n=2, m=1, identity=True)  # bounded for inputs of any size
 
     def last(inputs):
         return oo.simulate(circuit, inputs, [0.0, 5.0]).states.y[-1]
