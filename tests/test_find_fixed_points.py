@@ -12,6 +12,8 @@ import pytest
 from test_fixed_points import NOTHING, ZERO, eigenvalues
 
 import organics_ode as oo
+from organics_ode.equilibria import _find_fixed_points
+from organics_ode.facts import _starts
 
 NONE = oo.Rectification.NONE
 KEY = jax.random.key(0)
@@ -343,3 +345,8 @@ def test_what_says_where_to_start_is_checked(unchecked):
         look(key=KEY, scale=np.ones(3))
     with pytest.raises(ValueError, match="Argument `rounds` must be a positive integer"):
         look(key=KEY, rounds=0)
+
+
+def test_every_method_gets_starts_of_both_kinds():
+    # `facts.starts` makes every other group wide; a search gives the starts of a group in turn.
+    assert len(_find_fixed_points._METHODS) == _starts.METHODS

@@ -23,7 +23,6 @@ from ._generic import (
     starts,
     substitute,
 )
-from ._starts import around
 
 # Sweeps between the gains and the normalization they act on; one is exact for constant gains.
 _SWEEPS = 3
@@ -79,11 +78,6 @@ def _(c: Any) -> Bool[Array, ""]:
     return algebra.is_identity(c.W_r) & has_constant_gains(c)
 
 
-@is_positive.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState) -> Any:
-    return algebra.all_but_the_response(state)
-
-
 @relaxation_times.register(GatedORGaNICs)
 def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     return algebra.like(state, c.tau_y, c.tau_a, c.tau_b0, c.tau_b1)
@@ -123,16 +117,9 @@ def _(c: Any, state: GatedORGaNICsState, x: Array, t: Any = None) -> GatedORGaNI
     return GatedORGaNICsState(*algebra.sizes(c, b0, b1, x), b0, b1)
 
 
-@starts.register(GatedORGaNICs)
-def _(c: Any, x: Array, key: Any, count: int) -> Any:
-    rest = c.initial_state()
-    size = algebra.typical(rest, closed_form(c, x))
-    return around(key, count, size, is_positive(c, rest))
-
-
-@recurrent_weights.register(GatedORGaNICs)
-def _(c: Any) -> Array:
-    return c.W_r
+is_positive.register(GatedORGaNICs)(algebra.all_but_the_response)
+starts.register(GatedORGaNICs)(algebra.starts_around)
+recurrent_weights.register(GatedORGaNICs)(algebra.weights)
 
 
 @normalization.register(GatedORGaNICs)

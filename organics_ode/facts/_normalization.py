@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from .._nonlinearities import Rectification, power, root
+from ._generic import closed_form, is_positive
+from ._starts import around
 
 
 def normalized(c: Any, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
@@ -98,14 +100,20 @@ def like(state: Any, *values: Any) -> Any:
     return type(state)(*broadcast)
 
 
-def all_but_the_response(state: Any) -> Any:
+def all_but_the_response(c: Any, state: Any) -> Any:
     """Variables that stay positive: the modulators, and gains that are variables."""
     return type(state)(*(jnp.full(leaf.shape, i > 0) for i, leaf in enumerate(state)))
 
 
-def typical(rest: Any, driven: Any) -> Any:
-    """The size of every variable around rest and the normalized state, > 0."""
+def starts_around(c: Any, x: Array, key: Any, count: int) -> Any:
+    """States around the rest state and the normalized state."""
+    rest, driven = c.initial_state(), closed_form(c, x)
     flat, unravel = jax.flatten_util.ravel_pytree(
         jax.tree.map(lambda a, b: jnp.maximum(jnp.abs(a), jnp.abs(b)), rest, driven)
     )
-    return unravel(jnp.where(flat > 0, flat, jnp.maximum(jnp.mean(flat), 1e-2)))
+    size = unravel(jnp.where(flat > 0, flat, jnp.maximum(jnp.mean(flat), 1e-2)))
+    return around(key, count, size, is_positive(c, rest))
+
+
+def weights(c: Any) -> Array:
+    return c.W_r

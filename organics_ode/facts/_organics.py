@@ -19,7 +19,6 @@ from ._generic import (
     starts,
     substitute,
 )
-from ._starts import around
 
 
 @blocks.register(ORGaNICs)
@@ -35,11 +34,6 @@ def _(c: Any, x: Array) -> ORGaNICsState:
 @is_exact.register(ORGaNICs)
 def _(c: Any) -> Bool[Array, ""]:
     return algebra.is_identity(c.W_r)
-
-
-@is_positive.register(ORGaNICs)
-def _(c: Any, state: ORGaNICsState) -> Any:
-    return algebra.all_but_the_response(state)
 
 
 @relaxation_times.register(ORGaNICs)
@@ -62,16 +56,9 @@ def _(c: Any, state: ORGaNICsState, x: Array, t: Any = None) -> ORGaNICsState:
     return ORGaNICsState(*algebra.sizes(c, c.b0, c.b1, x))
 
 
-@starts.register(ORGaNICs)
-def _(c: Any, x: Array, key: Any, count: int) -> Any:
-    rest = c.initial_state()
-    size = algebra.typical(rest, closed_form(c, x))
-    return around(key, count, size, is_positive(c, rest))
-
-
-@recurrent_weights.register(ORGaNICs)
-def _(c: Any) -> Array:
-    return c.W_r
+is_positive.register(ORGaNICs)(algebra.all_but_the_response)
+starts.register(ORGaNICs)(algebra.starts_around)
+recurrent_weights.register(ORGaNICs)(algebra.weights)
 
 
 @normalization.register(ORGaNICs)
