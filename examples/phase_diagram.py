@@ -54,7 +54,8 @@ figure, axes = plt.subplots(
 left, middle, right = axes
 oo.plot_phase_diagram(diagram, left)
 share = diagram.fraction("limit cycle").T
-mesh = middle.pcolormesh(diagram.deltas, diagram.norms, share, cmap="Greens", shading="nearest")
+cells = left.collections[0].get_coordinates()  # around every Δ and ‖z‖
+mesh = middle.pcolormesh(cells[..., 0], cells[..., 1], share, cmap="Greens")
 figure.colorbar(mesh, ax=middle)
 middle.set(xscale="log", yscale="log", xlabel="Δ", ylabel="‖z‖", title="Fraction of limit cycles")
 right.loglog(deltas, exact, "o", color="black", label="exact")

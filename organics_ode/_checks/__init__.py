@@ -5,7 +5,6 @@ from ._arrays import (
     as_known_array as as_known_array,
     as_times as as_times,
     check_finite as check_finite,
-    check_increasing as check_increasing,
     check_nonnegative as check_nonnegative,
     check_positive as check_positive,
     check_precision as check_precision,

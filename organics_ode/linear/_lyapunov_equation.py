@@ -1,4 +1,4 @@
-"""The Lyapunov equation, and the stable points at which energy and noise ask for it."""
+"""The Lyapunov equation, solved, and refused where rounding alone changes what comes out."""
 
 from typing import Any, NamedTuple
 

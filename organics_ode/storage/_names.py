@@ -21,7 +21,8 @@ from jax.scipy import special
 from ._encoding import Unloadable
 from ._functions import saved_name
 
-# Rooms of this library, and modules of the ground, whose final classes a file may name.
+# Rooms of this library, and modules of the ground, whose final classes a file may name: those that
+# the room shows, some of them (`Columns`, `Check`) for this alone.
 _LIBRARY = """
 _constraints _nonlinearities cells circuits dynamics equilibria feedback linear mean_field models
 noise planar population robustness stability training
