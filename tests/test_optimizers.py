@@ -326,6 +326,15 @@ def test_objects_are_told_apart_by_what_they_hold(what):
     assert list(changes("it", one, other)) and one.keys() == other.keys()
 
 
+def test_functions_without_a_module_are_known_by_their_name_and_numbers():
+    """As `exec` makes them, and with them the type checker that wraps methods in these tests."""
+    made = {}
+    exec("def rate(count): return count * 0.5", made)
+    del made["rate"].__module__
+    assert made["rate"].__module__ is None
+    assert fingerprint(made["rate"])["itself"] == "rate with [0.5]"
+
+
 # The table of the docs.
 
 

@@ -110,7 +110,7 @@ def _classes(name: str) -> Iterator[type]:
     """The final classes that a room of this library shows, or a module of its ground has."""
     room = importlib.import_module(f"..{name}", __package__)
     for own, value in vars(room).items():
-        is_here = getattr(value, "__module__", "").startswith(room.__name__)
+        is_here = str(getattr(value, "__module__", None)).startswith(room.__name__)
         if is_here and _is_data(value) and not own.startswith(("_", "Abstract")):
             yield value
 

@@ -124,11 +124,12 @@ def _checksum(array: Any) -> str:
 
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
+    module = str(named.__module__)  # None for what `exec` made
     # A script's own module is `__main__` at one time and `script` at another.
-    if named.__module__.startswith("organics_ode."):
+    if module.startswith("organics_ode."):
         return saved_name(named).replace(":", ".")  # which outlives its module
-    if is_allowed(named.__module__):
-        return f"{named.__module__}.{named.__qualname__}"
+    if is_allowed(module):
+        return f"{module}.{named.__qualname__}"
     numbers = [x for x in _constants(value) if isinstance(x, int | float)]
     return f"{named.__qualname__} with {numbers}" if numbers else named.__qualname__
 
