@@ -41,7 +41,7 @@ import pytest
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_enable_x64", os.environ.get("JAX_ENABLE_X64", "1") == "1")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -57,6 +57,17 @@ with jaxtyping.install_import_hook(CHECKED, CHECKER):
     import tasks
 
     assert organics_ode and tasks
+
+
+SYSTEM = Path(__file__).parent / "system"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What runs whole programs is marked, and left out of a plain `pytest`."""
+    for item in items:
+        if item.path.is_relative_to(SYSTEM):
+            item.add_marker("system")
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ of a loop that touches less than a kilobyte a turn; in those of 64 KB the thread
 Operations in the order of least memory. In the order that lets most of them run at once, which is
 XLA's default, large programs with loops lose a task between the threads and never end: second
 derivatives of a batch of fixed points hung after twenty runs or so (jaxlib 0.10.2, two cores), with
-every thread idle. In this order they ran 4 000 times, each as fast. `tests/test_compiler.py` says
-when this may go.
+every thread idle. In this order they ran 4 000 times, each as fast.
+`tests/programs/test_compiler.py` says when this may go.
 
 Both are read once, so they are set on import. Options that the user has set stay as they are.
 
-Calls into LAPACK one after the other: `after`. `tests/test_order.py` says when it may go.
+Calls into LAPACK one after the other: `after`. `tests/programs/test_order.py` says when it may go.
 """
 
 import os

@@ -1,0 +1,288 @@
+"""The folder listing is the architecture: who may import whom, and what every class is."""
+
+import ast
+import functools
+import importlib
+import inspect
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import pytest
+
+import organics_ode
+import tasks
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
+
+GROUND = {"_checks", "_constraints", "_nonlinearities"}  # everyone may import it
+# Each room, and the rooms whose names it may import; those come before it.
+ROOMS = {
+    "programs": "",
+    "circuits": "",
+    "cells": "circuits",
+    "kernels": "circuits cells",
+    "facts": "circuits",
+    "linear": "circuits facts programs",
+    "dynamics": "circuits cells kernels facts programs",
+    "equilibria": "circuits facts linear programs",
+    "stability": "circuits facts linear equilibria programs",
+    "noise": "circuits linear equilibria",
+    "models": "circuits cells facts dynamics equilibria",
+    "parallel": "",
+    "storage": "circuits",
+    "population": "",
+    "mean_field": "programs",
+    "optimizers": "programs",
+    "planar": "circuits cells linear",
+    "robustness": "circuits cells facts linear storage programs",
+    "feedback": "circuits cells dynamics equilibria linear optimizers programs",
+    "training": (
+        "circuits cells kernels facts dynamics models parallel storage optimizers programs"
+    ),
+    "plot": ("circuits dynamics equilibria stability noise population planar robustness training"),
+}
+
+
+@functools.cache
+def sources(package):
+    """Every module's dotted name under the package, and its syntax tree."""
+    folder = ROOT / package
+    named = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        named[".".join(parts)] = ast.parse(path.read_text())
+    return named
+
+
+def imported(package, module, nodes):
+    """The absolute names that the given statements of a module import."""
+    parents = [package, *module.split(".")[:-1]]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = parents[: len(parents) - node.level + 1]
+            base += node.module.split(".") if node.module else []
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def imports(package, module):
+    return set(imported(package, module, ast.walk(sources(package)[module])))
+
+
+def top_level_imports(package, module):
+    """Those that run when the module is imported: all but the ones inside functions."""
+
+    def outside_functions(node):
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                yield child
+                yield from outside_functions(child)
+
+    return set(imported(package, module, outside_functions(sources(package)[module])))
+
+
+FOLDERS = [p.parent for p in (ROOT / "organics_ode").glob("**/__init__.py")]
+LIBRARY = [m for m in sources("organics_ode") if m != "__init__"]
+EVERYWHERE = [(package, m) for package in PACKAGES for m in sources(package)]
+
+
+def test_the_house_has_the_ground_and_the_rooms_of_the_table():
+    assert {m.split(".")[0] for m in LIBRARY} == GROUND | ROOMS.keys()
+
+
+def test_a_room_comes_after_those_that_it_imports():
+    done = set()
+    for room, others in ROOMS.items():
+        assert set(others.split()) <= done, f"{room} imports a room below it"
+        done.add(room)
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_rooms_import_what_the_table_says(module):
+    own = module.split(".")[0]
+    allowed = GROUND | set(ROOMS.get(own, "").split())
+    for name in imports("organics_ode", module):
+        package, *path = name.split(".")
+        if package != "organics_ode":
+            continue
+        assert path, f"{module} imports the whole library"
+        if path[0] != own or own in GROUND:
+            assert path[0] in allowed, f"{module} imports {name}"
+            # A room is imported by what it shows, never by its inner files.
+            is_inner = any(part.startswith("_") for part in path[1:])
+            assert path[0] in GROUND or not is_inner, f"{module} imports {name}"
+
+
+def test_every_line_of_the_table_is_used():
+    for room, others in ROOMS.items():
+        here = [m for m in LIBRARY if m.split(".")[0] == room]
+        names = {name for m in here for name in imports("organics_ode", m)}
+        for other in others.split():
+            used = any(f"{name}.".startswith(f"organics_ode.{other}.") for name in names)
+            assert used, f"{room} imports nothing of {other}"
+
+
+def test_rooms_and_files_are_of_a_size_that_one_knows():
+    for folder in FOLDERS:
+        files = list(folder.glob("*.py"))
+        assert len(files) <= 13, f"{folder.name} has {len(files)} files"
+        for file in files:
+            lines = len(file.read_text().splitlines())
+            assert lines <= 300, f"{folder.name}/{file.name} has {lines} lines"
+
+
+def test_the_scan_sees_the_imports_there_are():
+    # Without these the law above would hold for want of imports.
+    assert "organics_ode.circuits.AbstractCircuit" in imports("organics_ode", "cells._euler")
+    assert "organics_ode._checks.refuse" in imports("organics_ode", "circuits._circuit")
+    assert "organics_ode.training.History" in imports("organics_ode", "plot._dynamics")
+    assert "matplotlib.pyplot" in imports("organics_ode", "plot._axes")
+    assert "matplotlib.pyplot" not in top_level_imports("organics_ode", "plot._axes")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_modules_of_one_room_do_not_import_each_other_in_a_circle(room):
+    own = [m for m in LIBRARY if m.startswith(f"{room}.") and not m.endswith("__init__")]
+    graph = {m: {other for other in own if _imports_module(m, other)} for m in own}
+    while graph:
+        leaves = {m for m, needs in graph.items() if not needs & graph.keys()}
+        assert leaves, f"a circle among {sorted(graph)}"
+        graph = {m: needs for m, needs in graph.items() if m not in leaves}
+
+
+def _imports_module(module, other):
+    dotted = f"organics_ode.{other}"
+    names = imports("organics_ode", module)
+    return any(name == dotted or name.startswith(f"{dotted}.") for name in names)
+
+
+@pytest.mark.parametrize(("package", "module"), EVERYWHERE)
+def test_tasks_and_the_library_do_not_import_each_other(package, module):
+    (other,) = set(PACKAGES) - {package}
+    assert not [n for n in imports(package, module) if n.split(".")[0] == other]
+
+
+@pytest.mark.parametrize(("package", "module"), EVERYWHERE)
+def test_optional_packages_are_imported_inside_functions(package, module):
+    optional = {"matplotlib", "sklearn", "pooch", "scipy"}
+    assert not {n.split(".")[0] for n in top_level_imports(package, module)} & optional
+
+
+@pytest.mark.parametrize("module", [m for m in LIBRARY if m.startswith("circuits")])
+def test_circuits_are_equations_without_solvers(module):
+    solvers = {"diffrax", "optimistix", "lineax", "optax"}
+    assert not {n.split(".")[0] for n in imports("organics_ode", module)} & solvers
+
+
+def test_nobody_imports_plot_but_the_package_itself():
+    outside = [m for m in sources("organics_ode") if not m.startswith("plot.")]
+    names = {m: " ".join(imports("organics_ode", m)) for m in outside}
+    assert [m for m, text in names.items() if "organics_ode.plot" in text] == ["__init__"]
+
+
+@pytest.mark.parametrize(
+    ("package", "module"), [pair for pair in EVERYWHERE if pair[1].endswith("__init__")]
+)
+def test_package_files_only_re_export(package, module):
+    first, *rest = sources(package)[module].body
+    assert isinstance(first, ast.Expr) and isinstance(first.value.value, str)
+    for node in rest:
+        assert isinstance(node, ast.ImportFrom) and node.level == 1, ast.unparse(node)
+        assert all(alias.asname == alias.name for alias in node.names), ast.unparse(node)
+
+
+# These compare times or numbers of the user, which were checked to be finite.
+MAY_REDUCE = {"_nonlinearities", "_checks._arrays", "mean_field._padded"}
+MAY_REDUCE |= {"dynamics._controllers", "dynamics._simulate"}
+
+
+@pytest.mark.parametrize("module", [m for m in LIBRARY if m not in MAY_REDUCE])
+def test_no_maximum_passes_over_nan(module):
+    # `_nonlinearities` says why: `highest` and `lowest` stand in for jnp.max and jnp.min.
+    names = {ast.unparse(n) for n in ast.walk(sources("organics_ode")[module])}
+    assert not names & {"jnp.max", "jnp.min"}
+
+
+def all_classes():
+    for package in PACKAGES.values():
+        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            module = importlib.import_module(info.name)
+            for value in vars(module).values():
+                if isinstance(value, type) and value.__module__ == info.name:
+                    yield value
+
+
+MODULES = [c for c in all_classes() if issubclass(c, eqx.Module)]
+
+
+def is_abstract(cls):
+    kinds = ("__abstractmethods__", "__abstractvars__", "__abstractclassvars__")
+    return any(getattr(cls, kind, ()) for kind in kinds)
+
+
+@pytest.mark.parametrize("cls", MODULES, ids=lambda c: c.__qualname__)
+def test_every_module_is_abstract_or_final(cls):
+    subclasses = [c for c in MODULES if cls in c.__mro__[1:]]
+    if is_abstract(cls):
+        assert subclasses, f"{cls.__qualname__} is abstract, and nobody fills it in"
+        assert cls.__name__.lstrip("_").startswith("Abstract")
+    else:
+        assert not subclasses, f"{cls.__qualname__} is concrete, but has subclasses"
+        assert not cls.__name__.lstrip("_").startswith("Abstract")
+
+
+@pytest.mark.parametrize("cls", MODULES, ids=lambda c: c.__qualname__)
+def test_a_concrete_method_is_implemented_once(cls):
+    for base in cls.__mro__[1:]:
+        if base not in MODULES:
+            continue
+        for name, member in vars(base).items():
+            is_method = inspect.isfunction(member) or isinstance(member, property)
+            if name.startswith("__") or not is_method or name in base.__abstractmethods__:
+                continue
+            assert name not in vars(cls), f"{cls.__qualname__} overrides {name} of {base.__name__}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_functions_and_classes_say_what_they_are(package):
+    public = {n for n, value in vars(PACKAGES[package]).items() if callable(value)}
+    public = {n for n in public if not n.startswith("_")}
+    documented = {
+        node.name
+        for tree in sources(package).values()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node)
+    }
+    assert public and public <= documented, public - documented
+
+
+IMPORT = """
+import jax, sys
+from jax._src import xla_bridge
+before = dict(jax.config.values)
+import {package}
+changed = {{k for k, v in before.items() if jax.config.values[k] != v}}
+assert not changed, changed
+assert not xla_bridge.backends_are_initialized(), "a backend was started"
+heavy = {{"matplotlib", "sklearn", "pooch", "scipy.io", "pandas", "{other}"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_has_no_side_effects(package):
+    (other,) = set(PACKAGES) - {package}
+    script = IMPORT.format(package=package, other=other)
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    # -W error: an import that warns is one too.
+    command = [sys.executable, "-W", "error::UserWarning", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,66 @@
+"""The benchmarks of training run, at sizes where they measure nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_FOLDER = Path(__file__).parents[2] / "examples" / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    # The processes of one benchmark compile the same programs.
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def run(compiled, tmp_path):
+    def run(script, *arguments):
+        cache = {"JAX_COMPILATION_CACHE_DIR": str(compiled), "JAX_PLATFORMS": "cpu"}
+        cache["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        command = [sys.executable, str(_FOLDER / script), "--json", "rows.json", *arguments]
+        environment = os.environ | cache
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout, json.loads((tmp_path / "rows.json").read_text())
+
+    return run
+
+
+def test_a_training_step_is_compared_with_a_plain_scan(run):
+    sizes = ("--batch=2", "--size=4", "--steps=8", "--repeats=1")
+    text, record = run("training_step.py", *sizes, "--sides", "plain-scan", "organics_ode")
+    assert [row["side"] for row in record["rows"]] == ["plain-scan", "organics_ode"]
+    for row in record["rows"]:
+        assert f"| {row['side']}" in text
+        assert row["median_s"] > 0 and row["compile_s"] > 0
+        assert row["peak_gb"] >= row["before_gb"] > 0
+    # float32: a few roundings of 6e-8 in each of eight steps.
+    assert 0 <= record["gradient_differences"]["plain-scan"]["by_parameter"] < 1e-5
+
+
+def test_growth_is_tabled_and_drawn_and_says_what_it_leaves_out(run, tmp_path):
+    axes = ("--steps", "8", "--size", "4", "--batch", "2", "1000")
+    options = ("--quick", "--sides", "organics_ode", "--repeats=1", "--limit-gb=0.0001")
+    text, record = run("growth.py", *axes, *options)
+    large = record["tables"]["batch"][1]
+    assert "left_out" in large and f"left out: {large['left_out']}" in text
+    rows = [record["tables"][axis][0] for axis in ("steps", "size", "batch")]
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0]["median_s"] > 0 and rows[0]["peak_gb"] > rows[0]["planned_gb"] > 0
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_losses_are_the_same_on_any_number_of_devices(run):
+    text, record = run("device_scaling.py", "--batch=8", "--size=4", "--steps=8", "--repeats=2")
+    assert [row["devices"] for row in record["rows"]] == [1, 2, 4, 8]
+    alone = record["rows"][0]["loss"]
+    for row in record["rows"]:
+        assert f"| {row['devices']} " in text and row["median"] > 0
+        assert row["loss"] == pytest.approx(alone, rel=1e-5)

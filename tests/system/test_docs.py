@@ -1,0 +1,63 @@
+"""The code blocks of the documentation run, page by page and in order."""
+
+import re
+from pathlib import Path
+
+import jax
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(page):
+    return _BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def _as_users_run_it():
+    # Readers have jax's own defaults, not the strict ones of this test suite.
+    with (
+        jax.enable_x64(False),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
+        yield
+
+
+_LONG = ("analysis", "skips", "solvers", "stability")
+
+
+def _with_code():
+    for page in _PAGES:
+        if _blocks(page):
+            marks = [pytest.mark.slow] if page.stem in _LONG else []
+            yield pytest.param(page, id=page.stem, marks=marks)
+
+
+@pytest.mark.usefixtures("_as_users_run_it")
+@pytest.mark.parametrize("page", _with_code())
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scope = {"__name__": "__main__"}
+    for block in _blocks(page):
+        exec(compile(block, str(page), "exec"), scope)
+
+
+def test_every_example_is_in_the_gallery():
+    gallery = (_ROOT / "docs/examples.md").read_text(encoding="utf-8")
+    scripts = [path.name for path in (_ROOT / "examples").rglob("*.py")]
+    assert [name for name in scripts if name[0] != "_" and name not in gallery] == []
+
+
+def test_displayed_math_is_written_as_the_site_reads_it():
+    # docs/hooks/mathml.py turns $$ … $$ into MathML; \\[ … \\] would be shown as it stands.
+    raw = [page.name for page in _PAGES if re.search(r"^\s*\\\[", page.read_text(), re.M)]
+    assert raw == []
+
+
+def test_pages_with_code_are_found():
+    assert {"README", "getting_started", "equations", "solvers", "training"} <= {
+        page.stem for page in _PAGES if _blocks(page)
+    }
