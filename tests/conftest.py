@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
 # Before anything imports matplotlib or JAX.
@@ -29,6 +30,11 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Compiled fast rather than for speed: the tests compile more than they compute. With
 # JAX_DISABLE_MOST_OPTIMIZATIONS=0 they run what users run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").startswith("0.10."):
+    # XLA's older emitter compiles in half of the time, in one module rather than in pieces for
+    # threads. Another version may not know these flags, and ends on one that it does not know.
+    flags = ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
+    os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *flags]).strip()
 # Before anything loads LAPACK: its own threads and XLA's fight over the cores in batched calls.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
