@@ -41,6 +41,7 @@ ROOMS = {
     "planar": "circuits cells linear",
     "robustness": "circuits cells facts linear storage programs",
     "feedback": "circuits cells dynamics equilibria linear optimizers programs",
+    "periods": "circuits cells dynamics equilibria",
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
