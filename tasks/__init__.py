@@ -26,7 +26,6 @@ from ._reaction import (
 )
 from ._reaction_time import ReactionTime as ReactionTime
 from ._ready_set_go import ReadySetGo as ReadySetGo
-from ._ring import RING_TASKS as RING_TASKS, RingTask as RingTask
 from ._rule_reversal import RuleReversal as RuleReversal
 from ._task import (
     AbstractDataSet as AbstractDataSet,
@@ -35,3 +34,4 @@ from ._task import (
     Trial as Trial,
 )
 from ._timeline import Period as Period
+from .ring import RING_TASKS as RING_TASKS, RingTask as RingTask

@@ -12,8 +12,7 @@ import optax
 from _measure import Side, resident_gb
 
 import organics_ode as oo
-from organics_ode.parallel._mesh import replicate, split
-from organics_ode.parallel._shard import mean_over_devices
+from organics_ode.parallel import mean_over_devices, replicate, split
 
 SIDES = ("plain-scan", "organics_ode", "organics_ode-mesh", "equinox-lstm", "equinox-gru")
 LEARNING_RATE = 1e-3

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cognitive"))
 PARSER = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
 )
@@ -30,11 +30,11 @@ def main(args: argparse.Namespace) -> None:
     import jax
     import numpy as np
     import optax
-    from _card import origin
-    from _cognitive import make_models
+    from _networks import make_models
 
     import organics_ode as oo
     import tasks
+    from organics_ode.storage import origin
 
     task = tasks.RingTask(args.task, args.dt)
     schedule = oo.SkipSchedule(oo.StateSkip(), rounds=1000)

@@ -22,10 +22,10 @@ import optax
 
 import organics_ode as oo
 import tasks
+from organics_ode.storage import origin
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from _card import origin
-from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
+sys.path.insert(0, str(Path(__file__).parents[1] / "cognitive"))
+from _networks import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 RESULTS = Path(__file__).parents[1] / "results" / "skips.jsonl"
 OPTIONS = ("circuit", "dt", "models", "rounds", "stage_rounds", "length", "stages", "beta", "rate")

@@ -23,8 +23,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 import organics_ode as oo
-from organics_ode.programs._upstream import after
-from organics_ode.stability._hypotheses import normalization_checks
+from organics_ode.programs import after
+from organics_ode.stability import normalization_checks
 
 SIZES = (1, 2, 3, 4, 8, 16, 24, 32)
 GROUPS = [(n, rectification) for n in SIZES for rectification in oo.Rectification]

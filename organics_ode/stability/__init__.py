@@ -2,5 +2,5 @@
 
 from ._certificate import Certificate as Certificate, certify as certify
 from ._energy import Energy as Energy, energy as energy
-from ._hypotheses import Check as Check
+from ._hypotheses import Check as Check, normalization_checks as normalization_checks
 from ._oscillator import Oscillator as Oscillator, oscillator as oscillator

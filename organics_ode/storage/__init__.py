@@ -20,9 +20,12 @@ from ._functions import saved_name as saved_name
 from ._lines import from_line as from_line, to_line as to_line
 from ._lock import locked as locked
 from ._paths import read_path as read_path, read_target as read_target
-from ._pretrained import (
+from ._ranges import out_of_range as out_of_range
+from ._trained import (
+    card as card,
+    command_of as command_of,
     model_card as model_card,
+    origin as origin,
     pretrained as pretrained,
     pretrained_names as pretrained_names,
 )
-from ._ranges import out_of_range as out_of_range

@@ -15,7 +15,7 @@ import organics_ode as oo
 from organics_ode.cells import RungeKutta
 from organics_ode.dynamics._exponents import lyapunov
 from organics_ode.facts import closed_form
-from organics_ode.linear._jacobian import jacobian
+from organics_ode.linear import jacobian
 
 
 class Point(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
-from organics_ode.linear._equations import Equations, tolerance
+from organics_ode.linear import Equations, tolerance
 
 PATH = Path(__file__).parents[2] / "examples" / "benchmarks" / "residuals.py"
 

@@ -21,7 +21,7 @@ from organics_ode.equilibria._routes import (
     settle,
     substituted,
 )
-from organics_ode.linear._equations import Equations, ravel, target, tolerance
+from organics_ode.linear import Equations, ravel, target, tolerance
 
 GOAL = target(np.float64)
 TRUE = jnp.asarray(True)

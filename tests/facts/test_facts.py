@@ -15,9 +15,9 @@ from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
 from organics_ode import facts, feedback, planar, robustness
-from organics_ode.circuits._obeys import obeys
+from organics_ode.circuits import obeys
 from organics_ode.facts._fact import Fact
-from organics_ode.linear._equations import Equations, ravel
+from organics_ode.linear import Equations, ravel
 
 
 class Same(oo.ORGaNICs):

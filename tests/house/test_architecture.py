@@ -41,6 +41,7 @@ ROOMS = {
     "planar": "circuits cells linear",
     "robustness": "circuits cells facts linear storage programs",
     "feedback": "circuits cells dynamics equilibria linear optimizers programs",
+    "periods": "circuits cells dynamics equilibria",
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
@@ -209,6 +210,39 @@ def test_no_maximum_passes_over_nan(module):
     # `_nonlinearities` says why: `highest` and `lowest` stand in for jnp.max and jnp.min.
     names = {ast.unparse(n) for n in ast.walk(sources("organics_ode")[module])}
     assert not names & {"jnp.max", "jnp.min"}
+
+
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_are_short_and_use_what_is_public_and_there(path):
+    text = path.read_text(encoding="utf-8")
+    for name in used(ast.parse(text)):
+        assert not any(part.startswith("_") for part in name.split(".")), f"it uses {name}"
+        room, _, attribute = name.rpartition(".")
+        assert not room or hasattr(importlib.import_module(room), attribute), f"no {name}"
+    assert path.parent.name == "benchmarks" or len(text.splitlines()) < 150
+
+
+def used(tree):
+    """What a script imports of the packages, and the attributes that it reads of their modules."""
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [n for n in imported("", "", [node]) if n.split(".")[0] in PACKAGES]
+            yield from names
+            aliases = [alias.asname or alias.name for alias in node.names if names]
+            modules |= dict(zip(aliases, names, strict=True))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in modules:
+            name = modules[ast.unparse(node.value)]
+            if inspect.ismodule(sys.modules.get(name)):
+                yield f"{name}.{node.attr}"
+
+
+def test_every_example_has_a_theme():
+    assert [path.name for path in EXAMPLES if path.parent == ROOT / "examples"] == []
 
 
 def all_classes():

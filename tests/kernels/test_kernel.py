@@ -10,7 +10,7 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode.dynamics._unroll import unroll_batch
+from organics_ode.dynamics import unroll_batch
 from organics_ode.kernels import gated
 
 KEY = jax.random.key(0)

@@ -12,7 +12,7 @@ import zoo
 
 import organics_ode as oo
 from organics_ode import planar
-from organics_ode.linear._spectrum import spectrum_of
+from organics_ode.linear import spectrum_of
 from organics_ode.planar._basins import _arrivals
 from organics_ode.planar._equations import Scalars, kind_of, residual_at
 

@@ -15,7 +15,7 @@ from diagrams import DELTAS, KEY, NORMS, SMALL
 import organics_ode as oo
 from organics_ode import robustness
 from organics_ode.facts import closed_form
-from organics_ode.linear._spectrum import spectrum
+from organics_ode.linear import spectrum
 from organics_ode.robustness import _diagram
 
 

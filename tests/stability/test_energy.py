@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.linalg import expm
 
 import organics_ode as oo
-from organics_ode.linear._jacobian import jacobian
+from organics_ode.linear import jacobian
 from organics_ode.stability._energy import energy
 from organics_ode.stability._oscillator import oscillator
 

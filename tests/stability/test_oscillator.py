@@ -13,7 +13,7 @@ from oscillators import Damped
 
 import organics_ode as oo
 from organics_ode.facts import closed_form
-from organics_ode.linear._jacobian import jacobian, jacobian_blocks
+from organics_ode.linear import jacobian, jacobian_blocks
 from organics_ode.stability._oscillator import oscillator
 
 CASES = [

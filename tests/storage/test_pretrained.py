@@ -20,7 +20,7 @@ def test_a_card_says_what_the_model_is_and_how_to_make_it(name):
     trained = jax.tree.leaves(eqx.filter(model, oo.trainable(model)))
     assert sum(leaf.size for leaf in trained) == card["trained_numbers"]
     assert all(leaf.dtype == np.float32 for leaf in trained)
-    assert re.fullmatch(r"python examples/train_\w+\.py( .*)?", card["command"])
+    assert re.fullmatch(r"python examples/(mnist/)?train_\w+\.py( .*)?", card["command"])
     assert {"data", "options", "machine", "seconds", "commit", "versions"} <= set(card)
     assert card["options"]["seed"] == 0 and 0.5 < card["accuracy"]["test"] < 1
 

@@ -21,8 +21,8 @@ import zoo
 
 import organics_ode as oo
 from organics_ode.robustness import _study
+from organics_ode.training import Columns
 from organics_ode.training._checkpoints import Checkpoint, _read_rest
-from organics_ode.training._history import Columns
 
 OLD = Path(__file__).parents[1] / "old_files" / "version_1"
 

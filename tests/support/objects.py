@@ -18,10 +18,10 @@ import zoo
 
 import organics_ode as oo
 import tasks
-from organics_ode import feedback, mean_field, planar, population, robustness
-from organics_ode.training.skips._schedule import Stage
+from organics_ode import feedback, mean_field, periods, planar, population, robustness
+from organics_ode.training import Stage
 
-NAMESPACES = (oo, tasks, feedback, mean_field, planar, population, robustness)
+NAMESPACES = (oo, tasks, feedback, mean_field, periods, planar, population, robustness)
 KEY = jax.random.key(0)
 
 

@@ -6,6 +6,7 @@ from calls_parts import (
     GEOMETRY,
     LABELS,
     Call,
+    cell,
     draw,
     geometry,
     key,
@@ -15,7 +16,13 @@ from calls_parts import (
     responses,
 )
 
-from organics_ode import feedback, mean_field, planar, population, robustness
+import organics_ode as oo
+from organics_ode import feedback, mean_field, periods, planar, population, robustness
+
+
+def visited(seed):
+    return periods.visit(cell(seed), draw(seed, 2, 4, 1))
+
 
 CALLS: dict[str, Call] = {
     # Feedback.
@@ -150,6 +157,23 @@ CALLS: dict[str, Call] = {
         )
         for f in (planar.nullcline_curves, planar.separatrices)
     },
+    # Periods.
+    "periods.visit": Call(
+        periods.visit, lambda s: {"cell": cell(s), "inputs": draw(s, 2, 4, 1), "burn_in": 2}
+    ),
+    "periods.points": Call(
+        periods.points,
+        lambda s: {"cell": cell(s), "visit": visited(s), "period": (1, 3), "slow": 0.1},
+    ),
+    "periods.ends": Call(
+        periods.ends,
+        lambda s: {
+            "cell": cell(s),
+            "starts": oo.ORGaNICsState(*draw(s, 2, 2, 2)),
+            "inputs": draw(s, 2, 1),
+            "steps": 3,
+        },
+    ),
     # Populations.
     "population.cosine_similarity": Call(
         population.cosine_similarity, lambda s: {"first": draw(s, 3), "second": draw(s + 1, 3)}

@@ -239,7 +239,7 @@ class Log(Kind):
         records = [
             {"step": k + 1, "loss": x, "members": [x, -x]} for k, x in enumerate(numbers * 3)
         ]
-        from organics_ode.storage._lines import to_line
+        from organics_ode.storage import to_line
 
         self.data = "".join(map(to_line, records)).encode()
         self.expected = repr(records)

@@ -45,10 +45,34 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
         exec(compile(block, str(page), "exec"), scope)
 
 
+def _scripts():
+    paths = [path.relative_to(_ROOT) for path in (_ROOT / "examples").rglob("*.py")]
+    return [path for path in paths if path.name[0] != "_"]
+
+
 def test_every_example_is_in_the_gallery():
     gallery = (_ROOT / "docs/examples.md").read_text(encoding="utf-8")
-    scripts = [path.name for path in (_ROOT / "examples").rglob("*.py")]
-    assert [name for name in scripts if name[0] != "_" and name not in gallery] == []
+    for path in _scripts():
+        is_benchmark = path.parent.name == "benchmarks"
+        shown = f"`{path.name}`" if is_benchmark else f"python {path.as_posix()}"
+        assert shown in gallery, shown
+
+
+def test_the_scripts_that_texts_name_are_there():
+    modules = [p for name in ("organics_ode", "tasks", "examples") for p in _sources(name)]
+    texts = [*_PAGES, *modules, _ROOT / "CONTRIBUTING.md"]
+    named = {
+        name
+        for path in texts
+        if path.name != "changelog.md"
+        for name in re.findall(r"examples/[\w/]+\.py", path.read_text(encoding="utf-8"))
+    }
+    assert {path.as_posix() for path in _scripts() if path.parent.name == "start"} <= named
+    assert [name for name in sorted(named) if not (_ROOT / name).exists()] == []
+
+
+def _sources(name):
+    return (_ROOT / name).rglob("*.py")
 
 
 def test_displayed_math_is_written_as_the_site_reads_it():

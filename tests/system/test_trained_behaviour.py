@@ -9,8 +9,7 @@ import pytest
 
 import organics_ode as oo
 import tasks
-from organics_ode._constraints import trainable
-from organics_ode.programs._shared import shared
+from organics_ode.programs import shared
 from organics_ode.training import _objective
 from organics_ode.training.skips import _arguments, _rounds
 
@@ -53,7 +52,7 @@ def test_every_classic_fits_both_ways_of_training(name):
     scores = eqx.filter_eval_shape(_rounds.evaluate_round, run, source, members, number)
     assert scores.shape == (2,)
     batch = oo.Batch(*jax.eval_shape(jax.vmap(task.sample), jax.random.split(KEY))[:3])
-    step = (_objective.State(model, ADAM.init(eqx.filter(model, trainable(model)))), batch, ADAM)
+    step = (_objective.State(model, ADAM.init(eqx.filter(model, oo.trainable(model)))), batch, ADAM)
     _, values = eqx.filter_eval_shape(_objective.gradient_step, *step, loss, None)
     assert values["loss"].shape == ()
 

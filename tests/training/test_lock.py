@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from resumed import ASKED, EVENTS, Killed, at, check_same, dies, run, undisturbed
 
-from organics_ode.storage import _lock
-from organics_ode.storage._lock import locked
+from organics_ode.storage import _lock, locked
 
 assert undisturbed  # a fixture
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from ensembles import train as train_ensemble
 from trainings import train
 
 import organics_ode as oo
-from organics_ode.storage._lines import from_line, to_line
+from organics_ode.storage import from_line, to_line
 
 RESULTS = Path(__file__).parents[2] / "examples" / "results"
 NUMBERS = [0.1, -0.0, 5e-324, 1.7976931348623157e308, math.nan, math.inf, -math.inf, 3]

@@ -11,7 +11,7 @@ from skip_trainings import Trial, model as rate_model, train as train_with_skips
 
 import organics_ode as oo
 from organics_ode.kernels import gated
-from organics_ode.programs._shared import shared
+from organics_ode.programs import shared
 from organics_ode.training._objective import State, train_step
 
 KEY = jax.random.key(0)

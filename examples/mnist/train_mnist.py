@@ -1,6 +1,6 @@
 """Train a GatedORGaNICs on sequential MNIST, one pixel per millisecond, in rows or permuted.
 
-    python examples/train_mnist.py [--permuted] [--size 64] [--data-dir DIR]
+    python examples/mnist/train_mnist.py [--permuted] [--size 64] [--data-dir DIR]
 
 A circuit in continuous time may be trained with coarse steps first. The stages hold the mean of 4
 pixels for 4 ms, then of 2 for 2 ms, then every pixel for 1 ms: the same circuit, the same time
@@ -21,11 +21,11 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from _card import card
-from _other_steps import by_steps
+from _other_steps import by_steps, coarser
 
 import organics_ode as oo
 import tasks
+from organics_ode.storage import card
 
 
 def make_model(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> Any:
@@ -69,12 +69,6 @@ def first_model(args: argparse.Namespace, data: tasks.SequentialMNIST, key: jax.
     if args.lstm:
         return make_lstm(args, key)
     return make_model(args, coarser(data.train, args.pixels[0]).inputs[:300], key)
-
-
-def coarser(split: tasks.Split, pixels: int) -> tasks.Split:
-    """The mean of so many pixels in a row."""
-    means = split.inputs.reshape(len(split.inputs), -1, pixels).mean(axis=2, keepdims=True)
-    return split._replace(inputs=means)
 
 
 def draw(histories: list[oo.History], pixels: list[int], path: Path) -> None:
@@ -137,11 +131,10 @@ def main(args: argparse.Namespace) -> None:
     }
     scores |= {what: {"accuracy": value} for what, value in by_steps(model, data.test).items()}
     history = joined(histories)
-    args.out.with_suffix(".json").write_text(
-        card(args, data, model, history, scores), encoding="utf-8"
-    )
+    facts = card(args, data, model, history, scores)
+    args.out.with_suffix(".json").write_text(facts, encoding="utf-8")
     print(f"wrote {args.out}, and beside it the model, its card, history and checkpoints")
-    norms = np.asarray(history["gradient_norm"])
+    norms = history["gradient_norm"]
     print(f"norm of the gradient: median {np.median(norms):.3g}, largest {norms.max():.3g}")
     print(f"test accuracy: {scores['test']['accuracy']:.4f} (nothing was clipped)")
     for what, score in scores.items():

@@ -6,8 +6,8 @@ with the eigenvalues there, the eigenvalues along the trials, Lyapunov exponents
 state, and how long the delay can be before the answer is lost. Prints a table, writes the numbers
 (cognitive-stability.json, or --out) and draws them (cognitive_stability.png, or --picture).
 
-    python examples/cognitive_stability.py --save DIR     # trains: half an hour on one core
-    python examples/cognitive_stability.py --models examples/results/cognitive-stability
+    python examples/cognitive/cognitive_stability.py --save DIR  # trains: half an hour
+    python examples/cognitive/cognitive_stability.py --models examples/results/cognitive-stability
 """
 
 import argparse
@@ -22,13 +22,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before anything loads LAPA
 import jax
 import numpy as np
 import optax
-from _card import command_of, origin
-from _cognitive import BURN_IN, make_models, schedule
-from _cognitive_looks import in_float64, look, smaller
-from _cognitive_report import draw, print_circuits, print_periods
+from _looks import look
+from _networks import BURN_IN, in_float64, make_models, schedule, smaller
+from _report import draw, print_circuits, print_periods
 
 import organics_ode as oo
 import tasks
+from organics_ode.storage import command_of, origin
 
 CASES = ("organics-dlygo", "rate-dlygo", "organics-dms")
 # Rate networks learn to bridge a delay by skips of the state, ORGaNICs circuits without.

@@ -6,7 +6,7 @@ chronometric curves of perceptual decisions, choices by relevant and irrelevant 
 contexts, the fixed points of a flip-flop, intervals produced against intervals shown, or the share
 of right choices. Draws train_classics.png (or --out).
 
-    python examples/train_classics.py --task perceptual --circuit rate
+    python examples/cognitive/train_classics.py --task perceptual --circuit rate
 """
 
 import argparse
@@ -15,13 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import _classics as pictures
+import _behaviour as pictures
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from _cognitive import SIZE, memory
+from _flip_flop import draw_flip_flop
+from _networks import SIZE, memory
 
 import organics_ode as oo
 import tasks
@@ -65,7 +66,7 @@ CLASSICS = {
     ),
     "flip-flop": Classic(
         tasks.FlipFlop(length=100, dt=DT),
-        pictures.draw_flip_flop,
+        draw_flip_flop,
         oo.squared_error,
         start=Start(tau=30.0),
         rounds=100,

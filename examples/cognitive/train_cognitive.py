@@ -6,7 +6,7 @@ first two principal components, with the skip and without it; and how well the t
 every β, from 0 to 1, where they are the same. Draws train_cognitive.png (or --out), and with --save
 writes the best network.
 
-    python examples/train_cognitive.py --task dlygo --scheme sctt --models 8 --rounds 150
+    python examples/cognitive/train_cognitive.py --task dlygo --scheme sctt --models 8 --rounds 150
 """
 
 import argparse
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from _cognitive import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
+from _networks import BURN_IN, CIRCUITS, SCHEMES, make_models, schedule
 
 import organics_ode as oo
 import tasks

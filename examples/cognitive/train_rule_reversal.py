@@ -5,7 +5,7 @@ the skip from one presentation to the next (between), all from the same seeds. P
 perform, and draws a sequence played by the best network, and performance against rounds:
 train_rule_reversal.png, or --out.
 
-    python examples/train_rule_reversal.py --schemes base sctt between --models 8
+    python examples/cognitive/train_rule_reversal.py --schemes base sctt between --models 8
 """
 
 import argparse
@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from _cognitive import BURN_IN, SIZE
+from _closed_loop import draw_sequence
+from _networks import BURN_IN, SIZE
 
 import organics_ode as oo
 import tasks
 
 SCHEMES = {"base": "0.4", "sctt": "C1", "between": "C2"}  # and their colours
-COLOURS = ("C0", "C3")  # of the choices
 
 
 def make_model(task: tasks.RuleReversal, key: jax.Array, args: argparse.Namespace):
@@ -62,44 +62,6 @@ def train(scheme: str, task: tasks.RuleReversal, args: argparse.Namespace) -> oo
         criterion=args.criterion,
         burn_in=BURN_IN,
     )
-
-
-def play(model: oo.SequenceToSequence, task: tasks.RuleReversal, trial: tasks.Trial):
-    """The outputs of a network, without noise, and the inputs it saw."""
-    cell, readout = oo.resolve(model.cell), oo.resolve(model.readout)
-    before = jnp.tile(task.burn_in_inputs(trial), (round(BURN_IN / task.dt), 1))
-
-    def step(state, x):
-        state = cell.step(state, x)
-        return state, readout(state.r)
-
-    return task.play(step, oo.unroll(cell, before, last_only=True), trial)
-
-
-def draw_sequence(model, task: tasks.RuleReversal, key: jax.Array, axes) -> None:
-    """What the network is shown and told, the probabilities of its choices, and which are right."""
-    trial = task.sample(key)
-    outputs, inputs = play(model, task, trial)
-    t = task.dt / 1000 * np.arange(len(inputs))
-    end = task.dt / 1000 * len(inputs)
-    for i in range(task.input_size):
-        shown = np.where(inputs[:, i] > 0, -i, np.nan)
-        axes[0].plot(t, shown, lw=6, solid_capstyle="butt", color=(*COLOURS, "C2", "k")[i])
-    axes[0].set_yticks(-np.arange(4), task.channels)
-    for i, name in enumerate(task.outputs):
-        axes[1].plot(t, jax.nn.softmax(outputs)[:, i], color=COLOURS[i], label=name)
-    axes[1].fill_between(t, trial.mask, color="0.9", label="counted")
-    right = np.asarray(trial.info["stimuli"] ^ trial.info["rules"])
-    for k, choice in enumerate(np.asarray(task.choices(outputs)).astype(int)):
-        start, stop = trial.info["periods"][f"response {k + 1}"]
-        where = task.dt / 1000 * (start + stop) / 2, 1.05
-        said = f"{choice + 1} {'right' if choice == right[k] else 'wrong'}"
-        axes[1].text(*where, said, ha="center", color=COLOURS[choice])
-        rule = f"rule {int(trial.info['rules'][k]) + 1}"
-        axes[0].text(where[0], 0.5, rule, ha="center")
-    axes[0].set(xlim=(0, end), ylim=(-3.5, 1.1))
-    axes[1].set(xlim=(0, end), ylim=(-0.25, 1.17), xlabel="s", ylabel="probability of choice")
-    axes[1].legend(frameon=False, loc="lower center", ncols=3)
 
 
 def draw_performance(results: dict[str, oo.SkipResult], criterion: float, ax) -> None:

@@ -3,8 +3,8 @@
 For every fixed point of every network: the readout z, the variance Δ0 of x, the spectrum of
 gχφ′ + m nᵀφ′/N with its bulk and its outlier, and how the distance to the theory falls with N.
 
-    python examples/feedback_spectra.py [--sizes 250 500 --seeds 16 8 --gains 0.3 --out new.json]
-    python examples/feedback_spectra.py --table examples/results/feedback-spectra.json
+    python examples/feedback/feedback_spectra.py [--sizes 250 500 --seeds 16 8 --out new.json]
+    python examples/feedback/feedback_spectra.py --table examples/results/feedback-spectra.json
 
 The second draws a table that was measured before. Draws feedback_spectra.png.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
-from _card import command_of, origin
 from _finite_size import at_rest, errors, label_sizes, slope, spectrum
 
 import organics_ode as oo
 from organics_ode import mean_field
+from organics_ode.storage import command_of, origin
 
 jax.config.update("jax_enable_x64", True)
 TARGET, SHOWN = 2.0, 1000

@@ -1,10 +1,10 @@
-"""The tables and the picture of examples/cognitive_stability.py."""
+"""The tables and the picture of examples/cognitive/cognitive_stability.py."""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _cognitive_looks import Look
+from _looks import Look
 
 import organics_ode as oo
 import tasks
@@ -75,17 +75,17 @@ def draw(cases: dict[str, list[Look]], args: Any) -> None:
 
 def draw_plane(best: Look, task: tasks.RingTask, ax: plt.Axes) -> None:
     """From the first stimulus to the end of the delay, and the points of the delay."""
-    responses = np.asarray(best.visit.states[0])
+    responses = best.responses
     onset = list(task.periods.values())[1][0]
     first, last = task.periods["delay"]
     components = population.principal_components(responses[:, first:last], 2)
     paths = np.asarray(components.project(responses[:, onset:last]))
-    colours = plt.get_cmap("hsv")(best.visit.directions / (2 * np.pi))
+    colours = plt.get_cmap("hsv")(best.directions / (2 * np.pi))
     for path, colour in zip(paths, 0.85 * colours[:, :3], strict=True):
         ax.plot(*path[: first - onset].T, color=colour, lw=0.8, ls=":")
         ax.plot(*path[first - onset :].T, color=colour, lw=1.6)
         ax.plot(*path[-1], "o", color=colour, ms=4)
-    for points in best.points:
+    for points in best.points.found:
         oo.plot_slow_points(points, components, ax, ms=5)
     explained = 100 * float(components.explained.sum())
     ax.set(xlabel=f"component 1 (both: {explained:.0f} % of the delay)", ylabel="component 2")

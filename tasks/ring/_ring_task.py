@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ._checks import check_choice, check_key, check_time_step
-from ._cognitive import AbstractCognitiveTask, share
-from ._ring_code import DEGREES, RING, bump, points_along
-from ._ring_observers import (
+from .._checks import check_choice, check_key, check_time_step
+from .._cognitive import AbstractCognitiveTask, share
+from .._task import Trial
+from .._timeline import Period, counted_steps, draw_steps, spread, steps_in, within
+from ._code import DEGREES, RING, bump, points_along
+from ._observers import (
     Answer,
     Rings,
     is_shown,
@@ -22,7 +24,7 @@ from ._ring_observers import (
     stronger,
     turned,
 )
-from ._ring_stimuli import (
+from ._stimuli import (
     CHANCES,
     Chance,
     Draw,
@@ -32,8 +34,6 @@ from ._ring_stimuli import (
     two_modalities,
     two_strengths,
 )
-from ._task import Trial
-from ._timeline import Period, counted_steps, draw_steps, spread, steps_in, within
 
 _GRACE = 200.0
 _WITHIN = 0.2 * np.pi

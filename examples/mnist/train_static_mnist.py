@@ -1,6 +1,6 @@
 """Train circuits at their fixed points on MNIST: autoencoder, one or two layers, linear readout.
 
-    python examples/train_static_mnist.py [--layers 2] [--general] [--epochs 32] [--data-dir DIR]
+    python examples/mnist/train_static_mnist.py [--layers 2] [--general] [--data-dir DIR]
 
 An autoencoder 784-360-120-40-120-360-784 makes a code of 40 numbers, which goes through one or two
 `oo.FixedPointLayer`s (120 and 60 units) to a linear readout; the loss is the cross-entropy plus the
@@ -21,11 +21,11 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-from _card import card
 from _distort import SIDE, distorted
 
 import organics_ode as oo
 import tasks
+from organics_ode.storage import card
 
 WIDTHS, UNITS = (784, 360, 120, 40), (120, 60)
 

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ._cognitive import segments
-from ._ring_code import peak
+from .._cognitive import segments
+from ._code import peak
 
 Rings = Float[Array, "time 2 32"]
 Answer = tuple[Float[Array, ""], Bool[Array, ""]]

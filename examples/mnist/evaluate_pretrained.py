@@ -1,6 +1,6 @@
 """Evaluate a trained circuit again, and look at its stability.
 
-    python examples/evaluate_pretrained.py [smnist-64] [--data-dir DIR]
+    python examples/mnist/evaluate_pretrained.py [smnist-64] [--data-dir DIR]
 
 The shipped parameters are solved on all test images, 1 ms a pixel; on some of them with half and
 with twice the step, with every second pixel dropped, and by an adaptive solver; then the report of
@@ -27,7 +27,7 @@ import tasks
 
 # Images are shared among the cores: a power of two of them, which divides the numbers of images.
 jax.config.update("jax_num_cpu_devices", min(16, 1 << (os.cpu_count() or 1).bit_length() - 1))
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 SOLVED, LOOKED_AT, RESTED = 128, 64, 16  # images
 
 

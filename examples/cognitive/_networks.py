@@ -1,5 +1,7 @@
 """What the scripts of the cognitive tasks share: circuits, and skips by their names."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -68,3 +70,19 @@ def make_models(circuit: str, task: tasks.RingTask, count: int, seed: int):
     """As many of them; the same seed gives the same networks to every scheme."""
     keys = jax.random.split(jax.random.key(seed), count)
     return [make_model(circuit, task, key) for key in keys]
+
+
+def in_float64(model: oo.SequenceToSequence) -> oo.SequenceToSequence:
+    """In which a fixed point can be told from a slow one."""
+    return _cast(model, jnp.float64)
+
+
+def smaller(model: oo.SequenceToSequence) -> oo.SequenceToSequence:
+    """In half precision: a file of half the size."""
+    return _cast(model, jnp.float16)
+
+
+def _cast(model: oo.SequenceToSequence, dtype: Any) -> oo.SequenceToSequence:
+    """Plain arrays of another precision."""
+    arrays, rest = eqx.partition(oo.resolve(model), eqx.is_inexact_array)
+    return eqx.combine(jax.tree.map(lambda a: a.astype(dtype), arrays), rest)

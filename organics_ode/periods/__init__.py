@@ -1,0 +1,9 @@
+"""What a trained network does in the periods of its trials: `from organics_ode import periods`.
+
+The states that it visits, the fixed and slow points near them in one period, and where it comes to
+when the input of a period is held for long.
+"""
+
+from ._ends import Ends as Ends, ends as ends
+from ._points import PeriodPoints as PeriodPoints, points as points
+from ._visit import Visit as Visit, visit as visit

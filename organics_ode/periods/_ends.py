@@ -1,0 +1,86 @@
+"""Where the states of trials come to when their inputs are held."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from .._checks import check_kind, check_positive_integer, check_positive_number
+from .._constraints import resolve
+from .._nonlinearities import highest
+from ..cells import AbstractCell
+from ..dynamics import unroll
+from ._visit import as_inputs, read_starts, refuse_diverged
+
+
+class Ends(NamedTuple):
+    """Where the states of trials came to.
+
+    Attributes:
+        states: (trials, …), after the last step.
+        distinct: how many of them are apart.
+        largest: the largest |state| on the way.
+    """
+
+    states: Any
+    distinct: int
+    largest: float
+
+
+def ends(
+    cell: AbstractCell, starts: PyTree, inputs: ArrayLike, steps: int, *, within: float = 0.01
+) -> Ends:
+    """Where a cell comes to from the states of trials, each with its input held (host).
+
+    Two states are one if no entry differs by more than `within` of the largest entry.
+
+    Args:
+        cell: an `AbstractCell`.
+        starts: states of the cell, (trials, …).
+        inputs: (trials, m).
+        steps: how long the inputs are held.
+        within: that part, > 0.
+
+    Returns:
+        An `Ends`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged.
+    """
+    check_kind("cell", cell, AbstractCell)
+    cell = resolve(cell)
+    steps = check_positive_integer("steps", steps)
+    check_positive_number("within", within)
+    inputs = as_inputs("inputs", inputs, cell, ("trials",))
+    starts = read_starts("starts", starts, cell, len(inputs))
+    states, largest = _hold(cell, starts, inputs, steps)
+    refuse_diverged((states, largest))
+    rows = np.concatenate(
+        [np.asarray(leaf).reshape(len(inputs), -1) for leaf in jax.tree.leaves(states)], axis=1
+    )
+    return Ends(states, _distinct(rows, within), float(highest(largest)))
+
+
+@eqx.filter_jit
+def _hold(
+    cell: AbstractCell, starts: PyTree, inputs: Float[Array, "trials m"], steps: int
+) -> tuple[PyTree, Float[Array, " trials"]]:
+    def of(start: PyTree, x: Array) -> tuple[PyTree, Array]:
+        states = unroll(cell, jnp.broadcast_to(x, (steps, *x.shape)), state0=start)
+        largest = [highest(jnp.abs(leaf)) for leaf in jax.tree.leaves(states)]
+        return jax.tree.map(lambda leaf: leaf[-1], states), highest(jnp.stack(largest))
+
+    return jax.vmap(of)(starts, inputs)
+
+
+def _distinct(rows: Float[np.ndarray, "trials d"], within: float) -> int:
+    apart: list[np.ndarray] = []
+    for row in rows:
+        if all(np.abs(row - other).max() > within * np.abs(row).max() for other in apart):
+            apart.append(row)
+    return len(apart)

@@ -1,0 +1,101 @@
+"""A network on trials: the states that it visits."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from .._checks import as_float_array, check_finite, check_kind, fields_of, read_integer, refuse
+from .._constraints import resolve
+from ..cells import AbstractCell
+from ..dynamics import unroll
+
+
+class Visit(NamedTuple):
+    """A network on trials.
+
+    Attributes:
+        inputs: (trials, time, m).
+        rest: the states before the first step of every trial, (trials, …).
+        states: the states after every step, (trials, time, …).
+    """
+
+    inputs: Float[Array, "trials time m"]
+    rest: Any
+    states: Any
+
+
+def visit(cell: AbstractCell, inputs: ArrayLike, *, burn_in: int = 0) -> Visit:
+    """The states of a cell along trials that start at rest (host).
+
+    Every trial begins at `cell.initial_state()`, is given its first input for `burn_in` steps, and
+    then its inputs. Without noise.
+
+    Args:
+        cell: an `AbstractCell`, such as the `cell` of a trained model.
+        inputs: (trials, time, m), one input per step.
+        burn_in: steps of the first input before the trial.
+
+    Returns:
+        A `Visit`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: the state diverged.
+    """
+    check_kind("cell", cell, AbstractCell)
+    cell = resolve(cell)
+    burn_in = read_integer("burn_in", burn_in, 0, "be a number of steps, 0 or more")
+    inputs = as_inputs("inputs", inputs, cell, ("trials", "time"))
+    rest, states = _run(cell, inputs, burn_in)
+    refuse_diverged(states)
+    return Visit(inputs, rest, states)
+
+
+@eqx.filter_jit
+def _run(cell: AbstractCell, inputs: Float[Array, "trials time m"], burn_in: int) -> PyTree:
+    def of(xs: Array) -> tuple[PyTree, PyTree]:
+        held = jnp.repeat(xs[:1], burn_in, axis=0)
+        rest = unroll(cell, held, last_only=True) if burn_in else cell.initial_state()
+        return rest, unroll(cell, xs, state0=rest)
+
+    return jax.vmap(of)(inputs)
+
+
+def as_inputs(
+    name: str, inputs: ArrayLike, cell: AbstractCell, axes: tuple[str, ...]
+) -> Float[Array, "... m"]:
+    """Inputs with the given axes and then (m,), none of them empty, in the dtype of the state."""
+    dtype = jax.tree.leaves(cell.initial_state())[0].dtype
+    array, m = as_float_array(name, inputs, dtype), cell.input_size
+    if array.ndim != len(axes) + 1 or array.shape[-1] != m or 0 in array.shape[:-1]:
+        shape = ", ".join(axes)
+        refuse(name, f"have shape ({shape}, m) = ({shape}, {m})", f"it has shape {array.shape}")
+    return check_finite(name, array)
+
+
+def read_starts(name: str, starts: PyTree, cell: AbstractCell, trials: int) -> PyTree:
+    """States of a cell, one for each trial."""
+    like, arrays = cell.initial_state(), []
+    for part, leaf in zip(fields_of(name, starts, like), jax.tree.leaves(like), strict=True):
+        array = check_finite(name, as_float_array(name, part, leaf.dtype))
+        if array.shape != (trials, *leaf.shape):
+            must = f"hold arrays with a row for each of the {trials} trials"
+            refuse(name, f"{must}, {(trials, *leaf.shape)}", f"one has shape {array.shape}")
+        arrays.append(array)
+    return jax.tree.unflatten(jax.tree.structure(like), arrays)
+
+
+def refuse_diverged(states: PyTree) -> None:
+    """Raise a RuntimeError where states (trials, …) are no longer finite."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(states)]
+    finite = np.all([np.isfinite(leaf).reshape(len(leaf), -1).all(1) for leaf in leaves], axis=0)
+    if not finite.all():
+        raise RuntimeError(
+            f"The state diverged in trial {int(np.argmin(finite))}: it is no longer finite. Take a "
+            "shorter step `dt`, or look at the circuit with `oo.simulate`."
+        )

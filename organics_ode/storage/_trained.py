@@ -1,0 +1,165 @@
+"""Trained models: those that come with the library, and the card that goes with any of them."""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from .._checks import refuse
+from .._constraints import trainable
+from ._files import load
+
+_FOLDER = Path(__file__).parent / "weights"
+_PACKAGES = ("organics_ode", "jax", "equinox", "optax", "numpy")
+# Options that say where files lie, and nothing of what was trained.
+_PLACES = ("out", "data_dir", "table")
+
+
+@runtime_checkable
+class Records(Protocol):
+    """The values of one quantity over a training, as a `History` has them."""
+
+    def __getitem__(self, name: str) -> np.ndarray: ...
+
+
+def pretrained(name: str) -> PyTree:
+    """A trained model that comes with the library (host).
+
+    It is an ordinary model: `oo.evaluate` scores it, `oo.fit` trains it further, and
+    `model.cell.circuit` of a sequence classifier is the circuit to analyse or to simulate.
+
+    Args:
+        name: one of `oo.pretrained_names()`.
+
+    Returns:
+        The model, in float32; `oo.model_card(name)` says how it was trained and what it scores.
+
+    Raises:
+        ValueError: there is no model of this name.
+    """
+    return load(_file(name, ".npz"))
+
+
+def model_card(name: str) -> dict[str, Any]:
+    """The card of a trained model: data, command, options, accuracy, machine, time (host).
+
+    Args:
+        name: one of `oo.pretrained_names()`.
+
+    Returns:
+        What the training script wrote beside the model.
+
+    Raises:
+        ValueError: there is no model of this name.
+    """
+    return json.loads(_file(name, ".json").read_text(encoding="utf-8"))
+
+
+def pretrained_names() -> tuple[str, ...]:
+    """The names of the trained models that come with the library (host)."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.npz")))
+
+
+def card(
+    args: argparse.Namespace,
+    data: object,
+    model: PyTree,
+    history: Records,
+    scores: Mapping[str, Mapping[str, float]],
+) -> str:
+    """What a script has trained, and how to train it again, as JSON (host).
+
+    Args:
+        args: the options of the script.
+        data: a data set with the parts `train`, `validation` and `test`.
+        model: the trained model.
+        history: the `History` of the training.
+        scores: of `oo.evaluate`, by part of the data or by whatever else was evaluated.
+
+    Returns:
+        The name and sizes of the data, the command and its options, accuracies, the count of
+        trained numbers, the largest norm of a gradient, and `origin`.
+    """
+    numbers = jax.tree.leaves(eqx.filter(model, trainable(model)))
+    parts = {part: len(getattr(data, part).targets) for part in ("train", "validation", "test")}
+    facts = {
+        "data": {"name": type(data).__name__} | parts,
+        **command_of(args),
+        "accuracy": {part: round(score["accuracy"], 4) for part, score in scores.items()},
+        "trained_numbers": sum(leaf.size for leaf in numbers),
+        "largest_gradient_norm": round(float(history["gradient_norm"].max()), 3),
+        **origin(float(history["seconds"][-1])),
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def command_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The command of the script that runs, from the root of its repository, and its options (host).
+
+    Options that only say where files lie are left out.
+    """
+    options = {name: value for name, value in vars(args).items() if name not in _PLACES}
+    words = [word for name, value in options.items() for word in _words(name, value)]
+    command = shlex.join(["python", _script_in_its_repository(), *words])
+    return {"command": command, "options": options}
+
+
+def origin(seconds: float) -> dict[str, Any]:
+    """Where and from what: machine, seconds, commit of the script that runs, versions (host)."""
+    versions = {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES}
+    commit = _git("rev-parse", "HEAD") or "unknown"
+    here = {"machine": _machine(), "seconds": round(seconds), "commit": commit}
+    return here | {"versions": versions}
+
+
+def _file(name: str, extension: str) -> Path:
+    names = pretrained_names()
+    if not isinstance(name, str) or name not in names:
+        refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
+    return _FOLDER / f"{name}{extension}"
+
+
+def _words(name: str, value: Any) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    values = [] if value is True else value if isinstance(value, list | tuple) else [value]
+    return [flag, *map(str, values)]
+
+
+def _script() -> Path:
+    return Path(sys.argv[0]).resolve()
+
+
+def _script_in_its_repository() -> str:
+    script, root = _script(), _git("rev-parse", "--show-toplevel")
+    if root is None or not script.is_relative_to(root):
+        return script.name
+    return script.relative_to(root).as_posix()
+
+
+def _git(*words: str) -> str | None:
+    """What git says where the script lies; None without git, or out of every repository."""
+    command = ["git", "-C", str(_script().parent), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError:
+        return None
+    return None if done.returncode else done.stdout.strip()
+
+
+def _machine() -> str:
+    devices = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, jax on {devices}"

@@ -1,0 +1,3 @@
+"""The ring family: 20 cognitive tasks, their stimuli, their code and their observers."""
+
+from ._ring_task import RING_TASKS as RING_TASKS, RingTask as RingTask
