@@ -10,9 +10,9 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-from equinox.internal import nextafter, prevbefore
 from jaxtyping import Array, Float
 
+from ..programs import nextafter, prevbefore
 from ._step_limits import StepLimits
 
 # Any: equinox enumerations define their members in a way type checkers can not follow.

@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from equinox.internal import prevbefore
 from jaxtyping import Array, Float
 
 from .._checks import (
@@ -22,7 +21,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from ..circuits import AbstractCircuit
-from ..programs import opened
+from ..programs import opened, prevbefore
 from ._controllers import prepare
 from ._implicit_steps import with_sized_chord
 from ._inputs import AbstractInput, FunctionInput, as_input

@@ -12,10 +12,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from equinox.internal import nextafter
 from jaxtyping import Array, Float
 
 from .._nonlinearities import highest, lowest
+from ..programs import nextafter
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 from ._tangent_limits import AbstractTangentLimit, tangent_limit
 

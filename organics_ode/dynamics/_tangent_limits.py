@@ -12,10 +12,10 @@ import jax.flatten_util
 import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
-from equinox.internal import nextafter
 from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import highest
+from ..programs import in_full_precision, nextafter
 
 _TURNS = 12  # Of the power iteration, before the first step.
 _MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of it.
@@ -84,7 +84,7 @@ class ExplicitLimit(AbstractTangentLimit):
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
         # Sums and no products of matrices: with one XLA's CPU backend cannot keep the solve of a
-        # small circuit in one kernel (`_compiler.py`).
+        # small circuit in one kernel (`programs/_upstream.py`).
         squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
         rates = jnp.sqrt(moved_squared / squared)
         cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)
@@ -155,6 +155,7 @@ def _linearise(field: Any, t: Any, y: Any, args: Any) -> tuple[Callable[[Array],
     return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
 
 
+@in_full_precision
 def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, ""]:
     """‖J E‖ / max(1, ‖E‖), E = exp(s J) by squaring a step of the L-stable pair of order 2, which
     keeps what rings for thousands of turns and of what decays nothing, however fast."""

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 from .._nonlinearities import highest, lowest
 from ..facts import substitute
 from ..linear import Equations, Point, ravel, target
+from ..programs import within_loop
 
 _MEMORY = 8  # Steps that the acceleration remembers.
 _MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}
@@ -179,9 +180,7 @@ def lazily(
     """compute(operand) where needed, else `otherwise`."""
 
     def body(carry: Any) -> Any:
-        # Without the barrier XLA would see that nothing here changes from turn to turn, and move it
-        # out of the loop: computed always.
-        return jnp.asarray(False), compute(jax.lax.optimization_barrier((carry[0], operand))[1])
+        return jnp.asarray(False), compute(within_loop(carry[0], operand)[1])
 
     return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]
 

@@ -11,6 +11,7 @@ from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
+from ..programs import within_loop
 from ._routes import accelerate, descend, lazily, polish, settle, substituted
 
 ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")
@@ -51,8 +52,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     routes, from_rest = map(jnp.array, zip(*_ATTEMPTS, strict=True))
 
     def attempt(carry: Any) -> Any:
-        # Behind the barrier nothing of this can be moved out of the loop and computed always.
-        (best, i), (e, first) = jax.lax.optimization_barrier((carry, known))
+        (best, i), (e, first) = within_loop(carry, known)
         route = routes[i]
         point = e.point(jnp.where(from_rest[i], ravel(e.like), first))
         # At most one of these does anything.

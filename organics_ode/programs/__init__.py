@@ -1,6 +1,7 @@
 """What is compiled: programs that equal functions share, and ways around faults of XLA."""
 
 from ._closures import opened as opened
+from ._precision import in_full_precision as in_full_precision
 from ._shared import (
     Shared as Shared,
     compiled as compiled,
@@ -8,4 +9,10 @@ from ._shared import (
     jitted as jitted,
     shared as shared,
 )
-from ._upstream import after as after
+from ._upstream import (
+    after as after,
+    as_if_alone as as_if_alone,
+    nextafter as nextafter,
+    prevbefore as prevbefore,
+    within_loop as within_loop,
+)

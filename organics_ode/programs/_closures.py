@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import is_traced
+from ._upstream import forget_program
 
 _STATIC = (int, bool, str, bytes, complex, type(None), np.dtype, enum.Enum)
 # What these define does not change while a program runs.
@@ -122,7 +123,7 @@ def closed(tree: Any) -> Any:
 
 
 class _Closed(Exception):
-    """A value that may change without a sign of it."""
+    """A value that may change without notice."""
 
 
 def opened(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
@@ -149,8 +150,7 @@ def _forget_now_and_then(function: Any) -> None:
     _seen.add(id(function))
     if len(_seen) > _KEPT:
         _seen.clear()
-        # diffrax has no public way: its solve is an `equinox.filter_jit`.
-        getattr(getattr(diffrax.diffeqsolve, "_cached", None), "clear_cache", int)()
+        forget_program(diffrax.diffeqsolve)
 
 
 def _open(

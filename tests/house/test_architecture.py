@@ -33,7 +33,7 @@ ROOMS = {
     "stability": "circuits facts linear equilibria programs",
     "noise": "circuits linear equilibria",
     "models": "circuits cells facts dynamics equilibria",
-    "parallel": "",
+    "parallel": "programs",
     "storage": "circuits",
     "population": "",
     "mean_field": "programs",
