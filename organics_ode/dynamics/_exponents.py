@@ -21,7 +21,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from ..cells import AbstractCell
-from ..programs import after
+from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
 # Below this flatness the ellipse of a complex pair is not told from a double real eigenvalue.
@@ -95,6 +95,7 @@ def _read_inputs(cell: AbstractCell, xs: Any, dtype: Any) -> Array:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int) -> Array:
     v0, unravel = ravel_pytree(state0)
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..circuits import AbstractCircuit
+from ..programs import in_full_precision
 from ._inputs import AbstractInput
 
 
@@ -24,6 +25,7 @@ class Driven(NamedTuple):
     last: Float[Array, ""] | None
     step: tuple[Float[Array, ""], Float[Array, ""]] | None = None
 
+    @in_full_precision
     def velocity(self, t: Any, state: Any) -> Any:
         """f(t, state, x(t))."""
         x = self._input(t).astype(t.dtype)

@@ -24,6 +24,7 @@ from .._constraints import resolve
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
+from ..programs import in_full_precision
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
 from ._routes import accelerate, descend, polish, settle, substituted
 
@@ -138,6 +139,7 @@ def _read_scale(scale: Any, like: Any) -> Float[Array, " d"] | None:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
     # Each method has a batch of its own: in one batch every start would wait for all four.
@@ -155,6 +157,7 @@ def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, A
 
 
 @eqx.filter_jit
+@in_full_precision
 def _search(
     circuit: AbstractCircuit, x: Array, key: Array, count: int, scale: Any, is_first: Array
 ) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
 from .._constraints import resolve
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
+from ..programs import in_full_precision
 
 Points = TypeVar("Points", bound="AbstractPoints")
 
@@ -159,6 +160,7 @@ def look(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tuple[Any, Spectrum]:
     e = Equations(circuit, x, circuit.initial_state())
 
@@ -184,6 +186,7 @@ def distinct(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _fields(circuit: AbstractCircuit, x: Array, v: Array) -> Array:
     return Equations(circuit, x, circuit.initial_state()).fields(v)
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._checks import check_positive_number, is_traced, refuse
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, blur, read_point, tolerance
+from ..programs import in_full_precision
 from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
 from ._routes import downhill, polish
 
@@ -110,6 +111,7 @@ def slow_points(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _descend(
     circuit: AbstractCircuit, x: Array, starts: Array, within: Array
 ) -> tuple[Array, Array, Array]:

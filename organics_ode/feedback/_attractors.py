@@ -16,6 +16,7 @@ from .._checks import (
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..equilibria import distinct, firsts, in_turns, look, polish
 from ..linear import Equations, read_point, tolerance
+from ..programs import in_full_precision
 from ._overlaps import read_network
 from ._settle import settle, still
 
@@ -82,6 +83,7 @@ def attractors(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
     """The end states and their residuals, infinite where one had not settled."""
     starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
+from ..programs import in_full_precision
 from ._overlaps import read_network
 from ._settle import rounding, settle
 from ._trained import Trained
@@ -99,6 +100,7 @@ def open_loop(conditions: Conditions) -> Float[Array, "K N"]:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
     """By the network's own flow: a teacher can only hold it in a state that attracts."""
 

@@ -19,7 +19,7 @@ from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState, Parameter
 from ..dynamics import unroll
 from ..linear import jacobian_matrix
 from ..optimizers import Optimizer, is_optimizer, optimizer_start, optimizer_step
-from ..programs import Shared, compiled, shared
+from ..programs import Shared, compiled, in_full_precision, shared
 from ._conditions import Conditions, read_conditions
 from ._settle import settle, still
 from ._trained import Trained
@@ -146,6 +146,7 @@ def descend(
 
 
 @compiled
+@in_full_precision
 def _descend(conditions: Conditions, run: AbstractRun, rules: Shared, steps: int) -> Trained:
     start, (weights, optimizer) = conditions.network, rules.whole()
 

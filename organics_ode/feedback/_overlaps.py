@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 from .._checks import refuse
 from .._constraints import resolve
 from ..circuits import FeedbackNetwork, obeys, what_is
+from ..programs import in_full_precision
 
 
 class Overlaps(NamedTuple):
@@ -55,6 +56,7 @@ def overlaps(network: FeedbackNetwork) -> Overlaps:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _overlaps(c: Any) -> Overlaps:
     m, n, N = c.m.reshape(c.size, -1), c.n.reshape(c.size, -1), c.size
     plane = jnp.concatenate([m, c.I[:, None]], axis=1)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from .._checks import is_traced
 from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
+from ..programs import in_full_precision
 from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
 
@@ -96,6 +97,7 @@ def kind_of(found: Any) -> str:
     return "stable" if is_stable(found) else "marginal" if is_marginal(found) else "unstable"
 
 
+@in_full_precision
 def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = False) -> Spectrum:
     """The eigenvalues of a circuit's Jacobian at a state.
 
@@ -183,6 +185,7 @@ def _eigenvalues(J: Array) -> Array:
 
 
 @_eigenvalues.defjvp
+@in_full_precision
 def _(primals: Any, tangents: Any) -> Any:
     (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
     return values, moved
@@ -195,6 +198,7 @@ def _modes(J: Array) -> tuple[Array, Array]:
 
 
 @_modes.defjvp
+@in_full_precision
 def _(primals: Any, tangents: Any) -> Any:
     values, V = _modes(*primals)
     M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
@@ -204,6 +208,7 @@ def _(primals: Any, tangents: Any) -> Any:
     return (values, V), (jnp.diagonal(M), V @ mixed)
 
 
+@in_full_precision
 def ritz_values(product: Any, like: Float[Array, " d"], count: int) -> Complex[Array, " count"]:
     """Estimates of the outermost eigenvalues of v ↦ product(v), by Arnoldi's method.
 

@@ -14,6 +14,7 @@ from .._nonlinearities import root
 from ..circuits import AbstractCircuit
 from ..equilibria import stable_point
 from ..linear import balanced, refuse_unresolved, resolved_lyapunov
+from ..programs import in_full_precision
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
 _TOGETHER = 64
@@ -163,6 +164,7 @@ def _covariance(J: Array, D: Array) -> Array:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _over(frequencies: Array, spectrum_at: Any, J: Array, D: Array) -> Array:
     J, scale = balanced(J)
     D = D / scale / scale / 1000

@@ -17,6 +17,7 @@ from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ..equilibria import FixedPoint, fixed_point
 from ..facts import has_constant_gains, is_exact, normalization
 from ..linear import kind_of, read_point
+from ..programs import in_full_precision
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 
 _SENTENCES = {
@@ -83,6 +84,7 @@ class Certificate(eqx.Module):
         return "\n".join(lines + ([f"  {self.evidence}"] if self.evidence else []))
 
 
+@in_full_precision
 def certify(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Certificate:
     """Which theorem proves the stability of a circuit at its fixed point for the input x.
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import Rectification, highest, lowest, power, root
 from ..linear import jacobian, spectrum_of
-from ..programs import after
+from ..programs import after, in_full_precision
 from ._oscillator import Oscillator, oscillator
 
 
@@ -23,6 +23,7 @@ class Check(NamedTuple):
 
 
 @eqx.filter_jit
+@in_full_precision
 def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]]:
     """The hypotheses of the theorem for W_r = I, at its fixed point. Pure (jit, vmap)."""
     form = oscillator(c, x)
@@ -52,6 +53,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
 
 
 @eqx.filter_jit
+@in_full_precision
 def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     """The hypotheses of the theorem for one unit, at a fixed point. Pure (jit, vmap)."""
     w, s, k = c.W_r[0, 0], root(state.a, c.exponent)[0], _semisaturation(c, state)[0]
