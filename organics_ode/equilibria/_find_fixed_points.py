@@ -26,9 +26,9 @@ from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
 from ..programs import in_full_precision
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
-from ._routes import accelerate, descend, polish, settle, substituted
+from ._routes import accelerate, downhill, polish, settle, substituted
 
-_METHODS = (accelerate, settle, substituted, descend)
+_METHODS = (accelerate, settle, substituted, downhill)
 
 
 def find_fixed_points(

@@ -19,7 +19,7 @@ from ..linear import Equations, Point, ravel, target
 from ..programs import within_loop
 
 _MEMORY = 8  # Steps that the acceleration remembers.
-_MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}
+_MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "downhill": 200, "polish": 12}
 
 
 def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
@@ -34,7 +34,7 @@ def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
 
     def body(carry: Any) -> Any:
         (point, r), dV, dR = carry
-        mix = _least_squares(dR, r)
+        mix = _mixing(dR, r)
         v = point.v + r - mix @ (dV + dR)
         new = e.point(v, point.steps + 1)
         r_new = tau * e.velocity(v)
@@ -116,13 +116,13 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     return jax.lax.while_loop(unfinished, body, (start, jnp.ones_like(start.residual)))[0]
 
 
-def descend(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+def downhill(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     """Goes downhill in |τ⊙f(v)|, to points of any stability."""
     anywhere = jnp.full(start.v.shape, False)
-    return downhill(e, start, needed, e.times(start.v), anywhere, _MOST["descend"])
+    return levenberg_marquardt(e, start, needed, e.times(start.v), anywhere, _MOST["downhill"])
 
 
-def downhill(
+def levenberg_marquardt(
     e: Equations,
     start: Point,
     needed: Bool[Array, ""],
@@ -191,7 +191,7 @@ def _damped(old: Array, full: Array, damping: Array) -> Array:
     return jnp.where(positive, old * ratio**damping, old + damping * (full - old))
 
 
-def _least_squares(dR: Array, r: Array) -> Array:
+def _mixing(dR: Array, r: Array) -> Array:
     """The γ that minimises |r − γ dR|, by the normal equations: their rounding costs steps, not
     accuracy. Eliminated by hand: a batch of tiny LAPACK calls would cost more than all the rest."""
     norms = jnp.sqrt(jnp.sum(dR * dR, 1))

@@ -12,7 +12,7 @@ from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
 from ..programs import within_loop
-from ._routes import accelerate, descend, lazily, polish, settle, substituted
+from ._routes import accelerate, downhill, lazily, polish, settle, substituted
 
 ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")
 _CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _DESCENDED, _NONE = range(len(ROUTES))
@@ -59,7 +59,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
         point = accelerate(e, point, route == _ACCELERATED)
         point = settle(e, point, route == _SETTLED)
         point = substituted(e, point, route == _SUBSTITUTED)
-        point = descend(e, point, route == _DESCENDED)
+        point = downhill(e, point, route == _DESCENDED)
         point = polish(e, point)
         solved = point.residual <= tolerance(x.dtype)
         stable = lazily(solved, lambda p: _is_stable(e, p), point, jnp.asarray(False))

@@ -18,7 +18,7 @@ from ..equilibria import distinct, firsts, in_turns, look, polish
 from ..linear import Equations, read_point, tolerance
 from ..programs import in_full_precision
 from ._overlaps import read_network
-from ._settle import settle, still
+from ._rest import run_to_rest, still
 
 
 class Attractors(eqx.Module):
@@ -87,7 +87,7 @@ def attractors(
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
     """The end states and their residuals, infinite where one had not settled."""
     starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
-    v, settled = jax.vmap(lambda v: settle(c, x, v, dt, steps, still(v.dtype)))(starts)
+    v, settled = jax.vmap(lambda v: run_to_rest(c, x, v, dt, steps, still(v.dtype)))(starts)
     e = Equations(c, x, c.initial_state())
     found = in_turns(lambda v: polish(e, e.point(v)), v)
     return found.v, jnp.where(settled, found.residual, jnp.inf)

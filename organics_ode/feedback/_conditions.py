@@ -11,7 +11,7 @@ from .._checks import as_float_array, check_finite, check_shape, is_traced, refu
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..programs import in_full_precision
 from ._overlaps import read_network
-from ._settle import rounding, settle
+from ._rest import rounding, run_to_rest
 from ._trained import Trained
 
 # Euler's step of the open loop, stable for what turns by up to four radians per time constant, and
@@ -108,6 +108,6 @@ def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
         c = conditions.network
         circuit = c.clamped(target.reshape(c.m.shape[1:]))
         drive = circuit.I + circuit.W_x @ x
-        return settle(circuit, x, drive, _DT, _MOST, rounding(drive.dtype))
+        return run_to_rest(circuit, x, drive, _DT, _MOST, rounding(drive.dtype))
 
     return jax.vmap(one)(conditions.x, conditions.target)

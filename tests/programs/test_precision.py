@@ -126,7 +126,7 @@ OF_ANY = {
     "find_fixed_points": lambda c, x: _find_fixed_points._search(
         c, x, jax.random.key(0), 8, None, jnp.asarray(True)
     ),
-    "slow_points": lambda c, x: _slow_points._descend(c, x, jnp.ones((1, 4), np.float32), TS[1]),
+    "slow_points": lambda c, x: _slow_points._slowest(c, x, jnp.ones((1, 4), np.float32), TS[1]),
 }
 
 

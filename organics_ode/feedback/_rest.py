@@ -12,7 +12,7 @@ from ..cells import Euler
 from ..circuits import FeedbackNetworkState
 
 
-def settle(
+def run_to_rest(
     c: Any, x: Float[Array, " k"], v: Float[Array, " N"], dt: float, steps: int, still: float
 ) -> tuple[Float[Array, " N"], Bool[Array, ""]]:
     """Euler's method from v until |ẋ| < still everywhere: the state, and whether it got there.
