@@ -49,8 +49,8 @@ def lyapunov(
     Where a circuit falls into parts, of which an earlier one never hears a later one, its exponents
     are those of its parts, and each part has its own frame: so a feedforward chain has the mean
     logarithms of its multipliers, however far from normal it is, and no transient. That takes d
-    vectors for any k. A part itself that is far from normal in other axes is only as exact as its
-    eigenvalues: rounding moves those of a chain of n that is turned by about ε^(1/n).
+    vectors for any k. A part that is far from normal in other axes is only as exact as its
+    eigenvalues: rounding moves those of a chain of n units in turned axes by about ε^(1/n).
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
@@ -109,7 +109,7 @@ def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int)
     parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
     first = (parts, unknown, jnp.asarray(True))
     if k == v0.size:
-        # As one part where a variable heard another one after all.
+        # Once more, as one part, where a variable heard another one after all.
         again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
         growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
     else:

@@ -125,6 +125,6 @@ def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | 
     span = highest(xs, 0) - lowest(xs, 0)
     scale = jnp.maximum(span, _NEGLIGIBLE * highest(jnp.abs(xs), 0))
     moved = jnp.abs(jnp.diff(xs, axis=0)) / jnp.where(scale > 0, scale, 1)[None, :]
-    # What is not finite is for the solver to find.
+    # The solver reports what is not finite.
     largest = highest(jnp.where(jnp.isfinite(moved), moved, 0), 1)
     return Variation(times, jnp.concatenate([jnp.zeros(1, ts.dtype), jnp.cumsum(largest)]))

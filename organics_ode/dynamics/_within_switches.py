@@ -2,7 +2,7 @@
 
 A step ends one float before a switch, and yet may look past it: a last stage at the very end of a
 solve, and the stages of `Kvaerno4` and `Kvaerno5` at 1.15 and 1.23 steps. Seeing the next value is
-an error of first order, which where the state rests no error estimate tells.
+an error of first order, and no error estimate shows it where the state rests.
 """
 
 from typing import Any, NamedTuple

@@ -112,13 +112,13 @@ def _gathered(
     no sign of another."""
     count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
     v, residuals, start = v[solved], residuals[solved], start[solved]
-    clusters = distinct(circuit, x, v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    clusters = distinct(circuit, x, v, residuals)
     v, residuals = v[firsts(clusters)], residuals[firsts(clusters)]
     states, spectra = look(circuit, x, v, residuals)
     hits = np.asarray([np.unique(start[cluster]).size for cluster in clusters], int)
     found = FixedPoints(states, jnp.asarray(residuals), spectra, jnp.asarray(hits), starts=count)
     is_late = np.asarray([start[cluster].min() >= count / 2 for cluster in clusters], bool)
-    # Of a continuum every start finds another point.
+    # On a continuum every start finds another point.
     is_rare = (is_late | (hits == 1)) & ~np.asarray(found.is_marginal)
     return found.sort(found.abscissae), not np.any(is_rare)
 

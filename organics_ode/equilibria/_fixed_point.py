@@ -27,7 +27,7 @@ from ..linear import (
 from ..programs import in_full_precision
 from ._search import ROUTES, known_point, search
 
-# Any: equinox enumerations define their members in a way type checkers can not follow.
+# Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
 
 
@@ -132,7 +132,7 @@ def fixed_point(
 def _known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint | None:
     """The fixed point where it is known: in closed form, or as a start that is one and is stable.
 
-    What is known is not searched for, and the search takes seconds to compile.
+    A known point needs no search, which would take seconds to compile.
     """
     exact = _is_exact(circuit) if start is None else True
     if any(map(is_traced, jax.tree.leaves((circuit, x, start, exact)))) or not exact:

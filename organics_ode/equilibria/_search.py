@@ -28,6 +28,7 @@ _ATTEMPTS = (
 _STABLE_ONES = 3  # So many of them are tried as long as no stable point was found.
 _DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
 _RITZ = 24
+_CLEAR = 0.01  # Of the largest |λ|: how far from 0 an estimated real part tells its sign.
 
 
 class _Candidate(eqx.Module):
@@ -96,7 +97,7 @@ def _is_stable(e: Equations, point: Point) -> Array:
         return _all_stable(e, point)
     _, product = jax.linearize(e.velocity, point.v)
     ritz = ritz_values(product, point.v, _RITZ)
-    clear = highest(ritz.real) < -0.01 * highest(jnp.abs(ritz))
+    clear = highest(ritz.real) < -_CLEAR * highest(jnp.abs(ritz))
     return lazily(~clear, lambda p: _all_stable(e, p), point, jnp.asarray(True))
 
 

@@ -95,7 +95,7 @@ def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Arr
 
 def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: int) -> Attractors:
     """One of every cluster of end states that is stable: a start on a saddle does not leave it."""
-    clusters = distinct(c, x, v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    clusters = distinct(c, x, v, residuals)
     one = firsts(clusters)
     spectra = look(c, x, v[one], residuals[one])[1]
     kept = np.flatnonzero(np.asarray(spectra.is_stable))

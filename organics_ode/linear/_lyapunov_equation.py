@@ -13,7 +13,7 @@ from .._nonlinearities import highest
 from ..programs import after, in_full_precision
 from ._spectrum import balanced
 
-# A change of X by rounding, relative to X: more is no result.
+# The largest change of X by rounding, relative to X, with which it is a result.
 _TOLERATED = 1e-2
 
 

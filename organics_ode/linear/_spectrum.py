@@ -148,8 +148,8 @@ def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
 def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
     """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
 
-    The eigenvalues do not depend on the units of the variables, and what is lost of them should
-    not: a of a strong input is of 10⁷ where y is of 1.
+    The eigenvalues do not depend on the units of the variables, and neither should their rounding:
+    for a strong input a may be 10⁷ where y is 1.
     """
     size = jnp.abs(jax.lax.stop_gradient(J))
     size = size - jnp.diag(jnp.diag(size))

@@ -1,6 +1,7 @@
 """What is compiled: programs that equal functions share, and ways around faults of XLA."""
 
 from ._closures import opened as opened
+from ._memory import device_memory as device_memory
 from ._precision import in_full_precision as in_full_precision
 from ._shared import (
     Shared as Shared,

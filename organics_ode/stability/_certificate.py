@@ -41,6 +41,7 @@ _GLOBAL = (
     "n = 1, 0 < w_r <= 1, no rectification, p >= 1 and constant gains: the fixed point is unique, "
     "orbits are bounded, and the Dulac function 1/a excludes cycles: it attracts every start"
 )
+_ROUNDED = 1e-6  # What a norm or a weight that was scaled to 1 may be above it.
 _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stable"
 
 
@@ -206,7 +207,7 @@ def _outside_box(c: Any, x: Array) -> list[str]:
     gain = max(float(highest(c.b0)), float(highest(c.b1)))
     largest = float(highest(c.W))
     norms = float(jnp.linalg.norm(c.W_zx @ x)), float(jnp.linalg.norm(c.W_r, 2))
-    one = 1 + 1e-6  # for norms and weights that were scaled to 1
+    one = 1 + _ROUNDED
     bounds = {
         f"W reaches {largest:.4g}, above 1": largest > one,
         f"a gain is {gain:.4g}, not below 1": gain >= 1,

@@ -14,6 +14,10 @@ from ..linear import jacobian, spectrum_of
 from ..programs import after, in_full_precision
 from ._oscillator import Oscillator, oscillator
 
+# Times ε. A sum of n terms loses up to n of it, and each of its terms a few before; a fixed point
+# in closed form is off by what roots, powers and products of its parameters lose.
+_PER_TERM, _PER_POINT = 8, 512
+
 
 class Check(NamedTuple):
     """One hypothesis: its numerical value, and whether it holds beyond rounding."""
@@ -28,7 +32,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     """The hypotheses of the theorem for W_r = I, at its fixed point. Pure (jit, vmap)."""
     form = oscillator(c, x)
     a, B, p, n = form.state.a, form.damping, form.weights, form.weights.size
-    tolerance = (n + 8) * jnp.finfo(a.dtype).eps
+    tolerance = (n + _PER_TERM) * jnp.finfo(a.dtype).eps
     # Relative to the terms that B a_s sums, each with its sign taken off.
     is_diagonal = jnp.eye(n, dtype=bool)
     terms = (jnp.diag(form.stiffness) * c.tau_a + 2 / c.tau_a) * a - jnp.where(
@@ -61,7 +65,11 @@ def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     slack = jnp.where(is_rectified, 1, 1 - w + w * s)
     J, checks = jacobian(c, state, x), _common_checks(c, state, x)
     # What the two terms of u may lose in their sum: rounding, and what the fixed point is off.
-    lost = 2 * (8 * jnp.finfo(s.dtype).eps + checks["residual"].value) * (jnp.abs(1 - w) + w * s)
+    lost = (
+        2
+        * (_PER_TERM * jnp.finfo(s.dtype).eps + checks["residual"].value)
+        * (jnp.abs(1 - w) + w * s)
+    )
     decay = k / (state.a[0] * jnp.ravel(c.tau_a)[0])
     loop = J[0, 1] * J[1, 0]
     return checks | {
@@ -73,7 +81,7 @@ def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
 
 def _common_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     residual = _residual(c, state, x)
-    largest = (512 + 8 * state.a.size) * jnp.finfo(residual.dtype).eps
+    largest = (_PER_POINT + _PER_TERM * state.a.size) * jnp.finfo(residual.dtype).eps
     pool, found = lowest(state.a), spectrum_of(jacobian(c, state, x), residual=residual)
     return {
         "residual": Check(residual, residual <= largest),

@@ -13,7 +13,7 @@ from random_circuits import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
 from organics_ode.equilibria._routes import (
-    _least_squares,
+    _mixing,
     accelerate,
     downhill,
     lazily,
@@ -179,10 +179,10 @@ def test_least_squares_are_those_of_numpy():
     rows, r = rng.normal(size=(8, 12)), rng.normal(size=12)
     exact = np.linalg.lstsq(rows.T, r, rcond=None)[0]
     # The normal equations square the condition number, about 10, and a ridge of 100 ε is added.
-    np.testing.assert_allclose(_least_squares(jnp.asarray(rows), jnp.asarray(r)), exact, rtol=1e-9)
+    np.testing.assert_allclose(_mixing(jnp.asarray(rows), jnp.asarray(r)), exact, rtol=1e-9)
     rows[5:] = 0  # A memory that is not full yet.
     exact[:5], exact[5:] = np.linalg.lstsq(rows[:5].T, r, rcond=None)[0], 0
-    mix = _least_squares(jnp.asarray(rows), jnp.asarray(r))
+    mix = _mixing(jnp.asarray(rows), jnp.asarray(r))
     np.testing.assert_allclose(mix, exact, rtol=1e-9)
     np.testing.assert_array_equal(mix[5:], 0)
 

@@ -25,7 +25,7 @@ ROOMS = {
     "programs": "",
     "circuits": "",
     "cells": "circuits",
-    "kernels": "circuits cells",
+    "kernels": "circuits cells programs",
     "facts": "circuits",
     "linear": "circuits facts programs",
     "dynamics": "circuits cells kernels facts programs",
