@@ -11,7 +11,7 @@ from ..programs import in_full_precision
 
 
 class Overlaps(NamedTuple):
-    """How a network's feedback, input and readout lie to each other; v·w/N for vectors (N,).
+    """The overlaps of a network's feedback, input and readout, v·w/N for vectors v and w of (N,).
 
     For rank one every field is a scalar; for rank R those of m or n have one axis (R,), n_m and
     along_m the axes (readout, feedback).

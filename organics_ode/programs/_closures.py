@@ -27,7 +27,7 @@ _STATIC = (int, bool, str, bytes, complex, type(None), np.dtype, enum.Enum)
 # What these define does not change while a program runs.
 _FIXED = ("jax", "numpy", "math", "equinox", "organics_ode", "builtins", "operator", "functools")
 _FIXED += ("optax", "diffrax")
-# Numbers that optax does no more with than to multiply an array by them: the same bits as data.
+# Numbers by which optax only multiplies arrays: as data they give the same bits.
 _FACTORS = {
     "scale.<locals>.update_fn": "step_size",
     "add_decayed_weights.<locals>.init_fn": "weight_decay",
@@ -35,7 +35,7 @@ _FACTORS = {
 }
 _EMPTY = object()  # in the place of a name that has no value yet
 _KEPT = 16
-# By identity: what was compiled for a function keeps it alive, so that no number comes twice.
+# By identity: what was compiled for a function keeps it alive, so that no identity comes twice.
 _seen: set[int] = set()
 
 
@@ -219,7 +219,7 @@ def _cell(value: Any) -> types.CellType:
 
 
 def _is_number(value: Any) -> bool:
-    """But for 0, of which optax makes nothing at all."""
+    """A number other than 0, for which optax leaves the transformation out."""
     return isinstance(value, float) and math.isfinite(value) and value != 0
 
 

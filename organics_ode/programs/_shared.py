@@ -86,7 +86,7 @@ def equal_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def forget_programs() -> None:
-    """All of them: JAX does not forget a single one."""
+    """All of them: JAX cannot forget a single one of many."""
     _structures.clear()
     for program in _programs:
         forget_program(program)
