@@ -17,7 +17,7 @@ def device_memory() -> int:
     All that there are, not those that are free now: what is chosen by them is chosen again when a
     training goes on.
     """
-    default, devices = jax.config.jax_default_device, jax.local_devices()
+    default, devices = getattr(jax.config, "jax_default_device", None), jax.local_devices()
     device = default if isinstance(default, jax.Device) else devices[0]
     own = (device.memory_stats() or {}).get("bytes_limit")
     return machine_memory() // len(devices) if own is None else own
