@@ -1,4 +1,5 @@
-"""What is compiled: programs that equal functions share, and ways around faults of XLA."""
+"""What is compiled: programs that equal functions share, in what precision and how much memory, and
+ways around faults upstream."""
 
 from ._closures import opened as opened
 from ._memory import device_memory as device_memory
