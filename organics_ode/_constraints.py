@@ -234,7 +234,7 @@ def trainable(tree: PyTree) -> PyTree:
     """True for each leaf that may be trained, False for frozen, integer and other leaves.
 
     The result is a filter for `eqx.partition(tree, oo.trainable(tree))`; an optimizer that sees
-    only the first half can not decay a frozen value.
+    only the first half cannot decay a frozen value.
     """
     return _arrays_but_in(lambda x: isinstance(x, Frozen), tree)
 

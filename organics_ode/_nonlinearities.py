@@ -87,6 +87,7 @@ def _is(exponent: Exponent, number: int) -> bool:
 # Compiled for a CPU, `max` and `min` along an axis pass over NaN as soon as they work on several
 # rows at once: the maximum of [1, NaN] is then 1, and that of [NaN, NaN] is −∞, which lies below
 # every tolerance. What decides whether something succeeded takes these instead.
+# https://github.com/openxla/xla/issues/21461 is of this kind.
 def highest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
     """The maximum, all of it or along an axis; NaN where a value is NaN."""
     return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.max(values, axis))

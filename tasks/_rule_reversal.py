@@ -27,7 +27,7 @@ class RuleReversal(AbstractCognitiveTask):
     most once, before the second, third, … or last presentation but one, or never, all equally
     likely. In the feedback period one of two channels says whether the choice was right.
 
-    What is fed back depends on the choices, so inputs can not all be drawn beforehand. There are
+    What is fed back depends on the choices, so inputs cannot all be drawn beforehand. There are
     two ways to use the task:
 
     - `task.play(step, state, trial)` runs an agent in closed loop, with feedback on its own

@@ -69,7 +69,7 @@ ARGUMENTS: dict[str, Callable[[Any], Any]] = {
     "warmup_exponential_decay_schedule": lambda f: f(0.0, 0.02, 2, 3, 0.5),
     "with_extra_args_support": lambda f: f(ADAM),
 }
-# What the columns can not say.
+# What the columns cannot say.
 NOTES = {
     "MultiSteps": "as it is, or its `gradient_transformation()`",
     "differentially_private_aggregate": "needs the gradient of every sample",

@@ -54,7 +54,7 @@ def follow(circuits: oo.ORGaNICs, xs: jax.Array, starts: jax.Array, hs: jax.Arra
         point, unravel = ravel_pytree(V.state)
 
         # V is quadratic and the flow linear: a step is judged on δ scaled back to length 1, for
-        # what has fallen below the rounding of the state itself can not be judged.
+        # what has fallen below the rounding of the state itself cannot be judged.
         def one_step(d, _):
             d = d / jnp.linalg.norm(d)
             return step @ d, V(unravel(point + step @ d)) / V(unravel(point + d))

@@ -103,7 +103,7 @@ def compare(lines: list[dict]) -> None:
         if base is None or line is base:
             continue
         cap = min(line["rounds"], base["rounds"])
-        # What came after the shorter of two trainings had ended is not known of the other.
+        # What came after the shorter of two training runs had ended is not known of the other.
         mine, its = (np.array([r or np.inf for r in k["reached"]]) for k in (line, base))
         ratios = np.minimum(mine, cap) / np.minimum(its, cap)
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))

@@ -58,7 +58,7 @@ REFERENCE = "torch-loop"
 
 
 def why_not(side: str) -> str | None:
-    """Why a side can not run here."""
+    """Why a side cannot run here."""
     if side not in TORCH_SIDES:
         return None
     if importlib.util.find_spec("torch") is None:

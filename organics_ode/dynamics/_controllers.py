@@ -10,12 +10,14 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-from equinox.internal import nextafter, prevbefore
 from jaxtyping import Array, Float
 
+from ..programs import nextafter, prevbefore
 from ._step_limits import StepLimits
 
-# Any: equinox enumerations define their members in a way type checkers can not follow.
+_SHORTEST = 4  # Times ε of the time: a step that the time hardly resolves.
+_SLIVER = 1e-3  # Of a step: what rounding may leave of a hold, and no step of its own.
+# Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
 
 
@@ -80,7 +82,7 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         longest = jax.lax.stop_gradient(self.limits.step(rate, start))
         # Against the time itself: of a long run the first steps may be far shorter than its end
         # would resolve.
-        shortest = 4 * jnp.finfo(t1.dtype).eps * jnp.abs(t1)
+        shortest = _SHORTEST * jnp.finfo(t1.dtype).eps * jnp.abs(t1)
         stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
@@ -149,7 +151,7 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
             nearest = jnp.min(jnp.where(ahead, self.switches, jnp.inf))
             stop = jnp.where(ahead.any(), prevbefore(nearest), stop)
         # Dividing what is left avoids a sliver of a step from rounding at the end of a hold.
-        steps = jnp.maximum(jnp.ceil((stop - t) / self.dt0 - 1e-3), 1)
+        steps = jnp.maximum(jnp.ceil((stop - t) / self.dt0 - _SLIVER), 1)
         return jnp.where(steps == 1, stop, t + (stop - t) / steps)
 
 

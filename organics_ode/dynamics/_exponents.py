@@ -21,7 +21,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from ..cells import AbstractCell
-from ..programs import after
+from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
 # Below this flatness the ellipse of a complex pair is not told from a double real eigenvalue.
@@ -49,8 +49,8 @@ def lyapunov(
     Where a circuit falls into parts, of which an earlier one never hears a later one, its exponents
     are those of its parts, and each part has its own frame: so a feedforward chain has the mean
     logarithms of its multipliers, however far from normal it is, and no transient. That takes d
-    vectors for any k. A part itself that is far from normal in other axes is only as exact as its
-    eigenvalues: rounding moves those of a chain of n that is turned by about ε^(1/n).
+    vectors for any k. A part that is far from normal in other axes is only as exact as its
+    eigenvalues: rounding moves those of a chain of n units in turned axes by about ε^(1/n).
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
@@ -95,6 +95,7 @@ def _read_inputs(cell: AbstractCell, xs: Any, dtype: Any) -> Array:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int) -> Array:
     v0, unravel = ravel_pytree(state0)
 
@@ -108,7 +109,7 @@ def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int)
     parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
     first = (parts, unknown, jnp.asarray(True))
     if k == v0.size:
-        # As one part where a variable heard another one after all.
+        # Once more, as one part, where a variable heard another one after all.
         again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
         growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
     else:

@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from equinox.internal import prevbefore
 from jaxtyping import Array, Float
 
 from .._checks import (
@@ -22,7 +21,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from ..circuits import AbstractCircuit
-from ..programs import opened
+from ..programs import opened, prevbefore
 from ._controllers import prepare
 from ._implicit_steps import with_sized_chord
 from ._inputs import AbstractInput, FunctionInput, as_input
@@ -30,6 +29,11 @@ from ._sizes import sizes
 from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
 from ._within_switches import Driven, WithinSwitches, looks_ahead
+
+_RTOL, _RTOL_SINGLE = 1e-6, 1e-4  # In float32 a finer one costs hundreds of times more steps.
+_ATOL = 0.1  # Of rtol, in units of each variable's size.
+# Times ε of the largest time: more than the 100 floats within which diffrax takes two for one.
+_HAIR = 256
 
 
 def simulate(
@@ -175,12 +179,11 @@ def _read_inputs(inputs: Any, circuit: AbstractCircuit, ts: Array) -> AbstractIn
 def _before_switches(ts: Array, switches: Array | None) -> Array:
     """The save times, but a hair earlier where one after the start is also a switch time.
 
-    Backsolve restarts at each of them, and there must see the value held before. A hair: more than
-    the 100 floats within which diffrax takes two times for one.
+    Backsolve restarts at each of them, and there must see the value held before.
     """
     if switches is None:
         return ts
-    hair = 256 * np.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts))
+    hair = _HAIR * np.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts))
     index = jnp.searchsorted(switches, ts[1:])
     at_switch = switches[jnp.minimum(index, switches.size - 1)] == ts[1:]
     return ts.at[1:].add(jnp.where(at_switch, -hair, 0))
@@ -200,10 +203,10 @@ def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeCon
     kind = diffrax.AbstractStepSizeController
     controller = _read("stepsize_controller", controller, kind, None)
     if controller is None:
-        rtol = 1e-4 if single else 1e-6
-        return diffrax.PIDController(rtol=rtol, atol=rtol / 10)
+        rtol = _RTOL_SINGLE if single else _RTOL
+        return diffrax.PIDController(rtol=rtol, atol=_ATOL * rtol)
     rtol = getattr(controller, "rtol", None)
-    if single and rtol is not None and not is_traced(rtol) and rtol < 1e-6:
+    if single and rtol is not None and not is_traced(rtol) and rtol < _RTOL:
         warnings.warn(
             f"rtol = {rtol:g} is finer than {np.dtype(dtype).name} resolves and may take hundreds "
             "of times more steps; compute in float64 (jax_enable_x64) for such a tolerance.",

@@ -13,11 +13,13 @@ from jaxtyping import Array, Float
 from .. import facts
 from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
+from ..programs import in_full_precision
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 
 _SAMPLES = 256  # Even times at which an input that is a function is looked at.
 
 
+@in_full_precision
 def sizes(circuit: AbstractCircuit, state0: Any, inputs: AbstractInput, ts: Array) -> Any:
     """A state: the size of each variable under this input, at most 1."""
     x = jax.lax.stop_gradient(_loudest(inputs, ts)).astype(ts.dtype)

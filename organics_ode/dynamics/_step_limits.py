@@ -12,10 +12,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from equinox.internal import nextafter
 from jaxtyping import Array, Float
 
 from .._nonlinearities import highest, lowest
+from ..programs import nextafter
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 from ._tangent_limits import AbstractTangentLimit, tangent_limit
 
@@ -125,6 +125,6 @@ def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | 
     span = highest(xs, 0) - lowest(xs, 0)
     scale = jnp.maximum(span, _NEGLIGIBLE * highest(jnp.abs(xs), 0))
     moved = jnp.abs(jnp.diff(xs, axis=0)) / jnp.where(scale > 0, scale, 1)[None, :]
-    # What is not finite is for the solver to find.
+    # The solver reports what is not finite.
     largest = highest(jnp.where(jnp.isfinite(moved), moved, 0), 1)
     return Variation(times, jnp.concatenate([jnp.zeros(1, ts.dtype), jnp.cumsum(largest)]))

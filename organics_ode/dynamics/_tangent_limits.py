@@ -12,18 +12,20 @@ import jax.flatten_util
 import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
-from equinox.internal import nextafter
 from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import highest
+from ..programs import in_full_precision, nextafter
 
 _TURNS = 12  # Of the power iteration, before the first step.
 _MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of it.
-_MIXED = 0.1  # Of a fixed direction in every turn: what had died out of the vector may come back.
+_MIXED = 0.1  # Of a fixed direction, added in every turn: a mode that had died out can come back.
 _FRESH = 4.0  # The least time since an event over the step: e⁻⁴ is left of the fastest mode.
 _DAMPED = 0.17  # −Re λ/|λ| from which on a mode counts as damped.
 _MARGIN = 0.8  # Of the stability limit there; at a ratio of .5 the limit is a sixth further out.
-_SQUARINGS = 16  # Of the propagator of a 65 536th of the time.
+_NORM_TURNS = 4  # Of the power iteration for ‖A‖₂, which is wanted to a tenth.
+_REACH, _FAITHFUL = 1.0, 0.1  # |hλ| where the coefficients of a solver are not known.
+_SQUARINGS = 16  # Of the propagator over 2⁻¹⁶ of the time.
 # The error of a step, relative to a mode that decays or rings, and to one that grows, which may
 # do so e⁵⁰-fold, in hundreds of steps.
 _DECAYING, _GROWING = 3e-4, 1e-5
@@ -63,7 +65,7 @@ class ExplicitLimit(AbstractTangentLimit):
     c is `faithful`, up to which a step is right to 3·10⁻⁴, while the mode is alive, and grows to
     `reach`, up to which the solver damps what the circuit damps, as it dies; of a mode that
     hardly decays it stays at `faithful`. Of what grows, fast or slow, |hλ| is at most `growing`,
-    right to 10⁻⁵: every other turn is one with 1 + J/|λ|, under which only that grows.
+    right to 10⁻⁵: every other turn is one with 1 + J/|λ|, under which nothing else grows.
     """
 
     field: Callable[..., Any] = eqx.field(static=True)
@@ -84,7 +86,7 @@ class ExplicitLimit(AbstractTangentLimit):
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
         # Sums and no products of matrices: with one XLA's CPU backend cannot keep the solve of a
-        # small circuit in one kernel (`_compiler.py`).
+        # small circuit in one kernel (`programs/_upstream.py`).
         squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
         rates = jnp.sqrt(moved_squared / squared)
         cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)
@@ -155,6 +157,7 @@ def _linearise(field: Any, t: Any, y: Any, args: Any) -> tuple[Callable[[Array],
     return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
 
 
+@in_full_precision
 def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, ""]:
     """‖J E‖ / max(1, ‖E‖), E = exp(s J) by squaring a step of the L-stable pair of order 2, which
     keeps what rings for thousands of turns and of what decays nothing, however fast."""
@@ -176,14 +179,14 @@ def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array
     begin = (step, jnp.zeros((), J.dtype))
     (E, log), _ = jax.lax.scan(square, begin, None, _SQUARINGS)
     rate = _norm(J @ E) / jnp.maximum(jnp.exp(-log), _norm(E))
-    # Where the propagator says nothing, the step is as short as after an event.
+    # Where the propagator is not finite, the step is as short as after an event.
     return jnp.where(jnp.isfinite(rate), rate, _norm(J))
 
 
 def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
     """‖A‖₂ by a few turns with AᵀA."""
     v = _generic(len(A)).astype(A.dtype)
-    for _ in range(4):
+    for _ in range(_NORM_TURNS):
         v = A.T @ (A @ v)
         v = v / jnp.maximum(jnp.linalg.norm(v), jnp.finfo(A.dtype).tiny)
     return jnp.linalg.norm(A @ v)
@@ -191,22 +194,20 @@ def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
 
 @functools.cache
 def _reach(solver: Any) -> float:
-    """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a fifth; 1 where the
-    coefficients of the solver are not known."""
+    """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a fifth."""
     growth = _growth(solver)
     if growth is None:
-        return 1.0
+        return _REACH
     radii, angle = np.arange(0.02, 10, 0.02), np.arccos(-_DAMPED)
     return max(1.0, _MARGIN * float(radii[np.argmax(np.abs(growth(radii, angle)) > 1)]))
 
 
 @functools.cache
 def _faithful(solver: Any, error: float) -> float:
-    """|hλ| up to which a step errs by so much of a mode that grows or rings; .1 where the
-    coefficients of the solver are not known."""
+    """|hλ| up to which a step errs by so much of a mode that grows or rings."""
     growth = _growth(solver)
     if growth is None:
-        return 0.1
+        return _FAITHFUL
     radii = np.arange(0.01, 10, 0.01)
     right = [
         np.abs(growth(radii, angle) / np.exp(radii * np.exp(1j * angle)) - 1) <= error

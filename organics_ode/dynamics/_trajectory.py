@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from .._checks import is_traced
 from .._nonlinearities import highest
 
-# Any: equinox enumerations define their members in a way type checkers can not follow.
+# Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
 
 _MESSAGES = {

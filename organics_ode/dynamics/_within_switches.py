@@ -2,7 +2,7 @@
 
 A step ends one float before a switch, and yet may look past it: a last stage at the very end of a
 solve, and the stages of `Kvaerno4` and `Kvaerno5` at 1.15 and 1.23 steps. Seeing the next value is
-an error of first order, which where the state rests no error estimate tells.
+an error of first order, and no error estimate shows it where the state rests.
 """
 
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..circuits import AbstractCircuit
+from ..programs import in_full_precision
 from ._inputs import AbstractInput
 
 
@@ -24,6 +25,7 @@ class Driven(NamedTuple):
     last: Float[Array, ""] | None
     step: tuple[Float[Array, ""], Float[Array, ""]] | None = None
 
+    @in_full_precision
     def velocity(self, t: Any, state: Any) -> Any:
         """f(t, state, x(t))."""
         x = self._input(t).astype(t.dtype)

@@ -24,10 +24,11 @@ from .._constraints import resolve
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
+from ..programs import in_full_precision
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
-from ._routes import accelerate, descend, polish, settle, substituted
+from ._routes import accelerate, downhill, polish, settle, substituted
 
-_METHODS = (accelerate, settle, substituted, descend)
+_METHODS = (accelerate, settle, substituted, downhill)
 
 
 def find_fixed_points(
@@ -111,13 +112,13 @@ def _gathered(
     no sign of another."""
     count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
     v, residuals, start = v[solved], residuals[solved], start[solved]
-    clusters = distinct(circuit, x, v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    clusters = distinct(circuit, x, v, residuals)
     v, residuals = v[firsts(clusters)], residuals[firsts(clusters)]
     states, spectra = look(circuit, x, v, residuals)
     hits = np.asarray([np.unique(start[cluster]).size for cluster in clusters], int)
     found = FixedPoints(states, jnp.asarray(residuals), spectra, jnp.asarray(hits), starts=count)
     is_late = np.asarray([start[cluster].min() >= count / 2 for cluster in clusters], bool)
-    # Of a continuum every start finds another point.
+    # On a continuum every start finds another point.
     is_rare = (is_late | (hits == 1)) & ~np.asarray(found.is_marginal)
     return found.sort(found.abscissae), not np.any(is_rare)
 
@@ -138,6 +139,7 @@ def _read_scale(scale: Any, like: Any) -> Float[Array, " d"] | None:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
     # Each method has a batch of its own: in one batch every start would wait for all four.
@@ -155,6 +157,7 @@ def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, A
 
 
 @eqx.filter_jit
+@in_full_precision
 def _search(
     circuit: AbstractCircuit, x: Array, key: Array, count: int, scale: Any, is_first: Array
 ) -> tuple[Array, Array]:

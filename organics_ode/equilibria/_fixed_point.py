@@ -24,9 +24,10 @@ from ..linear import (
     target,
     tolerance,
 )
+from ..programs import in_full_precision
 from ._search import ROUTES, known_point, search
 
-# Any: equinox enumerations define their members in a way type checkers can not follow.
+# Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
 
 
@@ -131,7 +132,7 @@ def fixed_point(
 def _known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint | None:
     """The fixed point where it is known: in closed form, or as a start that is one and is stable.
 
-    What is known is not searched for, and the search takes seconds to compile.
+    A known point needs no search, which would take seconds to compile.
     """
     exact = _is_exact(circuit) if start is None else True
     if any(map(is_traced, jax.tree.leaves((circuit, x, start, exact)))) or not exact:
@@ -148,11 +149,13 @@ def _is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _at_known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
     return _judged(circuit, x, *known_point(circuit, x, start))
 
 
 @eqx.filter_jit
+@in_full_precision
 def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
     still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
@@ -180,6 +183,7 @@ def _implicit(circuit: AbstractCircuit, x: Array, state: Any) -> Any:
 
 
 @_implicit.def_jvp
+@in_full_precision
 def _(primals: Any, tangents: Any) -> Any:
     circuit, x, state = primals
     circuit_t, x_t, _ = tangents

@@ -14,11 +14,15 @@ from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
 from .._constraints import resolve
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
+from ..programs import in_full_precision
 
 Points = TypeVar("Points", bound="AbstractPoints")
 
 # Matrix entries that are factored together: for a large circuit the starts go in turns.
 _ENTRIES = 2**25
+# Points nearer than this, relative to their size, are one: far above the tolerance, far below what
+# parts two fixed points.
+_SAME = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 
 
 class AbstractPoints(eqx.Module):
@@ -159,6 +163,7 @@ def look(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tuple[Any, Spectrum]:
     e = Equations(circuit, x, circuit.initial_state())
 
@@ -169,10 +174,15 @@ def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tup
 
 
 def distinct(
-    circuit: AbstractCircuit, x: Array, v: np.ndarray, ranks: np.ndarray, near: float
+    circuit: AbstractCircuit,
+    x: Array,
+    v: np.ndarray,
+    ranks: np.ndarray,
+    near: float | None = None,
 ) -> list[np.ndarray]:
     """The members of every cluster as indices, the one of lowest rank first. Points are near in
     every field of the state by itself: beside an a of 10⁷ a y of 1 is not 0."""
+    near = _SAME[v.dtype] if near is None else near
     left, clusters = np.argsort(ranks, kind="stable"), []
     while left.size:
         size = np.asarray(_fields(circuit, x, jnp.asarray(v[left[0]])))
@@ -184,6 +194,7 @@ def distinct(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _fields(circuit: AbstractCircuit, x: Array, v: Array) -> Array:
     return Equations(circuit, x, circuit.initial_state()).fields(v)
 

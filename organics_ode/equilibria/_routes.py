@@ -16,9 +16,26 @@ from jaxtyping import Array, Bool, Float
 from .._nonlinearities import highest, lowest
 from ..facts import substitute
 from ..linear import Equations, Point, ravel, target
+from ..programs import within_loop
 
 _MEMORY = 8  # Steps that the acceleration remembers.
-_MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "descend": 200, "polish": 12}
+_RIDGE = 100  # Times ε: how far their normal equations are kept from singular.
+# What a step of `settle` may err, absolutely and relative to its variable: near enough to stay in a
+# basin of attraction. What is exact comes from Newton's method.
+_ATOL, _RTOL = 1e-4, 1e-2
+_SAFETY, _SHORTER, _LONGER = 0.8, 0.2, 10.0  # Of the next step; and bounds of its change.
+_NO_NUMBER = 1e3  # Stands for an error that is not finite: the next step is as short as may be.
+_FIRST = 0.1  # Of the shortest relaxation time: a step on which nothing has moved far.
+# A state that blows up is given up when a step is so short, relative to the first one, or when a
+# variable is so large.
+_SHORTEST, _FAR = 1e-9, 1e8
+_NEARLY = 1e-6  # A residual from which Newton's method needs two steps.
+_MORE_DAMPED, _LESS_DAMPED, _MOST_DAMPED = 0.8, 1.02, 0.05  # The exponent of `substituted`.
+# Levenberg's damping at the start, after a step that was lower and one that was not, and the one
+# from which on steps move nothing.
+_DAMPING, _LOWER, _HIGHER, _STUCK = 1e-2, 0.2, 4.0, 1e8
+_ATTRACTED = 0.1  # The residual from which on Newton's steps may be trusted.
+_MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "downhill": 200, "polish": 12}
 
 
 def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
@@ -33,7 +50,7 @@ def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
 
     def body(carry: Any) -> Any:
         (point, r), dV, dR = carry
-        mix = _least_squares(dR, r)
+        mix = _mixing(dR, r)
         v = point.v + r - mix @ (dV + dR)
         new = e.point(v, point.steps + 1)
         r_new = tau * e.velocity(v)
@@ -69,20 +86,22 @@ def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         new = v + h * k2
         k3 = solve(e.velocity(new) - e32 * (k2 - f1) - 2 * (k1 - f0))
         size = jnp.maximum(jnp.abs(v), jnp.abs(new))
-        error = highest(jnp.abs(h / 6 * (k1 - 2 * k2 + k3)) / (1e-4 + 1e-2 * size))
-        error = jnp.where(jnp.isfinite(error), error, 1e3)
+        error = highest(jnp.abs(h / 6 * (k1 - 2 * k2 + k3)) / (_ATOL + _RTOL * size))
+        error = jnp.where(jnp.isfinite(error), error, _NO_NUMBER)
         v = jnp.where(error <= 1, new, v)
-        factor = jnp.clip(0.8 * jnp.maximum(error, 1e-9) ** (-1 / 3), 0.2, 10.0)
+        # Of third order; an error of 0 lets the step grow as far as may be.
+        factor = _SAFETY * jnp.maximum(error, 1e-9) ** (-1 / 3)
+        factor = jnp.clip(factor, _SHORTER, _LONGER)
         return e.point(v, point.steps + 1), h * factor
 
     def unfinished(carry: Any) -> Any:
         point, h = carry
         more = (point.residual > goal) & (point.steps < _MOST["settle"])
         # A circuit that blows up takes ever shorter steps.
-        return needed & more & (highest(jnp.abs(point.v)) < 1e8) & (h > shortest)
+        return needed & more & (highest(jnp.abs(point.v)) < _FAR) & (h > shortest)
 
-    first = 0.1 * lowest(e.times(start.v))
-    shortest = 1e-9 * first
+    first = _FIRST * lowest(e.times(start.v))
+    shortest = _SHORTEST * first
     return jax.lax.while_loop(unfinished, body, (start, first))[0]
 
 
@@ -101,27 +120,27 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         # The response follows the others at once: only they are damped.
         v = ravel((full[0], *new[1:]))
         trial = e.point(v, point.steps + 1)
-        factor = jnp.where(trial.residual > point.residual, 0.8, 1.02)
-        return trial, jnp.clip(damping * factor, 0.05, 1.0)
+        factor = jnp.where(trial.residual > point.residual, _MORE_DAMPED, _LESS_DAMPED)
+        return trial, jnp.clip(damping * factor, _MOST_DAMPED, 1.0)
 
-    # A circuit of one's own has no equations to substitute into each other.
+    # For a user's circuit no such equations are known.
     needed &= substitute.is_known(e.circuit)
 
     def unfinished(carry: Any) -> Any:
         point = carry[0]
-        more = (point.residual > 1e-6) & (point.steps < _MOST["substitute"])
+        more = (point.residual > _NEARLY) & (point.steps < _MOST["substitute"])
         return needed & more & jnp.all(jnp.isfinite(point.v))
 
     return jax.lax.while_loop(unfinished, body, (start, jnp.ones_like(start.residual)))[0]
 
 
-def descend(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+def downhill(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     """Goes downhill in |τ⊙f(v)|, to points of any stability."""
     anywhere = jnp.full(start.v.shape, False)
-    return downhill(e, start, needed, e.times(start.v), anywhere, _MOST["descend"])
+    return levenberg_marquardt(e, start, needed, e.times(start.v), anywhere, _MOST["downhill"])
 
 
-def downhill(
+def levenberg_marquardt(
     e: Equations,
     start: Point,
     needed: Bool[Array, ""],
@@ -141,16 +160,16 @@ def downhill(
         new = e.point(point.v - jnp.linalg.solve(J.T @ J + damping * eye, J.T @ f), point.steps + 1)
         force = tau * e.velocity(new.v)
         lower = (force @ force < f @ f) & jnp.all((new.v > 0) | ~positive)
-        factor = jnp.where(lower, 0.2, 4.0).astype(f.dtype)
+        factor = jnp.where(lower, _LOWER, _HIGHER).astype(f.dtype)
         point = jax.tree.map(lambda a, b: jnp.where(lower, a, b), new, point)
         return eqx.tree_at(lambda p: p.steps, point, new.steps), damping * factor
 
     def unfinished(carry: Any) -> Any:
         point, damping = carry
-        more = (point.residual > 1e-6) & (point.steps < most)
-        return needed & more & (damping < 1e8)
+        more = (point.residual > _NEARLY) & (point.steps < most)
+        return needed & more & (damping < _STUCK)
 
-    return jax.lax.while_loop(unfinished, body, (start, jnp.asarray(1e-2, start.v.dtype)))[0]
+    return jax.lax.while_loop(unfinished, body, (start, jnp.asarray(_DAMPING, start.v.dtype)))[0]
 
 
 def polish(e: Equations, start: Point) -> Point:
@@ -167,7 +186,7 @@ def polish(e: Equations, start: Point) -> Point:
     def unfinished(carry: Any) -> Any:
         point, improving, count = carry
         more = (point.residual > goal) & (count < _MOST["polish"])
-        return more & improving & (point.residual < 0.1)
+        return more & improving & (point.residual < _ATTRACTED)
 
     carry = (start, jnp.asarray(True), jnp.zeros_like(start.steps))
     return jax.lax.while_loop(unfinished, body, carry)[0]
@@ -179,9 +198,7 @@ def lazily(
     """compute(operand) where needed, else `otherwise`."""
 
     def body(carry: Any) -> Any:
-        # Without the barrier XLA would see that nothing here changes from turn to turn, and move it
-        # out of the loop: computed always.
-        return jnp.asarray(False), compute(jax.lax.optimization_barrier((carry[0], operand))[1])
+        return jnp.asarray(False), compute(within_loop(carry[0], operand)[1])
 
     return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]
 
@@ -192,14 +209,14 @@ def _damped(old: Array, full: Array, damping: Array) -> Array:
     return jnp.where(positive, old * ratio**damping, old + damping * (full - old))
 
 
-def _least_squares(dR: Array, r: Array) -> Array:
+def _mixing(dR: Array, r: Array) -> Array:
     """The γ that minimises |r − γ dR|, by the normal equations: their rounding costs steps, not
     accuracy. Eliminated by hand: a batch of tiny LAPACK calls would cost more than all the rest."""
     norms = jnp.sqrt(jnp.sum(dR * dR, 1))
     unit = jnp.where(norms > 0, 1 / jnp.where(norms > 0, norms, 1), 0)
     scaled = dR * unit[:, None]
     # An unused row of the memory is left out by a one on its diagonal.
-    ridge = jnp.where(norms > 0, 100 * jnp.finfo(r.dtype).eps, 1).astype(r.dtype)
+    ridge = jnp.where(norms > 0, _RIDGE * jnp.finfo(r.dtype).eps, 1).astype(r.dtype)
     A = jnp.concatenate([scaled @ scaled.T + jnp.diag(ridge), (scaled @ r)[:, None]], 1)
     rows = jnp.arange(len(dR))[:, None]
     for i in range(len(dR)):

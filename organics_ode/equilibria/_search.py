@@ -11,7 +11,8 @@ from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
-from ._routes import accelerate, descend, lazily, polish, settle, substituted
+from ..programs import within_loop
+from ._routes import accelerate, downhill, lazily, polish, settle, substituted
 
 ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")
 _CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _DESCENDED, _NONE = range(len(ROUTES))
@@ -27,6 +28,7 @@ _ATTEMPTS = (
 _STABLE_ONES = 3  # So many of them are tried as long as no stable point was found.
 _DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
 _RITZ = 24
+_CLEAR = 0.01  # Of the largest |λ|: how far from 0 an estimated real part tells its sign.
 
 
 class _Candidate(eqx.Module):
@@ -51,15 +53,14 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     routes, from_rest = map(jnp.array, zip(*_ATTEMPTS, strict=True))
 
     def attempt(carry: Any) -> Any:
-        # Behind the barrier nothing of this can be moved out of the loop and computed always.
-        (best, i), (e, first) = jax.lax.optimization_barrier((carry, known))
+        (best, i), (e, first) = within_loop(carry, known)
         route = routes[i]
         point = e.point(jnp.where(from_rest[i], ravel(e.like), first))
         # At most one of these does anything.
         point = accelerate(e, point, route == _ACCELERATED)
         point = settle(e, point, route == _SETTLED)
         point = substituted(e, point, route == _SUBSTITUTED)
-        point = descend(e, point, route == _DESCENDED)
+        point = downhill(e, point, route == _DESCENDED)
         point = polish(e, point)
         solved = point.residual <= tolerance(x.dtype)
         stable = lazily(solved, lambda p: _is_stable(e, p), point, jnp.asarray(False))
@@ -96,7 +97,7 @@ def _is_stable(e: Equations, point: Point) -> Array:
         return _all_stable(e, point)
     _, product = jax.linearize(e.velocity, point.v)
     ritz = ritz_values(product, point.v, _RITZ)
-    clear = highest(ritz.real) < -0.01 * highest(jnp.abs(ritz))
+    clear = highest(ritz.real) < -_CLEAR * highest(jnp.abs(ritz))
     return lazily(~clear, lambda p: _all_stable(e, p), point, jnp.asarray(True))
 
 

@@ -11,8 +11,9 @@ from jaxtyping import Array, Bool, Float, Int
 from .._checks import check_positive_number, is_traced, refuse
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, blur, read_point, tolerance
+from ..programs import in_full_precision
 from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
-from ._routes import downhill, polish
+from ._routes import levenberg_marquardt, polish
 
 _MOST = 1000  # Steps of one descent.
 _SOLVED = 1e-3  # The residual from which Newton's method may take over: what float32 reaches.
@@ -96,7 +97,7 @@ def slow_points(
     if any(map(is_traced, jax.tree.leaves((circuit, x, starts)))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
     v0 = read_starts(starts, like)
-    v, residuals, speeds = map(np.asarray, _descend(circuit, x, v0, jnp.asarray(within, v0.dtype)))
+    v, residuals, speeds = map(np.asarray, _slowest(circuit, x, v0, jnp.asarray(within, v0.dtype)))
     finite = np.isfinite(residuals) & np.isfinite(speeds)
     v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
     clusters = distinct(circuit, x, v, speeds, within)
@@ -110,7 +111,8 @@ def slow_points(
 
 
 @eqx.filter_jit
-def _descend(
+@in_full_precision
+def _slowest(
     circuit: AbstractCircuit, x: Array, starts: Array, within: Array
 ) -> tuple[Array, Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
@@ -119,7 +121,7 @@ def _descend(
         # One time for all equations: with one each it would be another minimum.
         tau = jnp.full(v.shape, jnp.exp(jnp.mean(jnp.log(e.times(v)))))
         positive = e.is_positive(v) & (v > 0)
-        point = downhill(e, e.point(v), jnp.asarray(True), tau, positive, _MOST)
+        point = levenberg_marquardt(e, e.point(v), jnp.asarray(True), tau, positive, _MOST)
         polished = polish(e, point)
         moved = jnp.abs(polished.v - point.v)
         # From a slow point Newton's method goes to a fixed one elsewhere.

@@ -69,7 +69,7 @@ def _is_within_rounding(J: np.ndarray) -> bool:
     """Whether a Jacobian within rounding of this one has an eigenvalue of real part 0."""
     unit = J.shape[0] * np.finfo(J.dtype).eps
     J = np.asarray(balanced(jnp.asarray(J))[0], float)
-    # Where a real part is 0 next to one of its eigenvalues.
+    # The points of the imaginary axis that are nearest to its eigenvalues.
     shifts = 1j * np.linalg.eigvals(J).imag
     eye = np.eye(len(J))
     distance = min(np.linalg.svd(J - s * eye, compute_uv=False)[-1] for s in shifts)

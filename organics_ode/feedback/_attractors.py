@@ -16,8 +16,9 @@ from .._checks import (
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..equilibria import distinct, firsts, in_turns, look, polish
 from ..linear import Equations, read_point, tolerance
+from ..programs import in_full_precision
 from ._overlaps import read_network
-from ._settle import settle, still
+from ._rest import run_to_rest, still
 
 
 class Attractors(eqx.Module):
@@ -82,10 +83,11 @@ def attractors(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
     """The end states and their residuals, infinite where one had not settled."""
     starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
-    v, settled = jax.vmap(lambda v: settle(c, x, v, dt, steps, still(v.dtype)))(starts)
+    v, settled = jax.vmap(lambda v: run_to_rest(c, x, v, dt, steps, still(v.dtype)))(starts)
     e = Equations(c, x, c.initial_state())
     found = in_turns(lambda v: polish(e, e.point(v)), v)
     return found.v, jnp.where(settled, found.residual, jnp.inf)
@@ -93,7 +95,7 @@ def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Arr
 
 def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: int) -> Attractors:
     """One of every cluster of end states that is stable: a start on a saddle does not leave it."""
-    clusters = distinct(c, x, v, residuals, 1e-6 if v.dtype == np.float64 else 1e-3)
+    clusters = distinct(c, x, v, residuals)
     one = firsts(clusters)
     spectra = look(c, x, v[one], residuals[one])[1]
     kept = np.flatnonzero(np.asarray(spectra.is_stable))

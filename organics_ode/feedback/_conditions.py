@@ -9,8 +9,9 @@ from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
+from ..programs import in_full_precision
 from ._overlaps import read_network
-from ._settle import rounding, settle
+from ._rest import rounding, run_to_rest
 from ._trained import Trained
 
 # Euler's step of the open loop, stable for what turns by up to four radians per time constant, and
@@ -99,6 +100,7 @@ def open_loop(conditions: Conditions) -> Float[Array, "K N"]:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
     """By the network's own flow: a teacher can only hold it in a state that attracts."""
 
@@ -106,6 +108,6 @@ def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
         c = conditions.network
         circuit = c.clamped(target.reshape(c.m.shape[1:]))
         drive = circuit.I + circuit.W_x @ x
-        return settle(circuit, x, drive, _DT, _MOST, rounding(drive.dtype))
+        return run_to_rest(circuit, x, drive, _DT, _MOST, rounding(drive.dtype))
 
     return jax.vmap(one)(conditions.x, conditions.target)

@@ -19,9 +19,9 @@ from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState, Parameter
 from ..dynamics import unroll
 from ..linear import jacobian_matrix
 from ..optimizers import Optimizer, is_optimizer, optimizer_start, optimizer_step
-from ..programs import Shared, compiled, shared
+from ..programs import Shared, compiled, in_full_precision, shared
 from ._conditions import Conditions, read_conditions
-from ._settle import settle, still
+from ._rest import run_to_rest, still
 from ._trained import Trained
 
 
@@ -48,7 +48,7 @@ class AtFixedPoint(AbstractRun):
 
     def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
         stopped = _stopped(network), _stopped(x), _stopped(last)
-        v, rests = settle(*stopped, self.dt, self.steps, still(last.dtype))
+        v, rests = run_to_rest(*stopped, self.dt, self.steps, still(last.dtype))
         state = FeedbackNetworkState(v)
         J = _stopped(jacobian_matrix(network, state, x))
         # A Newton step with J held: to rounding it moves nothing, and its derivative is −J⁻¹ ∂f/∂θ.
@@ -146,6 +146,7 @@ def descend(
 
 
 @compiled
+@in_full_precision
 def _descend(conditions: Conditions, run: AbstractRun, rules: Shared, steps: int) -> Trained:
     start, (weights, optimizer) = conditions.network, rules.whole()
 

@@ -6,6 +6,7 @@ from jaxtyping import Array
 
 from .._checks import check_positive_number, is_traced, refuse
 from ..circuits import FeedbackNetwork
+from ..programs import in_full_precision
 from ._conditions import Conditions, open_loop, read_conditions
 from ._trained import Trained
 
@@ -67,12 +68,14 @@ def ridge(network: FeedbackNetwork, target: Any, x: Any = None, *, alpha: Any) -
 
 
 @eqx.filter_jit
+@in_full_precision
 def _least_squares(conditions: Conditions, states: Array) -> Trained:
     w = jnp.linalg.pinv(conditions.network.phi(states)) @ conditions.target
     return conditions.trained(conditions.with_readout(w), states)
 
 
 @eqx.filter_jit
+@in_full_precision
 def _ridge(conditions: Conditions, states: Array, alpha: Array) -> Trained:
     Phi = conditions.network.phi(states)  # (conditions, N)
     gram = Phi @ Phi.T + alpha * jnp.eye(len(Phi), dtype=Phi.dtype)

@@ -7,10 +7,11 @@ from jaxtyping import Array, Float
 from .._checks import refuse
 from .._constraints import resolve
 from ..circuits import FeedbackNetwork, obeys, what_is
+from ..programs import in_full_precision
 
 
 class Overlaps(NamedTuple):
-    """How a network's feedback, input and readout lie to each other; v·w/N for vectors (N,).
+    """The overlaps of a network's feedback, input and readout, v·w/N for vectors v and w of (N,).
 
     For rank one every field is a scalar; for rank R those of m or n have one axis (R,), n_m and
     along_m the axes (readout, feedback).
@@ -55,6 +56,7 @@ def overlaps(network: FeedbackNetwork) -> Overlaps:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _overlaps(c: Any) -> Overlaps:
     m, n, N = c.m.reshape(c.size, -1), c.n.reshape(c.size, -1), c.size
     plane = jnp.concatenate([m, c.I[:, None]], axis=1)

@@ -15,6 +15,7 @@ from .._checks import (
 )
 from ..cells import Euler
 from ..circuits import FeedbackNetwork
+from ..programs import in_full_precision
 from ._conditions import Conditions, read_conditions
 from ._trained import Trained
 
@@ -76,6 +77,7 @@ def force(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _force(
     conditions: Conditions, start: Any, dt: float, counts: tuple[int, int], alpha: Array
 ) -> Trained:

@@ -23,9 +23,10 @@ from .._constraints import resolve
 from .._nonlinearities import Rectification, power, root
 from ..cells import AbstractCell, Euler, ShuOsher, hold
 from ..circuits import GatedORGaNICs, GatedORGaNICsState, obeys
+from ..programs import device_memory
 
 _CHUNK = 16  # steps
-_MOST_KEPT = 2**32  # bytes of products' results, of the batch on one device
+_KEPT = 1 / 8  # of a device's memory: the most that the products' results of its batch may take
 
 
 class _Weights(NamedTuple):
@@ -220,7 +221,7 @@ def _forward(
     runs: Array | None,
 ) -> Any:
     size = 4 * len(rule.shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
-    is_kept = size <= _MOST_KEPT
+    is_kept = size <= _KEPT * device_memory()
     count = -(-len(xs) // _CHUNK)
     starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), state0)
 

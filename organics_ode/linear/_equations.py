@@ -14,6 +14,11 @@ from ..facts import is_positive, largest_terms, relaxation_times, rounding
 from ._jacobian import jacobian_matrix
 
 _LINKS = 3  # From a variable that is driven to those that it drives.
+_ROUNDING = 64  # Times ε: what a sum of many terms may lose, of the largest.
+_NEAR = 0.1  # Of the reach, over the tolerance: states up to there are solved as any other.
+_UNKNOWN_SIZE = 1e-3  # Of a variable that rests at 0 and that nothing drives.
+_TARGET = 256  # Times ε: what rounding leaves of a residual.
+_INSIDE = 5  # A route aims so many times below the tolerance.
 
 
 class Point(eqx.Module):
@@ -57,7 +62,9 @@ class Equations(eqx.Module):
         sizes, field = self.sizes(), jax.tree.map(_filled, self.unravel(v))
         sizes = jnp.where(sizes > 0, sizes, ravel(field))
         of_scale = highest(jnp.abs(self.jacobian(v)) * sizes[None, :], axis=1)
-        return jnp.maximum(terms, 64 * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale)
+        return jnp.maximum(
+            terms, _ROUNDING * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale
+        )
 
     def sizes(self) -> Float[Array, " d"]:
         """How large each variable is at the start, or becomes within a relaxation time of the
@@ -72,7 +79,7 @@ class Equations(eqx.Module):
 
     def reach(self) -> Float[Array, " d"]:
         """How far each variable may come by itself, in its own relaxation time; 1 where it rests at
-        0: nothing tells."""
+        0 and nothing tells its size."""
         rest, sizes = ravel(self.circuit.initial_state()), self.sizes()
         decay = jnp.abs(jnp.diag(self.jacobian(rest)))
         alone = jnp.where(
@@ -98,18 +105,19 @@ class Equations(eqx.Module):
         return is_summed if largest_terms.is_known(self.circuit) else is_summed & self._is_held(v)
 
     def _is_held(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
-        """Whether a state is near, or the field changes where it is scaled. Far out a drift c is
-        nothing beside terms of c over the tolerance: where the field stays the same, none rests."""
-        is_near = jnp.all(tolerance(v.dtype) * jnp.abs(v) <= 0.1 * self.reach())
+        """Whether a state is near, or the field changes where it is scaled. Far out
+        a constant drift c vanishes beside terms larger than c over the tolerance: where scaling the
+        state leaves the field as it is, no state rests."""
+        is_near = jnp.all(tolerance(v.dtype) * jnp.abs(v) <= _NEAR * self.reach())
         J = self.jacobian(v)
         moved, terms = jnp.abs(J @ v), jnp.abs(J) @ jnp.abs(v)
         return is_near | jnp.any(moved > tolerance(v.dtype) ** 0.5 * terms)
 
     def fields(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
         """The largest entry of each variable's field, which share a unit; at least what is known of
-        its own size, and 1e-3 where nothing is."""
+        its own size, and `_UNKNOWN_SIZE` where nothing is."""
         known = self.sizes()
-        sizes = jnp.maximum(jnp.abs(v), jnp.where(known > 0, known, 1e-3))
+        sizes = jnp.maximum(jnp.abs(v), jnp.where(known > 0, known, _UNKNOWN_SIZE))
         return ravel(jax.tree.map(_filled, self.unravel(sizes)))
 
     def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:
@@ -138,4 +146,4 @@ def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 
 def target(dtype: Any) -> float:
     """The residual that a route aims at: what rounding leaves, and well inside the tolerance."""
-    return min(256 * float(jnp.finfo(dtype).eps), tolerance(dtype) / 5)
+    return min(_TARGET * float(jnp.finfo(dtype).eps), tolerance(dtype) / _INSIDE)

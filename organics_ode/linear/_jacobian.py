@@ -12,6 +12,7 @@ from ..circuits import (
     AbstractCircuit,
 )
 from ..facts import blocks
+from ..programs import in_full_precision
 
 
 def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"]:
@@ -34,6 +35,7 @@ def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"
     return jacobian_matrix(*read_point(circuit, state, x))
 
 
+@in_full_precision
 def jacobian_matrix(circuit: AbstractCircuit, state: Any, x: Array) -> Array:
     """`jacobian` of what is already checked and resolved."""
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
@@ -42,6 +44,7 @@ def jacobian_matrix(circuit: AbstractCircuit, state: Any, x: Array) -> Array:
     return jnp.block([[b.reshape(-1, n) for b, n in zip(row, sizes, strict=True)] for row in rows])
 
 
+@in_full_precision
 def jacobian_blocks(circuit: AbstractCircuit, state: Any, x: Any) -> Any:
     """The Jacobian by named blocks: `jacobian_blocks(circuit, state, x).y.a` is ∂ẏ/∂a.
 

@@ -10,13 +10,14 @@ from jaxtyping import Array, Bool, Float
 
 from .._checks import is_traced, refuse
 from .._nonlinearities import highest
-from ..programs import after
+from ..programs import after, in_full_precision
 from ._spectrum import balanced
 
-# A change of X by rounding, relative to X: more is no result.
+# The largest change of X by rounding, relative to X, with which it is a result.
 _TOLERATED = 1e-2
 
 
+@in_full_precision
 def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
     """X with A X + X Aᵀ + C = 0, for a Hurwitz A.
 
@@ -36,7 +37,7 @@ def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Arra
         Bartels, Stewart, "Solution of the matrix equation AX + XB = C", CACM 15 (1972).
     """
     return jax.lax.custom_linear_solve(
-        lambda X: _mm(A, X) + _mm(X, A.T),
+        lambda X: A @ X + X @ A.T,
         -C,
         lambda _, B: _solve(A, -B),
         # A rotation of the trace inner product turns the equation into that of Aᵀ.
@@ -53,6 +54,7 @@ def resolved_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[A
     return jnp.where(_is_resolved(*jax.lax.stop_gradient((A, C, X))), X, jnp.nan)
 
 
+@in_full_precision
 def _is_resolved(A: Array, C: Array, X: Array) -> Bool[Array, ""]:
     A, scale = balanced(after(X, A))
     units = scale[:, None] * scale[None, :]
@@ -83,7 +85,7 @@ def _are_reached(A: Array, C: Array) -> Bool[Array, " d"]:
 def _schur_error(A: Array) -> Array:
     """|A − Q T Qᴴ|: by how much the Schur form that is computed is not that of A."""
     T, Q = _schur(A)
-    return jnp.abs(A - _mm(_mm(Q, T), Q.conj().T).real)
+    return jnp.abs(A - (Q @ T @ Q.conj().T).real)
 
 
 def _schur(A: Array) -> tuple[Array, Array]:
@@ -125,7 +127,7 @@ def _by_columns(A: Array, C: Array) -> Array:
     eye = jnp.eye(A.shape[0], dtype=T.dtype)
 
     def solve(C: Array) -> Array:
-        F = _mm(_mm(Q.conj().T, C.astype(T.dtype)), Q)
+        F = Q.conj().T @ C.astype(T.dtype) @ Q
 
         def column(Y: Array, j: Array) -> tuple[Array, None]:
             # T Y + Y Tᴴ = −F: columns to the left are still 0.
@@ -136,7 +138,7 @@ def _by_columns(A: Array, C: Array) -> Array:
             return Y.at[:, j].set(y[:, 0]), None
 
         Y = jax.lax.scan(column, jnp.zeros_like(F), jnp.arange(A.shape[0]), reverse=True)[0]
-        return _mm(_mm(Q, Y), Q.conj().T).real
+        return (Q @ Y @ Q.conj().T).real
 
     # Without corrections: the rounding of a residual is worse than what it would correct.
     return jnp.where(is_hurwitz, solve(C), jnp.nan)
@@ -167,19 +169,19 @@ def _by_doubling(A: Array, C: Array) -> Array:
     inverse = jnp.linalg.inv(A - s * eye)
 
     def solve(C: Array) -> Array:
-        first = _Sum(2 * s * _mm(_mm(inverse, C), inverse.T), eye + 2 * s * inverse, jnp.asarray(0))
+        first = _Sum(2 * s * (inverse @ C @ inverse.T), eye + 2 * s * inverse, jnp.asarray(0))
         last = jax.lax.while_loop(_is_open, _doubled, first)
         return jnp.where(_is_summed(last), last.X, jnp.nan)
 
     def correct(_: Any, X: Array) -> Array:
-        return X + solve(_mm(A, X) + _mm(X, A.T) + C)
+        return X + solve(A @ X + X @ A.T + C)
 
     return jax.lax.fori_loop(0, 1 + _CORRECTIONS, correct, jnp.zeros_like(C))
 
 
 def _doubled(sum: _Sum) -> _Sum:
     X, M, doublings = sum
-    return _Sum(X + _mm(_mm(M, X), M.T), _mm(M, M), doublings + 1)
+    return _Sum(X + M @ X @ M.T, M @ M, doublings + 1)
 
 
 def _is_summed(sum: _Sum) -> Array:
@@ -189,7 +191,3 @@ def _is_summed(sum: _Sum) -> Array:
 
 def _is_open(sum: _Sum) -> Array:
     return ~_is_summed(sum) & jnp.all(jnp.isfinite(sum.M)) & (sum.doublings < _DOUBLINGS)
-
-
-def _mm(A: Array, B: Array) -> Array:
-    return jnp.matmul(A, B, precision=jax.lax.Precision.HIGHEST)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from .._checks import is_traced
 from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
+from ..programs import in_full_precision
 from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
 
@@ -96,6 +97,7 @@ def kind_of(found: Any) -> str:
     return "stable" if is_stable(found) else "marginal" if is_marginal(found) else "unstable"
 
 
+@in_full_precision
 def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = False) -> Spectrum:
     """The eigenvalues of a circuit's Jacobian at a state.
 
@@ -146,8 +148,8 @@ def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
 def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
     """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
 
-    The eigenvalues do not depend on the units of the variables, and what is lost of them should
-    not: a of a strong input is of 10⁷ where y is of 1.
+    The eigenvalues do not depend on the units of the variables, and neither should their rounding:
+    for a strong input a may be 10⁷ where y is 1.
     """
     size = jnp.abs(jax.lax.stop_gradient(J))
     size = size - jnp.diag(jnp.diag(size))
@@ -183,6 +185,7 @@ def _eigenvalues(J: Array) -> Array:
 
 
 @_eigenvalues.defjvp
+@in_full_precision
 def _(primals: Any, tangents: Any) -> Any:
     (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
     return values, moved
@@ -195,6 +198,7 @@ def _modes(J: Array) -> tuple[Array, Array]:
 
 
 @_modes.defjvp
+@in_full_precision
 def _(primals: Any, tangents: Any) -> Any:
     values, V = _modes(*primals)
     M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
@@ -204,6 +208,7 @@ def _(primals: Any, tangents: Any) -> Any:
     return (values, V), (jnp.diagonal(M), V @ mixed)
 
 
+@in_full_precision
 def ritz_values(product: Any, like: Float[Array, " d"], count: int) -> Complex[Array, " count"]:
     """Estimates of the outermost eigenvalues of v ↦ product(v), by Arnoldi's method.
 

@@ -13,7 +13,7 @@ from .._checks import read_number
 from ..programs import jitted
 from ._averages import Function, average_at, host_nodes, integrands, read_phi
 from ._equations import external, gap
-from ._geometry import Geometry, Overlaps
+from ._geometry import Geometry, Moments
 from ._roots import bisect, brackets, evaluate
 from ._solutions import read_one, sup_of, z_range
 
@@ -64,7 +64,7 @@ def chaos(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Ch
         Ostojic, Neural Computation 31:1139 (2019).
     """
     one, g, c = read_one(geometry), read_number("g", g, 0.0, _STRONGEST), read_number("c", c)
-    o = Overlaps(*map(float, one.overlaps(c)))
+    o = Moments(*map(float, one.overlaps(c)))
     with jax.enable_x64(True):
         phi = read_phi(phi)
         top = _edge(phi, g)
@@ -130,7 +130,7 @@ def _over(f: Any) -> Any:
     return lambda points: np.array([f(float(point)) for point in points])
 
 
-def _readout(o: Overlaps, S: float, sign: int) -> float:
+def _readout(o: Moments, S: float, sign: int) -> float:
     """The z, on one side of −σ_mI/σ_m², where m z + I has the variance S."""
     away = max(o.sigma_mI**2 + o.sigma_m2 * (S - o.sigma_I2), 0.0) ** 0.5
     return (sign * away - o.sigma_mI) / o.sigma_m2

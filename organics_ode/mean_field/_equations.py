@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from ._averages import Averages, Function, averages_at
-from ._geometry import Overlaps
+from ._geometry import Moments
 
 _NEWTON = 60  # steps at most: halving towards a double root at g = 1
 
@@ -22,7 +22,7 @@ class Linearised(NamedTuple):
     is_stable: Bool[Array, ""]
 
 
-def external(o: Overlaps, z: Any) -> Any:
+def external(o: Moments, z: Any) -> Any:
     """S = σ_m² z² + 2σ_mI z + σ_I², the variance of m z + I."""
     return jnp.maximum((o.sigma_m2 * z + 2 * o.sigma_mI) * z + o.sigma_I2, 0)
 
@@ -54,19 +54,19 @@ def variance(phi: Function, n: int, g: Any, S: Any, sup2: Any) -> Any:
     return step(step(delta, g, S), g, S)
 
 
-def gap(o: Overlaps, z: Any, slope: Any) -> Any:
+def gap(o: Moments, z: Any, slope: Any) -> Any:
     """⟨φ′⟩(n_m z + n_I) − z: zero where the readout reproduces itself."""
     return slope * (o.n_m * z + o.n_I) - z
 
 
-def gap_slope(o: Overlaps, g: Any, z: Any, a: Averages) -> Any:
+def gap_slope(o: Moments, g: Any, z: Any, a: Averages) -> Any:
     """The derivative of the gap in z, with Δ0(z) from the first equation."""
     F = 2 * (o.sigma_m2 * z + o.sigma_mI)
     through = (o.n_m * z + o.n_I) * a.third / 2 * F / (1 - g * g * a.bend)
     return o.n_m * a.slope - 1 + through
 
 
-def newton(o: Overlaps, g: Any, z: Any, delta: Any, a: Averages) -> tuple[Any, Any]:
+def newton(o: Moments, g: Any, z: Any, delta: Any, a: Averages) -> tuple[Any, Any]:
     """One step of Newton's method for (z, Δ0) on both equations."""
     G, F = g * g * a.bend, 2 * (o.sigma_m2 * z + o.sigma_mI)
     b = (o.n_m * z + o.n_I) * a.third / 2
@@ -78,7 +78,7 @@ def newton(o: Overlaps, g: Any, z: Any, delta: Any, a: Averages) -> tuple[Any, A
     return z + step_z, delta + step_delta
 
 
-def linearise(o: Overlaps, g: Any, z: Any, a: Averages) -> Linearised:
+def linearise(o: Moments, g: Any, z: Any, a: Averages) -> Linearised:
     """Bulk radius r = g√⟨φ′²⟩ and outliers λ² − (G + bF + n_m⟨φ′⟩)λ + G n_m⟨φ′⟩ = 0."""
     G, F = g * g * a.bend, 2 * (o.sigma_m2 * z + o.sigma_mI)
     b, own = (o.n_m * z + o.n_I) * a.third / 2, o.n_m * a.slope

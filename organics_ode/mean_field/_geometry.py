@@ -28,7 +28,7 @@ class ReadoutClass(enum.Enum):
     MIXTURE = "mixture"
 
 
-class Overlaps(NamedTuple):
+class Moments(NamedTuple):
     """The five numbers through which a geometry and a readout enter the theory, and ⟨n²⟩."""
 
     sigma_m2: Any
@@ -77,7 +77,7 @@ class Geometry(eqx.Module):
         """⟨mI⟩ = ρ² σ_m σ_I."""
         return self.rho**2 * self.sigma_m * self.sigma_I
 
-    def overlaps(self, c: Any) -> Overlaps:
+    def overlaps(self, c: Any) -> Moments:
         """n_m = ⟨nm⟩ and n_I = ⟨nI⟩ of the readout scaled by c, beside the second moments.
 
         n_m = c σ_m (pρ + p_m√(1−ρ²)),   n_I = c σ_I (pρ + p_I√(1−ρ²))
@@ -86,7 +86,7 @@ class Geometry(eqx.Module):
         n_m = c * self.sigma_m * (self.p * self.rho + self.p_m * own)
         n_I = c * self.sigma_I * (self.p * self.rho + self.p_I * own)
         n2 = c * c * (self.p**2 + self.p_m**2 + self.p_I**2)
-        return Overlaps(self.sigma_m**2, self.sigma_I**2, self.sigma_mI, n_m, n_I, n2)
+        return Moments(self.sigma_m**2, self.sigma_I**2, self.sigma_mI, n_m, n_I, n2)
 
     @property
     def singular_target(self) -> Any:

@@ -13,7 +13,7 @@ from .._checks import read_number, refuse
 from ..programs import jitted
 from ._averages import Function, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, spectrum_of, variance
-from ._geometry import Geometry, Overlaps
+from ._geometry import Geometry, Moments
 from ._pairs import pair_averages, pair_nodes
 from ._roots import all_roots, evaluate
 from ._solutions import Solutions, read_one, sup_of
@@ -77,7 +77,7 @@ def least_squares(
     A, alpha = read_number("target", target), read_number("ridge", ridge, 0.0)
     if A == 0:
         refuse("target", "not be 0", "the readout would be 0")
-    o = Overlaps(*map(float, one.overlaps(0.0)))
+    o = Moments(*map(float, one.overlaps(0.0)))
     with jax.enable_x64(True):
         phi = read_phi(phi)
         sup = sup_of(phi)

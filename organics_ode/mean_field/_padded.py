@@ -12,7 +12,7 @@ from .._checks import check_positive_integer, read_scalar, refuse, shown
 from ..programs import jitted
 from ._averages import Function, averages_at, integrands, read_phi, settled
 from ._equations import external, gap, gap_slope, linearise, newton
-from ._geometry import Geometry, Overlaps
+from ._geometry import Geometry, Moments
 from ._solutions import sup_of, z_range
 
 _NODES = 96  # of the averages at the roots
@@ -82,12 +82,12 @@ def padded_solutions(
     g, c = read_scalar("g", g, 0.0), read_scalar("c", c)
     o = geometry.overlaps(c)
     dtype = jnp.zeros(()).dtype
-    o = Overlaps(*(jnp.asarray(v, dtype) for v in o))
+    o = Moments(*(jnp.asarray(v, dtype) for v in o))
     return _padded(read_phi(phi), most, o, jnp.asarray(g, dtype))
 
 
 @jitted(static_argnums=(0, 1))
-def _padded(phi: Function, most: int, o: Overlaps, g: Any) -> PaddedSolutions:
+def _padded(phi: Function, most: int, o: Moments, g: Any) -> PaddedSolutions:
     count, low, high, z, delta = _bracketed(phi, most, *jax.lax.stop_gradient((o, g)))
     polish = functools.partial(_polish, phi, o, g)
     z, delta, spectra = jax.vmap(polish)(low, high, z, delta)
@@ -109,7 +109,7 @@ class _Curve(NamedTuple):
     gap: Array
 
 
-def _bracketed(phi: Function, most: int, o: Overlaps, g: Any) -> tuple:
+def _bracketed(phi: Function, most: int, o: Moments, g: Any) -> tuple:
     """How many roots, and for the first ones the two values of z around each, z and Δ0 near it."""
     curve, dip = _with_dip(phi, o, g, _curve(phi, o, g))
     is_up = curve.gap > 0
@@ -133,7 +133,7 @@ def _bracketed(phi: Function, most: int, o: Overlaps, g: Any) -> tuple:
     return count, low, high, z, delta
 
 
-def _curve(phi: Function, o: Overlaps, g: Any) -> _Curve:
+def _curve(phi: Function, o: Moments, g: Any) -> _Curve:
     """Each row Δ0 of the table gives S = Δ0 − g²⟨φ²⟩, and S gives two values of z.
 
         z = z₀ ± √(S − S(z₀))/σ_m,   z₀ = −σ_mI/σ_m²
@@ -181,7 +181,7 @@ class _Dip(NamedTuple):
     half: Array
 
 
-def _with_dip(phi: Function, o: Overlaps, g: Any, curve: _Curve) -> tuple[_Curve, _Dip]:
+def _with_dip(phi: Function, o: Moments, g: Any, curve: _Curve) -> tuple[_Curve, _Dip]:
     """The extremum of the gap nearest to zero, in place of its node if the sign changes there.
 
     Two roots between the same two nodes hide there; and where they are close, Newton's method is
@@ -236,7 +236,7 @@ def _extremum(phi: Any, o: Any, g: Any, points: Array, delta: Any, values: Array
     return z, delta, gap(o, z, averages_at(phi, delta, _NODES).slope), bend
 
 
-def _polish(phi: Function, o: Overlaps, g: Any, low: Any, high: Any, z: Any, delta: Any) -> tuple:
+def _polish(phi: Function, o: Moments, g: Any, low: Any, high: Any, z: Any, delta: Any) -> tuple:
     fixed_o, fixed_g = jax.lax.stop_gradient((o, g))
 
     def step(_: int, point: tuple) -> tuple:

@@ -13,7 +13,7 @@ from .._checks import is_traced, read_number, refuse
 from ..programs import jitted
 from ._averages import Function, average_at, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, gap, gap_slope, linearise, newton, variance
-from ._geometry import Geometry, Overlaps
+from ._geometry import Geometry, Moments
 from ._roots import all_roots, evaluate
 
 _GRID = 256  # values of z
@@ -100,7 +100,7 @@ def calibrate(geometry: Geometry, g: Any, target: Any, *, phi: Function = jnp.ta
 
 
 @jitted(static_argnums=(0, 1))
-def calibrate_at(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, target: Any) -> Any:
+def calibrate_at(phi: Function, n: int, sup2: Any, o: Moments, g: Any, target: Any) -> Any:
     delta = variance(phi, n, g, external(o, target), sup2)
     return target / (average_at(derivative(phi), delta, n) * (o.n_m * target + o.n_I))
 
@@ -142,7 +142,7 @@ def solutions(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -
         Mastrogiuseppe, Ostojic, Neural Computation 31:1139 (2019).
     """
     one, g, c = read_one(geometry), read_number("g", g, 0.0), read_number("c", c)
-    o = Overlaps(*map(float, one.overlaps(c)))
+    o = Moments(*map(float, one.overlaps(c)))
     with jax.enable_x64(True):
         phi = read_phi(phi)
         sup = sup_of(phi)
@@ -177,7 +177,7 @@ def sup_of(phi: Function) -> float:
     return float(size.max())
 
 
-def z_range(o: Overlaps, sup: float, xp: Any) -> tuple[Any, Any, Any, Any]:
+def z_range(o: Moments, sup: float, xp: Any) -> tuple[Any, Any, Any, Any]:
     """The ends of |z| ≤ √⟨n²⟩ sup|φ|, all that a bounded φ allows; between them where S is least.
 
     Also σ_m, kept from 0 so far that S does not see it.
@@ -187,14 +187,14 @@ def z_range(o: Overlaps, sup: float, xp: Any) -> tuple[Any, Any, Any, Any]:
     return -end, xp.clip(-o.sigma_mI / sigma**2, -end, end), end, sigma
 
 
-def _z_grid(o: Overlaps, sup: float, size: int) -> Float[np.ndarray, " size"]:
+def _z_grid(o: Moments, sup: float, size: int) -> Float[np.ndarray, " size"]:
     low, bottom, high, sigma = z_range(o, sup, np)
     ends = np.arcsinh(sigma * (low - bottom)), np.arcsinh(sigma * (high - bottom))
     return bottom + np.sinh(np.linspace(*ends, size)) / sigma
 
 
 @jitted(static_argnums=(0, 1))
-def _scan(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, z: Array) -> tuple:
+def _scan(phi: Function, n: int, sup2: Any, o: Moments, g: Any, z: Array) -> tuple:
     """The gap, its total derivative in z, and Δ0."""
 
     def at(z: Array) -> tuple:
@@ -206,7 +206,7 @@ def _scan(phi: Function, n: int, sup2: Any, o: Overlaps, g: Any, z: Array) -> tu
 
 
 @jitted(static_argnums=(0, 1))
-def _polished(phi: Function, n: int, o: Overlaps, g: Any, z: Any, delta: Any) -> tuple:
+def _polished(phi: Function, n: int, o: Moments, g: Any, z: Any, delta: Any) -> tuple:
     """Newton's step where it lowers the residual: not at a double root, where it is wild."""
     a = averages_at(phi, delta, n)
     new_z, new_delta = newton(o, g, z, delta, a)
@@ -218,7 +218,7 @@ def _polished(phi: Function, n: int, o: Overlaps, g: Any, z: Any, delta: Any) ->
     return z, delta, jnp.minimum(before, after), linearise(o, g, z, a)
 
 
-def _residual(o: Overlaps, g: Any, z: Any, delta: Any, a: Any) -> Any:
+def _residual(o: Moments, g: Any, z: Any, delta: Any, a: Any) -> Any:
     first = jnp.abs(delta - g * g * a.phi2 - external(o, z)) / (1e-300 + delta)
     scale = jnp.abs(z) + jnp.abs(a.slope * o.n_m * z) + jnp.abs(a.slope * o.n_I)
     return jnp.maximum(first, jnp.abs(gap(o, z, a.slope)) / (1e-300 + scale))

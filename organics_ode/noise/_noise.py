@@ -14,9 +14,11 @@ from .._nonlinearities import root
 from ..circuits import AbstractCircuit
 from ..equilibria import stable_point
 from ..linear import balanced, refuse_unresolved, resolved_lyapunov
+from ..programs import in_full_precision
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
 _TOGETHER = 64
+_MS = 1000  # in a second
 
 
 class Noise(eqx.Module):
@@ -163,13 +165,14 @@ def _covariance(J: Array, D: Array) -> Array:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _over(frequencies: Array, spectrum_at: Any, J: Array, D: Array) -> Array:
     J, scale = balanced(J)
-    D = D / scale / scale / 1000
+    D = D / scale / scale / _MS
 
     def at(f: Array) -> Array:
         # H = (iωI − J)⁻¹ takes the noise to the state, both in even units.
-        omega = 2 * np.pi * f / 1000
+        omega = 2 * np.pi * f / _MS
         H = jnp.linalg.inv(jax.lax.complex(-J, omega * jnp.eye(D.size, dtype=D.dtype)))
         return spectrum_at(H, D, scale)
 

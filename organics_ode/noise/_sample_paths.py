@@ -21,6 +21,7 @@ from .._checks import (
 from .._constraints import resolve
 from .._nonlinearities import root
 from ..circuits import NO_TIME, AbstractCircuit
+from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
 
@@ -101,6 +102,7 @@ def sample_paths(
 
 
 @eqx.filter_jit
+@in_full_precision
 def _sample(
     circuit: Any, xs: Array, noise: Noise, dt: Array, key: Any, state0: Any, steps: int, keep: int
 ) -> Paths:

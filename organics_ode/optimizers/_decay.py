@@ -32,7 +32,7 @@ class _BlindOf(NamedTuple):
 
 
 def without_decay(optimizer: Optimizer, params: PyTree) -> Optimizer:
-    """The optimizer, kept from decaying scales; a ValueError if it can not be, or not be used."""
+    """The optimizer, kept from decaying scales; a ValueError if it cannot be, or not be used."""
     return Blind(optimizer) if _must_be_blind(Always(optimizer), params, None) else optimizer
 
 
@@ -81,7 +81,7 @@ def _refuse(params: PyTree) -> NoReturn:
         "optimizer",
         "leave a parameter without a gradient alone where it is not stored as its value",
         f"it moves `{jax.tree_util.keystr(path).lstrip('.')}` as weight decay does, in a way that "
-        "can not be told apart from what else it does; give `mask=oo.weight_decay_mask` to what "
+        "cannot be told apart from what else it does; give `mask=oo.weight_decay_mask` to what "
         "decays, or wrap it in `optax.masked(..., oo.weight_decay_mask)`",
     )
 

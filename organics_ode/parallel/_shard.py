@@ -5,9 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jax.sharding import AbstractMesh, Mesh, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import PyTree
 
+from ..programs import as_if_alone
 from ._mesh import along
 
 
@@ -22,7 +23,7 @@ def mean_over_devices(function: Callable[..., PyTree], mesh: Mesh | None) -> Cal
     axes = mesh.axis_names
 
     def mean(shared: PyTree, rows: PyTree) -> PyTree:
-        return jax.lax.pmean(_alone(function)(shared, rows), axes)
+        return jax.lax.pmean(as_if_alone(function)(shared, rows), axes)
 
     return _mapped(mean, mesh, (PartitionSpec(), along(mesh)))
 
@@ -42,7 +43,7 @@ def each_on_its_device(
     axes = mesh.axis_names
 
     def each(members: PyTree, data: PyTree) -> tuple[PyTree, PyTree]:
-        members, values = _alone(function)(members, data)
+        members, values = as_if_alone(function)(members, data)
         return members, jax.lax.all_gather(values, axes, tiled=True)
 
     rows, whole = along(mesh), PartitionSpec()
@@ -66,13 +67,3 @@ def _mapped(function: Any, mesh: Mesh, in_specs: Any, out_specs: Any = Partition
         return eqx.combine(out, out_static[-1])
 
     return mapped
-
-
-def _alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """The function as if its device were the only one: diffrax knows nothing of manual axes."""
-
-    def alone(*args: PyTree) -> PyTree:
-        with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
-            return function(*args)
-
-    return alone

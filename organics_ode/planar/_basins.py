@@ -15,6 +15,11 @@ from ..circuits import AbstractCircuit
 from ._equations import Scalars, read, read_points, velocities
 from ._fixed_points import fixed_points
 
+_ARRIVED = 1e-3  # Of the distance to what is nearest: there a stable point has the state.
+_LEFT = 1e6  # Times the largest numbers around: where a state counts as gone.
+_STEP = 0.5  # Over a bound of the rates: a Runge-Kutta step well inside its stability.
+_SLOWEST = 1e-6  # Of 1/(τ_y + τ_a), where nothing else says how long a step may be.
+
 
 def basins(
     circuit: AbstractCircuit, x: Any, y: Any, a: Any, *, max_steps: int = 4000
@@ -43,7 +48,7 @@ def basins(
     everything = jnp.concatenate([found.states.y, found.states.a], axis=1)
     stable = np.flatnonzero(np.asarray(found.is_stable))
     targets = everything[stable]
-    radii = jnp.asarray([1e-3 * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
+    radii = jnp.asarray([_ARRIVED * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
     ends = _march(q, y.ravel(), a.ravel(), targets, radii, max_steps)
     table = np.concatenate([stable, [-2, -2, -1]]).astype(int)  # −3 to −1 count from the end
     return table[np.asarray(ends)].reshape(y.shape)
@@ -61,7 +66,7 @@ def _march(
     q: Scalars, y: Array, a: Array, targets: Array, radii: Array, max_steps: int
 ) -> Int[Array, " starts"]:
     """The target reached from each start, as its index; −3 overflown, −2 unsettled, −1 diverged."""
-    bound = 1e6 * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
+    bound = _LEFT * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
     bound = jnp.where(_is_bounded(q, len(targets)), jnp.inf, bound)
     size = highest(jnp.abs(targets[:, 0])) if len(targets) else jnp.abs(q.c)
     scale = jnp.stack([size, q.beta])
@@ -72,7 +77,7 @@ def _march(
     def step(carry: tuple) -> tuple:
         v, ends, i = carry
         velocity = field(v)
-        h = jnp.where(ends == -2, 0.5 / _rate(q, v, velocity, scale), 0)
+        h = jnp.where(ends == -2, _STEP / _rate(q, v, velocity, scale), 0)
         v = runge_kutta(field, v, velocity, h[None])
         return v, jnp.where(ends == -2, _arrivals(v, targets, radii, bound), ends), i + 1
 
@@ -97,7 +102,7 @@ def _is_bounded(q: Scalars, targets: int) -> Array:
     """Whether no orbit runs to infinity, however far it goes on the way.
 
     With w_r > 0 and w > 0 a large |y| raises a, and a large a damps y; with w_r = 0 or w = 0 one of
-    the two equations holds for itself, and then the other one is linear.
+    the two equations does not depend on the other variable, and the other equation is linear.
     """
     is_held = (q.w_r > 0) & (q.w > 0)
     is_linear = ((q.w_r == 0) | (q.w == 0)) & (targets > 0)
@@ -116,5 +121,5 @@ def _rate(q: Scalars, v: Array, velocity: Array, scale: Array) -> Array:
     local = own + jnp.sqrt(jnp.abs(q.w_r) * pooled * s / (q.tau_y * q.tau_a))
     moving = jnp.sum(jnp.abs(velocity) / (jnp.abs(v) + scale[:, None]), axis=0)
     # Where neither says anything, at rest, no step is too long.
-    slowest = 1e-6 / (q.tau_y + q.tau_a)
+    slowest = _SLOWEST / (q.tau_y + q.tau_a)
     return jnp.maximum(jnp.maximum(local, jnp.where(jnp.isfinite(moving), moving, 0)), slowest)

@@ -15,6 +15,9 @@ from ._fixed_points import Solved, solve
 
 PARAMETERS = ("W_r", "W", "sigma", "b0", "b1", "tau_y", "tau_a", "x")
 _MOST = 3  # fixed points: one on the outer branch, at most two on the inner one
+_WIDTH = 1e-9  # Of a bracket: nearer the digits end.
+# Of the largest |y|: what meets in a saddle-node within that width is near by a square root of it.
+_MEETING = 1e-2
 
 
 class BifurcationEvent(NamedTuple):
@@ -135,8 +138,8 @@ def _signature(solved: Solved) -> tuple[int, int]:
 def _locate(
     at: Callable[[float], Scalars], low: float, high: float, before: Solved, after: Solved
 ) -> BifurcationEvent:
-    """Bisect where the signature changes, to 1e-9 of the bracket: nearer the digits end."""
-    width = 1e-9 * (high - low)
+    """Bisect where the signature changes, to `_WIDTH` of the bracket."""
+    width = _WIDTH * (high - low)
     while high - low > width:
         middle = (low + high) / 2
         solved = solve(at(middle))
@@ -153,8 +156,7 @@ def _event_kind(before: Solved, after: Solved, is_symmetric: bool) -> str:
     if is_symmetric:
         return "pitchfork"
     y = max(before.y, after.y, key=len)
-    # What meets in a saddle-node within 1e-9 of the values is near by a square root of that.
-    meets = y.size > 1 and np.min(np.diff(y)) < 1e-2 * np.max(np.abs(y))
+    meets = y.size > 1 and np.min(np.diff(y)) < _MEETING * np.max(np.abs(y))
     return "saddle-node" if meets else "infinity"
 
 

@@ -24,6 +24,7 @@ from ._equations import (
 from ._roots import roots
 
 _TOLERANCE = 1e-10  # of a relative residual
+_NEWTON = 8  # steps: each doubles the digits that bisection found
 
 
 class PlanarFixedPoints(eqx.Module):
@@ -95,8 +96,8 @@ def quartic(circuit: AbstractCircuit, x: Any) -> Float[Array, "5"]:
 
         w_r² s⁴ + 2w_r(1−w_r) s³ + [(1−w_r)² − wc² − βw_r²] s² − 2w_r(1−w_r)β s − (1−w_r)²β
 
-    A root with u = 0 and c ≠ 0 is none of the circuit. `fixed_points` does not need it: near a
-    saddle-node the roots of a polynomial lose half of their digits. Pure (jit, vmap, grad).
+    A root with u = 0 and c ≠ 0 is no fixed point of the circuit. `fixed_points` does without it:
+    near a saddle-node the roots of a polynomial lose half of their digits. Pure (jit, vmap, grad).
 
     Args:
         circuit: an `ORGaNICs` with n = 1, p = 2 and no rectification.
@@ -145,7 +146,7 @@ def solve(q: Scalars) -> Solved:
 def _polish(q: Scalars, y: float, a: float) -> tuple[float, float]:
     """Newton steps while they lower the residual: not at a double point, where they are wild."""
     best = residual_at(q, y, a)
-    for _ in range(8):
+    for _ in range(_NEWTON):
         (yy, ya), (ay, aa) = jacobian_at(q, y, a)
         fy, fa = velocity_at(q, y, a)
         det = yy * aa - ya * ay

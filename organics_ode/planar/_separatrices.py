@@ -14,6 +14,10 @@ from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import Scalars, jacobian_at, read, read_host, read_range, velocities
 from ._fixed_points import PlanarFixedPoints, fixed_points
 
+_BOXES = 8  # The longest branch: a spiral of many turns.
+_GROWTH = 1.05  # From step to step, near the saddle.
+_OFFSET = 0.4  # Power of ε: the manifold bends away from its tangent by the square of the distance.
+
 
 def separatrices(
     circuit: AbstractCircuit, x: Any, y_range: Any, a_range: Any, *, points: int = 2000
@@ -47,7 +51,7 @@ def separatrices(
         empty = jnp.zeros((0, points), q.c.dtype)
         return ORGaNICsState(empty, empty)
     box = jnp.asarray(box, q.c.dtype)
-    lengths = np.minimum(8 / points, _offset(scale) * 1.05 ** np.arange(points))
+    lengths = np.minimum(_BOXES / points, _offset(scale) * _GROWTH ** np.arange(points))
     curves = _trace(q, jnp.concatenate(starts), box, jnp.asarray(lengths, q.c.dtype))
     return ORGaNICsState(curves[..., 0], curves[..., 1])
 
@@ -63,8 +67,8 @@ def _departures(circuit: Any, x: Any, found: PlanarFixedPoints, i: int, scale: A
 
 
 def _offset(scale: Array) -> float:
-    """A distance from a saddle: its manifold bends away from the tangent by the square of it."""
-    return float(jnp.finfo(scale.dtype).eps) ** 0.4
+    """A distance from a saddle, in boxes."""
+    return float(jnp.finfo(scale.dtype).eps) ** _OFFSET
 
 
 @eqx.filter_jit

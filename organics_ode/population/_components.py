@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
+from ..programs import in_full_precision
 from ._share import share
 
 
@@ -27,17 +28,20 @@ class PrincipalComponents(eqx.Module):
     components: Float[Array, "k n"]
     explained: Float[Array, " k"]
 
+    @in_full_precision
     def project(self, responses: Any) -> Float[Array, "*batch k"]:
         """(r − mean) · components, (…, k): the coordinates of responses (…, n) in these axes."""
         responses = as_float_array("responses", responses, self.mean.dtype)
         return (responses - self._centre(responses.ndim)) @ self.components.T
 
+    @in_full_precision
     def reconstruct(self, projections: Any) -> Float[Array, "*batch n"]:
         """mean + p · components, (…, n): the responses in the space of the components that have
         these coordinates (…, k)."""
         projections = as_float_array("projections", projections, self.mean.dtype)
         return self._centre(projections.ndim) + projections @ self.components
 
+    @in_full_precision
     def captured(self, responses: Any) -> Float[Array, ""]:
         """The share of the variance of responses (…, n), about their own mean, that lies in the
         space of the components; 0 for responses that never vary."""

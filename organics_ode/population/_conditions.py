@@ -15,6 +15,7 @@ from .._checks import (
     is_traced,
     refuse,
 )
+from ..programs import in_full_precision
 
 
 class ConditionMeans(NamedTuple):
@@ -92,6 +93,7 @@ def period_mean(responses: Any, period: Any) -> Float[Array, "*batch n"]:
 
 
 @jax.jit
+@in_full_precision
 def _period_mean(responses: Array, steps: Array) -> Array:
     t = jnp.arange(responses.shape[-2]).reshape((1,) * (steps.ndim - 1) + (-1,))
     inside = (t >= steps[..., :1]) & (t < steps[..., 1:])
@@ -129,6 +131,7 @@ def read_trials(
     return responses, labels
 
 
+@in_full_precision
 def moments(rows: Float[Array, "trials n"], labels: Int[Array, " trials"], k: int) -> tuple:
     """Means (NaN without a trial), sums of squared deviations from them, and counts."""
     of = (labels[None, :] == jnp.arange(k, dtype=labels.dtype)[:, None]).astype(rows.dtype)

@@ -1,4 +1,4 @@
-"""Shares and lengths that rounding can not spoil."""
+"""Shares and lengths that rounding cannot spoil."""
 
 import jax
 import jax.numpy as jnp

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._checks import as_float_array, check_positive_integer, refuse
+from ..programs import in_full_precision
 from ._conditions import condition_means
 
 
@@ -47,6 +48,7 @@ class Tuning(NamedTuple):
         return jnp.where(total == 0, 0, jnp.minimum(length / jnp.where(total == 0, 1, total), 1))
 
     @property
+    @in_full_precision
     def _resultant(self) -> tuple[Array, Array]:
         return jnp.cos(self.directions) @ self.means, jnp.sin(self.directions) @ self.means
 

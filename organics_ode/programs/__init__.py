@@ -1,6 +1,9 @@
-"""What is compiled: programs that equal functions share, and ways around faults of XLA."""
+"""What is compiled: programs that equal functions share, in what precision and how much memory, and
+ways around faults upstream."""
 
 from ._closures import opened as opened
+from ._memory import device_memory as device_memory
+from ._precision import in_full_precision as in_full_precision
 from ._shared import (
     Shared as Shared,
     compiled as compiled,
@@ -8,4 +11,10 @@ from ._shared import (
     jitted as jitted,
     shared as shared,
 )
-from ._upstream import after as after
+from ._upstream import (
+    after as after,
+    as_if_alone as as_if_alone,
+    nextafter as nextafter,
+    prevbefore as prevbefore,
+    within_loop as within_loop,
+)

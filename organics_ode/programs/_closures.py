@@ -21,12 +21,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import is_traced
+from ._upstream import forget_program
 
 _STATIC = (int, bool, str, bytes, complex, type(None), np.dtype, enum.Enum)
 # What these define does not change while a program runs.
 _FIXED = ("jax", "numpy", "math", "equinox", "organics_ode", "builtins", "operator", "functools")
 _FIXED += ("optax", "diffrax")
-# Numbers that optax does no more with than to multiply an array by them: the same bits as data.
+# Numbers by which optax only multiplies arrays: as data they give the same bits.
 _FACTORS = {
     "scale.<locals>.update_fn": "step_size",
     "add_decayed_weights.<locals>.init_fn": "weight_decay",
@@ -34,7 +35,7 @@ _FACTORS = {
 }
 _EMPTY = object()  # in the place of a name that has no value yet
 _KEPT = 16
-# By identity: what was compiled for a function keeps it alive, so that no number comes twice.
+# By identity: what was compiled for a function keeps it alive, so that no identity comes twice.
 _seen: set[int] = set()
 
 
@@ -122,7 +123,7 @@ def closed(tree: Any) -> Any:
 
 
 class _Closed(Exception):
-    """A value that may change without a sign of it."""
+    """A value that may change without notice."""
 
 
 def opened(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
@@ -149,8 +150,7 @@ def _forget_now_and_then(function: Any) -> None:
     _seen.add(id(function))
     if len(_seen) > _KEPT:
         _seen.clear()
-        # diffrax has no public way: its solve is an `equinox.filter_jit`.
-        getattr(getattr(diffrax.diffeqsolve, "_cached", None), "clear_cache", int)()
+        forget_program(diffrax.diffeqsolve)
 
 
 def _open(
@@ -219,7 +219,7 @@ def _cell(value: Any) -> types.CellType:
 
 
 def _is_number(value: Any) -> bool:
-    """But for 0, of which optax makes nothing at all."""
+    """A number other than 0, for which optax leaves the transformation out."""
     return isinstance(value, float) and math.isfinite(value) and value != 0
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ._closures import AbstractApart, Factor, Numbers, closed, take_apart
+from ._upstream import forget_program
 
 _KEPT = 16  # structures whose programs are kept, of 5 to 15 MB each
 _structures: dict[Any, "_Structure"] = {}
@@ -62,9 +63,8 @@ def shared(*values: Any) -> Shared:
 
 def compiled(function: Callable[..., Any]) -> Any:
     """`equinox.filter_jit`, for functions of what is `Shared`: only so many programs are kept."""
-    jitted: Any = eqx.filter_jit(function)
-    _programs.append(jitted._cached)
-    return jitted
+    _programs.append(eqx.filter_jit(function))
+    return _programs[-1]
 
 
 def jitted(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -86,10 +86,10 @@ def equal_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def forget_programs() -> None:
-    """All of them: JAX does not forget a single one."""
+    """All of them: JAX cannot forget a single one of many."""
     _structures.clear()
     for program in _programs:
-        program.clear_cache()
+        forget_program(program)
 
 
 def _apart(value: Any) -> Any:
@@ -111,7 +111,7 @@ def _exactly(leaf: Any) -> Any:
 
 
 class _Same(AbstractApart):
-    """What can not be taken apart."""
+    """What cannot be taken apart."""
 
     value: Any = eqx.field(static=True)
 

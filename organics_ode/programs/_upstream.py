@@ -1,28 +1,31 @@
-"""What works around faults of XLA, and when each may go.
+"""What works around faults and gaps of XLA, JAX, equinox and diffrax, and when each may go.
 
-Loops of small circuits as one kernel. XLA runs a loop operation by operation, each a task for its
-threads, and of a small circuit most of the time goes into handing them out: a step of an adaptive
-solver of 16 units takes 12 to 30 µs so, and 3 µs where the whole loop is one kernel. It makes one
-of a loop that touches less than a kilobyte a turn; in those of 64 KB the threads are worth it.
+Nothing else in the library does. `tests/programs/test_upstream.py` holds every one of these faults
+as it is upstream, and fails once it is mended: then what is here for it may go.
 
-Operations in the order of least memory. In the order that lets most of them run at once, which is
-XLA's default, large programs with loops lose a task between the threads and never end: second
-derivatives of a batch of fixed points hung after twenty runs or so (jaxlib 0.10.2, two cores), with
-every thread idle. In this order they ran 4 000 times, each as fast.
-`tests/programs/test_compiler.py` says when this may go.
+Two options of XLA. They are read once, so they are set on import; what the user has set stays.
 
-Both are read once, so they are set on import. Options that the user has set stay as they are.
-
-Calls into LAPACK one after the other: `after`. `tests/programs/test_order.py` says when it may go.
+- Loops of small circuits as one kernel. XLA runs a loop operation by operation, each a task for its
+  threads, and of a small circuit most of the time goes into handing them out: a step of an adaptive
+  solver of 16 units takes 12 to 30 µs so, and 3 µs where the whole loop is one kernel. It makes one
+  of a loop that touches less than a kilobyte a turn; in those of 64 KB the threads are worth it.
+  https://github.com/jax-ml/jax/issues/26145. Only the time tells: the option may go once
+  `examples/benchmarks/small_loops.py` shows ratios of 1.
+- Operations in the order of least memory. In the order that lets most of them run at once, which is
+  XLA's default, large programs with loops lose a task between the threads and never end: second
+  derivatives of a batch of fixed points hung after twenty runs or so (jaxlib 0.10.2, two cores),
+  with every thread idle. In this order they ran 4 000 times, each as fast. No upstream issue known.
 """
 
 import os
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import jaxlib.version
-from jaxtyping import PyTree
+from jax.sharding import AbstractMesh
+from jaxtyping import Array, Float, PyTree
 
 _OPTIONS = {
     # Bytes that a turn of the loop touches.
@@ -32,11 +35,20 @@ _OPTIONS = {
 if tuple(int(part) for part in jaxlib.version.__version__.split(".")[:2]) < (0, 11):
     _OPTIONS["--xla_cpu_enable_concurrency_optimized_scheduler"] = "false"
 
-_flags = os.environ.get("XLA_FLAGS", "")
-_added = [f"{name}={value}" for name, value in _OPTIONS.items() if name not in _flags]
-os.environ["XLA_FLAGS"] = " ".join([_flags, *_added]).strip()
+
+def with_options(flags: str) -> str:
+    """These flags of XLA, and ours in so far as the user has not set them."""
+    added = [f"{name}={value}" for name, value in _OPTIONS.items() if name not in flags]
+    return " ".join([flags, *added]).strip()
+
+
+os.environ["XLA_FLAGS"] = with_options(os.environ.get("XLA_FLAGS", ""))
 
 Value = TypeVar("Value")
+Carry = TypeVar("Carry")
+
+# Any number that no sum of results ever is.
+_NEVER = 1.2345678e-30
 
 
 def after(earlier: PyTree, value: Value) -> Value:
@@ -45,9 +57,67 @@ def after(earlier: PyTree, value: Value) -> Value:
     In a batch on a CPU, two calls into LAPACK that do not depend on each other run at once, each on
     a worker of the pool over which it spreads its own batch, and wait for each other forever (seen
     with jax 0.10.2 on two cores). Where a function of ours makes two, the second comes after.
+
+    No upstream issue known (https://github.com/jax-ml/jax/issues/39292 is of the same pool), and no
+    small program that shows it: batches of eigenvalues and inverses alone ran 50 000 times.
     """
-    # A dependence that the compiler can not see through; a barrier is gone before the schedule is
-    # made. No sum is this number.
+    # The compiler does not see through this dependence. `jax.lax.optimization_barrier` would not
+    # do: it is gone before the schedule is made.
     total = sum(jnp.sum(jnp.real(leaf)).astype(float) for leaf in jax.tree.leaves(earlier))
-    never = total == 1.2345678e-30
+    never = total == _NEVER
     return jax.tree.map(lambda leaf: jnp.where(never, jnp.zeros_like(leaf), leaf), value)
+
+
+def within_loop(carry: Carry, fixed: Value) -> tuple[Carry, Value]:
+    """Both as they are, for the body of a `while_loop`: what it computes from `fixed` alone stays
+    in it.
+
+    XLA moves what does not change from turn to turn out of a loop that `jax.vmap` made, eigenvalues
+    included, also where the loop never turns: then they are computed for nothing. No upstream issue
+    known.
+    """
+    return jax.lax.optimization_barrier((carry, fixed))
+
+
+def as_if_alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+    """The function inside `jax.shard_map`, as if its device were the only one.
+
+    diffrax knows nothing of manual axes: the derivative of a solve fails there, since its parts are
+    traced once with them and once without. https://github.com/patrick-kidger/diffrax/issues/765
+    """
+
+    def alone(*args: PyTree) -> PyTree:
+        with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
+            return function(*args)
+
+    return alone
+
+
+@jax.custom_jvp
+def nextafter(t: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The next float, with derivative 1; after 0 the smallest normal one, as diffrax has it.
+
+    `jnp.nextafter` has no derivative: https://github.com/jax-ml/jax/issues/38679
+    """
+    tiny = jnp.finfo(t.dtype).tiny
+    return jnp.where(t == 0, tiny, jnp.nextafter(t, jnp.inf))
+
+
+@jax.custom_jvp
+def prevbefore(t: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The float before, likewise."""
+    tiny = jnp.finfo(t.dtype).tiny
+    return jnp.where(t == 0, -tiny, jnp.nextafter(t, -jnp.inf))
+
+
+nextafter.defjvp(lambda primals, tangents: (nextafter(*primals), *tangents))
+prevbefore.defjvp(lambda primals, tangents: (prevbefore(*primals), *tangents))
+
+
+def forget_program(jitted: Any) -> None:
+    """Drop all that was compiled for a function of `jax.jit` or `equinox.filter_jit`.
+
+    The latter has no public way: https://github.com/patrick-kidger/equinox/pull/173 was closed, and
+    `equinox.clear_caches` forgets those of every function.
+    """
+    getattr(getattr(jitted, "_cached", jitted), "clear_cache", int)()

@@ -8,6 +8,8 @@ from ._trials import Ending
 CLASSES = ("stable", "critical slowing", "limit cycle", "diverging")
 STABLE, SLOW, CYCLE, DIVERGING = range(4)
 UNDECIDED = -1
+_NEWTON = 20  # steps
+_SOLVED = 1e-11  # relative residual
 
 
 def classify(study: Study, ending: Ending) -> dict[str, np.ndarray]:
@@ -48,13 +50,13 @@ def _abscissa(
     be told, as in `Spectrum`; NaN where it finds none."""
     W_r = np.eye(study.size) + delta * np.asarray(ending.R, float)
     drive, beta = study.b * norm * np.asarray(ending.z, float), (study.b * study.sigma) ** 2
-    for _ in range(20):
+    for _ in range(_NEWTON):
         if not v[-1] > 0:
             return np.nan, np.nan
         f, J = _linearise(W_r, drive, beta, v)
         terms = np.linalg.norm(np.abs(J[:-1, :-1]) @ np.abs(v[:-1]) + np.abs(drive))
         residual = max(np.linalg.norm(f[:-1]) / terms, abs(f[-1]) / v[-1])
-        if residual < 1e-11:
+        if residual < _SOLVED:
             largest = max(np.linalg.eigvals(J).real.max(), -1.0)
             resolution = (len(v) * np.finfo(float).eps + residual) * _even_norm(J)
             return float(largest / study.tau), float(resolution / study.tau)
@@ -63,7 +65,7 @@ def _abscissa(
 
 
 def _even_norm(J: np.ndarray) -> float:
-    """With a in the unit in which it says to y what y says to it."""
+    """The norm, in the unit of a in which a acts on y as strongly as y on a."""
     (yy, ya), (ay, aa) = (np.split(row, [-1], axis=1) for row in np.split(J, [-1]))
     coupling = np.linalg.norm(ya) * np.linalg.norm(ay)
     return float(np.sqrt(np.linalg.norm(yy) ** 2 + 2 * coupling + aa.item() ** 2))

@@ -10,6 +10,7 @@ from .._nonlinearities import Rectification, power, root
 from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState, obeys, what_is
 from ..facts import closed_form
 from ..linear import read_point
+from ..programs import in_full_precision
 
 
 class FirstOrder(NamedTuple):
@@ -23,6 +24,7 @@ class FirstOrder(NamedTuple):
         return jax.tree.map(jnp.add, self.zeroth, self.first)
 
 
+@in_full_precision
 def first_order(circuit: AbstractCircuit, x: Any) -> FirstOrder:
     """The fixed point to first order in K = W_r − I, for any exponent.
 

@@ -107,7 +107,7 @@ def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dic
     if any(array.shape != shape or array.dtype != _DTYPES[k] for k, array in arrays.items()):
         refuse("path", "be new or hold a diagram", f"{path} holds arrays of another kind")
     if not np.isin(arrays["classes"], range(-1, 4)).all():
-        refuse("path", "be new or hold a diagram", f"{path} holds classes that there are not")
+        refuse("path", "be new or hold a diagram", f"{path} holds unknown classes")
     return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
 
 

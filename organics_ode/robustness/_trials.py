@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._nonlinearities import highest
 from ..cells import runge_kutta
-from ..programs import compiled, equal_one
+from ..programs import compiled, equal_one, in_full_precision
 from ._study import RandomMatrix, Study
 
 _BOUND = 1e6
@@ -68,6 +68,7 @@ def run_trials(
 
 
 @compiled
+@in_full_precision
 def _simulate(keys: Array, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
     return jax.vmap(lambda key: _trial(key, grid, scalars, random))(keys)
 

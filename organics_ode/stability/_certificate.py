@@ -17,6 +17,7 @@ from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ..equilibria import FixedPoint, fixed_point
 from ..facts import has_constant_gains, is_exact, normalization
 from ..linear import kind_of, read_point
+from ..programs import in_full_precision
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 
 _SENTENCES = {
@@ -40,6 +41,7 @@ _GLOBAL = (
     "n = 1, 0 < w_r <= 1, no rectification, p >= 1 and constant gains: the fixed point is unique, "
     "orbits are bounded, and the Dulac function 1/a excludes cycles: it attracts every start"
 )
+_ROUNDED = 1e-6  # What a norm or a weight that was scaled to 1 may be above it.
 _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stable"
 
 
@@ -83,6 +85,7 @@ class Certificate(eqx.Module):
         return "\n".join(lines + ([f"  {self.evidence}"] if self.evidence else []))
 
 
+@in_full_precision
 def certify(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Certificate:
     """Which theorem proves the stability of a circuit at its fixed point for the input x.
 
@@ -204,7 +207,7 @@ def _outside_box(c: Any, x: Array) -> list[str]:
     gain = max(float(highest(c.b0)), float(highest(c.b1)))
     largest = float(highest(c.W))
     norms = float(jnp.linalg.norm(c.W_zx @ x)), float(jnp.linalg.norm(c.W_r, 2))
-    one = 1 + 1e-6  # for norms and weights that were scaled to 1
+    one = 1 + _ROUNDED
     bounds = {
         f"W reaches {largest:.4g}, above 1": largest > one,
         f"a gain is {gain:.4g}, not below 1": gain >= 1,

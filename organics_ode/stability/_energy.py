@@ -15,7 +15,7 @@ from ..circuits import AbstractCircuit
 from ..equilibria import StablePoint, stable_point
 from ..facts import is_exact, normalization
 from ..linear import refuse_unresolved, resolved_lyapunov
-from ..programs import after
+from ..programs import after, in_full_precision
 
 _FORMS = ("symmetric", "oscillator", "lyapunov")
 _SYMMETRIC, _OSCILLATOR, _LYAPUNOV = range(3)
@@ -61,6 +61,7 @@ class Energy(eqx.Module):
             )
         return _FORMS[int(self.kind)]
 
+    @in_full_precision
     def __call__(self, state: Any) -> Float[Array, ""]:
         """V at a state of the circuit."""
         delta = self._deviation(state)
@@ -71,6 +72,7 @@ class Energy(eqx.Module):
         """∇V at a state, a state."""
         return jax.grad(self)(check_state("state", resolve(state), self.state))
 
+    @in_full_precision
     def rate(self, state: Any) -> Float[Array, ""]:
         """V̇ at a state: how fast V changes along the linearised flow, V per ms."""
         delta = self._deviation(state)
@@ -157,6 +159,7 @@ def energy(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Energy:
 
 
 @eqx.filter_jit
+@in_full_precision
 def _energy(point: StablePoint) -> Energy:
     J, state = point.J, point.state
     if normalization(point.circuit) == "constant":

@@ -11,8 +11,12 @@ from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import Rectification, highest, lowest, power, root
 from ..linear import jacobian, spectrum_of
-from ..programs import after
+from ..programs import after, in_full_precision
 from ._oscillator import Oscillator, oscillator
+
+# Times ε. A sum of n terms loses up to n of it, and each of its terms a few before; a fixed point
+# in closed form is off by what roots, powers and products of its parameters lose.
+_PER_TERM, _PER_POINT = 8, 512
 
 
 class Check(NamedTuple):
@@ -23,11 +27,12 @@ class Check(NamedTuple):
 
 
 @eqx.filter_jit
+@in_full_precision
 def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]]:
     """The hypotheses of the theorem for W_r = I, at its fixed point. Pure (jit, vmap)."""
     form = oscillator(c, x)
     a, B, p, n = form.state.a, form.damping, form.weights, form.weights.size
-    tolerance = (n + 8) * jnp.finfo(a.dtype).eps
+    tolerance = (n + _PER_TERM) * jnp.finfo(a.dtype).eps
     # Relative to the terms that B a_s sums, each with its sign taken off.
     is_diagonal = jnp.eye(n, dtype=bool)
     terms = (jnp.diag(form.stiffness) * c.tau_a + 2 / c.tau_a) * a - jnp.where(
@@ -52,6 +57,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
 
 
 @eqx.filter_jit
+@in_full_precision
 def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     """The hypotheses of the theorem for one unit, at a fixed point. Pure (jit, vmap)."""
     w, s, k = c.W_r[0, 0], root(state.a, c.exponent)[0], _semisaturation(c, state)[0]
@@ -59,7 +65,11 @@ def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     slack = jnp.where(is_rectified, 1, 1 - w + w * s)
     J, checks = jacobian(c, state, x), _common_checks(c, state, x)
     # What the two terms of u may lose in their sum: rounding, and what the fixed point is off.
-    lost = 2 * (8 * jnp.finfo(s.dtype).eps + checks["residual"].value) * (jnp.abs(1 - w) + w * s)
+    lost = (
+        2
+        * (_PER_TERM * jnp.finfo(s.dtype).eps + checks["residual"].value)
+        * (jnp.abs(1 - w) + w * s)
+    )
     decay = k / (state.a[0] * jnp.ravel(c.tau_a)[0])
     loop = J[0, 1] * J[1, 0]
     return checks | {
@@ -71,7 +81,7 @@ def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
 
 def _common_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     residual = _residual(c, state, x)
-    largest = (512 + 8 * state.a.size) * jnp.finfo(residual.dtype).eps
+    largest = (_PER_POINT + _PER_TERM * state.a.size) * jnp.finfo(residual.dtype).eps
     pool, found = lowest(state.a), spectrum_of(jacobian(c, state, x), residual=residual)
     return {
         "residual": Check(residual, residual <= largest),

@@ -11,6 +11,7 @@ from .._nonlinearities import Rectification, root
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, what_is
 from ..facts import closed_form, is_exact, normalization
 from ..linear import read_point
+from ..programs import in_full_precision
 
 
 class Oscillator(eqx.Module):
@@ -96,6 +97,7 @@ def _with_closed_form(circuit: Any) -> Any:
     return circuit
 
 
+@in_full_precision
 def _oscillator(c: Any, x: Array) -> Oscillator:
     state, p = closed_form(c, x), c.exponent
     y, a = state.y, state.a

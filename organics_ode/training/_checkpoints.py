@@ -200,7 +200,7 @@ class Checkpoints:
     def _differences(self, saved: dict[str, Fingerprint], leaves: list[str]) -> list[str]:
         found = []
         for argument, here in self._of.items():
-            if argument != "model" or not leaves:  # else their values can not be compared
+            if argument != "model" or not leaves:  # else their values cannot be compared
                 found += changes(argument, saved.get(argument, {}), here)
         return found + leaves
 

@@ -186,7 +186,7 @@ class _Together(AbstractTraining):
         return _finish(now, ended)
 
     def diverged(self, before: Progress, step: int) -> None:
-        # A label that is no class is the end of every member, and nobody's divergence.
+        # A label that is no class ends every member: no member has diverged.
         for model, each in zip(unstack(before.state.model), self.every_data, strict=False):
             batch = each(before.step)
             explain(model, batch, self.loss, self.metric, len(batch.inputs))
@@ -196,7 +196,7 @@ class _Together(AbstractTraining):
 
 
 def _have_all_diverged(history: History) -> bool:
-    """Whether the last step was finite for nobody; a diverged member has NaN from then on."""
+    """Whether no member was finite in the last step; a diverged one has NaN from then on."""
     last = next((r for r in reversed(history.records) if "loss" in r), None)
     if last is None:
         return False

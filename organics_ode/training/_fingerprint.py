@@ -176,7 +176,7 @@ def _parts(value: Any, mutable: bool) -> Iterator[tuple[str, Any]]:
 
 
 def _is_settled(value: Any) -> bool:
-    """Whether it is an object of a library that keeps its attributes: nobody's scratch paper."""
+    """Whether it is an object of a library, whose attributes only the library itself changes."""
     return type(value).__module__.partition(".")[0] in ("optax", "organics_ode")
 
 

@@ -154,7 +154,7 @@ class EnsembleResult(NamedTuple):
         records = [
             own(record)
             for record in self.history.records
-            # A validation after the step that failed is of nobody.
+            # A validation after the step that failed has no model.
             if record["step"] < last + completed or (record["step"] == last and "loss" in record)
         ]
         return FitResult(self.models[i], History(records), self.outcomes[i])

@@ -73,7 +73,7 @@ def run(
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
 
     On several processes all go through the same steps: where one is told to stop, or the one that
-    writes can not, they all stop after the step in flight.
+    writes cannot, they all stop after the step in flight.
 
     Args:
         now: where to begin, its arrays on the devices of the mesh.
@@ -82,7 +82,7 @@ def run(
         Where it ended, whole and tied to no device.
 
     Raises:
-        ValueError: the log or the checkpoint can not be written, as is known before the first step.
+        ValueError: the log or the checkpoint cannot be written, as is known before the first step.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written.
     """
@@ -138,7 +138,7 @@ def run(
 
 
 def _elsewhere() -> CannotWrite:
-    """What the other processes say when the one that writes has said why it can not."""
+    """What the other processes say when the one that writes has said why it cannot."""
     return CannotWrite("its files: another process tells why")
 
 
@@ -146,7 +146,7 @@ def _refused() -> ValueError:
     """The same before the first step."""
     return ValueError(
         "Arguments `checkpoint` and `log` must name files that can be written, but another process "
-        "can not write them; it tells why."
+        "cannot write them; it tells why."
     )
 
 

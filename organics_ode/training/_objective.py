@@ -185,7 +185,7 @@ def _faults(
 
 
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
-    """The metric under its function's name: the arrays above can not carry it."""
+    """The metric under its function's name: the arrays above cannot carry it."""
     name = getattr(metric, "__name__", "metric")
     return {name if key == "metric" else key: value for key, value in values.items()}
 

@@ -151,7 +151,7 @@ def _align(path: Path, start: int | None, history: History, done: int) -> int:
     if start is None or start > size:  # a new file
         start = size - _unfinished(path)
     wanted = "".join(map(to_line, history.records)).encode()
-    if start == size and not wanted:  # may be a pipe, which can not be read
+    if start == size and not wanted:  # may be a pipe, which cannot be read
         return start
     if path.exists() and not path.is_file():
         refuse("log", "be a file to go on from a checkpoint", f"{path} is a pipe or a device")

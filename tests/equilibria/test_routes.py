@@ -13,9 +13,9 @@ from random_circuits import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
 from organics_ode.equilibria._routes import (
-    _least_squares,
+    _mixing,
     accelerate,
-    descend,
+    downhill,
     lazily,
     polish,
     settle,
@@ -55,7 +55,7 @@ def polish_if(e, point, needed):
     return polish(e, point)
 
 
-ROUTES = (accelerate, settle, substituted, descend)
+ROUTES = (accelerate, settle, substituted, downhill)
 
 
 @pytest.fixture(scope="module", params=ROUTES, ids=lambda route: route.__name__)
@@ -78,7 +78,7 @@ def test_a_route_comes_to_rest_and_reports_its_residual(ends):
     again = eqx.filter_vmap(lambda e, v: e.residual(v))(e, end.v)
     # Computed once inside a fused loop, once alone.
     np.testing.assert_allclose(end.residual, again, rtol=1e-6, atol=1e-15)
-    goal = 1e-6 if route in (substituted, descend) else GOAL
+    goal = 1e-6 if route in (substituted, downhill) else GOAL
     assert np.all(start.residual > 1e-3)
     arrived = np.asarray(end.residual) <= goal
     # A descent may end in a valley without a fixed point, a substitution may run away, and the flow
@@ -89,7 +89,7 @@ def test_a_route_comes_to_rest_and_reports_its_residual(ends):
     assert np.all(end.steps >= 1)
 
 
-@pytest.mark.parametrize("ends", [descend], indirect=True, ids=["descend"])
+@pytest.mark.parametrize("ends", [downhill], indirect=True, ids=["downhill"])
 def test_descent_goes_downhill(ends):
     _, e, start, end, _ = ends
     force = eqx.filter_vmap(lambda e, v: jnp.linalg.norm(e.times(v) * e.velocity(v)))
@@ -179,10 +179,10 @@ def test_least_squares_are_those_of_numpy():
     rows, r = rng.normal(size=(8, 12)), rng.normal(size=12)
     exact = np.linalg.lstsq(rows.T, r, rcond=None)[0]
     # The normal equations square the condition number, about 10, and a ridge of 100 ε is added.
-    np.testing.assert_allclose(_least_squares(jnp.asarray(rows), jnp.asarray(r)), exact, rtol=1e-9)
+    np.testing.assert_allclose(_mixing(jnp.asarray(rows), jnp.asarray(r)), exact, rtol=1e-9)
     rows[5:] = 0  # A memory that is not full yet.
     exact[:5], exact[5:] = np.linalg.lstsq(rows[:5].T, r, rcond=None)[0], 0
-    mix = _least_squares(jnp.asarray(rows), jnp.asarray(r))
+    mix = _mixing(jnp.asarray(rows), jnp.asarray(r))
     np.testing.assert_allclose(mix, exact, rtol=1e-9)
     np.testing.assert_array_equal(mix[5:], 0)
 

@@ -26,7 +26,7 @@ from feedback_cases import (
 
 import organics_ode as oo
 from organics_ode import feedback
-from organics_ode.feedback._settle import settle
+from organics_ode.feedback._rest import run_to_rest
 
 N = 300
 Z0 = np.linspace(-3, 3, 7)
@@ -450,7 +450,7 @@ def test_a_network_that_blows_up_has_not_come_to_rest():
     chi, (m, n, drive) = rng.normal(size=(32, 32)) / 6, rng.normal(size=(3, 32)) / 10
     network = oo.FeedbackNetwork(chi, m, n, drive, 1.0, phi=lambda x: x**3)
     starts = jnp.asarray(10.0 ** rng.uniform(-3, 3, (64, 1)) * rng.normal(size=(64, 32)))
-    run = jax.vmap(lambda v: settle(oo.resolve(network), jnp.zeros(0), v, 0.1, 2000, 1e-9))
+    run = jax.vmap(lambda v: run_to_rest(oo.resolve(network), jnp.zeros(0), v, 0.1, 2000, 1e-9))
     ends, rests = jax.jit(run)(starts)
     assert 0 < np.sum(rests) < 64
     np.testing.assert_array_equal(rests, np.isfinite(ends).all(axis=1))

@@ -107,7 +107,7 @@ def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
 
 @pytest.mark.parametrize("cell", (oo.Euler, oo.ShuOsher))
 def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
-    monkeypatch.setattr(gated, "_MOST_KEPT", 0)
+    monkeypatch.setattr(gated, "_KEPT", 0)
     circuit = zoo.gated()
     xs, state0 = sequences(circuit, gated._CHUNK + 3), zoo.state_of(circuit)
     ours = pullback(kernel, circuit, state0, xs, False, cell)

@@ -200,7 +200,7 @@ def test_what_comes_back_is_the_base_networks_and_their_history(undisturbed):
     np.testing.assert_array_equal(history["beta"], [0.5, 0.5, 1, 1, 1, 1])
     assert history["loss"].shape == history["gradient_norm"].shape == (6, 2)
     assert history["validation_performance"].shape == (6, 2)
-    assert np.all(np.isnan(undisturbed.rounds))  # a criterion of 2 can not be reached
+    assert np.all(np.isnan(undisturbed.rounds))  # a criterion of 2 cannot be reached
 
 
 def test_the_performance_is_that_of_the_base_network_without_skips_or_jitter():

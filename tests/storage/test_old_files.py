@@ -1,4 +1,4 @@
-"""Files of versions before load, and trainings go on from them."""
+"""Files of earlier versions load, and training goes on from them."""
 
 import importlib.util
 import json

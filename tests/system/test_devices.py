@@ -122,7 +122,7 @@ def test_what_the_devices_do_not_divide_is_refused_with_both_numbers(on_eight):
 def check_processes(out, dtypes, steps, *, ensemble):
     first, second = run(out, 2, dtypes, steps, ensemble=ensemble, processes=2)
     assert first["devices"] == 4
-    for found, told in ((first, "`log` must be a file"), (second, "another process can not")):
+    for found, told in ((first, "`log` must be a file"), (second, "another process cannot")):
         assert told in found["refusals"].pop("unwritable")
     assert first == second  # every decision, and every bit of every result
     for dtype in dtypes:

@@ -1,4 +1,4 @@
-"""A training that was stopped goes on to the same bits; what can not be continued says why."""
+"""A training that was stopped goes on to the same bits; what cannot be continued says why."""
 
 import errno
 import json

@@ -57,7 +57,7 @@ def train(steps, **options):
 
 
 def results():
-    """What trainings and analyses are made of besides a model."""
+    """What training runs and analyses are made of besides a model."""
     x = jnp.array([0.7])
     return {
         "spectrum": oo.spectrum(circuit(), circuit().initial_state(), x),

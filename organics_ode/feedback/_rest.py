@@ -12,12 +12,12 @@ from ..cells import Euler
 from ..circuits import FeedbackNetworkState
 
 
-def settle(
+def run_to_rest(
     c: Any, x: Float[Array, " k"], v: Float[Array, " N"], dt: float, steps: int, still: float
 ) -> tuple[Float[Array, " N"], Bool[Array, ""]]:
     """Euler's method from v until |ẋ| < still everywhere: the state, and whether it got there.
 
-    Relative to the state or what drives it, where that is below 1, as far as φ bends.
+    The speed is relative to the state, or to what drives it, where these are below 1.
     """
     cell, drive = Euler(c, dt), highest(jnp.abs(c.I + c.W_x @ x))
 
