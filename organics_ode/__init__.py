@@ -18,6 +18,7 @@ from .cells import (
     LSTM as LSTM,
     AbstractCell as AbstractCell,
     AbstractSkip as AbstractSkip,
+    AbstractStep as AbstractStep,
     CoarseStep as CoarseStep,
     DerivativeSkip as DerivativeSkip,
     Euler as Euler,
