@@ -24,3 +24,22 @@ from ._temporal_skip import (
     TemporalSkip as TemporalSkip,
     skip_step as skip_step,
 )
+
+# What is public as `oo.…`; other rooms import more.
+__all__ = [
+    "GRU",
+    "LSTM",
+    "AbstractCell",
+    "AbstractSkip",
+    "AbstractStep",
+    "CoarseStep",
+    "DerivativeSkip",
+    "Euler",
+    "GRUState",
+    "LSTMState",
+    "RungeKutta",
+    "ShuOsher",
+    "SkipBlock",
+    "StateSkip",
+    "TemporalSkip",
+]

@@ -37,3 +37,22 @@ from ._rate import (
     check_units as check_units,
 )
 from ._time import NO_TIME as NO_TIME, Time as Time
+
+# What is public as `oo.…`; other rooms import more.
+__all__ = [
+    "AbstractCircuit",
+    "AbstractInitializer",
+    "FeedbackNetwork",
+    "FeedbackNetworkState",
+    "GatedORGaNICs",
+    "GatedORGaNICsState",
+    "LogUniform",
+    "LogitNormal",
+    "Noisy",
+    "ORGaNICs",
+    "ORGaNICsState",
+    "RateNetwork",
+    "RateNetworkState",
+    "fourier_memory",
+    "orthogonal_directions",
+]
