@@ -37,6 +37,7 @@ from ._rate import (
     check_units as check_units,
 )
 from ._time import NO_TIME as NO_TIME, Time as Time
+from ._wilson_cowan import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
 
 # What is public as `oo.…`; other rooms import more.
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
     "ORGaNICsState",
     "RateNetwork",
     "RateNetworkState",
+    "WilsonCowan",
+    "WilsonCowanState",
     "fourier_memory",
     "orthogonal_directions",
 ]
