@@ -13,39 +13,8 @@ from ._constraints import (
     weight_decay_mask as weight_decay_mask,
 )
 from ._nonlinearities import Rectification as Rectification
-from .cells import (
-    GRU as GRU,
-    LSTM as LSTM,
-    AbstractCell as AbstractCell,
-    AbstractSkip as AbstractSkip,
-    CoarseStep as CoarseStep,
-    DerivativeSkip as DerivativeSkip,
-    Euler as Euler,
-    GRUState as GRUState,
-    LSTMState as LSTMState,
-    RungeKutta as RungeKutta,
-    ShuOsher as ShuOsher,
-    SkipBlock as SkipBlock,
-    StateSkip as StateSkip,
-    TemporalSkip as TemporalSkip,
-)
-from .circuits import (
-    AbstractCircuit as AbstractCircuit,
-    AbstractInitializer as AbstractInitializer,
-    FeedbackNetwork as FeedbackNetwork,
-    FeedbackNetworkState as FeedbackNetworkState,
-    GatedORGaNICs as GatedORGaNICs,
-    GatedORGaNICsState as GatedORGaNICsState,
-    LogitNormal as LogitNormal,
-    LogUniform as LogUniform,
-    Noisy as Noisy,
-    ORGaNICs as ORGaNICs,
-    ORGaNICsState as ORGaNICsState,
-    RateNetwork as RateNetwork,
-    RateNetworkState as RateNetworkState,
-    fourier_memory as fourier_memory,
-    orthogonal_directions as orthogonal_directions,
-)
+from .cells import *
+from .circuits import *
 from .dynamics import (
     AbstractInput as AbstractInput,
     Constant as Constant,

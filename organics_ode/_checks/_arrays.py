@@ -1,16 +1,20 @@
 """Arrays of numbers, read and checked."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike
 
 from ._errors import is_traced, refuse, shown
 from ._single import is_key
+
+# What is read as an array: an array, a number, or lists of them.
+Numbers = ArrayLike | Sequence
 
 
 def common_dtype(*values: Any) -> jnp.dtype:

@@ -1,7 +1,6 @@
 """Discrete-time recurrences."""
 
 from ._cell import AbstractCell as AbstractCell
-from ._columns import runge_kutta as runge_kutta
 from ._euler import Euler as Euler
 from ._gru import GRU as GRU, GRUState as GRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState
@@ -13,8 +12,9 @@ from ._masks import (
     running as running,
     selected as selected,
 )
-from ._runge_kutta import RungeKutta as RungeKutta
+from ._runge_kutta import RungeKutta as RungeKutta, runge_kutta as runge_kutta
 from ._shu_osher import ShuOsher as ShuOsher
+from ._step import AbstractStep as AbstractStep
 from ._temporal_skip import (
     AbstractSkip as AbstractSkip,
     CoarseStep as CoarseStep,
@@ -24,3 +24,22 @@ from ._temporal_skip import (
     TemporalSkip as TemporalSkip,
     skip_step as skip_step,
 )
+
+# What is public as `oo.…`; other rooms import more.
+__all__ = [
+    "GRU",
+    "LSTM",
+    "AbstractCell",
+    "AbstractSkip",
+    "AbstractStep",
+    "CoarseStep",
+    "DerivativeSkip",
+    "Euler",
+    "GRUState",
+    "LSTMState",
+    "RungeKutta",
+    "ShuOsher",
+    "SkipBlock",
+    "StateSkip",
+    "TemporalSkip",
+]

@@ -1,14 +1,13 @@
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..circuits import NO_TIME, AbstractCircuit
-from ._cell import AbstractCell, read_step
+from ..circuits import NO_TIME
+from ._cell import State
+from ._step import AbstractStep
 
 
-class Euler(AbstractCell[Any]):
+class Euler(AbstractStep[State]):
     """A circuit as a cell: one explicit Euler step, s ← s + dt·f(s, x), with x held over the step.
 
     All updates use the old state. The step is stable where |1 + dt·λ| < 1 for the eigenvalues λ of
@@ -23,22 +22,7 @@ class Euler(AbstractCell[Any]):
         ValueError: an argument is bad.
     """
 
-    circuit: AbstractCircuit
-    dt: Any
-
-    def __init__(self, circuit: AbstractCircuit, dt: Any):
-        self.circuit, self.dt = read_step(circuit, dt)
-
-    @property
-    def input_size(self) -> int:
-        """m, the number of inputs."""
-        return self.circuit.input_size
-
-    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+    def step(self, state: State, x: Float[Array, " m"]) -> State:
         """The state one step later, for the input x (m,)."""
         velocity = self.circuit.vector_field(NO_TIME, state, x)
         return jax.tree.map(lambda s, v: s + jnp.asarray(self.dt, s.dtype) * v, state, velocity)
-
-    def initial_state(self) -> Any:
-        """The circuit's own initial state."""
-        return self.circuit.initial_state()

@@ -3,28 +3,26 @@
 What stands at the other steps (NaN, −100, whatever pads) reaches neither a value nor a gradient.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
-from .._checks import as_known_array, is_traced, refuse
+from .._checks import Numbers, as_known_array, is_traced, refuse
 
 
-def selected(mask: Any) -> Bool[Array, "*axes"]:
+def selected(mask: Numbers) -> Bool[Array, "*axes"]:
     """The steps that count: those whose weight is not 0."""
     return jnp.asarray(mask).astype(bool)
 
 
-def running(mask: Any) -> Bool[Array, "*batch time"]:
+def running(mask: Numbers) -> Bool[Array, "*batch time"]:
     """The steps up to the last one that counts: those before it drive the circuit in any case."""
     counts = selected(mask).astype(jnp.int32)
     return jax.lax.cummax(counts, axis=counts.ndim - 1, reverse=True) > 0
 
 
-def blank(keep: Any, values: Any) -> Array:
+def blank(keep: Bool[Array, "*axes"], values: Numbers) -> Array:
     """The values where they are kept, zeros elsewhere; `keep` has the first axes of `values`.
 
     Values are replaced before anything is computed of them: a product with 0 would leave NaN as it
@@ -35,21 +33,21 @@ def blank(keep: Any, values: Any) -> Array:
     return jnp.where(keep, values, jnp.zeros((), values.dtype))
 
 
-def hold(runs: Any, new: PyTree, old: PyTree) -> PyTree:
+def hold(runs: Array | None, new: PyTree, old: PyTree) -> PyTree:
     """The new state while a sequence runs, the old one after its end; always new for None."""
     if runs is None:
         return new
     return jax.tree.map(lambda a, b: jnp.where(runs, a, b), new, old)
 
 
-def read_mask(mask: Any, shape: tuple[int, ...], axes: str) -> Bool[Array, "*axes"]:
+def read_mask(mask: Numbers, shape: tuple[int, ...], axes: str) -> Bool[Array, "*axes"]:
     """The running steps of sequences with these axes, such as (batch, time)."""
-    mask = mask if is_traced(mask) else as_known_array("mask", mask)
-    if mask.shape != shape:
-        refuse("mask", f"have shape ({axes}) = {shape}", f"it has shape {mask.shape}")
-    if not is_traced(mask):
-        check_mask(mask, "mask")
-    return running(mask)
+    weights = jnp.asarray(mask) if is_traced(mask) else as_known_array("mask", mask)
+    if weights.shape != shape:
+        refuse("mask", f"have shape ({axes}) = {shape}", f"it has shape {weights.shape}")
+    if isinstance(weights, np.ndarray):
+        check_mask(weights, "mask")
+    return running(weights)
 
 
 def check_mask(mask: np.ndarray, name: str) -> None:

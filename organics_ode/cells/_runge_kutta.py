@@ -1,15 +1,15 @@
-from typing import Any
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ..circuits import NO_TIME, AbstractCircuit
-from ._cell import AbstractCell, read_step
-from ._columns import runge_kutta
+from ..circuits import NO_TIME
+from ._cell import State
+from ._step import AbstractStep
 
 
-class RungeKutta(AbstractCell[Any]):
+class RungeKutta(AbstractStep[State]):
     """A circuit as a cell: one classical Runge–Kutta step of order 4, with x held over the step.
 
         k₁ = f(s),  k₂ = f(s + dt/2 k₁),  k₃ = f(s + dt/2 k₂),  k₄ = f(s + dt k₃)
@@ -26,18 +26,7 @@ class RungeKutta(AbstractCell[Any]):
         ValueError: an argument is bad.
     """
 
-    circuit: AbstractCircuit
-    dt: Any
-
-    def __init__(self, circuit: AbstractCircuit, dt: Any):
-        self.circuit, self.dt = read_step(circuit, dt)
-
-    @property
-    def input_size(self) -> int:
-        """m, the number of inputs."""
-        return self.circuit.input_size
-
-    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+    def step(self, state: State, x: Float[Array, " m"]) -> State:
         """The state one step later, for the input x (m,)."""
         v, unravel = ravel_pytree(state)
 
@@ -46,6 +35,12 @@ class RungeKutta(AbstractCell[Any]):
 
         return unravel(runge_kutta(velocity, v, velocity(v), jnp.asarray(self.dt, v.dtype)))
 
-    def initial_state(self) -> Any:
-        """The circuit's own initial state."""
-        return self.circuit.initial_state()
+
+def runge_kutta(
+    field: Callable[[Array], Array], v: Array, k1: Array, h: Float[Array, "..."]
+) -> Array:
+    """v after a step h of this method, k1 = field(v); h may differ between the columns of v."""
+    k2 = field(v + h / 2 * k1)
+    k3 = field(v + h / 2 * k2)
+    k4 = field(v + h * k3)
+    return v + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)

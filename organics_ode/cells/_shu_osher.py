@@ -1,14 +1,15 @@
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..circuits import NO_TIME, AbstractCircuit
-from ._cell import AbstractCell, read_step
+from ..circuits import NO_TIME
+from ._cell import State
+from ._step import AbstractStep
 
 
-class ShuOsher(AbstractCell[Any]):
+class ShuOsher(AbstractStep[State]):
     """A circuit as a cell: one step of order 3 made of three Euler steps, with x held over it.
 
         E(s) = s + dt·f(s, x)
@@ -33,20 +34,10 @@ class ShuOsher(AbstractCell[Any]):
         schemes", Journal of Computational Physics 77 (1988).
     """
 
-    circuit: AbstractCircuit
-    dt: Any
     # The share of each Euler step in its convex combination with the state before the step.
     shares: ClassVar[tuple[float, ...]] = (1.0, 1 / 4, 2 / 3)
 
-    def __init__(self, circuit: AbstractCircuit, dt: Any):
-        self.circuit, self.dt = read_step(circuit, dt)
-
-    @property
-    def input_size(self) -> int:
-        """m, the number of inputs."""
-        return self.circuit.input_size
-
-    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+    def step(self, state: State, x: Float[Array, " m"]) -> State:
         """The state one step later, for the input x (m,)."""
         start = state
         for share in self.shares:
@@ -57,7 +48,3 @@ class ShuOsher(AbstractCell[Any]):
 
             state = jax.tree.map(mixed, start, state, velocity)
         return state
-
-    def initial_state(self) -> Any:
-        """The circuit's own initial state."""
-        return self.circuit.initial_state()

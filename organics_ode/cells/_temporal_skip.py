@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PyTree
 
 from .._checks import as_float_array, is_traced, read_integer, refuse
 from .._constraints import Frozen, resolve
@@ -25,11 +25,11 @@ class SkipBlock(NamedTuple):
         beta: β.
     """
 
-    anchor: Any
-    slope: Any
+    anchor: PyTree
+    slope: PyTree
     is_last: Bool[Array, "..."]
-    length: Any
-    beta: Any
+    length: Num[Array, ""] | int
+    beta: Float[Array, ""] | float
 
 
 class AbstractSkip(eqx.Module):
@@ -78,7 +78,7 @@ class DerivativeSkip(AbstractSkip):
         return jnp.where(block.is_last, mixed, base)
 
 
-class TemporalSkip(AbstractCell[Any]):
+class TemporalSkip(AbstractCell[tuple]):
     """A cell with skips through time, to learn what is far apart; for β = 1 the cell alone.
 
     Steps are taken in blocks of θ, which do not overlap; `scheme` says how the state a block began
@@ -112,7 +112,9 @@ class TemporalSkip(AbstractCell[Any]):
     length: Int[Array, ""]
     beta: Frozen | float
 
-    def __init__(self, cell: AbstractCell, scheme: AbstractSkip, length: Any, beta: Any):
+    def __init__(
+        self, cell: AbstractCell, scheme: AbstractSkip, length: ArrayLike, beta: ArrayLike
+    ):
         if not isinstance(cell, AbstractCell):
             must = "be a cell such as `oo.Euler(circuit, dt)`"
             refuse("cell", must, f"it is {type(cell).__name__}")
@@ -127,7 +129,7 @@ class TemporalSkip(AbstractCell[Any]):
         """m, the number of inputs."""
         return self.cell.input_size
 
-    def step(self, state: Any, x: Float[Array, " m"]) -> Any:
+    def step(self, state: tuple, x: Float[Array, " m"]) -> tuple:
         """The state after one step with the input x (m,)."""
         s, anchor, slope, since = _unpack(state)
         base = self.cell.step(s, x)
@@ -141,21 +143,21 @@ class TemporalSkip(AbstractCell[Any]):
         new = skip_step(self.scheme, s, base, block)
         return _pack(new, anchor, slope, jnp.where(is_last, 0, since + 1))
 
-    def restart(self, state: Any) -> Any:
+    def restart(self, state: PyTree) -> PyTree:
         """The state at the start of a new block."""
         return state._replace(since=jnp.zeros_like(state.since))
 
-    def initial_state(self) -> Any:
+    def initial_state(self) -> tuple:
         """The cell's own initial state, at the start of a block."""
         return self.at_rest(self.cell.initial_state())
 
-    def at_rest(self, s: Any) -> Any:
+    def at_rest(self, s: tuple) -> tuple:
         """A state of the cell, at the start of a block."""
         zeros = jax.tree.map(jnp.zeros_like, s)
         return _pack(s, zeros, zeros, jnp.zeros((), jnp.int32))
 
 
-def skip_step(scheme: AbstractSkip, s: Any, base: Any, block: SkipBlock) -> Any:
+def skip_step(scheme: AbstractSkip, s: PyTree, base: PyTree, block: SkipBlock) -> PyTree:
     """The scheme for every leaf of a state; for β = 1 the cell's own state, to the bit."""
 
     def leaf(s: Array, base: Array, anchor: Array, slope: Array) -> Array:
@@ -166,7 +168,7 @@ def skip_step(scheme: AbstractSkip, s: Any, base: Any, block: SkipBlock) -> Any:
     return jax.tree.map(leaf, s, base, block.anchor, block.slope)
 
 
-def _choose(condition: Array, yes: Any, no: Any) -> Any:
+def _choose(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
     """`yes` where the condition holds, leaf by leaf."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
@@ -181,7 +183,7 @@ def _check_state(cell: AbstractCell) -> AbstractCell:
     return cell
 
 
-def _read_length(length: Any) -> Int[Array, ""]:
+def _read_length(length: ArrayLike) -> Int[Array, ""]:
     """θ, checked."""
     if is_traced(length):
         return jnp.asarray(length, jnp.int32)
@@ -189,7 +191,7 @@ def _read_length(length: Any) -> Int[Array, ""]:
     return jnp.asarray(read_integer("length", length, 1, must), jnp.int32)
 
 
-def _read_beta(beta: Any) -> Frozen | float:
+def _read_beta(beta: ArrayLike) -> Frozen | float:
     """β, checked."""
     array = as_float_array("beta", beta)
     if array.shape != ():
@@ -200,17 +202,17 @@ def _read_beta(beta: Any) -> Frozen | float:
 
 
 @functools.cache
-def _state_type(fields: tuple[str, ...]) -> Any:
+def _state_type(fields: tuple[str, ...]) -> type:
     return collections.namedtuple("TemporalSkipState", (*fields, "anchor", "slope", "since"))
 
 
-def _pack(s: Any, anchor: Any, slope: Any, since: Array) -> Any:
+def _pack(s: PyTree, anchor: PyTree, slope: PyTree, since: Array) -> tuple:
     """The state of the wrapped cell."""
     # The response stays the first entry, and every other one keeps its name.
     return _state_type(s._fields)(*s, anchor, slope, since)
 
 
-def _unpack(state: Any) -> tuple[Any, Any, Any, Array]:
+def _unpack(state: tuple) -> tuple[PyTree, PyTree, PyTree, Array]:
     """The cell's own state, the anchor, the slope and the number of steps in the block."""
     *s, anchor, slope, since = state
     return type(anchor)(*s), anchor, slope, since

@@ -1,12 +1,6 @@
 """Continuous-time vector fields, one circuit per file."""
 
-from ._circuit import (
-    AbstractCircuit as AbstractCircuit,
-    Parameter as Parameter,
-    cast as cast,
-    check_elementwise as check_elementwise,
-    read_parameters as read_parameters,
-)
+from ._circuit import AbstractCircuit as AbstractCircuit
 from ._feedback import (
     FeedbackNetwork as FeedbackNetwork,
     FeedbackNetworkState as FeedbackNetworkState,
@@ -24,10 +18,44 @@ from ._initial import (
 )
 from ._obeys import obeys as obeys, what_is as what_is
 from ._organics import ORGaNICs as ORGaNICs, ORGaNICsState as ORGaNICsState
+from ._parameters import (
+    EXPONENT as EXPONENT,
+    INPUT as INPUT,
+    POOL as POOL,
+    POSITIVE as POSITIVE,
+    RECURRENT as RECURRENT,
+    Given as Given,
+    Kind as Kind,
+    Parameter as Parameter,
+    check_elementwise as check_elementwise,
+    read_parameters as read_parameters,
+)
 from ._rate import (
     Noisy as Noisy,
     RateNetwork as RateNetwork,
     RateNetworkState as RateNetworkState,
     check_units as check_units,
 )
-from ._time import NO_TIME as NO_TIME
+from ._time import NO_TIME as NO_TIME, Time as Time
+from ._wilson_cowan import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
+
+# What is public as `oo.…`; other rooms import more.
+__all__ = [
+    "AbstractCircuit",
+    "AbstractInitializer",
+    "FeedbackNetwork",
+    "FeedbackNetworkState",
+    "GatedORGaNICs",
+    "GatedORGaNICsState",
+    "LogUniform",
+    "LogitNormal",
+    "Noisy",
+    "ORGaNICs",
+    "ORGaNICsState",
+    "RateNetwork",
+    "RateNetworkState",
+    "WilsonCowan",
+    "WilsonCowanState",
+    "fourier_memory",
+    "orthogonal_directions",
+]

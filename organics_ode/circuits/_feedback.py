@@ -1,28 +1,28 @@
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import paramax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._checks import (
+    Numbers,
     as_float_array,
-    check_finite,
     check_nonnegative,
     check_positive_integer,
     check_shape,
-    common_dtype,
     is_traced,
     read_key,
     refuse,
     shape_of,
 )
 from .._constraints import resolve
-from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
+from ._circuit import AbstractCircuit
+from ._parameters import Given, Kind, Parameter, check_elementwise, read_parameters
+from ._time import Time
 
 # ξ, η_m and η_I.
 _DIRECTIONS = 3
@@ -32,6 +32,18 @@ class FeedbackNetworkState(NamedTuple):
     """The currents x, (n,)."""
 
     x: Float[Array, "*batch n"]
+
+
+@runtime_checkable
+class Geometry(Protocol):
+    """The numbers of a `mean_field.Geometry`."""
+
+    sigma_m: float
+    sigma_I: float
+    rho: float
+    p: float
+    p_m: float
+    p_I: float
 
 
 class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
@@ -72,35 +84,43 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
     W_x: Parameter
     phi: Callable[[Array], Array] = eqx.field(static=True)
 
+    kinds = {
+        "chi": Kind(("N", "N")),
+        "m": Kind(("N", "R")),
+        "n": Kind(("N", "R")),
+        "I": Kind(("N",)),
+        "g": Kind((), check_nonnegative),
+        "W_x": Kind(("N", "k"), may_be_empty=True),
+    }
+
     def __init__(
         self,
-        chi: Any,
-        m: Any,
-        n: Any,
-        I: Any,
-        g: Any,
-        W_x: Any = None,
+        chi: Given,
+        m: Given,
+        n: Given,
+        I: Given,
+        g: Given,
+        W_x: Given | None = None,
         *,
         phi: Callable[[Array], Array] = jnp.tanh,
     ):
-        shape = shape_of("chi", resolve(chi))
-        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
-            refuse("chi", "be a square matrix (N, N)", f"it has shape {shape}")
-        W_x = np.zeros((shape[0], 0)) if W_x is None else W_x
+        if W_x is None:  # integers have no say in the dtype
+            W_x = np.zeros((*shape_of("chi", resolve(chi))[:1], 0), int)
+        is_of_rank_one = len(shape_of("m", resolve(m))) == 1
+        kinds = self.kinds | (dict.fromkeys("mn", self.kinds["I"]) if is_of_rank_one else {})
         given = {"chi": chi, "m": m, "n": n, "I": I, "g": g, "W_x": W_x}
-        for name, parameter in _read(given, shape[0]).items():
+        for name, parameter in read_parameters(kinds, given).items():
             setattr(self, name, parameter)
-        values: Any = resolve(self.chi)
-        self.phi = check_elementwise("phi", phi, values.dtype)
+        self.phi = check_elementwise("phi", phi, resolve(self.chi).dtype)
 
     @classmethod
     def random(
         cls,
         size: int,
-        geometry: Any,
-        c: Any,
+        geometry: Geometry,
+        c: ArrayLike,
         *,
-        g: Any,
+        g: Given,
         key: PRNGKeyArray,
         phi: Callable[[Array], Array] = jnp.tanh,
     ) -> "FeedbackNetwork":
@@ -148,26 +168,26 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         return int(np.prod(resolve(self.n).shape[1:]))
 
     def vector_field(
-        self, t: Any, state: FeedbackNetworkState, x: Float[Array, " m"]
+        self, t: Time, state: FeedbackNetworkState, x: Float[Array, " m"]
     ) -> FeedbackNetworkState:
         """(ẋ,) at the state for the input x (k,); t is not used."""
-        c: Any = resolve(self)
+        c: FeedbackNetwork = resolve(self)
         u, x, z = x, state.x, self.readout(state)
         feedback = c.m * z if c.m.ndim == 1 else c.m @ z
         return FeedbackNetworkState(-x + c.g * (c.chi @ c.phi(x)) + feedback + c.I + c.W_x @ u)
 
     def readout(self, state: FeedbackNetworkState) -> Float[Array, "..."]:
         """z = (1/N) nᵀ φ(x): scalar for n (N,), (R,) for n (N, R); the state's other axes lead."""
-        n: Any = resolve(self.n)
+        n: Array = resolve(self.n)
         return self.phi(state.x) @ n / self.size
 
-    def clamped(self, z: Any) -> "FeedbackNetwork":
+    def clamped(self, z: Numbers) -> "FeedbackNetwork":
         """The network in open loop: its readout set to 0 and the feedback m z made part of I.
 
         Args:
             z: scalar or (R,), the value that replaces the readout.
         """
-        c: Any = resolve(self)
+        c: FeedbackNetwork = resolve(self)
         z = as_float_array("z", z, c.m.dtype)
         check_shape("z", z, c.m.shape[1:], "() or (R,)")
         drive = c.I + (c.m * z if c.m.ndim == 1 else c.m @ z)
@@ -194,7 +214,7 @@ def orthogonal_directions(
 
 @functools.partial(jax.jit, static_argnums=1)
 def _draw(
-    key: PRNGKeyArray, size: int, numbers: tuple[Any, ...], c: Array
+    key: PRNGKeyArray, size: int, numbers: tuple[float, ...], c: Array
 ) -> tuple[Array, Array, Array, Array]:
     """χ, m, n and I."""
     key_chi, key_directions = jax.random.split(key)
@@ -208,32 +228,7 @@ def _draw(
     return chi, m, n, I
 
 
-def _read(parameters: dict[str, Any], size: int) -> dict[str, Any]:
-    """Check every parameter and cast all of them to one floating dtype; nodes stay nodes."""
-    values = {name: resolve(p) for name, p in parameters.items()}
-    # The matrix that is not given has no say in the dtype.
-    dtype = common_dtype(*(v for name, v in values.items() if 0 not in shape_of(name, v)))
-    arrays = {name: as_float_array(name, v, dtype) for name, v in values.items()}
-    m = arrays["m"]
-    if m.ndim not in (1, 2) or m.shape[0] != size or m.size == 0:
-        refuse("m", f"have shape (N,) or (N, R), N = {size}", f"it has shape {m.shape}")
-    check_shape("n", arrays["n"], m.shape, "that of `m`")
-    check_shape("I", arrays["I"], (size,), "(N,)")
-    check_shape("g", arrays["g"], (), "()")
-    if arrays["W_x"].ndim != 2 or arrays["W_x"].shape[0] != size:
-        refuse("W_x", f"have shape (N, k) = ({size}, k)", f"it has shape {arrays['W_x'].shape}")
-    arrays = {name: check_finite(name, array) for name, array in arrays.items()}
-    arrays["g"] = check_nonnegative("g", arrays["g"])
-    return {name: _as_given(parameters[name], name, array) for name, array in arrays.items()}
-
-
-def _as_given(parameter: Any, name: str, array: Array) -> Any:
-    if not isinstance(parameter, paramax.AbstractUnwrappable):
-        return array
-    return cast(name, parameter, array.dtype)
-
-
-def _read_geometry(geometry: Any) -> tuple[float, ...]:
+def _read_geometry(geometry: Geometry) -> tuple[float, ...]:
     names = ("sigma_m", "sigma_I", "rho", "p", "p_m", "p_I")
     if missing := [name for name in names if not hasattr(geometry, name)]:
         refuse("geometry", f"have {', '.join(names)}", f"it has no {', '.join(missing)}")

@@ -1,7 +1,5 @@
 """Principal cells that start as a bank of oscillators: a memory of a whole sequence."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from .._checks import (
+    Numbers,
     as_float_array,
     as_known_array,
     check_finite,
@@ -24,7 +23,7 @@ from ._obeys import obeys, what_is
 
 def fourier_memory(
     circuit: GatedORGaNICs,
-    xs: Any,
+    xs: Numbers,
     dt: float,
     *,
     cycles: tuple[float, float] = (0.25, 24.0),
@@ -95,7 +94,7 @@ def fourier_memory(
     return eqx.tree_at(lambda c: [c.W_r, c.W_zx], circuit, new)
 
 
-def _read(circuit: Any, xs: Any) -> tuple[Any, np.ndarray]:
+def _read(circuit: GatedORGaNICs, xs: Numbers) -> tuple[GatedORGaNICs, np.ndarray]:
     if not obeys(circuit, GatedORGaNICs):
         refuse("circuit", "be a `GatedORGaNICs`", what_is(circuit, GatedORGaNICs))
     if circuit.rectification is not Rectification.NONE:
@@ -103,7 +102,7 @@ def _read(circuit: Any, xs: Any) -> tuple[Any, np.ndarray]:
     for name in ("W_r", "W_zx"):
         if not eqx.is_array(getattr(circuit, name)):
             refuse("circuit", f"have a plain array {name}", "it has a node")
-    c = resolve(circuit)
+    c: GatedORGaNICs = resolve(circuit)
     if c.size % 2:
         refuse("circuit", "have an even size", f"it has {c.size} principal cells")
     tau = np.broadcast_to(c.tau_y, (c.size,))

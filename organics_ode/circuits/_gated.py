@@ -1,4 +1,4 @@
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,8 +8,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._checks import read_key
 from .._constraints import Frozen, resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
-from ._circuit import AbstractCircuit, Parameter, read_parameters
+from ._circuit import AbstractCircuit
 from ._initial import (
+    Drawn,
     LogitNormal,
     check_sizes,
     draw,
@@ -18,18 +19,17 @@ from ._initial import (
     pool_matrix,
     uniform_fan_in,
 )
-
-_SHAPES = {
-    "W_zx": ("n", "m"),
-    "W_r": ("n", "n"),
-    "W": ("n", "n"),
-    "W_bx0": ("n", "m"),
-    "W_by0": ("n", "n"),
-    "W_ba0": ("n", "n"),
-    "W_bx1": ("n", "m"),
-    "W_by1": ("n", "n"),
-    "W_ba1": ("n", "n"),
-}
+from ._parameters import (
+    EXPONENT,
+    INPUT,
+    POOL,
+    POSITIVE,
+    RECURRENT,
+    Given,
+    Parameter,
+    read_parameters,
+)
+from ._time import Time
 
 
 class GatedORGaNICsState(NamedTuple):
@@ -88,33 +88,41 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
     tau_b0: Parameter
     tau_b1: Parameter
     rectification: Rectification = eqx.field(static=True)
-    exponent: Any
+    exponent: float | Parameter
+
+    kinds = (
+        {"W_r": RECURRENT, "W_zx": INPUT, "W": POOL, "sigma": POSITIVE, "exponent": EXPONENT}
+        | dict.fromkeys(("W_bx0", "W_bx1"), INPUT)
+        | dict.fromkeys(("W_by0", "W_ba0", "W_by1", "W_ba1"), RECURRENT)
+        | dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), POSITIVE)
+    )
 
     def __init__(
         self,
-        W_zx: Any,
-        W_r: Any,
-        W: Any,
-        sigma: Any,
-        W_bx0: Any,
-        W_by0: Any,
-        W_ba0: Any,
-        W_bx1: Any,
-        W_by1: Any,
-        W_ba1: Any,
-        tau_y: Any,
-        tau_a: Any,
-        tau_b0: Any,
-        tau_b1: Any,
+        W_zx: Given,
+        W_r: Given,
+        W: Given,
+        sigma: Given,
+        W_bx0: Given,
+        W_by0: Given,
+        W_ba0: Given,
+        W_bx1: Given,
+        W_by1: Given,
+        W_ba1: Given,
+        tau_y: Given,
+        tau_a: Given,
+        tau_b0: Given,
+        tau_b1: Given,
         *,
         rectification: Rectification = Rectification.AFTER,
-        exponent: Any = 2.0,
+        exponent: Given = 2.0,
     ):
         given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma}
         given |= {"W_bx0": W_bx0, "W_by0": W_by0, "W_ba0": W_ba0}
         given |= {"W_bx1": W_bx1, "W_by1": W_by1, "W_ba1": W_ba1}
         given |= {"tau_y": tau_y, "tau_a": tau_a, "tau_b0": tau_b0, "tau_b1": tau_b1}
-        for name, parameter in read_parameters(_SHAPES, exponent, given).items():
+        given |= {"exponent": exponent}
+        for name, parameter in read_parameters(self.kinds, given).items():
             setattr(self, name, parameter)
         self.rectification = check_rectification(rectification)
 
@@ -125,13 +133,13 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         size: int,
         *,
         key: PRNGKeyArray,
-        sigma: Any = Frozen(1.0),
-        tau_y: Any = LogitNormal(50.0),
-        tau_a: Any = LogitNormal(200.0),
-        tau_b0: Any = LogitNormal(10.0),
-        tau_b1: Any = LogitNormal(10.0),
+        sigma: Drawn = Frozen(1.0),
+        tau_y: Drawn = LogitNormal(50.0),
+        tau_a: Drawn = LogitNormal(200.0),
+        tau_b0: Drawn = LogitNormal(10.0),
+        tau_b1: Drawn = LogitNormal(10.0),
         rectification: Rectification = Rectification.AFTER,
-        exponent: Any = 2.0,
+        exponent: Given = 2.0,
     ) -> "GatedORGaNICs":
         """A random circuit, initialised as the authors' code does for an Euler step of 1 ms.
 
@@ -169,10 +177,11 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         return resolve(self.W_r).shape[0]
 
     def vector_field(
-        self, t: Any, state: GatedORGaNICsState, x: Float[Array, " m"]
+        self, t: Time, state: GatedORGaNICsState, x: Float[Array, " m"]
     ) -> GatedORGaNICsState:
         """(ẏ, ȧ, ḃ0, ḃ1) in 1/ms at the state for the input x (m,); t is not used."""
-        c, (y, a, b0, b1) = resolve(self), state
+        c: GatedORGaNICs = resolve(self)
+        y, a, b0, b1 = state
         p = c.exponent
         # One product for all that reads x and one for all that the gains read from y and a;
         # stacking the constant matrices is hoisted out of the loops that call this.

@@ -1,7 +1,6 @@
 """Initial values of parameters, drawn from a key."""
 
 from abc import abstractmethod
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import check_positive_integer, check_positive_number, read_number, refuse
 from .._constraints import AbstractNode, Bounded
+from ._parameters import Given
 
 
 class AbstractInitializer(eqx.Module):
@@ -70,7 +70,11 @@ class LogitNormal(AbstractInitializer):
         return Bounded(tau, low=self.shortest)
 
 
-def draw(initializer: Any, key: PRNGKeyArray, size: int) -> Any:
+# What `random` takes for a parameter: how to draw it, or what it is.
+Drawn = Given | AbstractInitializer
+
+
+def draw(initializer: Drawn, key: PRNGKeyArray, size: int) -> Given:
     """The drawn parameter, or the value or node that was given instead of an initializer."""
     return initializer(key, size) if isinstance(initializer, AbstractInitializer) else initializer
 

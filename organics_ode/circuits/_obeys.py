@@ -1,14 +1,13 @@
 """Whether an object has a class's own equations, for which alone holds what is known of it."""
 
 import functools
-from typing import Any
 
 # A subclass may define these anew, and all dunder names but those that stand for other attributes.
 _HARMLESS = {"_abc_impl", "initial_state", "random"}
 _HARMFUL = {"__call__", "__getattr__", "__getattribute__"}
 
 
-def obeys(thing: Any, *kinds: type) -> bool:
+def obeys(thing: object, *kinds: type) -> bool:
     """Whether a thing has the equations of one of these classes.
 
     An object of the class itself has, and one of a subclass that defines nothing anew of what the
@@ -18,7 +17,7 @@ def obeys(thing: Any, *kinds: type) -> bool:
     return any(_keeps(type(thing), kind) for kind in kinds)
 
 
-def what_is(thing: Any, *kinds: type) -> str:
+def what_is(thing: object, *kinds: type) -> str:
     """What a thing is that does not obey them, for an error."""
     own = ", a subclass with equations of its own" if isinstance(thing, kinds) else ""
     return f"it is {type(thing).__name__}{own}"

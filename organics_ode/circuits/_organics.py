@@ -1,4 +1,4 @@
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,10 +8,19 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._checks import read_key
 from .._constraints import resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
-from ._circuit import AbstractCircuit, Parameter, read_parameters
-from ._initial import check_sizes, draw, input_matrix, orthogonal_matrix, pool_matrix
-
-_SHAPES = {"W_zx": ("n", "m"), "W_r": ("n", "n"), "W": ("n", "n")}
+from ._circuit import AbstractCircuit
+from ._initial import Drawn, check_sizes, draw, input_matrix, orthogonal_matrix, pool_matrix
+from ._parameters import (
+    EXPONENT,
+    INPUT,
+    POOL,
+    POSITIVE,
+    RECURRENT,
+    Given,
+    Parameter,
+    read_parameters,
+)
+from ._time import Time
 
 
 class ORGaNICsState(NamedTuple):
@@ -62,25 +71,29 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
     tau_y: Parameter
     tau_a: Parameter
     rectification: Rectification = eqx.field(static=True)
-    exponent: Any
+    exponent: float | Parameter
+
+    kinds = {"W_r": RECURRENT, "W_zx": INPUT, "W": POOL, "exponent": EXPONENT} | dict.fromkeys(
+        ("sigma", "b0", "b1", "tau_y", "tau_a"), POSITIVE
+    )
 
     def __init__(
         self,
-        W_zx: Any,
-        W_r: Any,
-        W: Any,
-        sigma: Any,
-        b0: Any,
-        b1: Any,
-        tau_y: Any,
-        tau_a: Any,
+        W_zx: Given,
+        W_r: Given,
+        W: Given,
+        sigma: Given,
+        b0: Given,
+        b1: Given,
+        tau_y: Given,
+        tau_a: Given,
         *,
         rectification: Rectification = Rectification.NONE,
-        exponent: Any = 2.0,
+        exponent: Given = 2.0,
     ):
         given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma, "b0": b0, "b1": b1}
-        given |= {"tau_y": tau_y, "tau_a": tau_a}
-        for name, parameter in read_parameters(_SHAPES, exponent, given).items():
+        given |= {"tau_y": tau_y, "tau_a": tau_a, "exponent": exponent}
+        for name, parameter in read_parameters(self.kinds, given).items():
             setattr(self, name, parameter)
         self.rectification = check_rectification(rectification)
 
@@ -91,13 +104,13 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
         size: int,
         *,
         key: PRNGKeyArray,
-        sigma: Any = 0.1,
-        b0: Any = 0.5,
-        b1: Any = 0.5,
-        tau_y: Any = 2.0,
-        tau_a: Any = 2.0,
+        sigma: Drawn = 0.1,
+        b0: Drawn = 0.5,
+        b1: Drawn = 0.5,
+        tau_y: Drawn = 2.0,
+        tau_a: Drawn = 2.0,
         rectification: Rectification = Rectification.NONE,
-        exponent: Any = 2.0,
+        exponent: Given = 2.0,
     ) -> "ORGaNICs":
         """A random circuit.
 
@@ -130,9 +143,10 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
         """n, the number of principal cells."""
         return resolve(self.W_r).shape[0]
 
-    def vector_field(self, t: Any, state: ORGaNICsState, x: Float[Array, " m"]) -> ORGaNICsState:
+    def vector_field(self, t: Time, state: ORGaNICsState, x: Float[Array, " m"]) -> ORGaNICsState:
         """(ẏ, ȧ) in 1/ms at the state for the input x (m,); t is not used."""
-        c, (y, a) = resolve(self), state
+        c: ORGaNICs = resolve(self)
+        y, a = state
         p = c.exponent
         z = c.rectification.input(c.W_zx @ x)
         recurrent = c.rectification.recurrent(c.W_r, y)

@@ -1,30 +1,36 @@
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import paramax
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import (
-    as_float_array,
+    Numbers,
     as_known_array,
-    check_finite,
     check_nonnegative,
-    check_positive,
     check_positive_integer,
-    check_shape,
-    common_dtype,
     read_key,
     read_number,
     refuse,
     shape_of,
 )
-from .._constraints import Connectivity, Frozen, resolve
-from ._circuit import AbstractCircuit, Parameter, cast, check_elementwise
+from .._constraints import Connectivity, resolve
+from ._circuit import AbstractCircuit
 from ._obeys import obeys, what_is
+from ._parameters import (
+    KNOWN,
+    RECURRENT,
+    Given,
+    Kind,
+    Parameter,
+    check_elementwise,
+    read_parameters,
+    size_of_square,
+)
+from ._time import Time
 
 
 class RateNetworkState(NamedTuple):
@@ -74,25 +80,32 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
     f: Callable[[Array], Array] = eqx.field(static=True)
     input_units: tuple[int, int] = eqx.field(static=True)
 
+    kinds = {
+        "W": RECURRENT,
+        "W_in": Kind(("k", "m")),
+        "b": Kind(("n",)),
+        "tau": KNOWN,
+        "noise": KNOWN._replace(sign=check_nonnegative),
+        "tau_noise": KNOWN._replace(shape=(), or_scalar=False),
+    }
+
     def __init__(
         self,
-        W: Any,
-        W_in: Any,
-        b: Any,
-        tau: Any,
+        W: Given,
+        W_in: Given,
+        b: Given,
+        tau: Given,
         *,
         f: Callable[[Array], Array] = jax.nn.relu,
-        noise: Any = 0.1,
-        tau_noise: Any = 100.0,
+        noise: Given = 0.1,
+        tau_noise: Given = 100.0,
         input_units: tuple[int, int] | None = None,
     ):
-        shape = shape_of("W", resolve(W))
-        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
-            refuse("W", "be a square matrix (n, n)", f"it has shape {shape}")
-        self.input_units = check_units("input_units", input_units, shape[0])
+        n = size_of_square("W", shape_of("W", resolve(W)))
+        start, stop = self.input_units = check_units("input_units", input_units, n)
         given = {"W": W, "W_in": W_in, "b": b}
         given |= {"tau": tau, "noise": noise, "tau_noise": tau_noise}
-        for name, parameter in _read(given, shape[0], self.input_units).items():
+        for name, parameter in read_parameters(self.kinds, given, n=n, k=stop - start).items():
             setattr(self, name, parameter)
         self.f = check_elementwise("f", f, resolve(self.b).dtype)
 
@@ -103,12 +116,12 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         size: int,
         *,
         key: PRNGKeyArray,
-        tau: Any = None,
+        tau: Given | None = None,
         f: Callable[[Array], Array] = jax.nn.relu,
-        noise: Any = 0.1,
-        tau_noise: Any = 100.0,
+        noise: Given = 0.1,
+        tau_noise: Given = 100.0,
         input_units: tuple[int, int] | None = None,
-        mask: Bool[Any, "n n"] | None = None,
+        mask: Numbers | None = None,
         excitatory: float | None = None,
         self_connections: bool = True,
     ) -> "RateNetwork":
@@ -158,21 +171,23 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         """n, the number of units."""
         return resolve(self.b).shape[0]
 
-    def drive(self, x: Float[Array, " m"], eta: Any = 0.0) -> Float[Array, " n"]:
+    def drive(
+        self, x: Float[Array, " m"], eta: Float[Array, " n"] | float = 0.0
+    ) -> Float[Array, " n"]:
         """What the units get from outside, W_in x + b + σ η, for x (m,) and η (n,)."""
-        c: Any = resolve(self)
+        c: RateNetwork = resolve(self)
         start, stop = self.input_units
         return jnp.pad(c.W_in @ x, (start, self.size - stop)) + c.b + c.noise * eta
 
     def vector_field(
-        self, t: Any, state: RateNetworkState, x: Float[Array, " m"]
+        self, t: Time, state: RateNetworkState, x: Float[Array, " m"]
     ) -> RateNetworkState:
         """(ṙ,) without noise at the state for the input x (m,); t is not used."""
         return self.velocity(state, self.drive(x))
 
     def velocity(self, state: RateNetworkState, drive: Float[Array, " n"]) -> RateNetworkState:
         """(ṙ,) for the `drive` from outside (n,)."""
-        c: Any = resolve(self)
+        c: RateNetwork = resolve(self)
         (r,) = state
         return RateNetworkState((-r + c.f(c.W @ r + drive)) / c.tau)
 
@@ -207,7 +222,7 @@ class Noisy(AbstractCircuit[RateNetworkState]):
         return self.network.input_size + self.network.size
 
     def vector_field(
-        self, t: Any, state: RateNetworkState, x: Float[Array, " m"]
+        self, t: Time, state: RateNetworkState, x: Float[Array, " m"]
     ) -> RateNetworkState:
         """(ṙ,) at the state for [x, η], (m + n,); t is not used."""
         m = self.network.input_size
@@ -218,13 +233,14 @@ class Noisy(AbstractCircuit[RateNetworkState]):
         return self.network.initial_state()
 
 
-def check_units(name: str, units: Any, size: int | None) -> tuple[int, int]:
+def check_units(name: str, units: Sequence[int] | None, size: int | None) -> tuple[int, int]:
     """(start, stop) of a group of the `size` units (None: any number), all unless given."""
-    units = (0, size) if units is None else units
-    is_pair = isinstance(units, tuple | list) and len(units) == 2
-    if not is_pair or not all(isinstance(u, int | np.integer) for u in units):
+    pair = (0, size) if units is None else units
+    is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+    ends = [int(u) for u in pair if isinstance(u, int | np.integer)] if is_pair else []
+    if len(ends) != 2:
         refuse(name, "be a pair (start, stop) of whole numbers", f"it is {units!r}")
-    start, stop = map(int, units)
+    start, stop = ends
     if not 0 <= start < stop:
         refuse(name, "have 0 <= start < stop", f"it is ({start}, {stop})")
     if size is not None and stop > size:
@@ -232,7 +248,9 @@ def check_units(name: str, units: Any, size: int | None) -> tuple[int, int]:
     return start, stop
 
 
-def _connect(W: Array, mask: Any, excitatory: float | None, self_connections: bool) -> Any:
+def _connect(
+    W: Array, mask: Numbers | None, excitatory: float | None, self_connections: bool
+) -> Given:
     n = len(W)
     mask = np.ones((n, n), bool) if mask is None else as_known_array("mask", mask)
     if mask.shape != (n, n) or mask.dtype != bool:
@@ -247,29 +265,3 @@ def _connect(W: Array, mask: Any, excitatory: float | None, self_connections: bo
     if mask.all() and signs is None:
         return W
     return Connectivity(jnp.where(mask, W, 0), mask=mask, signs=signs)
-
-
-def _read(given: dict[str, Any], n: int, units: tuple[int, int]) -> dict[str, Any]:
-    """Check every parameter and cast all of them to one floating dtype; nodes stay nodes."""
-    values = {name: resolve(p) for name, p in given.items()}
-    dtype = common_dtype(values["W"], values["W_in"], values["b"])
-    arrays = {name: as_float_array(name, v, dtype) for name, v in values.items()}
-    k = units[1] - units[0]
-    if arrays["W_in"].ndim != 2 or arrays["W_in"].shape[0] != k or arrays["W_in"].shape[1] == 0:
-        refuse("W_in", f"have shape (k, m) = ({k}, m)", f"it has shape {arrays['W_in'].shape}")
-    check_shape("b", arrays["b"], (n,), "(n,)")
-    check_shape("tau_noise", arrays["tau_noise"], (), "()")
-    for name in ("tau", "noise"):
-        if arrays[name].shape not in ((), (n,)):
-            refuse(name, f"be a scalar or have shape ({n},)", f"it has shape {arrays[name].shape}")
-    arrays = {name: check_finite(name, array) for name, array in arrays.items()}
-    for name in ("tau", "tau_noise"):
-        arrays[name] = check_positive(name, arrays[name])
-    arrays["noise"] = check_nonnegative("noise", arrays["noise"])
-    return {name: _as_given(given[name], name, array) for name, array in arrays.items()}
-
-
-def _as_given(parameter: Any, name: str, array: Array) -> Any:
-    if isinstance(parameter, paramax.AbstractUnwrappable):
-        return cast(name, parameter, array.dtype)
-    return array if name in ("W", "W_in", "b") else Frozen(array)

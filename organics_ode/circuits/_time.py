@@ -1,6 +1,8 @@
 """What stands for the time where there is none: a circuit that uses it is told so by name."""
 
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from jaxtyping import Array, Num
 
 from .._checks import refuse
 
@@ -13,7 +15,7 @@ _METHODS = (
 _LOOKED_FOR = ("dtype", "shape", "ndim", "aval", "__jax_array__")
 
 
-def _refuse_use(*args: Any, **options: Any) -> NoReturn:
+def _refuse_use(*args: object, **options: object) -> NoReturn:
     refuse(
         "circuit",
         "not depend on the time `t` here",
@@ -29,3 +31,6 @@ class _Time:
 _attributes = {f"__{name}__": _refuse_use for name in _METHODS}
 _attributes |= {name: property(_refuse_use) for name in _LOOKED_FOR}
 NO_TIME = type("_NoTime", (_Time,), _attributes)()
+
+# What a vector field gets as its time; a circuit that does not look at it may get None.
+Time = _Time | float | Num[Array, ""] | None

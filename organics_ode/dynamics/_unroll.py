@@ -19,7 +19,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from ..cells import AbstractCell, TemporalSkip, blank, hold, read_mask
-from ..kernels import gated
+from ..kernels import kernel_of
 
 
 def unroll(
@@ -74,12 +74,11 @@ def unroll_batch(
     last response (batch, n), or the response after every step (batch, time, n).
     """
     cell, state0, xs, runs = _read(cell, state0, xs, ("batch", "time"), mask)
-    if not gated.applies(cell):
+    kernel = kernel_of(cell)
+    if kernel is None:
         one = lambda x, r: _scan(cell, state0, (x, None, r), last_only, 1)[0]  # noqa: E731
         return jax.vmap(one)(xs, runs)
-    batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(xs), *leaf.shape)), state0)
-    last, ys = gated.run(cell, batch, xs, last_only, runs)
-    return last.y if ys is None else ys
+    return kernel.run(state0, xs, runs, last_only=last_only)
 
 
 def _read(

@@ -2,34 +2,41 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from ..circuits import obeys
+from ..circuits import AbstractCircuit, obeys
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+Known = TypeVar("Known", bound=Callable)
 
 
-class Fact:
+class Fact(Generic[Asked, Answer]):
     """A function of a circuit with an answer of its own for each class that was registered, and the
     default for every other: a subclass with other equations included."""
 
-    def __init__(self, default: Callable[..., Any]):
+    def __init__(self, default: Callable[Concatenate[AbstractCircuit, Asked], Answer]):
         functools.update_wrapper(self, default)
-        self._default, self._known = default, {}
+        self._default = default
+        self._known: dict[type | None, Callable[..., Answer]] = {}
 
-    def register(self, kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        def keep(answer: Callable[..., Any]) -> Callable[..., Any]:
+    def register(self, kind: type) -> Callable[[Known], Known]:
+        def keep(answer: Known) -> Known:
             self._known[kind] = answer
             return answer
 
         return keep
 
-    def __call__(self, circuit: Any, *args: Any) -> Any:
-        return self._known.get(self._kind(circuit), self._default)(circuit, *args)
+    def __call__(
+        self, circuit: AbstractCircuit, *args: Asked.args, **named: Asked.kwargs
+    ) -> Answer:
+        return self._known.get(self._kind(circuit), self._default)(circuit, *args, **named)
 
-    def is_known(self, circuit: Any) -> bool:
+    def is_known(self, circuit: AbstractCircuit) -> bool:
         """Whether the answer is a registered one."""
         return self._kind(circuit) is not None
 
-    def _kind(self, circuit: Any) -> type | None:
+    def _kind(self, circuit: AbstractCircuit) -> type | None:
         # The nearest class decides: behind a class with other equations nothing holds.
         nearest = next((kind for kind in type(circuit).__mro__ if kind in self._known), None)
         return nearest if nearest is not None and obeys(circuit, nearest) else None

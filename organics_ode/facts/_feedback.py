@@ -1,10 +1,8 @@
 """What is known of `FeedbackNetwork`."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
 from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState
 from ._generic import (
@@ -21,25 +19,25 @@ from ._starts import scales
 
 
 @blocks.register(FeedbackNetwork)
-def _(c: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
     """−1 + (g χ + m nᵀ/N) diag(φ')."""
-    coupling = recurrent_weights(c)
+    coupling = _coupling(c)
     eye = jnp.eye(c.size, dtype=coupling.dtype)
     return nested(FeedbackNetworkState, ((coupling * slope(c.phi, state.x)[None, :] - eye,),))
 
 
 @closed_form.register(FeedbackNetwork)
-def _(c: Any, x: Array) -> FeedbackNetworkState:
+def _(c: FeedbackNetwork, x: Array) -> FeedbackNetworkState:
     return FeedbackNetworkState(c.I + c.W_x @ x)  # No feedback: only a start.
 
 
 @relaxation_times.register(FeedbackNetwork)
-def _(c: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
     return FeedbackNetworkState(jnp.ones_like(state.x))
 
 
 @largest_terms.register(FeedbackNetwork)
-def _(c: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
     z = jnp.atleast_1d(c.readout(state))
     recurrent = c.g * jnp.abs(c.chi @ c.phi(state.x))
     feedback = jnp.abs(c.m.reshape(c.size, -1)) @ jnp.abs(z)
@@ -49,12 +47,12 @@ def _(c: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
 
 
 @substitute.register(FeedbackNetwork)
-def _(c: Any, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
+def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetworkState:
     return FeedbackNetworkState(state.x + c.vector_field(NO_TIME, state, x).x)
 
 
 @starts.register(FeedbackNetwork)
-def _(c: Any, x: Array, key: Any, count: int) -> FeedbackNetworkState:
+def _(c: FeedbackNetwork, x: Array, key: PRNGKeyArray, count: int) -> FeedbackNetworkState:
     """The states that the feedback m z puts the network in, z of all sizes and signs, and noise."""
     keys = jax.random.split(key, 3)
     m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
@@ -66,7 +64,7 @@ def _(c: Any, x: Array, key: Any, count: int) -> FeedbackNetworkState:
 
 
 @recurrent_weights.register(FeedbackNetwork)
-def _(c: Any) -> Array:
+def _coupling(c: FeedbackNetwork) -> Array:
     """g χ + m nᵀ/N."""
     m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
     return c.g * c.chi + m @ n.T / c.size

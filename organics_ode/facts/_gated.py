@@ -1,13 +1,11 @@
 """What is known of `GatedORGaNICs`."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from .._nonlinearities import power
-from ..circuits import GatedORGaNICs, GatedORGaNICsState
+from ..circuits import GatedORGaNICs, GatedORGaNICsState, Time
 from . import _normalization as algebra
 from ._generic import (
     blocks,
@@ -28,14 +26,14 @@ from ._generic import (
 _SWEEPS = 3
 
 
-def gains(c: Any, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
+def gains(c: GatedORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
     """(b0, b1) where they rest for the given y, a and x."""
     b0 = jax.nn.sigmoid(c.W_bx0 @ x + c.W_by0 @ y + c.W_ba0 @ a)
     b1 = jax.nn.sigmoid(c.W_bx1 @ x + c.W_by1 @ y + c.W_ba1 @ a)
     return b0, b1
 
 
-def has_constant_gains(circuit: Any) -> Bool[Array, ""]:
+def has_constant_gains(circuit: GatedORGaNICs) -> Bool[Array, ""]:
     """Whether no gain depends on y or a: then the gains settle by themselves, and the rest sees
     constants."""
     feedback = (circuit.W_by0, circuit.W_ba0, circuit.W_by1, circuit.W_ba1)
@@ -43,7 +41,7 @@ def has_constant_gains(circuit: Any) -> Bool[Array, ""]:
 
 
 @blocks.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     y, a, b0, _ = state
     (yy, ya), (ay, aa) = algebra.core(c, y, a)
     zero = jnp.zeros_like(yy)
@@ -64,7 +62,7 @@ def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
 
 
 @closed_form.register(GatedORGaNICs)
-def _(c: Any, x: Array) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, x: Array) -> GatedORGaNICsState:
     y, a, b0, b1 = c.initial_state()
     y, a = jnp.zeros_like(y), jnp.zeros_like(a)
     for _ in range(_SWEEPS):
@@ -74,17 +72,17 @@ def _(c: Any, x: Array) -> GatedORGaNICsState:
 
 
 @is_exact.register(GatedORGaNICs)
-def _(c: Any) -> Bool[Array, ""]:
+def _(c: GatedORGaNICs) -> Bool[Array, ""]:
     return algebra.is_identity(c.W_r) & has_constant_gains(c)
 
 
 @relaxation_times.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     return algebra.like(state, c.tau_y, c.tau_a, c.tau_b0, c.tau_b1)
 
 
 @largest_terms.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     y, a, b0, b1 = state
     g0, g1 = gains(c, y, a, x)
     terms_b = (jnp.maximum(jnp.abs(b0), g0) / c.tau_b0, jnp.maximum(jnp.abs(b1), g1) / c.tau_b1)
@@ -92,7 +90,7 @@ def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
 
 
 @rounding.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     """σ(u) loses (1 − σ) times what u loses in its sum, relative to itself."""
     y, a, _, _ = state
     g0, g1 = gains(c, y, a, x)
@@ -105,13 +103,13 @@ def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
 
 
 @substitute.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
     y, a = algebra.substituted(c, *state, x)
     return GatedORGaNICsState(y, a, *gains(c, y, a, x))
 
 
 @sizes.register(GatedORGaNICs)
-def _(c: Any, state: GatedORGaNICsState, x: Array, t: Any = None) -> GatedORGaNICsState:
+def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array, t: Time = None) -> GatedORGaNICsState:
     silent = jnp.zeros_like(state.y)
     b0, b1 = gains(c, silent, silent, x)
     return GatedORGaNICsState(*algebra.sizes(c, b0, b1, x), b0, b1)
@@ -123,5 +121,5 @@ recurrent_weights.register(GatedORGaNICs)(algebra.weights)
 
 
 @normalization.register(GatedORGaNICs)
-def _(c: Any) -> str:
+def _(c: GatedORGaNICs) -> str:
     return "dynamic"

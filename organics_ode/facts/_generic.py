@@ -4,22 +4,22 @@ Every equation of a circuit is a decay against terms that hold it up: ẋ_i = (�
 class has registered what it knows, the answers are read off the Jacobian.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from .._nonlinearities import highest
-from ..circuits import NO_TIME, AbstractCircuit
+from ..circuits import NO_TIME, AbstractCircuit, Time
 from ._fact import Fact
 from ._starts import around
 
 
 @Fact
-def blocks(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+def blocks(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """The Jacobian at a state, 1/ms, as a state of states: `blocks.y.a` is ∂ẏ/∂a.
 
     By forward autodiff unless registered.
@@ -28,7 +28,7 @@ def blocks(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
 
 
 @Fact
-def closed_form(circuit: AbstractCircuit, x: Float[Array, " m"]) -> Any:
+def closed_form(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
     """A state near the fixed point for the input x: the fixed point itself where `is_exact`.
 
     Unless registered the initial state.
@@ -44,7 +44,7 @@ def is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
 
 
 @Fact
-def relaxation_times(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+def relaxation_times(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """τ of every equation, ms, as a state; unless registered of the decay at the given state."""
     J, flat, unravel = _linearised(circuit, state, x)
     decay = jnp.abs(jnp.diagonal(J))
@@ -53,7 +53,7 @@ def relaxation_times(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]
 
 
 @Fact
-def largest_terms(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+def largest_terms(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """The size of the largest terms of every equation, 1/ms, as a state: what a residual is
     relative to. Unless registered max_j |J_ij x_j|."""
     # With the terms of other variables: where they cancel, the variable itself may rest at 0.
@@ -62,28 +62,30 @@ def largest_terms(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -
 
 
 @Fact
-def rounding(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+def rounding(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """How much of its largest term every equation may lose by rounding within its terms, where that
     is more than a few ε. Unless registered nothing."""
     return jax.tree.map(jnp.zeros_like, state)
 
 
 @Fact
-def is_positive(circuit: AbstractCircuit, state: Any) -> Any:
+def is_positive(circuit: AbstractCircuit, state: PyTree) -> PyTree:
     """Which variables are positive on every trajectory that starts so, as a state of truth values.
     Unless registered none."""
     return jax.tree.map(lambda leaf: jnp.full(leaf.shape, False), state)
 
 
 @Fact
-def substitute(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"]) -> Any:
+def substitute(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """One round of solving each equation for its own variable; unless registered the state as it
     is, which says that the circuit has no such form."""
     return state
 
 
 @Fact
-def sizes(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"], t: Any = NO_TIME) -> Any:
+def sizes(
+    circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"], t: Time = NO_TIME
+) -> PyTree:
     """How large each variable becomes under the input x; 0, infinite or NaN where nothing tells.
 
     Unless registered the largest |f| τ of a field where everything is 0, τ of its mean decay.
@@ -96,14 +98,16 @@ def sizes(circuit: AbstractCircuit, state: Any, x: Float[Array, " m"], t: Any = 
 
 
 @Fact
-def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> Any:
+def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
     """The state that the input alone makes, a start of every search; unless registered
     `closed_form`."""
     return closed_form(circuit, x)
 
 
 @Fact
-def starts(circuit: AbstractCircuit, x: Float[Array, " m"], key: Any, count: int) -> Any:
+def starts(
+    circuit: AbstractCircuit, x: Float[Array, " m"], key: PRNGKeyArray, count: int
+) -> PyTree:
     """States from which `find_fixed_points` searches, (count, …) each.
 
     Unless registered around the initial state, half of them of sizes far from it.
@@ -127,7 +131,9 @@ def normalization(circuit: AbstractCircuit) -> str | None:
     return None
 
 
-def _linearised(circuit: AbstractCircuit, state: Any, x: Array) -> tuple[Array, Array, Any]:
+def _linearised(
+    circuit: AbstractCircuit, state: PyTree, x: Array
+) -> tuple[Array, Array, Callable[[Array], PyTree]]:
     """The Jacobian, the state as a vector, and the way back."""
     flat, unravel = jax.flatten_util.ravel_pytree(state)
     J = jax.jacfwd(
@@ -136,7 +142,7 @@ def _linearised(circuit: AbstractCircuit, state: Any, x: Array) -> tuple[Array, 
     return J, flat, unravel
 
 
-def _mean_decays(field: Any, state: Any) -> Any:
+def _mean_decays(field: Callable[[PyTree], PyTree], state: PyTree) -> PyTree:
     """|vᵀ J v|/n of every field, 1/ms, v a vector of signs: about the mean of J's diagonal."""
     leaves, structure = jax.tree.flatten(state)
     rng = np.random.default_rng(0)

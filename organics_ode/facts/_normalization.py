@@ -1,18 +1,23 @@
 """The algebra of divisive normalization that both ORGaNICs share, at given gains."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 
 from .._nonlinearities import Rectification, power, root
+from ..circuits import GatedORGaNICs, ORGaNICs
 from ._generic import closed_form, is_positive
 from ._starts import around
 
+Normalizing = ORGaNICs | GatedORGaNICs
+State = TypeVar("State", bound=tuple)
 
-def normalized(c: Any, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
+
+def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
     """(y, a) of the closed form: a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), with the
     rectifications of the circuit."""
     drive = b1 * c.rectification.input(c.W_zx @ x)
@@ -28,7 +33,9 @@ def is_identity(W_r: Array) -> Bool[Array, ""]:
     return jnp.all(W_r == jnp.eye(W_r.shape[0], dtype=W_r.dtype))
 
 
-def terms(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+def terms(
+    c: Normalizing, y: Array, a: Array, b0: Array, b1: Array, x: Array
+) -> tuple[Array, Array]:
     """The size of the largest terms of ẏ and ȧ."""
     # Σ_j |W_r,ij y_j| and not its sum: where the terms of that sum cancel, rounding does not.
     p, s = c.exponent, root(a, c.exponent)
@@ -40,7 +47,9 @@ def terms(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[A
     return y_terms / c.tau_y, jnp.maximum(jnp.abs(a), a_terms) / c.tau_a
 
 
-def substituted(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+def substituted(
+    c: Normalizing, y: Array, a: Array, b0: Array, b1: Array, x: Array
+) -> tuple[Array, Array]:
     """y from its own linear equation at the given a, then a from that y."""
     M = jnp.eye(y.size, dtype=y.dtype) - (1 - root(a, c.exponent))[:, None] * heard_weights(c, y)
     y = jnp.linalg.solve(M, b1 * c.rectification.input(c.W_zx @ x))
@@ -48,7 +57,7 @@ def substituted(c: Any, y: Array, a: Array, b0: Array, b1: Array, x: Array) -> t
     return y, power(c.sigma * b0, c.exponent) + c.W @ (jax.nn.relu(a) * pooled)
 
 
-def sizes(c: Any, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
+def sizes(c: Normalizing, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
     """The drive of y, or its normalized response where that is smaller; a at rest."""
     p = c.exponent
     drive = b1 * (jnp.abs(c.W_zx) @ jnp.abs(x))
@@ -57,7 +66,7 @@ def sizes(c: Any, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
     return drive / jnp.maximum(1, root(rest + c.W @ power(drive, p), p)), rest
 
 
-def core(c: Any, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def core(c: Normalizing, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """∂(ẏ, ȧ)/∂(y, a); at kinks the slope 0 that the equations' guards give."""
     p, rectification = c.exponent, c.rectification
     eye = jnp.eye(y.size, dtype=y.dtype)
@@ -71,7 +80,7 @@ def core(c: Any, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple[Array, 
     return (yy, ya), (ay, aa)
 
 
-def heard_weights(c: Any, y: Array) -> Array:
+def heard_weights(c: Normalizing, y: Array) -> Array:
     """W_r, where the recurrent drive is rectified that of the units that are active at y."""
     if c.rectification is Rectification.BEFORE:
         return jnp.where((y > 0)[None, :], c.W_r, 0)
@@ -80,12 +89,12 @@ def heard_weights(c: Any, y: Array) -> Array:
     return c.W_r
 
 
-def nested(kind: Any, rows: tuple) -> Any:
+def nested(kind: type[State], rows: tuple) -> State:
     """A state of states from rows of blocks."""
     return kind(*(kind(*row) for row in rows))
 
 
-def slope(function: Any, v: Array) -> Array:
+def slope(function: Callable[[Array], Array], v: Array) -> Array:
     """The derivative of an elementwise function."""
     return jax.jvp(function, (v,), (jnp.ones_like(v),))[1]
 
@@ -94,18 +103,18 @@ def diagonal(values: Array, like: Array) -> Array:
     return jnp.diag(jnp.broadcast_to(values, like.shape))
 
 
-def like(state: Any, *values: Any) -> Any:
+def like(state: State, *values: ArrayLike) -> State:
     """The values as such a state, each in the shape of its variable."""
     broadcast = [jnp.broadcast_to(v, s.shape) for v, s in zip(values, state, strict=True)]
     return type(state)(*broadcast)
 
 
-def all_but_the_response(c: Any, state: Any) -> Any:
+def all_but_the_response(c: Normalizing, state: State) -> State:
     """Variables that stay positive: the modulators, and gains that are variables."""
     return type(state)(*(jnp.full(leaf.shape, i > 0) for i, leaf in enumerate(state)))
 
 
-def starts_around(c: Any, x: Array, key: Any, count: int) -> Any:
+def starts_around(c: Normalizing, x: Array, key: PRNGKeyArray, count: int) -> tuple:
     """States around the rest state and the normalized state."""
     rest, driven = c.initial_state(), closed_form(c, x)
     flat, unravel = jax.flatten_util.ravel_pytree(
@@ -115,5 +124,5 @@ def starts_around(c: Any, x: Array, key: Any, count: int) -> Any:
     return around(key, count, size, is_positive(c, rest))
 
 
-def weights(c: Any) -> Array:
+def weights(c: Normalizing) -> Array:
     return c.W_r

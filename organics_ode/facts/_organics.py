@@ -1,10 +1,8 @@
 """What is known of `ORGaNICs`."""
 
-from typing import Any
-
 from jaxtyping import Array, Bool
 
-from ..circuits import ORGaNICs, ORGaNICsState
+from ..circuits import ORGaNICs, ORGaNICsState, Time
 from . import _normalization as algebra
 from ._generic import (
     blocks,
@@ -22,37 +20,37 @@ from ._generic import (
 
 
 @blocks.register(ORGaNICs)
-def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+def _(c: ORGaNICs, state: ORGaNICsState, x: Array) -> ORGaNICsState:
     return algebra.nested(ORGaNICsState, algebra.core(c, state.y, state.a))
 
 
 @closed_form.register(ORGaNICs)
-def _(c: Any, x: Array) -> ORGaNICsState:
+def _(c: ORGaNICs, x: Array) -> ORGaNICsState:
     return ORGaNICsState(*algebra.normalized(c, x, c.b0, c.b1))
 
 
 @is_exact.register(ORGaNICs)
-def _(c: Any) -> Bool[Array, ""]:
+def _(c: ORGaNICs) -> Bool[Array, ""]:
     return algebra.is_identity(c.W_r)
 
 
 @relaxation_times.register(ORGaNICs)
-def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+def _(c: ORGaNICs, state: ORGaNICsState, x: Array) -> ORGaNICsState:
     return algebra.like(state, c.tau_y, c.tau_a)
 
 
 @largest_terms.register(ORGaNICs)
-def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+def _(c: ORGaNICs, state: ORGaNICsState, x: Array) -> ORGaNICsState:
     return ORGaNICsState(*algebra.terms(c, state.y, state.a, c.b0, c.b1, x))
 
 
 @substitute.register(ORGaNICs)
-def _(c: Any, state: ORGaNICsState, x: Array) -> ORGaNICsState:
+def _(c: ORGaNICs, state: ORGaNICsState, x: Array) -> ORGaNICsState:
     return ORGaNICsState(*algebra.substituted(c, state.y, state.a, c.b0, c.b1, x))
 
 
 @sizes.register(ORGaNICs)
-def _(c: Any, state: ORGaNICsState, x: Array, t: Any = None) -> ORGaNICsState:
+def _(c: ORGaNICs, state: ORGaNICsState, x: Array, t: Time = None) -> ORGaNICsState:
     return ORGaNICsState(*algebra.sizes(c, c.b0, c.b1, x))
 
 
@@ -62,5 +60,5 @@ recurrent_weights.register(ORGaNICs)(algebra.weights)
 
 
 @normalization.register(ORGaNICs)
-def _(c: Any) -> str:
+def _(c: ORGaNICs) -> str:
     return "constant"

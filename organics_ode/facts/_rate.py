@@ -1,10 +1,8 @@
 """What is known of `RateNetwork`."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
 from ..circuits import RateNetwork, RateNetworkState
 from ._generic import driven, recurrent_weights, starts
@@ -12,12 +10,12 @@ from ._starts import scales
 
 
 @driven.register(RateNetwork)
-def _(c: Any, x: Array) -> RateNetworkState:
+def _(c: RateNetwork, x: Array) -> RateNetworkState:
     return RateNetworkState(c.f(c.drive(x)))
 
 
 @starts.register(RateNetwork)
-def _(c: Any, x: Array, key: Any, count: int) -> RateNetworkState:
+def _(c: RateNetwork, x: Array, key: PRNGKeyArray, count: int) -> RateNetworkState:
     """Rates that f can give: those of currents of all sizes around the input."""
     drive, keys = c.drive(x), jax.random.split(key)
     scale = scales(keys[0], count, drive.dtype)
@@ -27,5 +25,5 @@ def _(c: Any, x: Array, key: Any, count: int) -> RateNetworkState:
 
 
 @recurrent_weights.register(RateNetwork)
-def _(c: Any) -> Array:
+def _(c: RateNetwork) -> Array:
     return c.W

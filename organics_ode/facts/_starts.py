@@ -1,25 +1,23 @@
 """States of all sizes, to search from."""
 
-from typing import Any
-
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 NARROW, WIDE = (-2.5, 1.5), (-4.0, 6.0)  # Decades around the typical size of a variable.
 # A search gives starts in turn to as many methods: each has to get some of both kinds.
 METHODS = 4
 
 
-def scales(key: Any, count: int, dtype: Any) -> Float[Array, "count 1"]:
+def scales(key: PRNGKeyArray, count: int, dtype: jnp.dtype) -> Float[Array, "count 1"]:
     """Factors over the decades around a typical size."""
     return 10 ** jax.random.uniform(key, (count, 1), dtype, *NARROW)
 
 
 def around(
-    key: Any, count: int, size: Any, is_positive: Any, *, half_are_wide: bool = False
-) -> Any:
+    key: PRNGKeyArray, count: int, size: PyTree, is_positive: PyTree, *, half_are_wide: bool = False
+) -> PyTree:
     """States of this size, each variable with its own factor and each start with its own scale;
     variables that may be negative with both signs.
 

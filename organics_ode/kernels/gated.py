@@ -13,90 +13,89 @@ slower), and the gates are two blocks of rows of one product.
 """
 
 import functools
-from typing import Any, NamedTuple, TypeGuard
+from typing import TypeGuard
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from .._constraints import resolve
-from .._nonlinearities import Rectification, power, root
-from ..cells import AbstractCell, Euler, ShuOsher, hold
+from ..cells import AbstractCell, Euler, ShuOsher
 from ..circuits import GatedORGaNICs, GatedORGaNICsState, obeys
 from ..programs import device_memory
+from ._gated_step import Both, Given, Inner, Rule, Units, Weights
+from ._kernel import AbstractKernel, Carry, Marks, Skips, at_rest, wide
 
 _CHUNK = 16  # steps
 _KEPT = 1 / 8  # of a device's memory: the most that the products' results of its batch may take
 
 
-class _Weights(NamedTuple):
-    """The matrices; those of both gates one above the other, (2n, n) and (2n, m)."""
-
-    W_r: Array
-    W: Array
-    W_by: Array
-    W_ba: Array
-    W_bx: Array
-    W_zx: Array
-
-
-class _Both(NamedTuple):
-    """The matrices, and a copy of the transposed ones in memory."""
-
-    plain: _Weights
-    transposed: _Weights
-
-
-class _Units(NamedTuple):
-    """dt/τ and σ of each unit, (n, 1)."""
-
-    k_y: Array
-    k_a: Array
-    k_b0: Array
-    k_b1: Array
-    sigma: Array
-
-
-class _Drives(NamedTuple):
-    """What a step computes by products, each (n, batch): W_r y, W q, and the gates."""
-
-    recurrent: Array
-    pool: Array
-    gate0: Array
-    gate1: Array
-
-
 def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher]:
     """Whether the kernel computes this cell: the exponent must be known when compiling."""
-    circuit: Any = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
+    circuit: PyTree = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
     return obeys(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
 
 
-def run(
-    cell: Euler | ShuOsher,
-    state0: GatedORGaNICsState,
-    xs: Float[Array, "batch time m"],
-    last_only: bool,
-    runs: Bool[Array, "batch time"] | None = None,
-) -> tuple[GatedORGaNICsState, Float[Array, "batch time n"] | None]:
-    """The last states, and the responses y after every step unless `last_only`.
+class Kernel(AbstractKernel):
+    """A `GatedORGaNICs` under Euler steps, or the steps that are made of them."""
 
-    `cell` has plain arrays, and the leaves of `state0` have a batch axis. Where a sequence no
-    longer runs, its state is held.
-    """
-    circuit = resolve(cell.circuit)
-    shares = cell.shares if isinstance(cell, ShuOsher) else (1.0,)
-    rule = _Rule(circuit.rectification, circuit.exponent, shares)
-    weights, units = _weights(circuit), _units(circuit, cell.dt)
-    state0 = jax.tree.map(jnp.transpose, state0)
-    runs = None if runs is None else runs.T[:, None]
-    found: Any = _kernel(rule, last_only, weights, units, state0, jnp.moveaxis(xs, 0, 2), runs)
-    last, ys = found
-    return jax.tree.map(jnp.transpose, last), None if last_only else jnp.moveaxis(ys, 2, 0)
+    def run(
+        self,
+        state0: GatedORGaNICsState,
+        xs: Float[Array, "batch time m"],
+        runs: Bool[Array, "batch time"] | None,
+        *,
+        last_only: bool,
+    ) -> Float[Array, "batch *time n"]:
+        """The responses after every step, or after the last one; see `AbstractKernel`."""
+        marks = Marks(runs=None if runs is None else runs.T)
+        given = self._given(Carry(wide(state0, len(xs))), jnp.moveaxis(xs, 0, 2), marks, None)
+        found: PyTree = _kernel(self._rule(), last_only, given)
+        last, ys = found
+        return last.s.y.T if last_only else jnp.moveaxis(ys, 2, 0)
+
+    def rest(
+        self,
+        state0: GatedORGaNICsState,
+        inputs: Float[Array, "batch m"],
+        noise: Float[Array, "before batch n"] | None,
+        steps: int,
+    ) -> Carry:
+        """The states after some steps with the inputs held; these circuits have no noise."""
+        start = Carry(wide(state0, len(inputs)))
+        rule, given = self._rule(), self._given(start, inputs.T, Marks(), None)
+
+        def step(carry: Carry, _: None) -> tuple[Carry, None]:
+            return rule.steps(given, carry, given.xs, given.marks)[0], None
+
+        return at_rest(jax.lax.scan(step, start, None, length=steps)[0].s)
+
+    def block(
+        self,
+        carry: Carry,
+        inputs: Float[Array, "time batch m"],
+        noise: Float[Array, "time batch n"] | None,
+        marks: Marks,
+        skips: Skips,
+    ) -> tuple[Carry, Float[Array, "n time batch"]]:
+        """The carry after a few steps with skips, and the responses after each of them."""
+        given = self._given(carry, jnp.swapaxes(inputs, 1, 2), marks, skips)
+        found: PyTree = _kernel(self._rule(), False, given)
+        carry, ys = found
+        return carry, jnp.swapaxes(ys, 0, 1)
+
+    def _rule(self) -> Rule:
+        circuit: PyTree = resolve(self.cell.circuit)
+        shares = self.cell.shares if isinstance(self.cell, ShuOsher) else (1.0,)
+        return Rule(circuit.rectification, circuit.exponent, shares)
+
+    def _given(self, carry: Carry, xs: Array, marks: Marks, skips: Skips | None) -> Given:
+        circuit: GatedORGaNICs = resolve(self.cell.circuit)
+        return Given(_weights(circuit), _units(circuit, self.cell.dt), carry, xs, marks, skips)
 
 
-def _weights(c: Any) -> _Weights:
-    return _Weights(
+def _weights(c: GatedORGaNICs) -> Weights:
+    return Weights(
         W_r=c.W_r,
         W=c.W,
         W_by=jnp.concatenate([c.W_by0, c.W_by1]),
@@ -106,175 +105,81 @@ def _weights(c: Any) -> _Weights:
     )
 
 
-def _units(c: Any, dt: Any) -> _Units:
+def _units(c: GatedORGaNICs, dt: ArrayLike) -> Units:
     dt = jnp.asarray(dt, c.W_r.dtype)
     every = (dt / c.tau_y, dt / c.tau_a, dt / c.tau_b0, dt / c.tau_b1, c.sigma)
-    return _Units(*(jnp.broadcast_to(value, (c.size,))[:, None] for value in every))
-
-
-class _Rule(NamedTuple):
-    """An Euler step and its gradient: all that is known when compiling."""
-
-    rectification: Rectification
-    p: float
-    shares: tuple[float, ...]
-
-    def left(self, state: GatedORGaNICsState) -> tuple[Array, Array]:
-        """What W_r and W multiply."""
-        y, a = state.y, jax.nn.relu(state.a)
-        v = jax.nn.relu(y) if self.rectification is Rectification.BEFORE else y
-        return v, a * self.rectification.pooled(y, self.p)
-
-    def drives(self, w: _Weights, state: GatedORGaNICsState, x: Array) -> _Drives:
-        v, q = self.left(state)
-        gates = jax.nn.sigmoid(w.W_bx @ x + w.W_by @ state.y + w.W_ba @ state.a)
-        return _Drives(w.W_r @ v, w.W @ q, *jnp.split(gates, 2))
-
-    def advance(
-        self, u: _Units, state: GatedORGaNICsState, d: _Drives, z: Array
-    ) -> GatedORGaNICsState:
-        y, a, b0, b1 = state
-        is_after = self.rectification is Rectification.AFTER
-        recurrent = jax.nn.relu(d.recurrent) if is_after else d.recurrent
-        dy = -y + b1 * self.rectification.input(z) + (1 - root(a, self.p)) * recurrent
-        da = -a + power(u.sigma * b0, self.p) + d.pool
-        return GatedORGaNICsState(
-            y + u.k_y * dy,
-            a + u.k_a * da,
-            b0 + u.k_b0 * (d.gate0 - b0),
-            b1 + u.k_b1 * (d.gate1 - b1),
-        )
-
-    def steps(
-        self, w: _Weights, u: _Units, state: Any, x: Array, runs: Any, kept: Any = None
-    ) -> tuple[Any, Any]:
-        """The state after a cell's step; before each Euler step in it that state and its drives."""
-        start, states, every = state, [], []
-        for k, share in enumerate(self.shares):
-            states.append(state)
-            every.append(self.drives(w, state, x) if kept is None else kept[k])
-            state = self.advance(u, state, every[k], w.W_zx @ x)
-            if share < 1:
-                mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
-                state = jax.tree.map(mix, start, state)
-        return hold(runs, state, start), (states, every)
-
-    def back_euler(self, w: _Both, u: _Units, g: Any, state: Any, d: _Drives, x: Array) -> Any:
-        """The cotangents of the state before one Euler step, of all parameters, and of x."""
-        z, transposed = w.plain.W_zx @ x, w.transposed
-        # To a shape of their own for every sample: a sum over the batch is slow in every step.
-        u = jax.tree.map(lambda v: jnp.broadcast_to(v, z.shape), u)
-        gu, gs, gd, gz = jax.vjp(self.advance, u, state, d, z)[1](g)
-        slopes = gd.gate0 * d.gate0 * (1 - d.gate0), gd.gate1 * d.gate1 * (1 - d.gate1)
-        g_gates = jnp.concatenate(slopes)
-        (v, q), pull = jax.vjp(self.left, state)
-        (through,) = pull((transposed.W_r @ gd.recurrent, transposed.W @ gd.pool))
-        y = gs.y + through.y + transposed.W_by @ g_gates
-        a = gs.a + through.a + transposed.W_ba @ g_gates
-        gw = _Weights(
-            W_r=gd.recurrent @ v.T,
-            W=gd.pool @ q.T,
-            W_by=g_gates @ state.y.T,
-            W_ba=g_gates @ state.a.T,
-            W_bx=g_gates @ x.T,
-            W_zx=gz @ x.T,
-        )
-        gx = transposed.W_zx @ gz + transposed.W_bx @ g_gates
-        return gs._replace(y=y, a=a), (gw, gu), gx
-
-    def back(self, w: _Both, u: _Units, carry: Any, kept: Any) -> tuple[Any, Array]:
-        """The cotangents of the state before a step, the sums for the parameters, those of x."""
-        (g, total), ((states, every), x, gy, runs) = carry, kept
-        g = g if gy is None else g._replace(y=g.y + gy)
-        none, gx = jax.tree.map(jnp.zeros_like, g), jnp.zeros_like(x)
-        # What was held is passed by the step, and what runs goes through it.
-        direct, g = (none, g) if runs is None else (hold(runs, none, g), hold(runs, g, none))
-        for share, state, d in reversed(list(zip(self.shares, states, every, strict=True))):
-            if share < 1:
-                direct = jax.tree.map(lambda s, t, c=share: s + (1 - c) * t, direct, g)
-                g = jax.tree.map(lambda t, c=share: c * t, g)
-            g, *new = self.back_euler(w, u, g, state, d, x)
-            total, gx = jax.tree.map(jnp.add, (total, gx), tuple(new))
-        return (jax.tree.map(jnp.add, g, direct), total), gx
+    return Units(*(jnp.broadcast_to(value, (c.size,))[:, None] for value in every))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _kernel(
-    rule: _Rule,
-    last_only: bool,
-    w: _Weights,
-    u: _Units,
-    state0: GatedORGaNICsState,
-    xs: Array,
-    runs: Array | None,
-) -> Any:
-    return _forward(rule, last_only, w, u, state0, xs, runs)[0]
+def _kernel(rule: Rule, last_only: bool, given: Given) -> tuple[Carry, Array | None]:
+    return _forward(rule, last_only, given)[0]
 
 
 def _forward(
-    rule: _Rule,
-    last_only: bool,
-    w: _Weights,
-    u: _Units,
-    state0: GatedORGaNICsState,
-    xs: Array,
-    runs: Array | None,
-) -> Any:
-    size = 4 * len(rule.shares) * len(xs) * state0.y.size * state0.y.dtype.itemsize
+    rule: Rule, last_only: bool, given: Given
+) -> tuple[tuple[Carry, Array | None], PyTree]:
+    xs, y = given.xs, given.carry.s.y
+    size = 4 * len(rule.shares) * len(xs) * y.size * y.dtype.itemsize
     is_kept = size <= _KEPT * device_memory()
     count = -(-len(xs) // _CHUNK)
-    starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), state0)
+    starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), given.carry)
 
-    def step(carry: Any, at: Any) -> tuple[Any, Any]:
-        (state, starts), (t, x, runs) = carry, at
+    def step(now: PyTree, at: PyTree) -> tuple[PyTree, PyTree]:
+        (carry, starts), (t, x, marks) = now, at
         # Each place is written in every step of the chunk before, and so last with the start.
         place = (t + _CHUNK - 1) // _CHUNK
         starts = jax.tree.map(
-            lambda all, s: jax.lax.dynamic_update_index_in_dim(all, s, place, 0), starts, state
+            lambda all, s: jax.lax.dynamic_update_index_in_dim(all, s, place, 0), starts, carry
         )
-        state, (_, every) = rule.steps(w, u, state, x, runs)
-        return (state, starts), (None if last_only else state.y, every if is_kept else None)
+        carry, inner = rule.steps(given, carry, x, marks)
+        response = None if last_only else carry.s.y
+        return (carry, starts), (response, inner.drives if is_kept else None)
 
-    times = jnp.arange(len(xs))
-    (last, starts), (ys, every) = jax.lax.scan(step, (state0, starts), (times, xs, runs))
-    return (last, ys), (w, u, starts, every, xs, runs)
+    over_time = jnp.arange(len(xs)), xs, given.marks
+    (last, starts), (ys, every) = jax.lax.scan(step, (given.carry, starts), over_time)
+    return (last, ys), (given._replace(carry=None), starts, every)
 
 
-def _backward(rule: _Rule, last_only: bool, kept: Any, cotangents: Any) -> Any:
-    (w, u, starts, every, xs, runs), (g, gys) = kept, cotangents
-    both = _Both(w, jax.tree.map(jnp.transpose, w))
+def _backward(
+    rule: Rule, last_only: bool, kept: PyTree, cotangents: tuple[Carry, Array | None]
+) -> tuple[Given]:
+    (given, starts, every), (g, gys) = kept, cotangents
+    w, u, xs = given.w, given.u, given.xs
+    both = Both(w, jax.tree.map(jnp.transpose, w))
 
-    def at(t: Array, values: Any) -> Any:
+    def at(t: Array, values: PyTree) -> PyTree:
         # Taken where they are used: slices of a scan over chunks would be copies.
         return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, t, keepdims=False), values)
 
-    def again(state: GatedORGaNICsState, t: Array) -> tuple[Any, Any]:
-        state, (states, computed) = rule.steps(w, u, state, *at(t, (xs, runs, every)))
-        return state, (states, computed if every is None else None)
+    def again(carry: Carry, t: Array) -> tuple[Carry, Inner]:
+        carry, inner = rule.steps(given, carry, *at(t, (xs, given.marks, every)))
+        return carry, inner if every is None else inner._replace(drives=None)
 
-    def back(carry: Any, kept: Any) -> tuple[Any, Array]:
-        t, (states, computed) = kept
-        x, drives, gy, running = at(t, (xs, every, gys, runs))
-        return rule.back(both, u, carry, ((states, computed or drives), x, gy, running))
+    def back(later: PyTree, kept: tuple[Array, Inner]) -> tuple[PyTree, Array]:
+        t, inner = kept
+        if every is not None:
+            inner = inner._replace(drives=at(t, every))
+        return rule.back(both, given, later, inner, at(t, (xs, gys, given.marks)))
 
-    def chunk(carry: Any, number: Array, length: int = _CHUNK) -> tuple[Any, Any]:
+    def chunk(later: PyTree, number: Array, length: int = _CHUNK) -> tuple[PyTree, Array]:
         times = number * _CHUNK + jnp.arange(length)
         _, inner = jax.lax.scan(again, at(number, starts), times)
-        return jax.lax.scan(back, carry, (times, inner), reverse=True)
+        return jax.lax.scan(back, later, (times, inner), reverse=True)
 
-    of_samples = jax.tree.map(lambda v: jnp.broadcast_to(v, g.y.shape), u)
-    carry = (g, jax.tree.map(jnp.zeros_like, (w, of_samples)))
+    of_samples = jax.tree.map(lambda v: jnp.broadcast_to(v, g.s.y.shape), u)
+    later = (g, jax.tree.map(jnp.zeros_like, (w, of_samples)))
     whole, rest = divmod(len(xs), _CHUNK)
     gxs = []
     if rest:
-        carry, gx = chunk(carry, jnp.asarray(whole), rest)
+        later, gx = chunk(later, jnp.asarray(whole), rest)
         gxs.append(gx)
     if whole:
-        carry, gx = jax.lax.scan(chunk, carry, jnp.arange(whole), reverse=True)
+        later, gx = jax.lax.scan(chunk, later, jnp.arange(whole), reverse=True)
         gxs.insert(0, gx.reshape(-1, *gx.shape[2:]))
-    g, (gw, gu) = carry
+    g, (gw, gu) = later
     gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
-    return gw, gu, g, jnp.concatenate(gxs), None
+    return (Given(gw, gu, g, jnp.concatenate(gxs), None, None),)  # pyright: ignore
 
 
 _kernel.defvjp(_forward, _backward)

@@ -1,18 +1,22 @@
 """`FixedPointLayer`: where a circuit comes to rest, as a layer of a network."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import paramax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_float_array, check_finite, is_traced, read_key, refuse
+from .._checks import Numbers, as_float_array, check_finite, is_traced, read_key, refuse
 from .._constraints import resolve
 from .._nonlinearities import power, unit
 from ..circuits import (
+    EXPONENT,
+    INPUT,
+    POOL,
+    POSITIVE,
+    RECURRENT,
+    Given,
+    Kind,
     ORGaNICs,
     Parameter,
     check_sizes,
@@ -23,7 +27,8 @@ from ..circuits import (
 from ..equilibria import fixed_point
 from ..facts import closed_form
 
-_SHAPES = {"W_zx": ("n", "m"), "W_bx": ("n", "m"), "W_r": ("n", "n"), "W": ("n", "n")}
+_KINDS = {"W_r": RECURRENT, "W_zx": INPUT, "W_bx": INPUT, "W": POOL, "sigma": POSITIVE}
+_KINDS |= {"beta0": Kind(("n",), or_scalar=True, sets_dtype=False), "exponent": EXPONENT}
 
 
 class FixedPointLayer(eqx.Module):
@@ -71,27 +76,23 @@ class FixedPointLayer(eqx.Module):
     sigma: Parameter
     beta0: Parameter
     W_r: Parameter | None
-    exponent: Any
+    exponent: float | Parameter
 
     def __init__(
         self,
-        W_zx: Any,
-        W_bx: Any,
-        W: Any,
-        sigma: Any,
-        beta0: Any,
+        W_zx: Given,
+        W_bx: Given,
+        W: Given,
+        sigma: Given,
+        beta0: Given,
         *,
-        W_r: Any = None,
-        exponent: Any = 2.0,
+        W_r: Given | None = None,
+        exponent: Given = 2.0,
     ):
-        given = {"W_zx": W_zx, "W_bx": W_bx, "W": W, "sigma": sigma}
-        given["W_r"] = _identity_beside(W_zx) if W_r is None else W_r
-        read = read_parameters(_SHAPES, exponent, given)
-        if W_r is None:
-            read["W_r"] = None
-        for name, parameter in read.items():
+        given = {"W_zx": W_zx, "W_bx": W_bx, "W": W, "sigma": sigma, "beta0": beta0}
+        given |= {"exponent": exponent} | ({} if W_r is None else {"W_r": W_r})
+        for name, parameter in ({"W_r": None} | read_parameters(_KINDS, given)).items():
             setattr(self, name, parameter)
-        self.beta0 = _read_offset(beta0, resolve(self.W_zx))
 
     @classmethod
     def random(
@@ -100,10 +101,10 @@ class FixedPointLayer(eqx.Module):
         size: int,
         *,
         key: PRNGKeyArray,
-        sigma: Any = 1.0,
-        beta0: Any = 0.0,
-        W_r: Any = None,
-        exponent: Any = 2.0,
+        sigma: Given = 1.0,
+        beta0: Given = 0.0,
+        W_r: Given | None = None,
+        exponent: Given = 2.0,
     ) -> "FixedPointLayer":
         """A random layer.
 
@@ -139,7 +140,9 @@ class FixedPointLayer(eqx.Module):
         """n, the number of principal cells."""
         return resolve(self.W_zx).shape[0]
 
-    def __call__(self, x: Float[Array, " m"], *, key: Any = None) -> Float[Array, " n"]:
+    def __call__(
+        self, x: Float[Array, " m"], *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, " n"]:
         """The firing rates ⌊y⌋^p (n,) for one input; `key` is ignored (for `eqx.nn.Sequential`).
 
         Raises:
@@ -153,7 +156,7 @@ class FixedPointLayer(eqx.Module):
         return power(jax.nn.relu(y), circuit.exponent)
 
     def circuit(
-        self, x: Any, *, tau_y: float = 2.0, tau_a: float = 2.0
+        self, x: Numbers, *, tau_y: float = 2.0, tau_a: float = 2.0
     ) -> tuple[ORGaNICs, Float[Array, " n"]]:
         """The circuit that comes to rest for one input, and its input z, for all of the analysis:
         `oo.certify(*layer.circuit(x))`.
@@ -166,7 +169,7 @@ class FixedPointLayer(eqx.Module):
         Returns:
             An `ORGaNICs` with the gains b0 and b1 for this input and W_zx = I, and z (n,).
         """
-        c = resolve(self)
+        c: FixedPointLayer = resolve(self)
         x = as_float_array("x", x, c.W_zx.dtype)
         if x.shape != (self.input_size,):
             refuse("x", f"have shape (m,) = ({self.input_size},)", f"it has shape {x.shape}")
@@ -183,23 +186,6 @@ class FixedPointLayer(eqx.Module):
         return circuit, unit(c.W_zx @ (x if is_traced(x) else check_finite("x", x)))
 
 
-def _identity_beside(W_zx: Any) -> Any:
-    """I of as many rows as W_zx has; one row where that is no matrix and will be refused."""
-    shape = np.shape(resolve(W_zx))
-    return np.eye(shape[0] if len(shape) == 2 else 1, dtype=int)  # integers fit any precision
-
-
-def _read_offset(beta0: Any, like: Array) -> Any:
-    if isinstance(beta0, paramax.AbstractUnwrappable):
-        beta0 = jax.tree.map(lambda v: as_float_array("beta0", v, like.dtype), beta0)
-    else:
-        beta0 = as_float_array("beta0", beta0, like.dtype)
-    value, n = check_finite("beta0", resolve(beta0)), like.shape[0]
-    if value.shape not in ((), (n,)):
-        refuse("beta0", f"be a scalar or have shape (n,) = ({n},)", f"it has shape {value.shape}")
-    return beta0
-
-
-def _per_unit(parameter: Any, size: int) -> Any:
+def _per_unit(parameter: Given, size: int) -> Given:
     """A number for every unit; arrays and nodes stay what they are."""
     return jnp.full(size, float(parameter)) if isinstance(parameter, int | float) else parameter

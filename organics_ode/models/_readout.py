@@ -1,25 +1,28 @@
 """Readouts: what an experimenter, or another area, sees of a circuit."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
-import paramax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import (
-    as_float_array,
-    check_finite,
     check_positive_integer,
-    check_shape,
-    common_dtype,
     read_key,
     refuse,
     shape_of,
 )
 from .._constraints import resolve
-from ..circuits import Parameter, cast, check_elementwise, check_units
+from ..circuits import (
+    Given,
+    Kind,
+    Parameter,
+    check_elementwise,
+    check_units,
+    read_parameters,
+)
+
+_KINDS = {"W_out": Kind(("k", "units")), "b_out": Kind(("k",))}
 
 
 class Readout(eqx.Module):
@@ -44,8 +47,8 @@ class Readout(eqx.Module):
 
     def __init__(
         self,
-        W_out: Any,
-        b_out: Any = None,
+        W_out: Given,
+        b_out: Given | None = None,
         *,
         units: tuple[int, int] | None = None,
         activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
@@ -57,11 +60,11 @@ class Readout(eqx.Module):
         if self.units[1] - self.units[0] != shape[1]:
             found = f"it has {shape[1]} columns for units {self.units}"
             refuse("W_out", "have a column for each of the units", found)
-        dtype = common_dtype(resolve(W_out), resolve(b_out))
-        self.W_out = _checked("W_out", W_out, shape, dtype)
-        self.b_out = None if b_out is None else _checked("b_out", b_out, shape[:1], dtype)
+        given = {"W_out": W_out} | ({} if b_out is None else {"b_out": b_out})
+        for name, parameter in ({"b_out": None} | read_parameters(_KINDS, given)).items():
+            setattr(self, name, parameter)
         if activation is not None:
-            check_elementwise("activation", activation, dtype)
+            check_elementwise("activation", activation, resolve(self.W_out).dtype)
         self.activation = activation
 
     @classmethod
@@ -97,11 +100,3 @@ class Readout(eqx.Module):
         o = resolve(self.W_out) @ r[start:stop]
         o = o if self.b_out is None else o + resolve(self.b_out)
         return o if self.activation is None else self.activation(o)
-
-
-def _checked(name: str, parameter: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    array = as_float_array(name, resolve(parameter), dtype)
-    check_shape(name, array, shape, "(k,)")
-    array = check_finite(name, array)
-    is_node = isinstance(parameter, paramax.AbstractUnwrappable)
-    return cast(name, parameter, dtype) if is_node else array

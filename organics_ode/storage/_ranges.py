@@ -9,13 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .._constraints import Connectivity, NonNegative, SpectralBound
-from ..circuits import GatedORGaNICs, ORGaNICs
+from .._checks import check_nonnegative, check_positive
+from .._constraints import Connectivity, Frozen, NonNegative, SpectralBound
+from ..circuits import AbstractCircuit, Kind
 
 _PROJECTED = (NonNegative, Connectivity, SpectralBound)
-_CIRCUITS = (ORGaNICs, GatedORGaNICs)
-# Of these circuits: parameters that are positive, and W, which is not negative.
-_POSITIVE = ("sigma", "b0", "b1", "tau_y", "tau_a", "tau_b0", "tau_b1")
 _ROUNDING = 1e-5
 
 
@@ -28,26 +26,33 @@ def out_of_range(tree: PyTree) -> Iterator[str]:
         label = jax.tree_util.keystr(path).removeprefix(".") or "(root)"
         if isinstance(part, _PROJECTED):
             yield from _of_node(label, part)
-        elif isinstance(part, _CIRCUITS):
-            for name, value in vars(part).items():
-                yield from _of_parameter(f"{label}.{name}".removeprefix("(root)."), name, value)
+        elif _is_circuit(part):
+            for name, kind in part.kinds.items():
+                own = f"{label}.{name}".removeprefix("(root).")
+                yield from _of_parameter(own, kind, getattr(part, name))
 
 
 def _is_judged(part: Any) -> bool:
-    return isinstance(part, (*_PROJECTED, *_CIRCUITS)) or _is_of_an_optimizer(part)
+    return isinstance(part, _PROJECTED) or _is_circuit(part) or _is_of_an_optimizer(part)
+
+
+def _is_circuit(part: Any) -> bool:
+    """A circuit that says what its parameters are; others are looked into, leaf by leaf."""
+    return isinstance(part, AbstractCircuit) and bool(part.kinds)
 
 
 def _is_of_an_optimizer(part: Any) -> bool:
     return isinstance(part, tuple) and type(part).__module__.partition(".")[0] == "optax"
 
 
-def _of_parameter(label: str, name: str, value: Any) -> Iterator[str]:
+def _of_parameter(label: str, kind: Kind, value: Any) -> Iterator[str]:
+    value = value.value if isinstance(value, Frozen) else value
     if isinstance(value, _PROJECTED):
         yield from _of_node(label, value)
-    elif eqx.is_array(value) and name in ("W", *_POSITIVE):
+    elif eqx.is_array(value) and kind.sign in (check_positive, check_nonnegative):
         smallest = _smallest(value)
-        if smallest < 0 or (name != "W" and smallest == 0):
-            must = "negative" if name == "W" else "0 or negative"
+        if smallest < 0 or (kind.sign is check_positive and smallest == 0):
+            must = "negative" if kind.sign is check_nonnegative else "0 or negative"
             yield f"`{label}` may not be {must}, and its smallest value is {smallest:g}"
 
 

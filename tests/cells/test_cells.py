@@ -179,13 +179,34 @@ def test_the_step_size_may_be_traced():
         np.testing.assert_allclose(got, wanted, rtol=1e-14)
 
 
+class Midpoint(oo.AbstractStep):
+    """A method of one's own, of order 2."""
+
+    def step(self, state, x):
+        """s + dt·f(s + dt/2·f(s))."""
+        velocity = self.circuit.vector_field(0.0, state, x)
+        half = Level(state.y + self.dt / 2 * velocity.y)
+        return Level(state.y + self.dt * self.circuit.vector_field(0.0, half, x).y)
+
+
+def test_a_step_of_ones_own_is_a_method_alone():
+    states = oo.unroll(Midpoint(Leak(jnp.array([10.0])), 1), jnp.ones((5, 1)))
+    factor = 1 - 0.1 + 0.1**2 / 2
+    np.testing.assert_allclose(states.y[:, 0], 1 - factor ** np.arange(1, 6), rtol=1e-14)
+
+
+STEPS = (oo.Euler, oo.RungeKutta, oo.ShuOsher, Midpoint)
+
+
 @pytest.mark.parametrize("bad", (0, -0.1, np.nan, np.inf, "1", None, True, np.ones(2)))
 def test_dt_must_be_a_positive_number(unchecked, bad):
-    with pytest.raises(ValueError, match=r"^Argument `dt` must be a positive number"):
-        oo.Euler(zoo.organics(), bad)
+    for step in STEPS:
+        with pytest.raises(ValueError, match=r"^Argument `dt` must be a positive number"):
+            step(zoo.organics(), bad)
 
 
 @pytest.mark.parametrize("bad", (None, "gated", oo.ORGaNICs, jnp.ones(3)))
 def test_a_cell_needs_a_circuit(unchecked, bad):
-    with pytest.raises(ValueError, match=r"^Argument `circuit` must be a circuit"):
-        oo.Euler(bad, 0.1)
+    for step in STEPS:
+        with pytest.raises(ValueError, match=r"^Argument `circuit` must be a circuit"):
+            step(bad, 0.1)

@@ -1,5 +1,7 @@
 """How circuits are built: what their constructors refuse, and what `random` draws."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import scipy.stats
 import zoo
 
 import organics_ode as oo
+from organics_ode.circuits import INPUT, RECURRENT, read_parameters
 
 CLASSES = {"organics": (oo.ORGaNICs, zoo.values), "gated": (oo.GatedORGaNICs, zoo.gated_values)}
 FIELDS = [(kind, name) for kind, (_, values) in CLASSES.items() for name in values()]
@@ -68,6 +71,38 @@ def test_signs_are_checked(kind, name):
         for bad in (0.0, -1.5, np.where(np.arange(zoo.N) == 1, -1.5, value)):
             message = f"`{name}` must be positive, but its smallest value is {np.min(bad)}"
             refuses(kind, message, **{name: bad})
+
+
+PUBLIC = [v for v in vars(oo).values() if isinstance(v, type) and issubclass(v, oo.AbstractCircuit)]
+TABLES = [cls for cls in PUBLIC if cls.kinds]
+
+
+def test_circuits_say_what_their_parameters_are():
+    """All but those that have none of their own, and each parameter once."""
+    assert {c.__name__ for c in PUBLIC} - {c.__name__ for c in TABLES} == {
+        "AbstractCircuit",
+        "Noisy",
+    }
+    for cls in TABLES:
+        static = {f.name for f in dataclasses.fields(cls) if f.metadata.get("static")}
+        assert cls.kinds.keys() | static == {f.name for f in dataclasses.fields(cls)}
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "must"),
+    (
+        ((4, 3), {}, r"be a square matrix \(n, n\), but it has shape \(4, 3\)\."),
+        ((0, 0), {}, r"be a square matrix \(n, n\), but"),
+        ((3, 3), {"n": 4}, r"have shape \(n, n\) = \(4, 4\), but it has shape \(3, 3\)\."),
+    ),
+)
+def test_sizes_are_those_of_the_first_parameter_that_has_their_letter(shape, sizes, must):
+    with pytest.raises(ValueError, match=f"^Argument `w` must {must}"):
+        read_parameters({"w": RECURRENT}, {"w": np.ones(shape)}, **sizes)
+    found = read_parameters({"w": RECURRENT, "v": INPUT}, {"v": np.ones((2, 5)), "w": np.eye(2)})
+    assert list(found) == ["w", "v"]
+    with pytest.raises(ValueError, match=r"`v` .* \(n, m\) = \(2, m\), but .* \(is it transposed"):
+        read_parameters({"w": RECURRENT, "v": INPUT}, {"v": np.ones((5, 2)), "w": np.eye(2)})
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -276,11 +276,10 @@ def test_a_model_whose_update_overflows_stays_as_it_was():
     assert np.any(result.models[1].cell.circuit.b != models[1].cell.circuit.b)
 
 
-def test_trained_time_constants_take_the_scan_and_keep_their_bounds():
+def test_trained_time_constants_keep_their_bounds():
     def bounded(seed):
         return model(seed, tau=oo.Bounded(np.full(N, 50.0), 45.0, 55.0))
 
-    assert not rates.applies(bounded(0).cell)
     result = train([bounded(0), bounded(1)], optimizer=optax.adam(1.0), rounds=2)
     for net in result.models:
         circuit = oo.resolve(net.cell.circuit)

@@ -331,6 +331,10 @@ def test_an_absent_connection_and_a_time_constant_of_0(path):
     facts, arrays = forge.parts(oo.resolve(circuit()))
     forge.write(path, facts, arrays | {"tau_y": arrays["tau_y"] * 0})
     refused(path, match="`tau_y` may not be 0 or negative, and its smallest value is 0")
+    network = oo.RateNetwork(np.eye(2), np.eye(2), np.ones(2), 50.0)
+    facts, arrays = forge.parts([oo.Noisy(network)])
+    forge.write(path, facts, arrays | {"[0].network.tau.value": np.array(-50.0)})
+    refused(path, match="`.0..network.tau` may not be 0 or negative, and its smallest value is -50")
 
 
 def test_moments_of_an_optimizer_may_have_any_sign(path):

@@ -1,8 +1,11 @@
 """Calls of the classes: circuits, cells, inputs, parameters, models."""
 
+import functools
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import objects
 import zoo
 from calls_parts import TS, Call, cell, circuit, classifier, draw, geometry, key, rate, state
 
@@ -129,3 +132,16 @@ CALLS: dict[str, Call] = {
     "LogitNormal": Call(oo.LogitNormal, lambda s: {"shortest": 10.0 + s}),
     "LogUniform": Call(oo.LogUniform, lambda s: {"low": 1.0, "high": 10.0 + s, "bound": None}),
 }
+
+
+def _parts(seed, cls):
+    """The arrays of a random circuit, by name."""
+    values = vars(oo.resolve(cls.random(**_random(seed))))
+    return {name: values[name] for name in cls.kinds}
+
+
+# A new circuit needs no entry.
+for _cls in objects.public_classes():
+    if issubclass(_cls, oo.AbstractCircuit) and _cls.__name__ not in CALLS:
+        CALLS[_cls.__name__] = Call(_cls, functools.partial(_parts, cls=_cls))
+        CALLS[f"{_cls.__name__}.random"] = Call(_cls.random, _random)

@@ -1,27 +1,19 @@
 """How a block of steps of many trials is computed: by the kernel, or step by step."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..._constraints import resolve
-from ...cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
+from ...cells import AbstractCell, Euler, TemporalSkip
 from ...circuits import Noisy
-from ...kernels import rates
+from ...kernels import AbstractKernel, Carry, Marks, Skips, kernel_of
 from ...models import SequenceToSequence
 from ._trials import TrialBatch
-
-
-class Skips(NamedTuple):
-    """A scheme, its θ in steps and β."""
-
-    scheme: AbstractSkip
-    length: Int[Array, ""]
-    beta: Float[Array, ""]
 
 
 class AbstractRunner(eqx.Module):
@@ -42,8 +34,9 @@ class AbstractRunner(eqx.Module):
 
 def runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> AbstractRunner:
     state0 = resolve(model.state0)
-    if rates.applies(model.cell):
-        return KernelRunner(model.cell, skips, state0)
+    kernel = kernel_of(model.cell)
+    if kernel is not None:
+        return KernelRunner(kernel, skips, state0)
     return scan_runner(model, skips, is_noisy=is_noisy)
 
 
@@ -59,49 +52,23 @@ def _with_noise(cell: Any) -> AbstractCell:
 
 
 class KernelRunner(AbstractRunner):
-    """A rate network by its training kernel."""
+    """A cell by its training kernel."""
 
-    cell: Any
+    kernel: AbstractKernel
     skips: Skips
-    state0: Any
+    state0: PyTree
 
-    def rest(self, batch: TrialBatch) -> Any:
-        network: Any = resolve(self.cell.circuit)
-        (r,) = network.initial_state() if self.state0 is None else self.state0
-        r = jnp.broadcast_to(r[:, None], (network.size, batch.weights.shape[1]))
-        drive, rate = (
-            self._drive(batch.inputs_before[None], None)[:, 0],
-            rates.rates_per_step(self.cell),
-        )
-
-        def step(r: Array, eta: Any) -> tuple[Array, None]:
-            noise = 0.0 if eta is None else network.noise.reshape(-1, 1) * eta.T
-            return r + rate * (-r + network.f(network.W @ r + drive + noise)), None
-
-        before = batch.noise_before
-        return rates.start(jax.lax.scan(step, r, before, length=batch.burn_in)[0])
+    def rest(self, batch: TrialBatch) -> Carry:
+        cell = resolve(self.kernel.cell)
+        state = cell.initial_state() if self.state0 is None else self.state0
+        return self.kernel.rest(state, batch.inputs_before, batch.noise_before, batch.burn_in)
 
     def over_time(self, batch: TrialBatch) -> Any:
         return batch.inputs, batch.noise, _marks(batch.starts, self.skips.length)
 
-    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+    def block(self, state: Carry, over_time: Any) -> tuple[Carry, Float[Array, "n time batch"]]:
         inputs, noise, marks = over_time
-        scheme, length, beta = self.skips
-        drive = self._drive(inputs, noise)
-        mixing = rates.Mixing(length.astype(drive.dtype), beta.astype(drive.dtype))
-        return rates.block(self.cell, scheme, state, drive, marks, mixing)
-
-    def _drive(self, inputs: Array, noise: Array | None) -> Float[Array, "n time batch"]:
-        """b + W_in x + σ η, units first."""
-        network: Any = resolve(self.cell.circuit)
-        start, stop = network.input_units
-        sides = ((start, network.size - stop), (0, 0), (0, 0))
-        columns = inputs.reshape(-1, inputs.shape[-1]).T
-        driven = (network.W_in @ columns).reshape(stop - start, *inputs.shape[:2])
-        drive = jnp.pad(driven, sides) + network.b[:, None, None]
-        if noise is None:
-            return drive
-        return drive + network.noise.reshape(-1, 1, 1) * jnp.moveaxis(noise, -1, 0)
+        return self.kernel.block(state, inputs, noise, marks, self.skips)
 
 
 class ScanRunner(AbstractRunner):
@@ -151,9 +118,9 @@ def _joined(inputs: Array, noise: Array | None) -> Array:
     return inputs if noise is None else jnp.concatenate([inputs, noise], axis=-1)
 
 
-def _marks(starts: Bool[Array, "time batch"], length: Int[Array, ""]) -> rates.Marks:
+def _marks(starts: Bool[Array, "time batch"], length: Int[Array, ""]) -> Marks:
     """Which steps begin and which complete blocks of θ steps, which begin anew at every start."""
     t = jnp.arange(len(starts), dtype=jnp.int32)[:, None]
     begun = jax.lax.cummax(jnp.where(starts, t, 0), axis=0)
     k = (t - begun) % length
-    return rates.Marks(k == 0, k == length - 1)
+    return Marks(k == 0, k == length - 1)

@@ -1,0 +1,67 @@
+"""Recurrent layers of equinox as cells."""
+
+from typing import Generic, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._checks import check_positive_integer, read_key, refuse
+from .._constraints import resolve
+from ._cell import AbstractCell, State
+
+Layer = TypeVar("Layer", eqx.nn.GRUCell, eqx.nn.LSTMCell)
+Adapted = TypeVar("Adapted", bound="AbstractAdapter")
+
+
+class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
+    """A recurrent layer of equinox as a cell: what a circuit is compared with.
+
+    A recurrence per step and not a differential equation: it has no `dt`, and `oo.lyapunov` gives
+    its exponents per step.
+    """
+
+    cell: Layer
+    kind: eqx.AbstractClassVar[type]
+    state: eqx.AbstractClassVar[type]
+
+    def __init__(self, cell: Layer):
+        if not isinstance(cell, self.kind):
+            refuse("cell", f"be an `eqx.nn.{self.kind.__name__}`", f"it is {type(cell).__name__}")
+        self.cell = cell
+
+    @classmethod
+    def random(cls: type[Adapted], input_size: int, size: int, *, key: PRNGKeyArray) -> Adapted:
+        """A random one, initialised as equinox does: all U(±1/√n).
+
+        Args:
+            input_size: m.
+            size: n.
+            key: a PRNG key.
+        """
+        key = read_key("key", key)
+        input_size = check_positive_integer("input_size", input_size)
+        size = check_positive_integer("size", size)
+        return cls(cls.kind(input_size, size, key=key))
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return self.cell.input_size
+
+    @property
+    def size(self) -> int:
+        """n, the number of units."""
+        return self.cell.hidden_size
+
+    def step(self, state: State, x: Float[Array, " m"]) -> State:
+        """The state after one step with the input x (m,)."""
+        # equinox takes and gives an array where there is one, and a tuple where there are more.
+        hidden = state[0] if len(state) == 1 else tuple(state)
+        return self.state(*jax.tree.leaves(resolve(self.cell)(x, hidden)))
+
+    def initial_state(self) -> State:
+        """All zeros."""
+        zeros = jnp.zeros(self.size, resolve(self.cell.weight_hh).dtype)
+        return self.state(*(zeros for _ in self.state._fields))

@@ -1,0 +1,40 @@
+"""What every step of a circuit has in common: the circuit, the length of the step, and checks."""
+
+from jaxtyping import Array, ArrayLike, Num
+
+from .._checks import check_positive_number, is_traced, refuse
+from ..circuits import AbstractCircuit
+from ._cell import AbstractCell, State
+
+
+class AbstractStep(AbstractCell[State]):
+    """A circuit as a cell: one step of `dt` ms by a method for differential equations.
+
+    The input is held over the step. A method is a subclass with a `step`.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        dt: step in ms, > 0. A number is compiled in.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+
+    circuit: AbstractCircuit[State]
+    dt: float | Num[Array, ""]
+
+    def __init__(self, circuit: AbstractCircuit[State], dt: ArrayLike):
+        if not isinstance(circuit, AbstractCircuit):
+            refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+        step = check_positive_number("dt", dt)
+        # A float is no array and so not trained; a traced dt stays open to jax's transformations.
+        self.circuit, self.dt = circuit, step if is_traced(step) else float(step)
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        return self.circuit.input_size
+
+    def initial_state(self) -> State:
+        """The circuit's own initial state."""
+        return self.circuit.initial_state()

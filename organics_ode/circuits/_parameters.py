@@ -1,0 +1,164 @@
+"""How circuits and layers read their parameters: by a table of what each of them is."""
+
+import numbers
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import paramax
+from jaxtyping import Array, Float, PyTree
+
+from .._checks import (
+    Numbers,
+    as_float_array,
+    check_finite,
+    check_nonnegative,
+    check_positive,
+    check_positive_number,
+    common_dtype,
+    refuse,
+)
+from .._constraints import AbstractNode, Connectivity, Frozen, NonNegative, Positive, resolve
+
+# What is given as a parameter: numbers, or a node that says how they may be trained.
+Given = Numbers | paramax.AbstractUnwrappable
+if TYPE_CHECKING:
+    # What the equations see: after `resolve` every parameter is an array.
+    Parameter = Array
+else:
+    Parameter = Float[Array, "..."] | paramax.AbstractUnwrappable
+
+
+class Kind(NamedTuple):
+    """What a parameter is.
+
+    Attributes:
+        shape: a letter for each axis; equal letters of a table stand for equal sizes.
+        sign: `check_positive`, `check_nonnegative`, or None for any sign.
+        node: what a value becomes that is given without a node; None for a free array.
+        or_scalar: whether one number may stand for all units.
+        sets_dtype: whether all arrays take its dtype where it is the widest.
+        may_be_empty: whether axes may have the length 0.
+        is_compiled_in: whether it is one number, which a Python number stays.
+    """
+
+    shape: tuple[str, ...]
+    sign: Callable[[str, Array], Array] | None = None
+    node: Callable[[Array], AbstractNode] | None = None
+    or_scalar: bool = False
+    sets_dtype: bool = True
+    may_be_empty: bool = False
+    is_compiled_in: bool = False
+
+
+INPUT = Kind(("n", "m"))
+RECURRENT = Kind(("n", "n"))
+POOL = RECURRENT._replace(sign=check_nonnegative, node=NonNegative)
+POSITIVE = Kind(("n",), check_positive, Positive, or_scalar=True)
+EXPONENT = Kind((), check_positive, sets_dtype=False, is_compiled_in=True)
+# Known numbers of the model, such as time constants, which are not trained unless asked for.
+KNOWN = Kind(("n",), check_positive, Frozen, or_scalar=True, sets_dtype=False)
+
+
+def read_parameters(
+    kinds: Mapping[str, Kind], given: Mapping[str, Given], **sizes: int
+) -> dict[str, Parameter | float]:
+    """Check the given parameters, cast all of them to one floating dtype, and say how each is
+    trained: nodes stay the nodes they are.
+
+    Sizes that are not given are those of the first parameter of the table that has their letter.
+    """
+    values = {name: resolve(p) for name, p in given.items()}
+    dtype = common_dtype(*(v for name, v in values.items() if kinds[name].sets_dtype))
+    read = {}
+    for name, kind in kinds.items():
+        if name not in given:
+            continue
+        if kind.is_compiled_in:
+            read[name] = _read_number(name, given[name], dtype)
+            continue
+        array = as_float_array(name, values[name], dtype)
+        sizes |= _read_sizes(name, array.shape, kind, sizes)
+        array = check_finite(name, array)
+        array = array if kind.sign is None else kind.sign(name, array)
+        read[name] = _node(name, given[name], array, kind)
+    return read
+
+
+def size_of_square(name: str, shape: tuple[int, ...], letter: str = "n") -> int:
+    """n of a square matrix (n, n)."""
+    return _read_sizes(name, shape, Kind((letter, letter)), {})[letter]
+
+
+def _read_sizes(
+    name: str, shape: tuple[int, ...], kind: Kind, sizes: dict[str, int]
+) -> dict[str, int]:
+    """The sizes that the shape of a parameter tells, which agree with those that are known."""
+    if kind.or_scalar and shape == ():
+        return {}
+    if _fits(shape, kind, sizes):
+        return dict(zip(kind.shape, shape, strict=True))
+    hint = " (is it transposed?)" if _fits(shape[::-1], kind, sizes) else ""
+    refuse(name, _must_have(kind, sizes), f"it has shape {shape}{hint}")
+
+
+def _fits(shape: tuple[int, ...], kind: Kind, sizes: dict[str, int]) -> bool:
+    if len(shape) != len(kind.shape) or (0 in shape and not kind.may_be_empty):
+        return False
+    known = dict(zip(kind.shape, shape, strict=True)) | sizes
+    return shape == tuple(known[letter] for letter in kind.shape)
+
+
+def _must_have(kind: Kind, sizes: dict[str, int]) -> str:
+    letters = kind.shape
+    if not letters:
+        return "be a scalar"
+    if not sizes.keys() & set(letters):
+        is_square = len(set(letters)) < len(letters)
+        return f"be a square matrix {_row(letters)}" if is_square else f"have shape {_row(letters)}"
+    known = tuple(str(sizes.get(letter, letter)) for letter in letters)
+    return f"{'be a scalar or ' * kind.or_scalar}have shape {_row(letters)} = {_row(known)}"
+
+
+def _row(letters: tuple[str, ...]) -> str:
+    return f"({', '.join(letters)}{',' * (len(letters) == 1)})"
+
+
+def _read_number(name: str, given: Given, dtype: jnp.dtype) -> Parameter | float:
+    number = check_positive_number(name, resolve(given))
+    # A Python number stays one: it is compiled in, which lets p = 2 use √ and products.
+    if isinstance(given, numbers.Real):
+        return float(number)
+    return jax.tree.map(lambda x: as_float_array(name, x, dtype), given)
+
+
+def _node(name: str, given: Given, array: Array, kind: Kind) -> PyTree:
+    if isinstance(given, paramax.AbstractUnwrappable):
+        return _cast(name, given, array.dtype)
+    return array if kind.node is None else kind.node(array)
+
+
+def _cast(name: str, node: PyTree, dtype: jnp.dtype) -> PyTree:
+    """A node with its numbers in one dtype; the mask and the signs of a `Connectivity` stay."""
+
+    def one(x: PyTree) -> PyTree:
+        if isinstance(x, Connectivity):
+            return eqx.tree_at(lambda c: c.value, x, one(x.value))
+        return as_float_array(name, x, dtype)
+
+    return jax.tree.map(one, node, is_leaf=lambda x: isinstance(x, Connectivity))
+
+
+def check_elementwise(
+    name: str, f: Callable[[Array], Array], dtype: jnp.dtype
+) -> Callable[[Array], Array]:
+    """A function that keeps the shape and the dtype of an array."""
+    if not callable(f) or isinstance(f, type):
+        refuse(name, "be a function", f"it is {f!r}")
+    probe = jax.ShapeDtypeStruct((2,), dtype)
+    found = jax.eval_shape(f, probe)
+    if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
+        refuse(name, f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
+    return f
