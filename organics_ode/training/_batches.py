@@ -1,5 +1,6 @@
 """Batches as pure functions of the step number, so that resuming needs only the step."""
 
+import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -43,11 +44,18 @@ class Minibatches(eqx.Module):
     def part(self, step: int, rows: np.ndarray) -> Batch:
         """Only these rows of the batch: what one of several processes needs."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        # Seeded by (key, epoch): the order of an epoch depends on nothing that ran before it.
-        order = np.random.default_rng((*self.seed, epoch)).permutation(len(self.inputs))
-        chosen = order[position * self.size : (position + 1) * self.size][rows]
+        chosen = _order(self.seed, epoch, len(self.inputs))[
+            position * self.size : (position + 1) * self.size
+        ][rows]
         mask = None if self.mask is None else self.mask[chosen]
         return Batch(self.inputs[chosen], self.targets[chosen], mask)
+
+
+# Kept for all steps of an epoch; as many as the members of an ensemble with batches of their own.
+@functools.lru_cache(maxsize=64)
+def _order(seed: tuple[int, ...], epoch: int, count: int) -> np.ndarray:
+    """The samples as an epoch takes them, which depends on nothing that ran before it."""
+    return np.random.default_rng((*seed, epoch)).permutation(count)
 
 
 class Trials(eqx.Module):
