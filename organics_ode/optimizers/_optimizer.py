@@ -75,7 +75,10 @@ class Always(NamedTuple):
 
 
 class Blind(NamedTuple):
-    """An optimizer that is shown 0 in place of the parameters that weight decay may not touch."""
+    """An optimizer that is shown 0 in place of the parameters that weight decay may not touch.
+
+    Where it looks elsewhere, as a linesearch does, their true values are added again.
+    """
 
     optimizer: Optimizer
 
@@ -83,10 +86,23 @@ class Blind(NamedTuple):
         return self.optimizer.init(params)
 
     def update(
-        self, gradient: PyTree, state: PyTree, params: PyTree, *, grad_fn: Any = None, **usual: Any
+        self,
+        gradient: PyTree,
+        state: PyTree,
+        params: PyTree,
+        *,
+        value_fn: Callable[[PyTree], Array],
+        grad_fn: Callable[[PyTree, Any], PyTree],
+        **usual: Any,
     ) -> tuple[PyTree, PyTree]:
-        asked = _asked(self.optimizer.update, usual, {"grad_fn": grad_fn})
         seen = with_scales(params, jnp.zeros_like)
+        hidden = jax.tree.map(jnp.subtract, params, seen)
+
+        def moved(function: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda there, *rest: function(jax.tree.map(jnp.add, there, hidden), *rest)
+
+        usual |= {"value_fn": moved(value_fn)}
+        asked = _asked(self.optimizer.update, usual, {"grad_fn": moved(grad_fn)})
         return self.optimizer.update(gradient, state, seen, **asked)
 
 
