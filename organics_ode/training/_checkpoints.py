@@ -13,6 +13,7 @@ import jax
 from jaxtyping import PyTree
 
 from .._checks import check_positive_integer, refuse
+from ..optimizers import State
 from ..storage import (
     Unloadable,
     differences,
@@ -31,7 +32,6 @@ from ..storage import (
 )
 from ._fingerprint import Fingerprint, changes, describe
 from ._history import CannotWrite, Columns, History
-from ._objective import State
 
 _STATE = ("model", "optimizer", "previous")
 STEPS_PER_CHECKPOINT = 100  # where there are no epochs
@@ -39,7 +39,7 @@ _BYTES_PER_RECORD = 80  # ten numbers
 
 
 class Progress(NamedTuple):
-    """A training after `step` steps; `previous` is the last model whose loss is known."""
+    """A training after `step` steps; `previous` is its last model that was good on its batch."""
 
     step: int
     state: State

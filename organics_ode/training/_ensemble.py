@@ -25,7 +25,7 @@ from ..parallel import (
 from ..programs import shared
 from ._batches import Batch, Minibatches, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
-from ._history import EnsembleResult, History
+from ._history import EnsembleResult, History, were_good
 from ._loop import AbstractTraining, run as run_training
 from ._losses import accuracy, cross_entropy
 from ._member_steps import (
@@ -196,11 +196,9 @@ class _Together(AbstractTraining):
 
 
 def _have_all_diverged(history: History) -> bool:
-    """Whether the last step was finite for nobody; a diverged member has NaN from then on."""
+    """Whether no member was good at the last step; a diverged one has NaN from then on."""
     last = next((r for r in reversed(history.records) if "loss" in r), None)
-    if last is None:
-        return False
-    return not np.any(np.isfinite(last["loss"]) & np.isfinite(last["gradient_norm"]))
+    return last is not None and not were_good(last).any()
 
 
 def _finish(now: Progress, ended: str) -> EnsembleResult:

@@ -123,6 +123,11 @@ def _read_bytes(file: Path) -> bytes:
         refuse("path", "name a log that can be read", f"{file}: {error.strerror}")
 
 
+def were_good(record: dict[str, Any]) -> np.ndarray | np.bool:
+    """Of the record of a step: whether each model was good, its loss and its gradient finite."""
+    return np.isfinite(record["loss"]) & np.isfinite(record["gradient_norm"])
+
+
 class FitResult(NamedTuple):
     """The trained `model`, its `history`, and why it ended: completed, diverged or interrupted."""
 
@@ -190,8 +195,8 @@ class _Carrier(BaseException):
 
 
 class TrainingDiverged(_Carrier, RuntimeError):
-    """The loss, its gradient or an update is not finite; `result` holds the last model where loss
-    and gradient were, or the one training began with if they never were."""
+    """The loss, its gradient or an update is not finite; `result` holds the last good model, where
+    loss and gradient were, or the one training began with if they never were."""
 
     def __init__(self, message: str, result: FitResult):
         super().__init__(message)

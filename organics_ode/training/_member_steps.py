@@ -9,22 +9,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
 
-from .._constraints import trainable
-from ..optimizers import optimizer_start
-from ..parallel import (
-    each_on_its_device,
-    replicate,
-)
+from ..optimizers import State, begin, choose, is_finite, is_good
+from ..parallel import each_on_its_device, replicate
 from ..programs import Shared, compiled
 from ._batches import Batch, read_samples
 from ._checkpoints import Progress
 from ._history import History
-from ._members import where
-from ._objective import (
-    State,
-    gradient_step,
-    mean_scores,
-)
+from ._objective import gradient_step, mean_scores
 
 
 class EnsembleRun(NamedTuple):
@@ -36,7 +27,7 @@ class EnsembleRun(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member, or all of them stacked; `good` is its last model of finite loss and gradient."""
+    """A member, or all of them stacked; `good` is its last model that was good on its batch."""
 
     state: State
     hyperparameters: Any
@@ -64,8 +55,7 @@ def start_members(run: EnsembleRun, models: PyTree, hyperparameters: Any) -> Mem
     def one(model: PyTree, values: Any) -> Member:
         with jax.numpy_dtype_promotion("standard"):
             optimizer = make(values)
-        state = State(model, optimizer_start(optimizer, eqx.filter(model, trainable(model))))
-        return Member(state, values, model, jnp.array(True), jnp.array(0))
+        return Member(begin(optimizer, model), values, model, jnp.array(True), jnp.array(0))
 
     return eqx.filter_vmap(one)(models, hyperparameters)
 
@@ -81,10 +71,9 @@ def step_members(
             optimizer = make(member.hyperparameters)
         new, values = gradient_step(member.state, batch, optimizer, loss, metric)
         was_running = member.is_running
-        is_finite = jnp.isfinite(values["loss"]) & jnp.isfinite(values["gradient_norm"])
-        goes_on = was_running & is_finite
-        state = where(goes_on, new, member.state)
-        good = where(goes_on, member.state.model, member.good)
+        goes_on = was_running & is_good(values)
+        state = choose(goes_on, new, member.state)
+        good = choose(goes_on, member.state.model, member.good)
         values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
         taken = jnp.where(was_running, member.taken + 1, member.taken)
         return Member(state, member.hyperparameters, good, goes_on, taken), values
@@ -112,10 +101,8 @@ def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Arr
     the steps it took."""
 
     def last(member: Member) -> tuple[PyTree, Array, Array]:
-        leaves = jax.tree.leaves(eqx.filter(member.state.model, eqx.is_inexact_array))
-        is_finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
-        is_good = member.is_running & is_finite
-        return where(is_good, member.state.model, member.good), is_good, member.taken
+        remains = member.is_running & is_finite(member.state.model)
+        return choose(remains, member.state.model, member.good), remains, member.taken
 
     return eqx.filter_vmap(last)(members)
 

@@ -74,11 +74,6 @@ def unstack(tree: PyTree) -> tuple[PyTree, ...]:
     )
 
 
-def where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """The arrays of one tree or the other; all else as in the first."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
-
-
 def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
     """The data, and whether all members have it in common."""
     if callable(batches) and not isinstance(batches, type):

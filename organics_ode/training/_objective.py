@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,9 +12,9 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, PyTree
 
 from .._checks import refuse
-from .._constraints import project, resolve, trainable
+from .._constraints import resolve
 from ..cells import blank, check_mask, running
-from ..optimizers import Optimizer, optimizer_step
+from ..optimizers import Optimizer, State, update
 from ..parallel import mean_over_devices
 from ..programs import Shared, compiled, shared
 from ._batches import Batch, Minibatches, read_samples
@@ -24,13 +24,6 @@ from ._losses import accuracy, check_classes, cross_entropy
 _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
 
 Loss = Callable[[Array, Any, Any], Array]
-
-
-class State(NamedTuple):
-    """What a step of training changes."""
-
-    model: PyTree
-    optimizer: PyTree
 
 
 def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
@@ -67,7 +60,6 @@ def gradient_step(
     mesh: Mesh | None = None,
 ) -> tuple[State, dict[str, Array]]:
     """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
-    params, rest = eqx.partition(state.model, trainable(state.model))
 
     def of_rows(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
         params, rest = shared
@@ -79,11 +71,10 @@ def gradient_step(
 
         return eqx.filter_grad(objective, has_aux=True)(params)
 
-    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+    def slope(params: PyTree, rest: PyTree) -> tuple[PyTree, dict[str, Array]]:
         return mean_over_devices(of_rows, mesh)((params, rest), batch)
 
-    params, optimizer_state, values = optimizer_step(optimizer, params, state.optimizer, slope)
-    return State(project(eqx.combine(params, rest)), optimizer_state), values
+    return update(optimizer, state, slope)
 
 
 @compiled

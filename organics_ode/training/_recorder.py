@@ -17,7 +17,7 @@ from jaxtyping import Array
 from .._checks import refuse
 from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
-from ._history import CannotWrite, History
+from ._history import CannotWrite, History, were_good
 from ._objective import named
 
 
@@ -63,14 +63,13 @@ class Recorder:
             self._log.close()
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
-        """Record a training step; whether loss and gradient are finite for anybody."""
+        """Record a training step; whether any of the models was good."""
         numbers = {k: np.asarray(v).tolist() for k, v in named(values, self._metric).items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
         self._bar.update()
         self._show(numbers)
-        loss, norm = numbers["loss"], numbers["gradient_norm"]
-        return bool(np.any(np.isfinite(loss) & np.isfinite(norm)))
+        return bool(were_good(numbers).any())
 
     def validation(self, step: int, scores: dict[str, Any] | None) -> None:
         if scores is None:

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..._constraints import project, resolve, trainable
+from ..._constraints import resolve
 from ...cells import StateSkip
 from ...facts import recurrent_weights
 from ...models import SequenceToSequence
-from ...optimizers import Optimizer, optimizer_start, optimizer_step
+from ...optimizers import Optimizer, State, begin, choose, is_finite, is_good, update
 from ...parallel import each_on_its_device
 from ...programs import Shared, compiled
-from .._objective import Loss, State
+from .._objective import Loss
 from ._closed_loop import answers, seen
 from ._run import loss_and_gradient
 from ._runners import Skips
@@ -39,11 +39,7 @@ class Run(NamedTuple):
 @compiled
 def start(rules: Shared, members: PyTree) -> State:
     optimizer, _, _ = rules.whole()
-
-    def of_model(model: PyTree) -> State:
-        return State(model, optimizer_start(optimizer, eqx.filter(model, trainable(model))))
-
-    return eqx.filter_vmap(of_model)(members)
+    return eqx.filter_vmap(lambda model: begin(optimizer, model))(members)
 
 
 @compiled
@@ -85,9 +81,8 @@ def _step(
     skips: Skips,
 ) -> tuple[State, dict[str, Array]]:
     """One update of one model, which stays as it is where gradient or update are not finite."""
-    params, rest = eqx.partition(state.model, trainable(state.model))
 
-    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+    def slope(params: PyTree, rest: PyTree) -> tuple[PyTree, dict[str, Array]]:
         model = eqx.combine(params, rest)
         value, gradient = loss_and_gradient(model, batch, skips, loss, run.activity)
         weight = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))
@@ -95,22 +90,8 @@ def _step(
         gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, of_penalty)
         return gradient, {"loss": value + run.weights * penalty}
 
-    descent = optimizer, params, state.optimizer, slope
-    params, optimizer_state, values = optimizer_step(*descent)
-    model = project(eqx.combine(params, rest))
-    is_finite = jnp.isfinite(jnp.stack([*values.values()])).all() & _is_finite(model)
-    new = jax.tree.map(
-        lambda a, b: jnp.where(is_finite, a, b) if eqx.is_array(a) else a,
-        State(model, optimizer_state),
-        state,
-    )
-    return new, values
-
-
-def _is_finite(model: PyTree) -> Array:
-    """Whether all that is trained is: a large step along a finite gradient can overflow."""
-    leaves = jax.tree.leaves(eqx.filter(model, trainable(model)))
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+    new, values = update(optimizer, state, slope)
+    return choose(is_good(values) & is_finite(new.model), new, state), values
 
 
 def _mean_weight(model: SequenceToSequence) -> Array:
