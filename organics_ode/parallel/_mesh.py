@@ -51,6 +51,11 @@ def check_mesh(mesh: Any) -> None:
         refuse("mesh", "hold a device of every process that trains", found)
 
 
+def is_alone(mesh: Mesh | None) -> bool:
+    """Whether this process is the only one of the mesh."""
+    return mesh is None or len(_processes(mesh)) == 1
+
+
 def is_writer(mesh: Mesh | None) -> bool:
     """Whether this process writes the files and shows the bar: one of all those of the mesh."""
     return mesh is None or _processes(mesh)[0] == jax.process_index()
@@ -63,7 +68,7 @@ def check_divides(name: str, must: str, size: int, mesh: Mesh) -> None:
 
 def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
     """Refuse a tree whose arrays differ between the processes of the mesh."""
-    if mesh is None or len(_processes(mesh)) == 1:
+    if is_alone(mesh):
         return
     leaves = [np.asarray(_data(leaf)) for leaf in jax.tree.leaves(tree) if _is_array(leaf)]
     digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves)).digest()
@@ -75,7 +80,7 @@ def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
 
 def on_any(flags: Sequence[bool], mesh: Mesh | None) -> tuple[bool, ...]:
     """Whether each flag is set on a process of the mesh: every one of them is told the same."""
-    if mesh is None or len(_processes(mesh)) == 1:
+    if is_alone(mesh):
         return tuple(flags)
     all_flags = multihost_utils.process_allgather(np.array(flags))
     return tuple(all_flags.any(axis=0).tolist())

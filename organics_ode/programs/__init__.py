@@ -3,9 +3,11 @@
 from ._closures import opened as opened
 from ._shared import (
     Shared as Shared,
+    arrived as arrived,
     compiled as compiled,
     equal_one as equal_one,
     jitted as jitted,
     shared as shared,
+    unawaited as unawaited,
 )
 from ._upstream import after as after

@@ -108,7 +108,7 @@ def fit(
     check_same("model", model, mesh)
     params = eqx.filter(model, trainable(model))
     rules = shared(without_decay(optimizer, params), loss, metric)
-    evaluate_every = validate_every or per_epoch or total
+    evaluate_every = total if validation is None else validate_every or per_epoch or total
     training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every)
     checkpoints = Checkpoints(
         checkpoint,
@@ -154,13 +154,14 @@ class _Single(AbstractTraining):
 
     def __post_init__(self) -> None:
         self._parts = split_batches(self.batches, self.mesh)
-        self._last: Any = None
+        self._drawn: dict[int, Batch] = {}
 
     def take(self, now: Progress) -> tuple[Progress, dict[str, Array]]:
-        self._last = self._parts(now.step)
+        batch = self._drawn[now.step] = self._parts(now.step)
+        self._drawn.pop(now.step - 2, None)
         if now.step == 0 and not isinstance(self.batches, Minibatches):
             check_labels(now.state.model, self._whole(0), self.loss, self.metric)
-        state, values = train_step(now.state, self._last, self.rules, self.mesh)
+        state, values = train_step(now.state, batch, self.rules, self.mesh)
         return now._replace(step=now.step + 1, state=state, previous=now.state.model), values
 
     def evaluate(self, now: Progress) -> dict[str, float] | None:
@@ -183,8 +184,8 @@ class _Single(AbstractTraining):
         return False
 
     def _whole(self, step: int) -> Batch:
-        """The batch of the step in flight, on no device in particular."""
-        return self._last if self.mesh is None else self.batches(step)
+        """The batch of one of the last two steps, on no device in particular."""
+        return self._drawn[step] if self.mesh is None else self.batches(step)
 
 
 def evaluate(

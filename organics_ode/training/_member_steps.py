@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from ..optimizers import State, begin, choose, is_finite, is_good
 from ..parallel import each_on_its_device, replicate
-from ..programs import Shared, compiled
+from ..programs import Shared, compiled, unawaited
 from ._batches import Batch, read_samples
 from ._checkpoints import Progress
 from ._history import History
@@ -60,7 +60,7 @@ def start_members(run: EnsembleRun, models: PyTree, hyperparameters: Any) -> Mem
     return eqx.filter_vmap(one)(models, hyperparameters)
 
 
-@compiled
+@unawaited
 def step_members(
     run: EnsembleRun, members: Member, batch: Batch
 ) -> tuple[Member, dict[str, Array]]:

@@ -16,7 +16,7 @@ from .._constraints import resolve
 from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
 from ..parallel import mean_over_devices
-from ..programs import Shared, compiled, shared
+from ..programs import Shared, compiled, shared, unawaited
 from ._batches import Batch, Minibatches, read_samples
 from ._losses import accuracy, check_classes, cross_entropy
 
@@ -77,7 +77,7 @@ def gradient_step(
     return update(optimizer, state, slope)
 
 
-@compiled
+@unawaited
 def train_step(
     state: State, batch: Batch, rules: Shared, mesh: Mesh | None = None
 ) -> tuple[State, dict[str, Array]]:

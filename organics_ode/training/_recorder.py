@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import refuse
+from ..programs import arrived
 from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
 from ._history import CannotWrite, History, were_good
@@ -64,7 +65,8 @@ class Recorder:
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
         """Record a training step; whether any of the models was good."""
-        numbers = {k: np.asarray(v).tolist() for k, v in named(values, self._metric).items()}
+        found = arrived(named(values, self._metric))
+        numbers = {name: value.tolist() for name, value in found.items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
         self._bar.update()

@@ -14,7 +14,7 @@ from ...facts import recurrent_weights
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, State, begin, choose, is_finite, is_good, update
 from ...parallel import each_on_its_device
-from ...programs import Shared, compiled
+from ...programs import Shared, compiled, unawaited
 from .._objective import Loss
 from ._closed_loop import answers, seen
 from ._run import loss_and_gradient
@@ -42,7 +42,7 @@ def start(rules: Shared, members: PyTree) -> State:
     return eqx.filter_vmap(lambda model: begin(optimizer, model))(members)
 
 
-@compiled
+@unawaited
 def train_round(
     run: Run, source: Source, state: State, skips: Skips, number: Any
 ) -> tuple[State, dict[str, Array]]:
