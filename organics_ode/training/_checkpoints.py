@@ -263,7 +263,9 @@ def _is_same(path: Path, other: Path) -> bool:
     return other.resolve() == path or (path.exists() and other.exists() and path.samefile(other))
 
 
-def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
+def check_intervals(
+    validate_every: int | None, checkpoint: str | os.PathLike | None, checkpoint_every: int | None
+) -> None:
     """Of the arguments of a training; a ValueError names the bad one."""
     if validate_every is not None:
         validate_every = check_positive_integer("validate_every", validate_every)

@@ -7,11 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from .._checks import common_dtype, refuse
 from .._constraints import trainable
 from ..optimizers import Always, is_optimizer
+from ..parallel import check_divides, check_mesh, check_same
 from ._batches import Batch
 
 
@@ -53,6 +55,15 @@ def as_members(models: Any) -> PyTree:
             found = f"`{name}` is {like[name]} in model 0 and {facts[name]} in model {i}"
             refuse("models", "be of one structure and differ in their arrays only", found)
     return stack(models)
+
+
+def check_devices(count: int, members: PyTree, mesh: Mesh | None) -> None:
+    """Refuse a mesh that can not take the members, or processes that have different ones."""
+    check_mesh(mesh)
+    if mesh is not None:
+        must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
+        check_divides("models", must, count, mesh)
+    check_same("models", members, mesh)
 
 
 def stack(trees: Sequence[PyTree]) -> PyTree:

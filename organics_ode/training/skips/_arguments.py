@@ -13,7 +13,7 @@ from ..._constraints import resolve
 from ...cells import Euler, TemporalSkip
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
-from ...optimizers import is_optimizer
+from ...optimizers import Optimizer, is_optimizer
 from .._losses import check_classes, cross_entropy, squared_error
 from .._members import as_members
 from .._objective import Loss
@@ -33,23 +33,24 @@ def read_models(models: Any) -> PyTree:
     return members
 
 
-def read_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The numbers, as ints and floats; what else there is, checked."""
-    numbers = {}
-    counts = ("rounds", "steps_per_round", "batch_size", "trials", "evaluate_every")
-    for name in (*counts, "checkpoint_every"):
-        numbers[name] = check_positive_integer(name, given[name])
-    for name in ("criterion", "burn_in", "activity", "weights"):
-        numbers[name] = read_number(name, given[name], 0.0)
-    schedule, optimizer, loss = given["schedule"], given["optimizer"], given["loss"]
+def read_counts(**counts: int) -> dict[str, int]:
+    return {name: check_positive_integer(name, value) for name, value in counts.items()}
+
+
+def read_sizes(**sizes: float) -> dict[str, float]:
+    return {name: read_number(name, value, 0.0) for name, value in sizes.items()}
+
+
+def check_rules(
+    schedule: SkipSchedule | None, optimizer: Optimizer, loss: Loss | None, key: PRNGKeyArray
+) -> None:
     if schedule is not None and not isinstance(schedule, SkipSchedule):
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     if loss is not None and not callable(loss):
         refuse("loss", "be a function or None", f"it is {loss!r}")
-    read_key("key", given["key"])
-    return numbers
+    read_key("key", key)
 
 
 def read_source(

@@ -13,19 +13,21 @@ from ..._constraints import trainable
 from ...cells import StateSkip
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, without_decay
-from ...parallel import check_divides, check_mesh, check_same, split
+from ...parallel import check_same, split
 from ...programs import shared
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
 from .._loop import AbstractTraining, run as run_training
-from .._members import unstack
+from .._members import check_devices, unstack
 from .._objective import Loss
 from ._arguments import (
+    check_rules,
     check_trials,
+    read_counts,
     read_loss,
     read_models,
-    read_options,
     read_restarts,
+    read_sizes,
     read_source,
 )
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
@@ -114,27 +116,24 @@ def fit_with_skips(
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
         tasks with long-term dependencies", NeurIPS 36 (2023).
     """
-    numbers = read_options(locals())
-    rounds, steps_per_round, batch_size, trials = (
-        numbers[name] for name in ("rounds", "steps_per_round", "batch_size", "trials")
+    check_rules(schedule, optimizer, loss, key)
+    counts = read_counts(
+        steps_per_round=steps_per_round, trials=trials, evaluate_every=evaluate_every
     )
-    evaluate_every, checkpoint_every = numbers["evaluate_every"], numbers["checkpoint_every"]
-    criterion, burn_in = numbers["criterion"], numbers["burn_in"]
-    activity, weights = numbers["activity"], numbers["weights"]
+    steps_per_round, trials, evaluate_every = counts.values()
+    sizes = read_sizes(criterion=criterion, activity=activity, weights=weights)
+    criterion, activity, weights = sizes.values()
+    rounds, batch_size, checkpoint_every = read_counts(
+        rounds=rounds, batch_size=batch_size, checkpoint_every=checkpoint_every
+    ).values()
+    (burn_in,) = read_sizes(burn_in=burn_in).values()
     members = read_models(models)
     source = read_source(models, task, burn_in, key, batch_size)
     loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
-    check_mesh(mesh)
-    if mesh is not None:
-        must = f"be as many as a multiple of the mesh's {mesh.size} devices"
-        check_divides("models", must, len(models), mesh)
-    check_same("models", members, mesh)
-    model = models[0]
-    descent = without_decay(optimizer, eqx.filter(model, trainable(model)))
-    rules = shared(descent, loss, restarts)
-    penalties = jnp.asarray(activity), jnp.asarray(weights)
-    run = Run(rules, *penalties, steps_per_round, trials, mesh)
-    state = start(rules, members)
+    check_devices(len(models), members, mesh)
+    params = eqx.filter(models[0], trainable(models[0]))
+    rules = shared(without_decay(optimizer, params), loss, restarts)
+    run = Run(rules, jnp.asarray(activity), jnp.asarray(weights), steps_per_round, trials, mesh)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every,
@@ -143,19 +142,16 @@ def fit_with_skips(
         schedule=schedule,
         optimizer=optimizer,
         loss=loss,
-        steps_per_round=steps_per_round,
-        trials=trials,
-        evaluate_every=evaluate_every,
-        criterion=criterion,
-        activity=activity,
-        weights=weights,
+        **counts,
+        **sizes,
     )
-    now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
+    now = Progress(0, start(rules, members), None, History([]))
+    now = checkpoints.resume(now, rounds, "rounds")
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     if now.step == 0:
         check_trials(models, source, loss)
-    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion)
     now = now._replace(state=split(now.state, mesh))
+    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion)
     return training.result(run_training(training, now, checkpoints, log, progress), "completed")
 
 
