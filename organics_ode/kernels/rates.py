@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._constraints import Frozen, resolve
-from ..cells import AbstractSkip, Euler, SkipBlock, skip_step
+from ..cells import AbstractSkip, Euler, SkipBlock, hold, skip_step
 from ..circuits import RateNetwork, obeys
 
 
@@ -29,10 +29,12 @@ class Carry(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """Which steps begin and which complete a block of skips; (time, batch)."""
+    """Which steps begin and which complete a block of skips, and which run before the end of their
+    trial, where the rates stay from then on, None for all; (time, batch)."""
 
     is_first: Bool[Array, "time batch"]
     is_last: Bool[Array, "time batch"]
+    runs: Bool[Array, "time batch"] | None = None
 
 
 class Mixing(NamedTuple):
@@ -91,7 +93,8 @@ class _Move(eqx.Module):
         anchor = jnp.where(is_first, r, anchor)
         slope = jnp.where(is_first, base - r, slope)
         new = skip_step(self.scheme, r, base, SkipBlock(anchor, slope, is_last, *mixing))
-        return Carry(new, anchor, slope)
+        runs = None if marks.runs is None else marks.runs[None]
+        return hold(runs, Carry(new, anchor, slope), carry)
 
 
 @jax.custom_vjp

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._constraints import resolve
+from ...cells import blank, running
 from ...models import SequenceToSequence
 from ._run import outputs
 from ._runners import Skips, advance, scan_runner
@@ -29,7 +30,7 @@ def seen(
     if not is_closed(task):
         return batch
     _, inputs = _play(task, model, trials, batch, skips)
-    return batch._replace(inputs=jnp.swapaxes(inputs, 0, 1))
+    return batch._replace(inputs=blank(running(batch.weights.T).T, jnp.swapaxes(inputs, 0, 1)))
 
 
 def answers(

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._constraints import resolve
-from ...cells import AbstractCell, AbstractSkip, Euler, TemporalSkip
+from ...cells import AbstractCell, AbstractSkip, Euler, TemporalSkip, hold
 from ...circuits import Noisy
 from ...kernels import rates
 from ...models import SequenceToSequence
 from ._trials import TrialBatch
+
+Runs = Bool[Array, "time batch"] | None
 
 
 class Skips(NamedTuple):
@@ -32,8 +34,11 @@ class AbstractRunner(eqx.Module):
         """The states at the start of the trials, after the burn-in."""
 
     @abstractmethod
-    def over_time(self, batch: TrialBatch) -> Any:
-        """What each step needs of the trials, time first."""
+    def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
+        """What each step needs of the trials, time first.
+
+        The state of a trial stays as it is from its first step that does not run; None: all do.
+        """
 
     @abstractmethod
     def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
@@ -81,8 +86,9 @@ class KernelRunner(AbstractRunner):
         before = batch.noise_before
         return rates.start(jax.lax.scan(step, r, before, length=batch.burn_in)[0])
 
-    def over_time(self, batch: TrialBatch) -> Any:
-        return batch.inputs, batch.noise, _marks(batch.starts, self.skips.length)
+    def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
+        marks = _marks(batch.starts, self.skips.length)
+        return batch.inputs, batch.noise, marks._replace(runs=runs)
 
     def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
         inputs, noise, marks = over_time
@@ -123,14 +129,17 @@ class ScanRunner(AbstractRunner):
         states = jax.lax.scan(step, states, batch.noise_before, length=batch.burn_in)[0]
         return jax.vmap(self.wrapped().at_rest)(states)
 
-    def over_time(self, batch: TrialBatch) -> Any:
-        return batch.inputs, batch.noise, batch.starts
+    def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
+        return batch.inputs, batch.noise, batch.starts, runs
 
     def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
         cell = self.wrapped()
 
+        def of_trial(state: Any, x: Array, eta: Any, restart: Array, runs: Any) -> Any:
+            return hold(runs, advance(cell, state, x, eta, restart), state)
+
         def step(states: Any, now: Any) -> tuple[Any, Array]:
-            states = jax.vmap(lambda *of_trial: advance(cell, *of_trial))(states, *now)
+            states = jax.vmap(of_trial)(states, *now)
             return states, states[0]
 
         state, responses = jax.lax.scan(step, state, over_time)
