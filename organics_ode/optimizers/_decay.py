@@ -27,7 +27,7 @@ _TINY = 1e-13  # rounding in float64, of a parameter of 1
 class _BlindOf(NamedTuple):
     make: Callable[[Any], Optimizer]
 
-    def __call__(self, hyperparameters: Any) -> Blind:
+    def __call__(self, hyperparameters: PyTree) -> Blind:
         return Blind(self.make(hyperparameters))
 
 
@@ -37,13 +37,15 @@ def without_decay(optimizer: Optimizer, params: PyTree) -> Optimizer:
 
 
 def each_without_decay(
-    make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: Any
+    make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: PyTree
 ) -> Callable[[Any], Optimizer]:
     """The same for a function of the hyperparameters, with those of all members, stacked."""
     return _BlindOf(make) if _must_be_blind(make, params, hyperparameters) else make
 
 
-def _must_be_blind(make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: Any) -> bool:
+def _must_be_blind(
+    make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: PyTree
+) -> bool:
     first, values = params, hyperparameters
     if hyperparameters is not None:
         first, values = jax.tree.map(lambda x: x[0], (params, hyperparameters))
@@ -61,7 +63,7 @@ def _must_be_blind(make: Callable[[Any], Optimizer], params: PyTree, hyperparame
 
 # It runs for a moment: compiled fast rather than for speed.
 @jitted(compiler_options={"xla_backend_optimization_level": 0})
-def _watch_all(maker: Shared, params: PyTree, hyperparameters: Any) -> tuple[Array, Array]:
+def _watch_all(maker: Shared, params: PyTree, hyperparameters: PyTree) -> tuple[Array, Array]:
     (make,) = maker.whole()
     if hyperparameters is None:
         return _watch(make(None), params)

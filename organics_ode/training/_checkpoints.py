@@ -115,7 +115,7 @@ class Checkpoints:
             return self._progress(*state, **rest, total=total)
 
     @contextlib.contextmanager
-    def held(self, step: int, total: int, log: Any) -> Iterator[None]:
+    def held(self, step: int, total: int, log: str | os.PathLike | None) -> Iterator[None]:
         """While it is entered, no other training writes this checkpoint (ValueError)."""
         if self.path is None or step == total:
             yield
@@ -183,7 +183,7 @@ class Checkpoints:
         resumed: list[int],
         log_start: int | None,
         total: int,
-        **checked: Any,
+        **checked: object,
     ) -> Progress:
         self.last = step
         resumed = [*resumed, step] if 0 < step < total else resumed
@@ -231,7 +231,13 @@ def _find(path: str, name: str) -> Any:
 
 
 def _read_rest(
-    *, step: Any, history: Any, resumed: Any, log_start: Any, library: Any, of: Any
+    *,
+    step: object,
+    history: object,
+    resumed: object,
+    log_start: object,
+    library: object,
+    of: object,
 ) -> dict[str, Fingerprint]:
     """What a training is of; `Unloadable` unless all else is of the kind that it is read as."""
     lists = resumed if type(resumed) is list else [None]
@@ -246,7 +252,7 @@ def _read_rest(
     return arguments
 
 
-def _is_fingerprint(value: Any) -> bool:
+def _is_fingerprint(value: object) -> bool:
     return isinstance(value, dict) and all(type(text) is str for text in value.values())
 
 

@@ -15,7 +15,7 @@ from .._constraints import trainable
 from ..optimizers import Optimizer, each_without_decay
 from ..parallel import check_same, replicate, split, split_batches
 from ..programs import shared
-from ._batches import Batch, Minibatches, count_steps, read_samples
+from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._history import EnsembleResult, History, were_good
 from ._loop import AbstractTraining, run as run_training
@@ -54,12 +54,12 @@ def ensemble(
     batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]],
     *,
     optimizer: Optimizer | MakesOptimizer,
-    hyperparameters: Any = None,
+    hyperparameters: PyTree = None,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     steps: int | None = None,
     epochs: int | None = None,
-    validation: Any = None,
+    validation: Samples | None = None,
     validate_every: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int | None = None,

@@ -19,7 +19,7 @@ from ..cells import Euler, RungeKutta, ShuOsher
 from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
 from ..parallel import check_mesh, check_same, replicate, split, split_batches
 from ..programs import Shared, shared
-from ._batches import Batch, Minibatches, count_steps, read_samples
+from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
 from ._history import FitResult, History, TrainingDiverged, were_good
 from ._loop import AbstractTraining, run
@@ -46,7 +46,7 @@ def fit(
     metric: Loss | None = accuracy,
     steps: int | None = None,
     epochs: int | None = None,
-    validation: Any = None,
+    validation: Samples | None = None,
     validate_every: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int | None = None,
@@ -190,7 +190,7 @@ class _Single(AbstractTraining):
 
 def evaluate(
     model: PyTree,
-    data: Any,
+    data: Samples,
     *,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
@@ -246,7 +246,7 @@ def _scores_on(
     return {name: sum(part[name] for part in sums) / count for name in sums[0]}
 
 
-def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
+def _check_arguments(model: PyTree, batches: object, optimizer: object) -> None:
     if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")

@@ -96,7 +96,7 @@ class History:
         return cls([record for record in (*records, from_line(last)) if record is not None])
 
 
-def _check_columns(columns: Any) -> None:
+def _check_columns(columns: object) -> None:
     """As `columns` makes them: of each kind as many records as the order has."""
     order, kinds = columns if isinstance(columns, Columns) else (None, None)
     is_order = isinstance(order, np.ndarray) and (order.dtype, order.ndim) == (np.uint8, 1)

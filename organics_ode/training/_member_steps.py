@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 from ..optimizers import State, begin, choose, is_finite, is_good
 from ..parallel import each_on_its_device, replicate
 from ..programs import Shared, compiled, unawaited
-from ._batches import Batch, read_samples
+from ._batches import Batch, Samples, read_samples
 from ._checkpoints import Progress
 from ._history import History
 from ._objective import gradient_step, mean_scores
@@ -42,17 +42,17 @@ def progress_of(step: int, members: Member, history: History, log: int | None = 
     return Progress(step, State(members.state.model, optimizer), members.good, history, log)
 
 
-def members_of(now: Progress, hyperparameters: Any) -> Member:
+def members_of(now: Progress, hyperparameters: PyTree) -> Member:
     optimizer, is_running, taken = now.state.optimizer
     state = State(now.state.model, optimizer)
     return Member(state, hyperparameters, now.previous, is_running, taken)
 
 
 @compiled
-def start_members(run: EnsembleRun, models: PyTree, hyperparameters: Any) -> Member:
+def start_members(run: EnsembleRun, models: PyTree, hyperparameters: PyTree) -> Member:
     make, _, _ = run.rules.whole()
 
-    def one(model: PyTree, values: Any) -> Member:
+    def one(model: PyTree, values: PyTree) -> Member:
         with jax.numpy_dtype_promotion("standard"):
             optimizer = make(values)
         return Member(begin(optimizer, model), values, model, jnp.array(True), jnp.array(0))
@@ -108,7 +108,7 @@ def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Arr
 
 
 def evaluate_members(
-    scored: Shared, members: Member, data: Any, mesh: Mesh | None
+    scored: Shared, members: Member, data: Samples, mesh: Mesh | None
 ) -> dict[str, list[float]]:
     samples = jax.tree.map(jnp.asarray, read_samples(data))
     scores = _scores(scored, members, replicate(samples, mesh), mesh)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, ArrayLike, Bool, PyTree
 
 from .._checks import refuse
 from .._constraints import resolve
@@ -17,7 +17,7 @@ from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
 from ..parallel import mean_over_devices
 from ..programs import Shared, compiled, shared, unawaited
-from ._batches import Batch, Minibatches, read_samples
+from ._batches import Batch, Minibatches, Samples, read_samples
 from ._losses import accuracy, check_classes, cross_entropy
 
 # What the record of a step holds besides the metric.
@@ -26,7 +26,7 @@ _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
 Loss = Callable[[Array, Any, Any], Array]
 
 
-def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
+def predict(model: PyTree, inputs: PyTree, mask: ArrayLike | None = None) -> Any:
     """A model of one sample applied to samples stacked along a leading axis.
 
     A model with an argument `mask` gets it. For others the inputs (batch, time, …) behind the last
@@ -44,7 +44,7 @@ def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
     return apply(inputs)
 
 
-def _takes_mask(function: Any) -> bool:
+def _takes_mask(function: Callable[..., Any]) -> bool:
     try:
         return "mask" in inspect.signature(function).parameters
     except (TypeError, ValueError):  # of a function that is not written in Python
@@ -61,7 +61,7 @@ def gradient_step(
 ) -> tuple[State, dict[str, Array]]:
     """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
 
-    def of_rows(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
+    def of_rows(shared: tuple[PyTree, PyTree], batch: Batch) -> tuple[PyTree, dict[str, Array]]:
         params, rest = shared
 
         def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
@@ -116,7 +116,7 @@ def check_metric(metric: Loss | None) -> None:
         refuse("metric", must, f"it is a function called `{name}`")
 
 
-def check_model(name: str, model: Any) -> None:
+def check_model(name: str, model: object) -> None:
     """Refuse what maps no inputs to outputs."""
     if not callable(model) or isinstance(model, type):
         must = "map the inputs of one sample to outputs, such as a `SequenceClassifier`"
@@ -124,7 +124,7 @@ def check_model(name: str, model: Any) -> None:
 
 
 def check_data(
-    model: PyTree, batches: Any, validation: Any, loss: Loss, metric: Loss | None
+    model: PyTree, batches: object, validation: Samples | None, loss: Loss, metric: Loss | None
 ) -> None:
     """Refuse masks and labels of data sets, which are known before the first step (host)."""
     if isinstance(batches, Minibatches):
@@ -187,7 +187,7 @@ def _scores(
     """The outputs for each sample, and their loss and metric."""
     outputs = predict(model, batch.inputs, batch.mask)
 
-    def score(outputs: Any, targets: Any, mask: Any) -> dict[str, Array]:
+    def score(outputs: PyTree, targets: PyTree, mask: Array | None) -> dict[str, Array]:
         values = {"loss": loss(outputs, targets, mask)}
         return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
 

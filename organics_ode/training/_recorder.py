@@ -19,7 +19,7 @@ from ..programs import arrived
 from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
 from ._history import CannotWrite, History, were_good
-from ._objective import named
+from ._objective import Loss, named
 
 
 class Recorder:
@@ -30,10 +30,10 @@ class Recorder:
 
     def __init__(
         self,
-        metric: Any,
-        batches: Any,
+        metric: Loss | None,
+        batches: object,
         total: int,
-        log: Any,
+        log: str | os.PathLike | None,
         progress: bool,
         now: Progress,
         unit: str,
@@ -93,9 +93,9 @@ class Recorder:
                 self.failed = error
 
 
-def _median(values: Any) -> float:
-    values = np.asarray(values)
-    finite = values[np.isfinite(values)]
+def _median(values: float | list[float]) -> float:
+    numbers = np.asarray(values)
+    finite = numbers[np.isfinite(numbers)]
     return float(np.median(finite)) if finite.size else math.nan
 
 

@@ -1,5 +1,6 @@
 """The arguments of `fit_with_skips`, read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -14,15 +15,16 @@ from ...cells import Euler, TemporalSkip
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, is_optimizer
+from .._batches import Task
 from .._losses import check_classes, cross_entropy, squared_error
 from .._members import as_members
 from .._objective import Loss
 from ._closed_loop import is_closed
 from ._schedule import SkipSchedule
-from ._trials import Restarts, Source
+from ._trials import Restarts, SkipTask, Source
 
 
-def read_models(models: Any) -> PyTree:
+def read_models(models: Sequence[PyTree]) -> PyTree:
     """The base networks as one tree."""
     members = as_members(models)
     if not isinstance(models[0], SequenceToSequence):
@@ -54,7 +56,7 @@ def check_rules(
 
 
 def read_source(
-    models: Any, task: Any, burn_in: float, key: PRNGKeyArray, batch_size: int
+    models: Sequence[PyTree], task: SkipTask, burn_in: float, key: PRNGKeyArray, batch_size: int
 ) -> Source:
     for name in ("sample", "score", "dt", "input_size"):
         if not hasattr(task, name):
@@ -72,7 +74,7 @@ def read_source(
     return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
 
 
-def _check_agent(model: Any, task: Any) -> None:
+def _check_agent(model: PyTree, task: Any) -> None:
     """A task that runs the model itself needs an answer to every one of its outputs."""
     if not callable(task.play):
         refuse("task", "have a function `play`", f"it is {task.play!r}")
@@ -83,19 +85,19 @@ def _check_agent(model: Any, task: Any) -> None:
         refuse("task", must, f"it has {size}")
 
 
-def _output_shape(model: Any) -> tuple[int, ...]:
+def _output_shape(model: PyTree) -> tuple[int, ...]:
     state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
     return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
 
 
-def check_trials(models: Any, source: Source, loss: Loss) -> None:
+def check_trials(models: Sequence[PyTree], source: Source, loss: Loss) -> None:
     """Refuse trials with labels that are no class of the models."""
     if loss is cross_entropy:
         _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
 
 
-def read_loss(loss: Loss | None, task: Any) -> Loss:
+def read_loss(loss: Loss | None, task: Task) -> Loss:
     """The one given, or the cross entropy where targets are classes, else the squared error."""
     if loss is not None:
         return loss
@@ -103,7 +105,7 @@ def read_loss(loss: Loss | None, task: Any) -> Loss:
     return cross_entropy if jnp.issubdtype(targets.dtype, jnp.integer) else squared_error
 
 
-def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
+def read_restarts(schedule: SkipSchedule | None, task: Task) -> Restarts | None:
     """Where the blocks of skips begin, checked."""
     if schedule is None or schedule.restarts is None:
         return None
@@ -115,12 +117,12 @@ def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
     return restarts
 
 
-def _trial_like(task: Any) -> Any:
+def _trial_like(task: Task) -> Any:
     """Shapes and dtypes of a trial."""
     return eqx.filter_eval_shape(task.sample, jax.random.key(0))
 
 
-def _noise(models: Any) -> tuple[int, float] | None:
+def _noise(models: Sequence[PyTree]) -> tuple[int, float] | None:
     """The size and the time constant of the models' noise; None where no unit has any."""
     cells = [model.cell for model in models]
     if not isinstance(cells[0], Euler) or not isinstance(cells[0].circuit, RateNetwork):

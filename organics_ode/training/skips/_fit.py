@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -32,12 +33,12 @@ from ._arguments import (
 )
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
-from ._trials import Source
+from ._trials import SkipTask, Source
 
 
 def fit_with_skips(
     models: Sequence[SequenceToSequence],
-    task: Any,
+    task: SkipTask,
     schedule: SkipSchedule | None = None,
     *,
     optimizer: Optimizer,
@@ -52,9 +53,9 @@ def fit_with_skips(
     loss: Loss | None = None,
     activity: float = 1e-5,
     weights: float = 1e-5,
-    checkpoint: Any = None,
+    checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int = 10,
-    log: Any = None,
+    log: str | os.PathLike | None = None,
     progress: bool = True,
     mesh: Mesh | None = None,
 ) -> SkipResult:
@@ -204,7 +205,7 @@ def _has_reached(history: History, criterion: float) -> bool:
     return trimmed_mean(last["validation_performance"]) >= criterion
 
 
-def trimmed_mean(values: Any) -> float:
+def trimmed_mean(values: Sequence[float] | np.ndarray) -> float:
     """The mean without the lowest and the highest tenth; NaN or an infinite value, of a model that
     diverged, is 0."""
     values = np.asarray(values, float)

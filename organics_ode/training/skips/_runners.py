@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..._constraints import resolve
 from ...cells import AbstractCell, AbstractSkip, Euler, TemporalSkip, hold
@@ -41,7 +41,7 @@ class AbstractRunner(eqx.Module):
         """
 
     @abstractmethod
-    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+    def block(self, state: PyTree, over_time: PyTree) -> tuple[Any, Float[Array, "n time batch"]]:
         """The states after some steps, and the response after each of them."""
 
 
@@ -79,7 +79,7 @@ class KernelRunner(AbstractRunner):
             rates.rates_per_step(self.cell),
         )
 
-        def step(r: Array, eta: Any) -> tuple[Array, None]:
+        def step(r: Array, eta: Array | None) -> tuple[Array, None]:
             noise = 0.0 if eta is None else network.noise.reshape(-1, 1) * eta.T
             return r + rate * (-r + network.f(network.W @ r + drive + noise)), None
 
@@ -90,7 +90,7 @@ class KernelRunner(AbstractRunner):
         marks = _marks(batch.starts, self.skips.length)
         return batch.inputs, batch.noise, marks._replace(runs=runs)
 
-    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+    def block(self, state: PyTree, over_time: PyTree) -> tuple[Any, Float[Array, "n time batch"]]:
         inputs, noise, marks = over_time
         scheme, length, beta = self.skips
         drive = self._drive(inputs, noise)
@@ -123,7 +123,7 @@ class ScanRunner(AbstractRunner):
         size = batch.weights.shape[1]
         states = jax.tree.map(lambda s: jnp.broadcast_to(s, (size, *s.shape)), state)
 
-        def step(states: Any, eta: Any) -> tuple[Any, None]:
+        def step(states: PyTree, eta: Array | None) -> tuple[Any, None]:
             return jax.vmap(cell.step)(states, _joined(batch.inputs_before, eta)), None
 
         states = jax.lax.scan(step, states, batch.noise_before, length=batch.burn_in)[0]
@@ -132,13 +132,15 @@ class ScanRunner(AbstractRunner):
     def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
         return batch.inputs, batch.noise, batch.starts, runs
 
-    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+    def block(self, state: PyTree, over_time: PyTree) -> tuple[Any, Float[Array, "n time batch"]]:
         cell = self.wrapped()
 
-        def of_trial(state: Any, x: Array, eta: Any, restart: Array, runs: Any) -> Any:
+        def of_trial(
+            state: PyTree, x: Array, eta: Array | None, restart: Array, runs: Array | None
+        ) -> Any:
             return hold(runs, advance(cell, state, x, eta, restart), state)
 
-        def step(states: Any, now: Any) -> tuple[Any, Array]:
+        def step(states: PyTree, now: PyTree) -> tuple[Any, Array]:
             states = jax.vmap(of_trial)(states, *now)
             return states, states[0]
 
@@ -150,7 +152,7 @@ class ScanRunner(AbstractRunner):
         return TemporalSkip(resolve(self.cell), *self.skips)
 
 
-def advance(cell: TemporalSkip, state: Any, x: Array, eta: Array | None, restart: Array) -> Any:
+def advance(cell: TemporalSkip, state: PyTree, x: Array, eta: Array | None, restart: Array) -> Any:
     """The state of one trial after a step; at a restart a block of skips begins anew."""
     state = state._replace(since=jnp.where(restart, 0, state.since))
     return cell.step(state, _joined(x, eta))
