@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import (
     as_times,
@@ -119,21 +119,8 @@ def simulate(
         if looks_ahead(method) and not is_backsolve:
             method = WithinSwitches(method)
     driven = Driven(circuit, inputs, last)
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(_field),
-        method,
-        times[0],
-        times[-1],
-        dt0,
-        state0,
-        args=driven,
-        # The extra save at the end tells where a run that failed had come to.
-        saveat=diffrax.SaveAt(ts=times, t1=True),
-        stepsize_controller=steps,
-        adjoint=gradients,
-        max_steps=max_steps,
-        throw=False,
-    )
+    how = {"stepsize_controller": steps, "adjoint": gradients, "max_steps": max_steps}
+    solution = _solve(driven, method, times, dt0, state0, **how)
     trajectory = read_solution(
         solution,
         ts,
@@ -142,6 +129,20 @@ def simulate(
         is_implicit=isinstance(method, diffrax.AbstractImplicitSolver),
     )
     return raise_failure(trajectory) if throw else trajectory
+
+
+def _solve(
+    driven: Driven,
+    solver: diffrax.AbstractSolver,
+    ts: Float[Array, " time"],
+    dt0: Array | None,
+    state0: PyTree,
+    **how: Any,
+) -> diffrax.Solution:
+    # The extra save at the end tells where a run that failed had come to.
+    saveat = diffrax.SaveAt(ts=ts, t1=True)
+    span = diffrax.ODETerm(_field), solver, ts[0], ts[-1], dt0, state0, driven
+    return diffrax.diffeqsolve(*span, saveat=saveat, throw=False, **how)
 
 
 def _field(t: Any, state: Any, args: Driven) -> Any:

@@ -27,7 +27,7 @@ _TINY = 1e-13  # rounding in float64, of a parameter of 1
 class _BlindOf(NamedTuple):
     make: Callable[[Any], Optimizer]
 
-    def __call__(self, hyperparameters: Any) -> Blind:
+    def __call__(self, hyperparameters: PyTree) -> Blind:
         return Blind(self.make(hyperparameters))
 
 
@@ -37,13 +37,15 @@ def without_decay(optimizer: Optimizer, params: PyTree) -> Optimizer:
 
 
 def each_without_decay(
-    make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: Any
+    make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: PyTree
 ) -> Callable[[Any], Optimizer]:
     """The same for a function of the hyperparameters, with those of all members, stacked."""
     return _BlindOf(make) if _must_be_blind(make, params, hyperparameters) else make
 
 
-def _must_be_blind(make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: Any) -> bool:
+def _must_be_blind(
+    make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: PyTree
+) -> bool:
     first, values = params, hyperparameters
     if hyperparameters is not None:
         first, values = jax.tree.map(lambda x: x[0], (params, hyperparameters))
@@ -61,7 +63,7 @@ def _must_be_blind(make: Callable[[Any], Optimizer], params: PyTree, hyperparame
 
 # It runs for a moment: compiled fast rather than for speed.
 @jitted(compiler_options={"xla_backend_optimization_level": 0})
-def _watch_all(maker: Shared, params: PyTree, hyperparameters: Any) -> tuple[Array, Array]:
+def _watch_all(maker: Shared, params: PyTree, hyperparameters: PyTree) -> tuple[Array, Array]:
     (make,) = maker.whole()
     if hyperparameters is None:
         return _watch(make(None), params)
@@ -89,12 +91,11 @@ def _refuse(params: PyTree) -> NoReturn:
 def _reads_scales(optimizer: Optimizer, params: PyTree) -> bool:
     """Whether an update has any use for the values of the scales, by its trace."""
     scales, rest = _scales(params), eqx.filter(params, weight_decay_mask(params))
-    searches = []
 
     def trace(scales: PyTree) -> Any:
         params = eqx.combine(scales, rest)
         gradient = jax.tree.map(jnp.ones_like, params)
-        return _along(optimizer, optimizer_start(optimizer, params), params, gradient, searches)
+        return _along(optimizer, optimizer_start(optimizer, params), params, gradient)
 
     try:
         jaxpr = jax.make_jaxpr(trace)(scales).jaxpr
@@ -103,17 +104,15 @@ def _reads_scales(optimizer: Optimizer, params: PyTree) -> bool:
         must = "have an update of (gradient, state, params) for the trained leaves of a model"
         refuse("optimizer", must, f"that of `{name}` raised {type(error).__name__}: {error}")
     read = {id(v) for eqn in jaxpr.eqns for v in eqn.invars} | {id(v) for v in jaxpr.outvars}
-    # A linesearch compiles for seconds, and decays nothing: it goes along the loss.
-    return not searches and any(id(v) in read for v in jaxpr.invars)
+    return any(id(v) in read for v in jaxpr.invars)
 
 
 def _along(
-    optimizer: Optimizer, state: PyTree, params: PyTree, gradient: PyTree, asked: list[bool]
+    optimizer: Optimizer, state: PyTree, params: PyTree, gradient: PyTree
 ) -> tuple[PyTree, PyTree]:
     """An update for a loss that is 0 here and has the same gradient everywhere."""
 
     def slope(there: PyTree) -> tuple[PyTree, dict[str, Array]]:
-        asked.append(True)
         rise = jax.tree.map(lambda g, p, q: jnp.sum(g * (q - p)), gradient, params, there)
         return gradient, {"loss": jnp.sum(jnp.stack(jax.tree.leaves(rise)))}
 
@@ -143,7 +142,7 @@ def _watch(optimizer: Optimizer, params: PyTree) -> tuple[Bool[Array, ""], Bool[
 
     def one(state: PyTree, time: Array, wanders: Array, is_blind: Array, is_driven: Array) -> Any:
         gradient = with_scales(noise, lambda g: jnp.where(is_driven, g, 0.0))
-        return _along(optimizer, state, seen(time, wanders, is_blind), gradient, [])
+        return _along(optimizer, state, seen(time, wanders, is_blind), gradient)
 
     def judge(states: PyTree, time: Array) -> tuple[PyTree, tuple[Array, Array]]:
         step = jax.vmap(one, in_axes=(0, None, 0, 0, 0))

@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 from .._constraints import weight_decay_mask
 
@@ -26,7 +26,7 @@ class Optimizer(Protocol):
     def update(self) -> Callable[..., Any]: ...
 
 
-def is_optimizer(value: Any) -> bool:
+def is_optimizer(value: object) -> TypeGuard[Optimizer]:
     """Whether it is one, and not a class or a function that makes one."""
     methods = (getattr(value, name, None) for name in ("init", "update"))
     return not isinstance(value, type) and all(map(callable, methods))
@@ -70,12 +70,15 @@ class Always(NamedTuple):
 
     optimizer: Optimizer
 
-    def __call__(self, hyperparameters: Any) -> Optimizer:
+    def __call__(self, hyperparameters: PyTree) -> Optimizer:
         return self.optimizer
 
 
 class Blind(NamedTuple):
-    """An optimizer that is shown 0 in place of the parameters that weight decay may not touch."""
+    """An optimizer that is shown 0 in place of the parameters that weight decay may not touch.
+
+    Where it looks elsewhere, as a linesearch does, their true values are added again.
+    """
 
     optimizer: Optimizer
 
@@ -83,10 +86,23 @@ class Blind(NamedTuple):
         return self.optimizer.init(params)
 
     def update(
-        self, gradient: PyTree, state: PyTree, params: PyTree, *, grad_fn: Any = None, **usual: Any
+        self,
+        gradient: PyTree,
+        state: PyTree,
+        params: PyTree,
+        *,
+        value_fn: Callable[[PyTree], Array],
+        grad_fn: Callable[[PyTree, Any], PyTree],
+        **usual: PyTree,
     ) -> tuple[PyTree, PyTree]:
-        asked = _asked(self.optimizer.update, usual, {"grad_fn": grad_fn})
         seen = with_scales(params, jnp.zeros_like)
+        hidden = jax.tree.map(jnp.subtract, params, seen)
+
+        def moved(function: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda there, *rest: function(jax.tree.map(jnp.add, there, hidden), *rest)
+
+        usual |= {"value_fn": moved(value_fn)}
+        asked = _asked(self.optimizer.update, usual, {"grad_fn": moved(grad_fn)})
         return self.optimizer.update(gradient, state, seen, **asked)
 
 
@@ -119,7 +135,7 @@ def _loss_of(slope: Slope) -> Callable[[PyTree], Array]:
     return loss
 
 
-def _like(new: Any, old: Any) -> Array:
+def _like(new: ArrayLike, old: Array) -> Array:
     new = jnp.asarray(new)
     if new.shape != old.shape:  # it would be broadcast without a word
         raise ValueError(
@@ -128,7 +144,7 @@ def _like(new: Any, old: Any) -> Array:
     return new if new.dtype == old.dtype else new.astype(old.dtype)
 
 
-def _strong(leaf: Any) -> Array:
+def _strong(leaf: ArrayLike) -> Array:
     """An array whose dtype is not up for promotion, as that of a Python number would be."""
     leaf = jnp.asarray(leaf)
     is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

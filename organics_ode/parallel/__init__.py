@@ -7,6 +7,7 @@ from ._mesh import (
     check_same as check_same,
     device_mesh as device_mesh,
     gather as gather,
+    is_alone as is_alone,
     is_writer as is_writer,
     on_any as on_any,
     replicate as replicate,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from .._checks import refuse, shown
 
@@ -34,7 +34,7 @@ def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     return Mesh(np.array(chosen), ("devices",), axis_types=(AxisType.Auto,))
 
 
-def check_mesh(mesh: Any) -> None:
+def check_mesh(mesh: object) -> None:
     if mesh is None:
         return
     if not isinstance(mesh, Mesh):
@@ -51,6 +51,11 @@ def check_mesh(mesh: Any) -> None:
         refuse("mesh", "hold a device of every process that trains", found)
 
 
+def is_alone(mesh: Mesh | None) -> bool:
+    """Whether this process is the only one of the mesh."""
+    return mesh is None or len(_processes(mesh)) == 1
+
+
 def is_writer(mesh: Mesh | None) -> bool:
     """Whether this process writes the files and shows the bar: one of all those of the mesh."""
     return mesh is None or _processes(mesh)[0] == jax.process_index()
@@ -63,7 +68,7 @@ def check_divides(name: str, must: str, size: int, mesh: Mesh) -> None:
 
 def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
     """Refuse a tree whose arrays differ between the processes of the mesh."""
-    if mesh is None or len(_processes(mesh)) == 1:
+    if is_alone(mesh):
         return
     leaves = [np.asarray(_data(leaf)) for leaf in jax.tree.leaves(tree) if _is_array(leaf)]
     digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves)).digest()
@@ -75,7 +80,7 @@ def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
 
 def on_any(flags: Sequence[bool], mesh: Mesh | None) -> tuple[bool, ...]:
     """Whether each flag is set on a process of the mesh: every one of them is told the same."""
-    if mesh is None or len(_processes(mesh)) == 1:
+    if is_alone(mesh):
         return tuple(flags)
     all_flags = multihost_utils.process_allgather(np.array(flags))
     return tuple(all_flags.any(axis=0).tolist())
@@ -94,7 +99,7 @@ def split(tree: PyTree, mesh: Mesh | None) -> PyTree:
 def bring_home(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """Replicated arrays as arrays of this process alone, tied to no device."""
 
-    def home(leaf: Any) -> Any:
+    def home(leaf: PyTree) -> Any:
         if not isinstance(leaf, jax.Array):
             return leaf
         return _as(leaf, jnp.asarray(np.asarray(_data(leaf))))
@@ -169,7 +174,7 @@ def _place_rows(tree: PyTree, own: np.ndarray, size: int, mesh: Mesh) -> PyTree:
     sharding = NamedSharding(mesh, along(mesh))
     slices = _own_slices(size, mesh)
 
-    def place(leaf: Any) -> jax.Array:
+    def place(leaf: PyTree) -> jax.Array:
         first = {device: np.searchsorted(own, rows.start) for device, rows in slices.items()}
         per_device = size // mesh.size
         parts = [jax.device_put(leaf[i : i + per_device], device) for device, i in first.items()]
@@ -182,7 +187,7 @@ def _place_rows(tree: PyTree, own: np.ndarray, size: int, mesh: Mesh) -> PyTree:
 def _place(tree: PyTree, mesh: Mesh, spec: PartitionSpec) -> PyTree:
     sharding = NamedSharding(mesh, spec)
 
-    def place(leaf: Any) -> Any:
+    def place(leaf: PyTree) -> Any:
         if not _is_array(leaf) or getattr(leaf, "sharding", None) == sharding:
             return leaf
         if len(_processes(mesh)) == 1:
@@ -194,20 +199,20 @@ def _place(tree: PyTree, mesh: Mesh, spec: PartitionSpec) -> PyTree:
     return jax.tree.map(place, tree)
 
 
-def _is_array(leaf: Any) -> bool:
+def _is_array(leaf: object) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray | np.generic)
 
 
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+def _is_key(leaf: object) -> TypeGuard[Array]:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _data(leaf: Any) -> Any:
+def _data(leaf: Array | np.ndarray | np.generic) -> Any:
     """Plain numbers; of a PRNG key its words."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _as(leaf: Any, data: jax.Array) -> jax.Array:
+def _as(leaf: Array | np.ndarray | np.generic, data: jax.Array) -> jax.Array:
     """Plain numbers as what `leaf` is."""
     impl = jax.random.key_impl(leaf) if _is_key(leaf) else None
     return data if impl is None else jax.random.wrap_key_data(data, impl=impl)

@@ -50,7 +50,12 @@ def each_on_its_device(
     return _mapped(each, mesh, (rows, whole if is_shared else rows), (rows, whole))
 
 
-def _mapped(function: Any, mesh: Mesh, in_specs: Any, out_specs: Any = PartitionSpec()) -> Any:
+def _mapped(
+    function: Callable[..., PyTree],
+    mesh: Mesh,
+    in_specs: PyTree,
+    out_specs: PyTree = PartitionSpec(),
+) -> Any:
     """`jax.shard_map` for trees that hold more than arrays."""
 
     def mapped(*trees: PyTree) -> PyTree:

@@ -6,10 +6,12 @@ from ._memory import device_memory as device_memory
 from ._precision import in_full_precision as in_full_precision
 from ._shared import (
     Shared as Shared,
+    arrived as arrived,
     compiled as compiled,
     equal_one as equal_one,
     jitted as jitted,
     shared as shared,
+    unawaited as unawaited,
 )
 from ._upstream import (
     after as after,

@@ -4,7 +4,9 @@ JAX keeps what it compiled for a function by the function's identity, and optax 
 every call. Here they are taken apart, and what is equal in code and numbers is one thing.
 """
 
-from collections.abc import Callable
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -39,8 +41,7 @@ class Shared(eqx.Module):
 
     def whole(self) -> Any:
         """The functions again, as many as were given."""
-        data = iter(self.data)
-        leaves = [next(data) if leaf is _DATA else leaf for leaf in self.structure.leaves]
+        leaves = _filled(self.structure.leaves, self.data)
         return closed(jax.tree.unflatten(self.structure.treedef, leaves))
 
 
@@ -65,6 +66,80 @@ def compiled(function: Callable[..., Any]) -> Any:
     """`equinox.filter_jit`, for functions of what is `Shared`: only so many programs are kept."""
     _programs.append(eqx.filter_jit(function))
     return _programs[-1]
+
+
+def unawaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `compiled`, but a call returns while the device computes; `equinox.filter_jit` waits.
+
+    What fails on the device fails where `arrived` reads the results.
+    """
+
+    def program(data: list[Any], rest: _Rest) -> tuple[list[Any], _Rest]:
+        return _parted(function(*_joined(data, rest)))
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        try:
+            return _joined(*jitted(*_parted(args)))
+        except _FAILURES as error:
+            if _is_equinox(error):
+                awaited(*args)
+            raise
+
+    awaited = compiled(function)
+    program.__name__ = function.__name__
+    jitted = jax.jit(program)
+    _programs.append(jitted)
+    return call
+
+
+def arrived(values: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a program that was not waited for, as numpy's (host)."""
+    try:
+        return {name: np.asarray(value) for name, value in values.items()}
+    except _FAILURES as error:
+        if _is_equinox(error):
+            _awaited(values)
+        raise
+
+
+# As `equinox.filter_jit` sees them, which alone says in plain words what `equinox.error_if` found.
+_FAILURES = (jax.errors.JaxRuntimeError, ValueError)
+
+
+def _is_equinox(error: Exception) -> bool:
+    return "_EquinoxRuntimeError: " in str(error)
+
+
+@eqx.filter_jit
+def _awaited(values: Any) -> Any:
+    return values
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class _Rest:
+    """A tree without its arrays."""
+
+    treedef: Any
+    leaves: tuple[Any, ...]
+
+
+def _parted(tree: Any) -> tuple[list[Any], _Rest]:
+    leaves, treedef = jax.tree.flatten(tree)
+    is_data = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
+    data = [leaf for leaf, is_array in zip(leaves, is_data, strict=True) if is_array]
+    rest = [_DATA if is_array else leaf for leaf, is_array in zip(leaves, is_data, strict=True)]
+    return data, _Rest(treedef, tuple(rest))
+
+
+def _joined(data: list[Any], rest: _Rest) -> Any:
+    return jax.tree.unflatten(rest.treedef, _filled(rest.leaves, data))
+
+
+def _filled(leaves: Sequence[Any], data: list[Any]) -> list[Any]:
+    arrays = iter(data)
+    return [next(arrays) if leaf is _DATA else leaf for leaf in leaves]
 
 
 def jitted(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -1,14 +1,35 @@
 """Batches as pure functions of the step number, so that resuming needs only the step."""
 
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
 from .._checks import check_positive_integer, read_key, refuse, shown
 from ..cells import check_mask
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What has `inputs` and `targets`, each with a leading axis, and maybe a `mask`."""
+
+    @property
+    def inputs(self) -> Any: ...
+
+    @property
+    def targets(self) -> Any: ...
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What has `sample(key)`, a trial with `inputs`, `targets` and `mask`."""
+
+    @property
+    def sample(self) -> Callable[..., Any]: ...
 
 
 class Batch(NamedTuple):
@@ -43,11 +64,18 @@ class Minibatches(eqx.Module):
     def part(self, step: int, rows: np.ndarray) -> Batch:
         """Only these rows of the batch: what one of several processes needs."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        # Seeded by (key, epoch): the order of an epoch depends on nothing that ran before it.
-        order = np.random.default_rng((*self.seed, epoch)).permutation(len(self.inputs))
-        chosen = order[position * self.size : (position + 1) * self.size][rows]
+        chosen = _order(self.seed, epoch, len(self.inputs))[
+            position * self.size : (position + 1) * self.size
+        ][rows]
         mask = None if self.mask is None else self.mask[chosen]
         return Batch(self.inputs[chosen], self.targets[chosen], mask)
+
+
+# Kept for all steps of an epoch; as many as the members of an ensemble with batches of their own.
+@functools.lru_cache(maxsize=64)
+def _order(seed: tuple[int, ...], epoch: int, count: int) -> np.ndarray:
+    """The samples as an epoch takes them, which depends on nothing that ran before it."""
+    return np.random.default_rng((*seed, epoch)).permutation(count)
 
 
 class Trials(eqx.Module):
@@ -66,12 +94,12 @@ class Trials(eqx.Module):
 
 
 @eqx.filter_jit
-def _sample(task: Any, size: int, key: PRNGKeyArray, rows: Any) -> Batch:
+def _sample(task: Task, size: int, key: PRNGKeyArray, rows: Array | np.ndarray) -> Batch:
     trials = jax.vmap(task.sample)(jax.random.split(key, size)[rows])
     return Batch(trials.inputs, trials.targets, trials.mask)
 
 
-def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
+def minibatches(split: Samples, size: int, *, key: PRNGKeyArray) -> Minibatches:
     """Shuffled batches of a data set, as a function of the step number (host).
 
     Args:
@@ -107,7 +135,7 @@ def minibatches(split: Any, size: int, *, key: PRNGKeyArray) -> Minibatches:
     return Minibatches(inputs, targets, size, tuple(int(word) for word in seed), mask)
 
 
-def read_samples(data: Any, name: str = "data") -> Batch:
+def read_samples(data: Samples, name: str = "data") -> Batch:
     """The samples to evaluate on: a split of a data set or a `Batch`, its mask checked."""
     if not (hasattr(data, "inputs") and hasattr(data, "targets")):
         refuse(name, "have `inputs` and `targets`", f"it is {shown(data)}")
@@ -119,7 +147,7 @@ def read_samples(data: Any, name: str = "data") -> Batch:
     return samples
 
 
-def check_masks(mask: Any, inputs: Any, targets: Any) -> None:
+def check_masks(mask: ArrayLike, inputs: ArrayLike, targets: PyTree) -> None:
     """Refuse masks that do not fit the samples, or that select nothing of one."""
     times = {np.shape(x)[:2] for x in (inputs, *jax.tree.leaves(targets)) if np.ndim(x) > 1}
     if np.ndim(mask) != 2 or np.shape(mask) not in times:
@@ -144,7 +172,7 @@ def _check_finite(name: str, values: np.ndarray, counts: np.ndarray | None) -> N
         refuse("split", f"hold finite {name}{where}", "some are NaN or infinite")
 
 
-def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
+def trials(task: Task, size: int, *, key: PRNGKeyArray) -> Trials:
     """Batches of fresh trials, as a function of the step number.
 
     Args:
@@ -165,7 +193,7 @@ def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
     return Trials(task, size, key)
 
 
-def count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
+def count_steps(batches: Callable[[int], Batch], steps: int | None, epochs: int | None) -> int:
     """How many steps a training takes, given as one of the two."""
     if (steps is None) == (epochs is None):
         raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
@@ -173,6 +201,7 @@ def count_steps(batches: Any, steps: int | None, epochs: int | None) -> int:
         steps = check_positive_integer("steps", steps)
         return steps
     epochs = check_positive_integer("epochs", epochs)
-    if not hasattr(batches, "steps_per_epoch"):
+    per_epoch = getattr(batches, "steps_per_epoch", None)
+    if per_epoch is None:
         refuse("epochs", "be used with a data set", "trials never end; give `steps`")
-    return epochs * batches.steps_per_epoch
+    return epochs * per_epoch

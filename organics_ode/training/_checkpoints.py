@@ -13,6 +13,7 @@ import jax
 from jaxtyping import PyTree
 
 from .._checks import check_positive_integer, refuse
+from ..optimizers import State
 from ..storage import (
     Unloadable,
     differences,
@@ -31,7 +32,6 @@ from ..storage import (
 )
 from ._fingerprint import Fingerprint, changes, describe
 from ._history import CannotWrite, Columns, History
-from ._objective import State
 
 _STATE = ("model", "optimizer", "previous")
 STEPS_PER_CHECKPOINT = 100  # where there are no epochs
@@ -39,7 +39,7 @@ _BYTES_PER_RECORD = 80  # ten numbers
 
 
 class Progress(NamedTuple):
-    """A training after `step` steps; `previous` is the last model whose loss is known."""
+    """A training after `step` steps; `previous` is its last model that was good on its batch."""
 
     step: int
     state: State
@@ -115,7 +115,7 @@ class Checkpoints:
             return self._progress(*state, **rest, total=total)
 
     @contextlib.contextmanager
-    def held(self, step: int, total: int, log: Any) -> Iterator[None]:
+    def held(self, step: int, total: int, log: str | os.PathLike | None) -> Iterator[None]:
         """While it is entered, no other training writes this checkpoint (ValueError)."""
         if self.path is None or step == total:
             yield
@@ -183,7 +183,7 @@ class Checkpoints:
         resumed: list[int],
         log_start: int | None,
         total: int,
-        **checked: Any,
+        **checked: object,
     ) -> Progress:
         self.last = step
         resumed = [*resumed, step] if 0 < step < total else resumed
@@ -231,7 +231,13 @@ def _find(path: str, name: str) -> Any:
 
 
 def _read_rest(
-    *, step: Any, history: Any, resumed: Any, log_start: Any, library: Any, of: Any
+    *,
+    step: object,
+    history: object,
+    resumed: object,
+    log_start: object,
+    library: object,
+    of: object,
 ) -> dict[str, Fingerprint]:
     """What a training is of; `Unloadable` unless all else is of the kind that it is read as."""
     lists = resumed if type(resumed) is list else [None]
@@ -246,7 +252,7 @@ def _read_rest(
     return arguments
 
 
-def _is_fingerprint(value: Any) -> bool:
+def _is_fingerprint(value: object) -> bool:
     return isinstance(value, dict) and all(type(text) is str for text in value.values())
 
 
@@ -263,7 +269,9 @@ def _is_same(path: Path, other: Path) -> bool:
     return other.resolve() == path or (path.exists() and other.exists() and path.samefile(other))
 
 
-def check_intervals(validate_every: Any, checkpoint: Any, checkpoint_every: Any) -> None:
+def check_intervals(
+    validate_every: int | None, checkpoint: str | os.PathLike | None, checkpoint_every: int | None
+) -> None:
     """Of the arguments of a training; a ValueError names the bad one."""
     if validate_every is not None:
         validate_every = check_positive_integer("validate_every", validate_every)

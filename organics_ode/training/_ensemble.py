@@ -7,25 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import equinox as eqx
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from .._constraints import trainable
 from ..optimizers import Optimizer, each_without_decay
-from ..parallel import (
-    check_divides,
-    check_mesh,
-    check_same,
-    replicate,
-    split,
-    split_batches,
-)
+from ..parallel import check_same, replicate, split, split_batches
 from ..programs import shared
-from ._batches import Batch, Minibatches, count_steps, read_samples
+from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
-from ._history import EnsembleResult, History
+from ._history import EnsembleResult, History, were_good
 from ._loop import AbstractTraining, run as run_training
 from ._losses import accuracy, cross_entropy
 from ._member_steps import (
@@ -37,7 +29,14 @@ from ._member_steps import (
     start_members,
     step_members,
 )
-from ._members import as_members, read_batches, read_hyperparameters, read_optimizer, unstack
+from ._members import (
+    as_members,
+    check_devices,
+    read_batches,
+    read_hyperparameters,
+    read_optimizer,
+    unstack,
+)
 from ._objective import (
     Loss,
     check_data,
@@ -55,12 +54,12 @@ def ensemble(
     batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]],
     *,
     optimizer: Optimizer | MakesOptimizer,
-    hyperparameters: Any = None,
+    hyperparameters: PyTree = None,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     steps: int | None = None,
     epochs: int | None = None,
-    validation: Any = None,
+    validation: Samples | None = None,
     validate_every: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int | None = None,
@@ -99,10 +98,7 @@ def ensemble(
     """
     members = as_members(models)
     check_metric(metric)
-    check_mesh(mesh)
-    if mesh is not None:
-        must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
-        check_divides("models", must, len(models), mesh)
+    check_devices(len(models), members, mesh)
     make_optimizer = read_optimizer(optimizer, hyperparameters)
     values = read_hyperparameters(hyperparameters, members, len(models))
     data, is_shared = read_batches(batches, len(models))
@@ -111,10 +107,8 @@ def ensemble(
     if validation is not None:
         read_samples(validation, "validation")
     per_epoch = getattr(data, "steps_per_epoch", None)
-    check_same("models", members, mesh)
-    params = eqx.filter(members, trainable(members))
-    if hyperparameters is None:
-        params = jax.tree.map(lambda x: x[0], params)
+    trained = members if hyperparameters is not None else models[0]
+    params = eqx.filter(trained, trainable(trained))
     descent = each_without_decay(make_optimizer, params, values)
     run = EnsembleRun(shared(descent, loss, metric), mesh, is_shared)
     checkpoints = Checkpoints(
@@ -129,15 +123,14 @@ def ensemble(
         validation=validation,
         validate_every=validate_every,
     )
-    now = checkpoints.resume(
-        progress_of(0, start_members(run, members, values), History([])), total
-    )
+    first = progress_of(0, start_members(run, members, values), History([]))
+    now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     every_data = [data] if is_shared else list(data.members)
     for each in every_data:
         check_data(models[0], each, validation, loss, metric)
     state, previous, values = split((now.state, now.previous, values), mesh)
-    evaluate_every = validate_every or per_epoch or total
+    evaluate_every = total if validation is None else validate_every or per_epoch or total
     training = _Together(
         data, every_data, models[0], values, validation, loss, metric, run, total, evaluate_every
     )
@@ -196,11 +189,9 @@ class _Together(AbstractTraining):
 
 
 def _have_all_diverged(history: History) -> bool:
-    """Whether no member was finite in the last step; a diverged one has NaN from then on."""
+    """Whether no member was good at the last step; a diverged one has NaN from then on."""
     last = next((r for r in reversed(history.records) if "loss" in r), None)
-    if last is None:
-        return False
-    return not np.any(np.isfinite(last["loss"]) & np.isfinite(last["gradient_norm"]))
+    return last is not None and not were_good(last).any()
 
 
 def _finish(now: Progress, ended: str) -> EnsembleResult:

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ..storage import is_allowed, saved_name
 
@@ -24,7 +24,7 @@ _ROOT = "itself"
 Fingerprint = dict[str, str]
 
 
-def fingerprint(value: Any, *, mutable: bool = True) -> Fingerprint:
+def fingerprint(value: object, *, mutable: bool = True) -> Fingerprint:
     """Path ↦ text over numbers, arrays (by checksum) and functions with what they close over.
 
     Functions are entered: the learning rate of an optax transformation is in a closure. Without
@@ -43,7 +43,7 @@ def summary(model: PyTree) -> Fingerprint:
     return {jax.tree_util.keystr(path).removeprefix("."): _moments(leaf) for path, leaf in leaves}
 
 
-def describe(*, model: PyTree, batches: Any, **others: Any) -> dict[str, Fingerprint]:
+def describe(*, model: PyTree, batches: object, **others: object) -> dict[str, Fingerprint]:
     """What a training is of, by argument of `fit`."""
     of = {"model": summary(model)}
     # Of a function of the user's, lists and dicts may be its scratch paper.
@@ -94,12 +94,12 @@ def _number(text: str) -> int | float | None:
     return None
 
 
-def _moments(array: Any) -> str:
+def _moments(array: Array | np.ndarray) -> str:
     x = np.asarray(array).astype(complex if np.iscomplexobj(array) else float)
     return f"mean {np.mean(x):.4g}, root mean square {np.sqrt(np.mean(np.abs(x) ** 2)):.4g}"
 
 
-def _walk(path: str, value: Any, mutable: bool, seen: set[int]) -> Iterator[tuple[str, str]]:
+def _walk(path: str, value: object, mutable: bool, seen: set[int]) -> Iterator[tuple[str, str]]:
     label = path.removeprefix(".") or _ROOT
     if isinstance(value, jax.Array | np.ndarray):
         yield label, _checksum(value)
@@ -112,7 +112,7 @@ def _walk(path: str, value: Any, mutable: bool, seen: set[int]) -> Iterator[tupl
             yield from _walk(path + key, part, mutable, seen)
 
 
-def _checksum(array: Any) -> str:
+def _checksum(array: Array | np.ndarray) -> str:
     is_key = jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
     values = np.asarray(jax.random.key_data(array) if is_key else array)
     what = f"{array.dtype}{list(array.shape)}"
@@ -134,11 +134,11 @@ def _name(value: Any) -> str:
     return f"{named.__qualname__} with {numbers}" if numbers else named.__qualname__
 
 
-def _constants(value: Any) -> tuple[Any, ...]:
+def _constants(value: object) -> tuple[Any, ...]:
     return value.__code__.co_consts if isinstance(value, types.FunctionType) else ()
 
 
-def _is_known(value: Any) -> bool:
+def _is_known(value: object) -> bool:
     """A function at the top level of a library, whose name says it all."""
     name = getattr(value, "__qualname__", "<locals>")
     is_bound = isinstance(value, types.MethodType)  # to an object, which its name does not say
@@ -175,12 +175,12 @@ def _parts(value: Any, mutable: bool) -> Iterator[tuple[str, Any]]:
             yield from ((f".{name}", part) for name, part in vars(value).items())
 
 
-def _is_settled(value: Any) -> bool:
+def _is_settled(value: object) -> bool:
     """Whether it is an object of a library, whose attributes only the library itself changes."""
     return type(value).__module__.partition(".")[0] in ("optax", "organics_ode")
 
 
-def _closure(function: Any) -> Iterator[tuple[str, Any]]:
+def _closure(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f".{name}", cell.cell_contents

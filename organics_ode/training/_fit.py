@@ -16,17 +16,16 @@ from jaxtyping import Array, PyTree
 from .._checks import check_positive_integer, refuse
 from .._constraints import trainable
 from ..cells import Euler, RungeKutta, ShuOsher
-from ..optimizers import Optimizer, is_optimizer, optimizer_start, without_decay
+from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
 from ..parallel import check_mesh, check_same, replicate, split, split_batches
 from ..programs import Shared, shared
-from ._batches import Batch, Minibatches, count_steps, read_samples
+from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
-from ._history import FitResult, History, TrainingDiverged
+from ._history import FitResult, History, TrainingDiverged, were_good
 from ._loop import AbstractTraining, run
 from ._losses import accuracy, cross_entropy
 from ._objective import (
     Loss,
-    State,
     check_data,
     check_labels,
     check_metric,
@@ -47,7 +46,7 @@ def fit(
     metric: Loss | None = accuracy,
     steps: int | None = None,
     epochs: int | None = None,
-    validation: Any = None,
+    validation: Samples | None = None,
     validate_every: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int | None = None,
@@ -82,7 +81,8 @@ def fit(
         log: a file the history is appended to as JSON lines, record by record.
         progress: show a bar with loss, metric and the time left.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
-            so. Its model is the last one with finite loss and gradient either way.
+            so. Its model is the last good one either way: the last whose loss and gradient were
+            finite on their batch.
         mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
             those of several processes, every process calls `fit` alike and the first one writes.
 
@@ -95,7 +95,7 @@ def fit(
         TrainingDiverged: the loss, its gradient or an update is no longer finite.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
-            `result` so far.
+            `result` so far, with the last good model.
     """
     _check_arguments(model, batches, optimizer)
     check_metric(metric)
@@ -108,7 +108,7 @@ def fit(
     check_same("model", model, mesh)
     params = eqx.filter(model, trainable(model))
     rules = shared(without_decay(optimizer, params), loss, metric)
-    evaluate_every = validate_every or per_epoch or total
+    evaluate_every = total if validation is None else validate_every or per_epoch or total
     training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every)
     checkpoints = Checkpoints(
         checkpoint,
@@ -121,21 +121,21 @@ def fit(
         validation=validation,
         validate_every=validate_every,
     )
-    first = Progress(0, State(model, optimizer_start(optimizer, params)), model, History([]))
-    now = checkpoints.resume(first, total)
+    now = checkpoints.resume(Progress(0, begin(optimizer, model), model, History([])), total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     check_data(model, batches, validation, loss, metric)
     state, previous = replicate((now.state, now.previous), mesh)
     now = now._replace(state=state, previous=previous)
     try:
         now = run(training, now, checkpoints, log, progress)
-        if not _is_finite(now.state.model):  # the last update overflowed, and no step came after it
-            _diverged(now, total)
+        ended = training.result(now, "completed")
+        if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
+            raise _divergence(now, total)
     except TrainingDiverged as stop:
         if throw:
             raise
         return stop.result
-    return training.result(now, "completed")
+    return ended
 
 
 @final
@@ -154,13 +154,14 @@ class _Single(AbstractTraining):
 
     def __post_init__(self) -> None:
         self._parts = split_batches(self.batches, self.mesh)
-        self._last: Any = None
+        self._drawn: dict[int, Batch] = {}
 
     def take(self, now: Progress) -> tuple[Progress, dict[str, Array]]:
-        self._last = self._parts(now.step)
+        batch = self._drawn[now.step] = self._parts(now.step)
+        self._drawn.pop(now.step - 2, None)
         if now.step == 0 and not isinstance(self.batches, Minibatches):
             check_labels(now.state.model, self._whole(0), self.loss, self.metric)
-        state, values = train_step(now.state, self._last, self.rules, self.mesh)
+        state, values = train_step(now.state, batch, self.rules, self.mesh)
         return now._replace(step=now.step + 1, state=state, previous=now.state.model), values
 
     def evaluate(self, now: Progress) -> dict[str, float] | None:
@@ -170,24 +171,26 @@ class _Single(AbstractTraining):
         return evaluate(now.state.model, self.validation, **options)
 
     def result(self, now: Progress, ended: str) -> FitResult:
-        return FitResult(now.state.model, now.history, ended)
+        if is_finite(now.state.model):
+            return FitResult(now.state.model, now.history, ended)
+        return FitResult(now.previous, now.history, "diverged")
 
     def diverged(self, before: Progress, step: int) -> NoReturn:
         model, batch = before.state.model, self._whole(before.step)
         is_odd = explain(model, batch, self.loss, self.metric, len(batch.inputs))
-        _diverged(before, step, is_odd)
+        raise _divergence(before, step, is_odd)
 
     def is_done(self, history: History) -> bool:
         return False
 
     def _whole(self, step: int) -> Batch:
-        """The batch of the step in flight, on no device in particular."""
-        return self._last if self.mesh is None else self.batches(step)
+        """The batch of one of the last two steps, on no device in particular."""
+        return self._drawn[step] if self.mesh is None else self.batches(step)
 
 
 def evaluate(
     model: PyTree,
-    data: Any,
+    data: Samples,
     *,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
@@ -243,7 +246,7 @@ def _scores_on(
     return {name: sum(part[name] for part in sums) / count for name in sums[0]}
 
 
-def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
+def _check_arguments(model: PyTree, batches: object, optimizer: object) -> None:
     if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")
@@ -255,16 +258,11 @@ def _check_arguments(model: PyTree, batches: Any, optimizer: Any) -> None:
         refuse("model", "have something to train", "all of it is frozen")
 
 
-def _is_finite(model: PyTree) -> bool:
-    leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
-
-
-def _diverged(now: Progress, step: int, is_odd: bool = False) -> NoReturn:
+def _divergence(now: Progress, step: int, is_odd: bool = False) -> TrainingDiverged:
     last = next(record for record in reversed(now.history.records) if "loss" in record)
     loss, norm = last["loss"], last["gradient_norm"]
     found = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
-    if math.isfinite(loss) and math.isfinite(norm):
+    if were_good(last):
         found += ", but its update made the model infinite or NaN"
     remedy = "Lower the learning rate"
     if is_odd:
@@ -279,7 +277,7 @@ def _diverged(now: Progress, step: int, is_odd: bool = False) -> NoReturn:
             "(`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate"
         )
     kept = "the model it began with" if step == 1 else "the last model where both were finite"
-    raise TrainingDiverged(
+    return TrainingDiverged(
         f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept} "
         "and the history.",
         FitResult(now.previous, now.history, "diverged"),

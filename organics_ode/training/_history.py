@@ -96,7 +96,7 @@ class History:
         return cls([record for record in (*records, from_line(last)) if record is not None])
 
 
-def _check_columns(columns: Any) -> None:
+def _check_columns(columns: object) -> None:
     """As `columns` makes them: of each kind as many records as the order has."""
     order, kinds = columns if isinstance(columns, Columns) else (None, None)
     is_order = isinstance(order, np.ndarray) and (order.dtype, order.ndim) == (np.uint8, 1)
@@ -121,6 +121,11 @@ def _read_bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         refuse("path", "name a log that can be read", f"{file}: {error.strerror}")
+
+
+def were_good(record: dict[str, Any]) -> np.ndarray | np.bool:
+    """Of the record of a step: whether each model was good, its loss and its gradient finite."""
+    return np.isfinite(record["loss"]) & np.isfinite(record["gradient_norm"])
 
 
 class FitResult(NamedTuple):
@@ -190,8 +195,8 @@ class _Carrier(BaseException):
 
 
 class TrainingDiverged(_Carrier, RuntimeError):
-    """The loss, its gradient or an update is not finite; `result` holds the last model where loss
-    and gradient were, or the one training began with if they never were."""
+    """The loss, its gradient or an update is not finite; `result` holds the last good model, where
+    loss and gradient were, or the one training began with if they never were."""
 
     def __init__(self, message: str, result: FitResult):
         super().__init__(message)

@@ -2,14 +2,19 @@
 
 import abc
 import contextlib
+import functools
+import os
 import signal
 import threading
+import types
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import jax
 from jax.sharding import Mesh
 
-from ..parallel import bring_home, gather, is_writer, on_any
+from ..parallel import bring_home, gather, is_alone, is_writer, on_any
 from ._checkpoints import Checkpoints, Progress
 from ._history import (
     CannotWrite,
@@ -23,6 +28,7 @@ from ._history import (
 from ._recorder import Recorder
 
 Value = TypeVar("Value")
+Step = Future[tuple[Progress, dict[str, Any]]]  # where a step leads, and what is recorded of it
 
 
 class AbstractTraining(abc.ABC):
@@ -68,9 +74,17 @@ class AbstractTraining(abc.ABC):
 
 
 def run(
-    training: AbstractTraining, now: Progress, checkpoints: Checkpoints, log: Any, progress: bool
+    training: AbstractTraining,
+    now: Progress,
+    checkpoints: Checkpoints,
+    log: str | os.PathLike | None,
+    progress: bool,
 ) -> Progress:
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
+
+    A step begins before the one that it follows is read, so that the device has always something to
+    do: all that is found wrong with the latter, such as a loss that is not finite, drops the former
+    as if it had never been. It waits where the latter is to be evaluated or written.
 
     On several processes all go through the same steps: where one is told to stop, or the one that
     writes cannot, they all stop after the step in flight.
@@ -88,8 +102,8 @@ def run(
     """
     total, mesh, is_kept = training.total, training.mesh, checkpoints.path is not None
     (is_logged,) = on_any((log is not None,), mesh)
-    log, progress = (log, progress) if is_writer(mesh) else (None, False)
-    options = (training.metric, training.batches, total, log, progress, now, training.unit)
+    told, bar = (log, progress) if is_writer(mesh) else (None, False)
+    options = (training.metric, training.batches, total, told, bar, now, training.unit)
     with contextlib.ExitStack() as held, Interruption(enabled=is_kept) as interruption:
 
         def opened() -> Recorder:
@@ -101,26 +115,30 @@ def run(
         now = now._replace(log_start=recorder.log_start)
         try:
             if is_kept:
-                _write(lambda whole: checkpoints.begin(whole, total), now, mesh, _refused)
-                checkpoints.last = now.step
+                begin = functools.partial(checkpoints.begin, total=total)
+                _write(checkpoints, begin, now, mesh, _refused)
+            following, is_requested = None, False
             while now.step < total and not training.is_done(now.history):
-                before = now
-                now, values = training.take(before)
-                is_finite = recorder.step(now.step, values) or training.goes_on_without
-                is_due = now.step == total or now.step % training.evaluate_every == 0
-                if is_due and is_finite and not training.is_done(now.history):
+                before, (after, values) = now, (following or _begun(training, now)).result()
+                is_scored = after.step == total or after.step % training.evaluate_every == 0
+                is_saved = checkpoints.is_due(after.step, total)
+                is_told = is_requested or (is_alone(mesh) and interruption.requested)
+                following = None if is_scored or is_saved or is_told else _begun(training, after)
+                is_good = recorder.step(after.step, values) or training.goes_on_without
+                now = after
+                following = following if is_good else _dropped(following)
+                if is_scored and is_good and not training.is_done(now.history):
                     recorder.validation(now.step, training.evaluate(now))
                 flags = (interruption.requested, recorder.failed is not None)
                 is_requested, can_not_log = on_any(flags, mesh) if is_kept or is_logged else flags
                 if can_not_log:
                     raise recorder.failed or _elsewhere()
-                if not is_finite:
+                if not is_good:
                     training.diverged(_at_home(before, mesh), now.step)
-                is_due = checkpoints.is_due(now.step, total) or training.is_done(now.history)
-                if is_kept and (is_requested or is_due):
-                    _write(checkpoints.write, now, mesh, _elsewhere)
-                    checkpoints.last = now.step
-                if is_requested:
+                is_last = is_requested and not following
+                if is_kept and (is_last or is_saved or training.is_done(now.history)):
+                    _write(checkpoints, checkpoints.write, now, mesh, _elsewhere)
+                if is_last:
                     raise KeyboardInterrupt
         except KeyboardInterrupt as stop:
             so_far = training.result(_at_home(now, mesh), "interrupted")
@@ -128,13 +146,30 @@ def run(
         except CannotWrite as error:
             so_far = training.result(_at_home(now, mesh), "interrupted")
             models = "model" if isinstance(so_far, FitResult) else "models"
-            text = (
+            raise TrainingNotSaved(
                 f"Training stopped after {training.unit} {now.step}, for it could not write "
                 f"{error}.{checkpoints.remedy()} The exception's `result` has the {models} and the "
-                "history up to then."
-            )
-            raise TrainingNotSaved(text, so_far) from error
+                "history up to then.",
+                so_far,
+            ) from error
     return _at_home(now, mesh)
+
+
+def _begun(training: AbstractTraining, now: Progress) -> Step:
+    """A step, or what it raised: that is of no concern before the step is asked for."""
+    step = Step()
+    try:
+        step.set_result(training.take(now))
+    except BaseException as error:
+        step.set_exception(error)
+    return step
+
+
+def _dropped(step: Step | None) -> None:
+    """Wait for a step that nobody asks for, and forget it: the device may be needed."""
+    if step is not None and step.exception() is None:
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            jax.block_until_ready(step.result()[1])
 
 
 def _elsewhere() -> CannotWrite:
@@ -151,6 +186,7 @@ def _refused() -> ValueError:
 
 
 def _write(
+    checkpoints: Checkpoints,
     write: Callable[[Progress], None],
     now: Progress,
     mesh: Mesh | None,
@@ -159,6 +195,7 @@ def _write(
     """Write the whole of a training, on one process."""
     whole = _at_home(now, mesh)
     _on_all(lambda: write(whole) if is_writer(mesh) else None, mesh, elsewhere)
+    checkpoints.last = now.step
 
 
 def _on_all(
@@ -203,12 +240,12 @@ class Interruption:
                 self._previous[number] = signal.signal(number, self._request)
         return self
 
-    def __exit__(self, exception_type: Any, *rest: object) -> None:
+    def __exit__(self, exception_type: type[BaseException] | None, *rest: object) -> None:
         self._restore()
         if self.requested and exception_type is None:
             signal.raise_signal(self._number)
 
-    def _request(self, number: int, frame: Any) -> None:
+    def _request(self, number: int, frame: types.FrameType | None) -> None:
         self.requested, self._number = True, number
         self._restore()
 

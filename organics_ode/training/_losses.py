@@ -5,13 +5,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from .._checks import as_float_array, as_known_array, is_traced, refuse, shape_of
 from ..cells import blank, selected
 
 
-def cross_entropy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -> Array:
+def cross_entropy(
+    outputs: Float[Array, "*time k"], targets: ArrayLike, mask: ArrayLike | None = None
+) -> Array:
     """−log softmax(outputs)[target], averaged over the time steps the mask selects.
 
     Args:
@@ -30,7 +32,9 @@ def cross_entropy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = No
     return _average(losses * is_class, mask)
 
 
-def squared_error(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -> Array:
+def squared_error(
+    outputs: Float[Array, "*time k"], targets: ArrayLike, mask: ArrayLike | None = None
+) -> Array:
     """(output − target)², averaged over the channels and the time steps the mask selects.
 
     Args:
@@ -49,7 +53,9 @@ def squared_error(outputs: Float[Array, "*time k"], targets: Any, mask: Any = No
     return _average(jnp.mean((outputs - targets) ** 2, axis=-1), mask)
 
 
-def accuracy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -> Array:
+def accuracy(
+    outputs: Float[Array, "*time k"], targets: ArrayLike, mask: ArrayLike | None = None
+) -> Array:
     """The share of time steps, among those the mask selects, whose highest score is the target's.
 
     Args:
@@ -71,7 +77,7 @@ def accuracy(outputs: Float[Array, "*time k"], targets: Any, mask: Any = None) -
     return _average(right.astype(outputs.dtype) * is_class, mask)
 
 
-def check_classes(targets: Any, k: int, mask: Any = None) -> None:
+def check_classes(targets: ArrayLike, k: int, mask: ArrayLike | None = None) -> None:
     """Refuse labels, known by now, that are no class and count."""
     labels = np.asarray(targets)
     must = f"hold classes from 0 to {k - 1}"
@@ -84,7 +90,9 @@ def check_classes(targets: Any, k: int, mask: Any = None) -> None:
         refuse("targets", must, f"label {wrong[0]} is among them")
 
 
-def _read_classes(outputs: Array, targets: Any, mask: Any) -> tuple[Array, Array, Array]:
+def _read_classes(
+    outputs: Array, targets: Any, mask: ArrayLike | None
+) -> tuple[Array, Array, Array]:
     """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is no
     class: a wrong one must not be trained."""
     outputs = as_float_array("outputs", outputs)
@@ -102,7 +110,7 @@ def _read_classes(outputs: Array, targets: Any, mask: Any) -> tuple[Array, Array
     return outputs, jnp.where(is_class, labels, 0), one
 
 
-def _counted(mask: Any, outputs: Array, targets: Any) -> tuple[Array, Array]:
+def _counted(mask: ArrayLike | None, outputs: Array, targets: ArrayLike) -> tuple[Array, Array]:
     """Both where the mask counts them, zeros elsewhere."""
     shape = outputs.shape[:-1]
     # A mask weighs time steps; without a time axis there is nothing to weigh.
@@ -113,12 +121,12 @@ def _counted(mask: Any, outputs: Array, targets: Any) -> tuple[Array, Array]:
     return blank(selected(mask), outputs), blank(selected(mask), targets)
 
 
-def _check_targets(shape: tuple[int, ...], targets: Any) -> None:
+def _check_targets(shape: tuple[int, ...], targets: ArrayLike) -> None:
     if shape_of("targets", targets) != shape:
         refuse("targets", f"have shape {shape} to fit the outputs", f"it has {jnp.shape(targets)}")
 
 
-def _average(values: Array, mask: Any) -> Array:
+def _average(values: Array, mask: ArrayLike | None) -> Array:
     if mask is None or values.ndim == 0:
         return jnp.mean(values)
     mask = jnp.asarray(mask).astype(values.dtype)

@@ -9,22 +9,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
 
-from .._constraints import trainable
-from ..optimizers import optimizer_start
-from ..parallel import (
-    each_on_its_device,
-    replicate,
-)
-from ..programs import Shared, compiled
-from ._batches import Batch, read_samples
+from ..optimizers import State, begin, choose, is_finite, is_good
+from ..parallel import each_on_its_device, replicate
+from ..programs import Shared, compiled, unawaited
+from ._batches import Batch, Samples, read_samples
 from ._checkpoints import Progress
 from ._history import History
-from ._members import where
-from ._objective import (
-    State,
-    gradient_step,
-    mean_scores,
-)
+from ._objective import gradient_step, mean_scores
 
 
 class EnsembleRun(NamedTuple):
@@ -36,7 +27,7 @@ class EnsembleRun(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member, or all of them stacked; `good` is its last model of finite loss and gradient."""
+    """A member, or all of them stacked; `good` is its last model that was good on its batch."""
 
     state: State
     hyperparameters: Any
@@ -51,26 +42,25 @@ def progress_of(step: int, members: Member, history: History, log: int | None = 
     return Progress(step, State(members.state.model, optimizer), members.good, history, log)
 
 
-def members_of(now: Progress, hyperparameters: Any) -> Member:
+def members_of(now: Progress, hyperparameters: PyTree) -> Member:
     optimizer, is_running, taken = now.state.optimizer
     state = State(now.state.model, optimizer)
     return Member(state, hyperparameters, now.previous, is_running, taken)
 
 
 @compiled
-def start_members(run: EnsembleRun, models: PyTree, hyperparameters: Any) -> Member:
+def start_members(run: EnsembleRun, models: PyTree, hyperparameters: PyTree) -> Member:
     make, _, _ = run.rules.whole()
 
-    def one(model: PyTree, values: Any) -> Member:
+    def one(model: PyTree, values: PyTree) -> Member:
         with jax.numpy_dtype_promotion("standard"):
             optimizer = make(values)
-        state = State(model, optimizer_start(optimizer, eqx.filter(model, trainable(model))))
-        return Member(state, values, model, jnp.array(True), jnp.array(0))
+        return Member(begin(optimizer, model), values, model, jnp.array(True), jnp.array(0))
 
     return eqx.filter_vmap(one)(models, hyperparameters)
 
 
-@compiled
+@unawaited
 def step_members(
     run: EnsembleRun, members: Member, batch: Batch
 ) -> tuple[Member, dict[str, Array]]:
@@ -81,10 +71,9 @@ def step_members(
             optimizer = make(member.hyperparameters)
         new, values = gradient_step(member.state, batch, optimizer, loss, metric)
         was_running = member.is_running
-        is_finite = jnp.isfinite(values["loss"]) & jnp.isfinite(values["gradient_norm"])
-        goes_on = was_running & is_finite
-        state = where(goes_on, new, member.state)
-        good = where(goes_on, member.state.model, member.good)
+        goes_on = was_running & is_good(values)
+        state = choose(goes_on, new, member.state)
+        good = choose(goes_on, member.state.model, member.good)
         values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
         taken = jnp.where(was_running, member.taken + 1, member.taken)
         return Member(state, member.hyperparameters, good, goes_on, taken), values
@@ -112,16 +101,14 @@ def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Arr
     the steps it took."""
 
     def last(member: Member) -> tuple[PyTree, Array, Array]:
-        leaves = jax.tree.leaves(eqx.filter(member.state.model, eqx.is_inexact_array))
-        is_finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
-        is_good = member.is_running & is_finite
-        return where(is_good, member.state.model, member.good), is_good, member.taken
+        remains = member.is_running & is_finite(member.state.model)
+        return choose(remains, member.state.model, member.good), remains, member.taken
 
     return eqx.filter_vmap(last)(members)
 
 
 def evaluate_members(
-    scored: Shared, members: Member, data: Any, mesh: Mesh | None
+    scored: Shared, members: Member, data: Samples, mesh: Mesh | None
 ) -> dict[str, list[float]]:
     samples = jax.tree.map(jnp.asarray, read_samples(data))
     scores = _scores(scored, members, replicate(samples, mesh), mesh)

@@ -7,11 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jax.sharding import Mesh
+from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import common_dtype, refuse
 from .._constraints import trainable
-from ..optimizers import Always, is_optimizer
+from ..optimizers import Always, Optimizer, is_optimizer
+from ..parallel import check_divides, check_mesh, check_same
 from ._batches import Batch
 
 
@@ -32,7 +34,7 @@ class Together:
         return stack([self.members[i](step) for i in rows])
 
 
-def as_members(models: Any) -> PyTree:
+def as_members(models: Sequence[PyTree]) -> PyTree:
     """The models as one tree; a ValueError where they are not of one structure."""
     if not isinstance(models, Sequence) or len(models) == 0:
         must = "be a sequence of models such as `[make_model(key) for key in keys]`"
@@ -55,6 +57,15 @@ def as_members(models: Any) -> PyTree:
     return stack(models)
 
 
+def check_devices(count: int, members: PyTree, mesh: Mesh | None) -> None:
+    """Refuse a mesh that cannot take the members, or processes that have different ones."""
+    check_mesh(mesh)
+    if mesh is not None:
+        must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
+        check_divides("models", must, count, mesh)
+    check_same("models", members, mesh)
+
+
 def stack(trees: Sequence[PyTree]) -> PyTree:
     """Trees of one structure as one; its arrays have a first axis more."""
 
@@ -74,12 +85,9 @@ def unstack(tree: PyTree) -> tuple[PyTree, ...]:
     )
 
 
-def where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """The arrays of one tree or the other; all else as in the first."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
-
-
-def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
+def read_batches(
+    batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]], members: int
+) -> tuple[Any, bool]:
     """The data, and whether all members have it in common."""
     if callable(batches) and not isinstance(batches, type):
         return batches, True
@@ -91,7 +99,9 @@ def read_batches(batches: Any, members: int) -> tuple[Any, bool]:
     return Together(batches), False
 
 
-def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
+def read_optimizer(
+    optimizer: Optimizer | Callable[[Any], Optimizer], hyperparameters: PyTree
+) -> Any:
     """A function from the hyperparameters of one member to its optimizer."""
     if is_optimizer(optimizer):
         if hyperparameters is not None:
@@ -108,11 +118,11 @@ def read_optimizer(optimizer: Any, hyperparameters: Any) -> Any:
     return optimizer
 
 
-def read_hyperparameters(hyperparameters: Any, models: PyTree, members: int) -> Any:
+def read_hyperparameters(hyperparameters: PyTree, models: PyTree, members: int) -> Any:
     """Each as an array (members, …) of the models' own dtype, which updates then keep."""
     dtype = common_dtype(*filter(eqx.is_inexact_array, jax.tree.leaves(models)))
 
-    def read(value: Any) -> Array:
+    def read(value: ArrayLike | list) -> Array:
         array = jnp.asarray(value)
         if array.ndim == 0 or len(array) != members:
             must = f"have one value for each of the {members} members on the first axis"

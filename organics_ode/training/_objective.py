@@ -2,22 +2,22 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, ArrayLike, Bool, PyTree
 
 from .._checks import refuse
-from .._constraints import project, resolve, trainable
+from .._constraints import resolve
 from ..cells import blank, check_mask, running
-from ..optimizers import Optimizer, optimizer_step
+from ..optimizers import Optimizer, State, update
 from ..parallel import mean_over_devices
-from ..programs import Shared, compiled, shared
-from ._batches import Batch, Minibatches, read_samples
+from ..programs import Shared, compiled, shared, unawaited
+from ._batches import Batch, Minibatches, Samples, read_samples
 from ._losses import accuracy, check_classes, cross_entropy
 
 # What the record of a step holds besides the metric.
@@ -26,14 +26,7 @@ _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
 Loss = Callable[[Array, Any, Any], Array]
 
 
-class State(NamedTuple):
-    """What a step of training changes."""
-
-    model: PyTree
-    optimizer: PyTree
-
-
-def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
+def predict(model: PyTree, inputs: PyTree, mask: ArrayLike | None = None) -> Any:
     """A model of one sample applied to samples stacked along a leading axis.
 
     A model with an argument `mask` gets it. For others the inputs (batch, time, …) behind the last
@@ -51,7 +44,7 @@ def predict(model: PyTree, inputs: Any, mask: Any = None) -> Any:
     return apply(inputs)
 
 
-def _takes_mask(function: Any) -> bool:
+def _takes_mask(function: Callable[..., Any]) -> bool:
     try:
         return "mask" in inspect.signature(function).parameters
     except (TypeError, ValueError):  # of a function that is not written in Python
@@ -67,9 +60,8 @@ def gradient_step(
     mesh: Mesh | None = None,
 ) -> tuple[State, dict[str, Array]]:
     """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
-    params, rest = eqx.partition(state.model, trainable(state.model))
 
-    def of_rows(shared: Any, batch: Batch) -> tuple[PyTree, dict[str, Array]]:
+    def of_rows(shared: tuple[PyTree, PyTree], batch: Batch) -> tuple[PyTree, dict[str, Array]]:
         params, rest = shared
 
         def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
@@ -79,14 +71,13 @@ def gradient_step(
 
         return eqx.filter_grad(objective, has_aux=True)(params)
 
-    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+    def slope(params: PyTree, rest: PyTree) -> tuple[PyTree, dict[str, Array]]:
         return mean_over_devices(of_rows, mesh)((params, rest), batch)
 
-    params, optimizer_state, values = optimizer_step(optimizer, params, state.optimizer, slope)
-    return State(project(eqx.combine(params, rest)), optimizer_state), values
+    return update(optimizer, state, slope)
 
 
-@compiled
+@unawaited
 def train_step(
     state: State, batch: Batch, rules: Shared, mesh: Mesh | None = None
 ) -> tuple[State, dict[str, Array]]:
@@ -125,7 +116,7 @@ def check_metric(metric: Loss | None) -> None:
         refuse("metric", must, f"it is a function called `{name}`")
 
 
-def check_model(name: str, model: Any) -> None:
+def check_model(name: str, model: object) -> None:
     """Refuse what maps no inputs to outputs."""
     if not callable(model) or isinstance(model, type):
         must = "map the inputs of one sample to outputs, such as a `SequenceClassifier`"
@@ -133,7 +124,7 @@ def check_model(name: str, model: Any) -> None:
 
 
 def check_data(
-    model: PyTree, batches: Any, validation: Any, loss: Loss, metric: Loss | None
+    model: PyTree, batches: object, validation: Samples | None, loss: Loss, metric: Loss | None
 ) -> None:
     """Refuse masks and labels of data sets, which are known before the first step (host)."""
     if isinstance(batches, Minibatches):
@@ -196,7 +187,7 @@ def _scores(
     """The outputs for each sample, and their loss and metric."""
     outputs = predict(model, batch.inputs, batch.mask)
 
-    def score(outputs: Any, targets: Any, mask: Any) -> dict[str, Array]:
+    def score(outputs: PyTree, targets: PyTree, mask: Array | None) -> dict[str, Array]:
         values = {"loss": loss(outputs, targets, mask)}
         return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
 

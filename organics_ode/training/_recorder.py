@@ -15,10 +15,11 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import refuse
+from ..programs import arrived
 from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
-from ._history import CannotWrite, History
-from ._objective import named
+from ._history import CannotWrite, History, were_good
+from ._objective import Loss, named
 
 
 class Recorder:
@@ -29,10 +30,10 @@ class Recorder:
 
     def __init__(
         self,
-        metric: Any,
-        batches: Any,
+        metric: Loss | None,
+        batches: object,
         total: int,
-        log: Any,
+        log: str | os.PathLike | None,
         progress: bool,
         now: Progress,
         unit: str,
@@ -63,14 +64,14 @@ class Recorder:
             self._log.close()
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
-        """Record a training step; whether loss and gradient are finite for anybody."""
-        numbers = {k: np.asarray(v).tolist() for k, v in named(values, self._metric).items()}
+        """Record a training step; whether any of the models was good."""
+        found = arrived(named(values, self._metric))
+        numbers = {name: value.tolist() for name, value in found.items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
         self._bar.update()
         self._show(numbers)
-        loss, norm = numbers["loss"], numbers["gradient_norm"]
-        return bool(np.any(np.isfinite(loss) & np.isfinite(norm)))
+        return bool(were_good(numbers).any())
 
     def validation(self, step: int, scores: dict[str, Any] | None) -> None:
         if scores is None:
@@ -92,9 +93,9 @@ class Recorder:
                 self.failed = error
 
 
-def _median(values: Any) -> float:
-    values = np.asarray(values)
-    finite = values[np.isfinite(values)]
+def _median(values: float | list[float]) -> float:
+    numbers = np.asarray(values)
+    finite = numbers[np.isfinite(numbers)]
     return float(np.median(finite)) if finite.size else math.nan
 
 

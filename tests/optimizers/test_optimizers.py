@@ -186,6 +186,12 @@ WARM = optax.warmup_cosine_decay_schedule(0.0, 0.1, 3, 9)
 DECAYING = {
     "after a warm-up": lambda mask: optax.adamw(WARM, mask=mask),
     "gathered": lambda mask: optax.MultiSteps(optax.lion(0.1, weight_decay=0.1, mask=mask), 3),
+    "before a linesearch": lambda mask: optax.chain(
+        optax.adamw(1.0, weight_decay=0.1, mask=mask), optax.scale_by_backtracking_linesearch(8)
+    ),
+    "with a slope elsewhere": lambda mask: optax.contrib.sam(
+        optax.adamw(0.1, weight_decay=0.1, mask=mask), optax.sgd(0.1), opaque_mode=True
+    ),
 }
 
 
@@ -233,6 +239,9 @@ def test_the_mask_is_of_what_is_stored_as_its_value():
 REFUSED = {
     "moves `tau.theta` as weight decay does.* give `mask=oo.weight_decay_mask`": (
         lambda: optax.lamb(0.1, weight_decay=0.1)
+    ),
+    "moves `tau.theta` as weight decay does.* in a way that can": (
+        lambda: optax.chain(optax.add_decayed_weights(0.1), optax.lbfgs())
     ),
     "that of `lookahead` raised AttributeError": lambda: optax.lookahead(optax.sgd(0.1), 2, 0.5),
     "that of `chain` raised ValueError: obj_fn": lambda: optax.contrib.sophia(0.1),

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ import optax
 import pytest
 
 import organics_ode as oo
-from organics_ode.programs import _shared
+from organics_ode.programs import _shared, arrived, unawaited
 from organics_ode.programs._shared import equal_one, shared
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/benchmarks"))
@@ -105,3 +106,16 @@ def test_a_recursive_function_is_taken_by_its_identity():
         return x if depth == 0 else again(x, depth - 1)
 
     assert shared(again).whole()[0] is again
+
+
+def test_a_program_that_is_not_waited_for_computes_the_same_and_tells_what_fails():
+    @unawaited
+    def root(name, x):
+        x = eqx.error_if(x, jnp.any(x < 0), "there is no root of that")
+        return {"root": jnp.sqrt(x), "name": name}
+
+    found = root("a", jnp.array(4.0))
+    assert found["name"] == "a" and arrived({"root": found["root"]}) == {"root": 2.0}
+    assert root("b", np.array(9.0))["name"] == "b"
+    with pytest.raises(eqx.EquinoxRuntimeError, match="there is no root of that"):
+        arrived({"root": root("a", jnp.array(-1.0))["root"]})

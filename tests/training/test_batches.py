@@ -38,6 +38,19 @@ def test_an_epoch_covers_distinct_samples_and_leaves_out_the_remainder():
         assert len(set(order(batches, epoch))) == 20
 
 
+def test_the_order_of_an_epoch_is_drawn_once_and_is_that_of_its_seed(monkeypatch):
+    data, size = split(23), 5
+    batches = oo.minibatches(data, size, key=jax.random.key(17))
+    draw, drawn = np.random.default_rng, []
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn.append(seed) or draw(seed))
+    found = [batches(step).targets for step in range(8)]
+    assert drawn == [(0, 17, 0), (0, 17, 1)]
+    for step, targets in enumerate(found):
+        epoch, i = divmod(step, 4)
+        order = draw((0, 17, epoch)).permutation(23)
+        np.testing.assert_array_equal(targets, data.targets[order[i * size : (i + 1) * size]])
+
+
 def test_every_sample_is_seen_where_batches_divide_the_data():
     assert sorted(order(oo.minibatches(split(20), 5, key=KEY), 3)) == list(range(20))
     assert sorted(order(oo.minibatches(split(20), 20, key=KEY), 1)) == list(range(20))
@@ -122,7 +135,7 @@ def test_inputs_and_targets_must_be_as_many():
         oo.minibatches(data._replace(targets=data.targets[1:]), 5, key=KEY)
 
 
-def test_a_task_needs_a_method_that_samples():
+def test_a_task_needs_a_method_that_samples(unchecked):
     with pytest.raises(ValueError, match=r"^Argument `task` must have a method `sample"):
         oo.trials(split(), 5, key=KEY)
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import rate_cases
 import zoo
 from skip_trainings import Trial, model as rate_model, train as train_with_skips
 
@@ -223,6 +224,23 @@ def test_skips_train_on_padded_trials_as_on_whole_ones():
     expected = run(Steady())
     found = run(Steady(total=LONGEST + 4, fill=np.nan))
     for name in ("loss", "gradient_norm", "validation_performance"):
+        np.testing.assert_allclose(found.history[name], expected.history[name], rtol=1e-10)
+    check_close(*(eqx.filter(r.models, eqx.is_inexact_array) for r in (found, expected)))
+
+
+@pytest.mark.parametrize("node", (oo.Frozen, lambda tau: oo.Bounded(tau, 45.0, 55.0)))
+def test_what_a_circuit_does_behind_its_trial_reaches_neither_penalty_nor_gradient(node):
+    """It grows twelvefold at every step, by the kernel and by the scan: 1e308 is 290 steps away."""
+
+    def run(task):
+        growing = rate_model(noise=0.0, tau=node(np.full(rate_cases.N, 50.0)), f=jax.nn.relu)
+        growing = eqx.tree_at(lambda m: m.cell.circuit.W, growing, 60 * jnp.eye(rate_cases.N))
+        options = {"burn_in": 0.0, "steps_per_round": 1, "rounds": 1, "activity": 0.1}
+        return train_with_skips([growing], task=task, optimizer=optax.sgd(1e-9), **options)
+
+    expected, found = run(Steady()), run(Steady(total=400))
+    for name in ("loss", "gradient_norm"):
+        assert np.isfinite(expected.history[name]).all()
         np.testing.assert_allclose(found.history[name], expected.history[name], rtol=1e-10)
     check_close(*(eqx.filter(r.models, eqx.is_inexact_array) for r in (found, expected)))
 

@@ -113,6 +113,19 @@ def test_the_log_holds_the_history_and_is_appended_to(tmp_path):
     assert all(isinstance(json.loads(line), dict) for line in path.read_text().splitlines())
 
 
+def test_a_step_begins_before_the_one_before_it_is_recorded(tmp_path):
+    """But where that one is to be evaluated."""
+    log, lines = tmp_path / "log.jsonl", []
+    usual = oo.minibatches(two_classes(), SIZE, key=KEY)
+
+    def watched(step):
+        lines.append(len(log.read_text().splitlines()))
+        return usual(step)
+
+    train(batches=watched, steps=5, log=log, validation=two_classes(8), validate_every=3)
+    assert lines == [0, 0, 1, 4, 4]  # the third step has a line of its validation too
+
+
 def test_a_metric_is_recorded_under_its_name():
     def margin(outputs, targets, mask):
         return outputs[targets] - outputs[1 - targets]

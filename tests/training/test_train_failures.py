@@ -109,6 +109,36 @@ def test_an_update_that_overflows_is_not_returned():
     assert finite(caught.value.result.model)
 
 
+def test_an_interruption_after_an_update_that_overflows_returns_the_last_good_model():
+    overflowing = optax.chain(optax.scale(1e200), optax.scale(-1e200))
+    batches, model = batches_with(interrupt, at=1), classifier()
+    alone = {"optimizer": overflowing, "hyperparameters": None}
+    for call in (
+        lambda: train(model, batches, optimizer=overflowing),
+        lambda: together(batches, models=[model], **alone),
+    ):
+        with pytest.raises(oo.TrainingInterrupted) as caught:
+            call()
+        result = caught.value.result
+        if isinstance(result, oo.EnsembleResult):
+            result = result.member(0)
+        assert result.outcome == "diverged" and eqx.tree_equal(result.model, model)
+
+
+def test_what_is_frozen_may_be_infinite():
+    class Limited(eqx.Module):
+        weight: jax.Array
+        limit: oo.Frozen
+
+        def __call__(self, xs):
+            return jnp.minimum(self.weight * xs[-1], self.limit)
+
+    model = Limited(jnp.ones(2), oo.Frozen(np.full(2, np.inf)))
+    assert train(model).outcome == "completed"
+    result = together(oo.minibatches(two_classes(), SIZE, key=KEY), models=[model])
+    assert result.outcomes == ("completed",)
+
+
 def test_a_model_that_was_never_good_comes_back_as_it_began():
     model = classifier()
     with pytest.raises(oo.TrainingDiverged, match=r"step 1: .*has the model it began") as caught:
@@ -278,8 +308,8 @@ def test_a_label_that_is_no_class_is_named_wherever_it_is_met(label):
 
 
 def together(batches, **options):
-    models = [classifier(0), classifier(1)]
     options = {"optimizer": SGD, "steps": 3, "progress": False} | options
+    models = options.pop("models", [classifier(0), classifier(1)])
     return oo.ensemble(models, batches, **options)
 
 

@@ -1,5 +1,6 @@
 """The arguments of `fit_with_skips`, read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -13,16 +14,17 @@ from ..._constraints import resolve
 from ...cells import Euler, TemporalSkip
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
-from ...optimizers import is_optimizer
+from ...optimizers import Optimizer, is_optimizer
+from .._batches import Task
 from .._losses import check_classes, cross_entropy, squared_error
 from .._members import as_members
 from .._objective import Loss
 from ._closed_loop import is_closed
 from ._schedule import SkipSchedule
-from ._trials import Restarts, Source
+from ._trials import Restarts, SkipTask, Source
 
 
-def read_models(models: Any) -> PyTree:
+def read_models(models: Sequence[PyTree]) -> PyTree:
     """The base networks as one tree."""
     members = as_members(models)
     if not isinstance(models[0], SequenceToSequence):
@@ -33,27 +35,28 @@ def read_models(models: Any) -> PyTree:
     return members
 
 
-def read_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The numbers, as ints and floats; what else there is, checked."""
-    numbers = {}
-    counts = ("rounds", "steps_per_round", "batch_size", "trials", "evaluate_every")
-    for name in (*counts, "checkpoint_every"):
-        numbers[name] = check_positive_integer(name, given[name])
-    for name in ("criterion", "burn_in", "activity", "weights"):
-        numbers[name] = read_number(name, given[name], 0.0)
-    schedule, optimizer, loss = given["schedule"], given["optimizer"], given["loss"]
+def read_counts(**counts: int) -> dict[str, int]:
+    return {name: check_positive_integer(name, value) for name, value in counts.items()}
+
+
+def read_sizes(**sizes: float) -> dict[str, float]:
+    return {name: read_number(name, value, 0.0) for name, value in sizes.items()}
+
+
+def check_rules(
+    schedule: SkipSchedule | None, optimizer: Optimizer, loss: Loss | None, key: PRNGKeyArray
+) -> None:
     if schedule is not None and not isinstance(schedule, SkipSchedule):
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     if loss is not None and not callable(loss):
         refuse("loss", "be a function or None", f"it is {loss!r}")
-    read_key("key", given["key"])
-    return numbers
+    read_key("key", key)
 
 
 def read_source(
-    models: Any, task: Any, burn_in: float, key: PRNGKeyArray, batch_size: int
+    models: Sequence[PyTree], task: SkipTask, burn_in: float, key: PRNGKeyArray, batch_size: int
 ) -> Source:
     for name in ("sample", "score", "dt", "input_size"):
         if not hasattr(task, name):
@@ -71,7 +74,7 @@ def read_source(
     return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
 
 
-def _check_agent(model: Any, task: Any) -> None:
+def _check_agent(model: PyTree, task: Any) -> None:
     """A task that runs the model itself needs an answer to every one of its outputs."""
     if not callable(task.play):
         refuse("task", "have a function `play`", f"it is {task.play!r}")
@@ -82,19 +85,19 @@ def _check_agent(model: Any, task: Any) -> None:
         refuse("task", must, f"it has {size}")
 
 
-def _output_shape(model: Any) -> tuple[int, ...]:
+def _output_shape(model: PyTree) -> tuple[int, ...]:
     state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
     return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
 
 
-def check_trials(models: Any, source: Source, loss: Loss) -> None:
+def check_trials(models: Sequence[PyTree], source: Source, loss: Loss) -> None:
     """Refuse trials with labels that are no class of the models."""
     if loss is cross_entropy:
         _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
 
 
-def read_loss(loss: Loss | None, task: Any) -> Loss:
+def read_loss(loss: Loss | None, task: Task) -> Loss:
     """The one given, or the cross entropy where targets are classes, else the squared error."""
     if loss is not None:
         return loss
@@ -102,7 +105,7 @@ def read_loss(loss: Loss | None, task: Any) -> Loss:
     return cross_entropy if jnp.issubdtype(targets.dtype, jnp.integer) else squared_error
 
 
-def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
+def read_restarts(schedule: SkipSchedule | None, task: Task) -> Restarts | None:
     """Where the blocks of skips begin, checked."""
     if schedule is None or schedule.restarts is None:
         return None
@@ -114,12 +117,12 @@ def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
     return restarts
 
 
-def _trial_like(task: Any) -> Any:
+def _trial_like(task: Task) -> Any:
     """Shapes and dtypes of a trial."""
     return eqx.filter_eval_shape(task.sample, jax.random.key(0))
 
 
-def _noise(models: Any) -> tuple[int, float] | None:
+def _noise(models: Sequence[PyTree]) -> tuple[int, float] | None:
     """The size and the time constant of the models' noise; None where no unit has any."""
     cells = [model.cell for model in models]
     if not isinstance(cells[0], Euler) or not isinstance(cells[0].circuit, RateNetwork):

@@ -4,22 +4,24 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from ..._constraints import resolve
+from ...cells import blank, running
 from ...models import SequenceToSequence
+from .._batches import Task
 from ._run import outputs
 from ._runners import Skips, advance, scan_runner
 from ._trials import TrialBatch, cast
 
 
-def is_closed(task: Any) -> bool:
+def is_closed(task: Task) -> bool:
     """Whether the task runs an agent itself, by `play(step, state, trial)`."""
     return hasattr(task, "play")
 
 
 def seen(
-    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+    task: Task, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
 ) -> TrialBatch:
     """The batch with the inputs the model gets to see.
 
@@ -29,11 +31,11 @@ def seen(
     if not is_closed(task):
         return batch
     _, inputs = _play(task, model, trials, batch, skips)
-    return batch._replace(inputs=jnp.swapaxes(inputs, 0, 1))
+    return batch._replace(inputs=blank(running(batch.weights.T).T, jnp.swapaxes(inputs, 0, 1)))
 
 
 def answers(
-    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+    task: Task, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
 ) -> Float[Array, "batch time k"]:
     """The outputs after each step."""
     if not is_closed(task):
@@ -42,13 +44,15 @@ def answers(
 
 
 def _play(
-    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+    task: Any, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
 ) -> tuple[Float[Array, "batch time k"], Float[Array, "batch time m"]]:
     """The outputs of a model with skips, and the inputs it saw."""
     run = scan_runner(model, skips, is_noisy=batch.noise is not None)
     cell, readout = run.wrapped(), resolve(model.readout)
 
-    def of_trial(trial: Any, state: Any, noise: Any, starts: Any) -> tuple[Array, Array]:
+    def of_trial(
+        trial: PyTree, state: PyTree, noise: Array | None, starts: Array
+    ) -> tuple[Array, Array]:
         # A task hands over the inputs alone: the agent counts its steps to find what else is its.
         def step(now: tuple[Any, Array], x: Array) -> tuple[Any, Array]:
             state, t = now

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -13,29 +14,31 @@ from ..._constraints import trainable
 from ...cells import StateSkip
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, without_decay
-from ...parallel import check_divides, check_mesh, check_same, split
+from ...parallel import check_same, split
 from ...programs import shared
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
 from .._loop import AbstractTraining, run as run_training
-from .._members import unstack
+from .._members import check_devices, unstack
 from .._objective import Loss
 from ._arguments import (
+    check_rules,
     check_trials,
+    read_counts,
     read_loss,
     read_models,
-    read_options,
     read_restarts,
+    read_sizes,
     read_source,
 )
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
-from ._trials import Source
+from ._trials import SkipTask, Source
 
 
 def fit_with_skips(
     models: Sequence[SequenceToSequence],
-    task: Any,
+    task: SkipTask,
     schedule: SkipSchedule | None = None,
     *,
     optimizer: Optimizer,
@@ -50,9 +53,9 @@ def fit_with_skips(
     loss: Loss | None = None,
     activity: float = 1e-5,
     weights: float = 1e-5,
-    checkpoint: Any = None,
+    checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int = 10,
-    log: Any = None,
+    log: str | os.PathLike | None = None,
     progress: bool = True,
     mesh: Mesh | None = None,
 ) -> SkipResult:
@@ -114,27 +117,24 @@ def fit_with_skips(
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
         tasks with long-term dependencies", NeurIPS 36 (2023).
     """
-    numbers = read_options(locals())
-    rounds, steps_per_round, batch_size, trials = (
-        numbers[name] for name in ("rounds", "steps_per_round", "batch_size", "trials")
+    check_rules(schedule, optimizer, loss, key)
+    counts = read_counts(
+        steps_per_round=steps_per_round, trials=trials, evaluate_every=evaluate_every
     )
-    evaluate_every, checkpoint_every = numbers["evaluate_every"], numbers["checkpoint_every"]
-    criterion, burn_in = numbers["criterion"], numbers["burn_in"]
-    activity, weights = numbers["activity"], numbers["weights"]
+    steps_per_round, trials, evaluate_every = counts.values()
+    sizes = read_sizes(criterion=criterion, activity=activity, weights=weights)
+    criterion, activity, weights = sizes.values()
+    rounds, batch_size, checkpoint_every = read_counts(
+        rounds=rounds, batch_size=batch_size, checkpoint_every=checkpoint_every
+    ).values()
+    (burn_in,) = read_sizes(burn_in=burn_in).values()
     members = read_models(models)
     source = read_source(models, task, burn_in, key, batch_size)
     loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
-    check_mesh(mesh)
-    if mesh is not None:
-        must = f"be as many as a multiple of the mesh's {mesh.size} devices"
-        check_divides("models", must, len(models), mesh)
-    check_same("models", members, mesh)
-    model = models[0]
-    descent = without_decay(optimizer, eqx.filter(model, trainable(model)))
-    rules = shared(descent, loss, restarts)
-    penalties = jnp.asarray(activity), jnp.asarray(weights)
-    run = Run(rules, *penalties, steps_per_round, trials, mesh)
-    state = start(rules, members)
+    check_devices(len(models), members, mesh)
+    params = eqx.filter(models[0], trainable(models[0]))
+    rules = shared(without_decay(optimizer, params), loss, restarts)
+    run = Run(rules, jnp.asarray(activity), jnp.asarray(weights), steps_per_round, trials, mesh)
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every,
@@ -143,19 +143,16 @@ def fit_with_skips(
         schedule=schedule,
         optimizer=optimizer,
         loss=loss,
-        steps_per_round=steps_per_round,
-        trials=trials,
-        evaluate_every=evaluate_every,
-        criterion=criterion,
-        activity=activity,
-        weights=weights,
+        **counts,
+        **sizes,
     )
-    now = checkpoints.resume(Progress(0, state, None, History([])), rounds, "rounds")
+    now = Progress(0, start(rules, members), None, History([]))
+    now = checkpoints.resume(now, rounds, "rounds")
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     if now.step == 0:
         check_trials(models, source, loss)
-    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion)
     now = now._replace(state=split(now.state, mesh))
+    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion)
     return training.result(run_training(training, now, checkpoints, log, progress), "completed")
 
 
@@ -208,7 +205,7 @@ def _has_reached(history: History, criterion: float) -> bool:
     return trimmed_mean(last["validation_performance"]) >= criterion
 
 
-def trimmed_mean(values: Any) -> float:
+def trimmed_mean(values: Sequence[float] | np.ndarray) -> float:
     """The mean without the lowest and the highest tenth; NaN or an infinite value, of a model that
     diverged, is 0."""
     values = np.asarray(values, float)

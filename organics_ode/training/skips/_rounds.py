@@ -1,26 +1,26 @@
 """The compiled parts of a training: a round of many models at once, and their evaluation."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Integer, PRNGKeyArray, PyTree
 
-from ..._constraints import project, resolve, trainable
-from ...cells import StateSkip
+from ..._constraints import resolve
+from ...cells import AbstractSkip, StateSkip
 from ...facts import recurrent_weights
 from ...models import SequenceToSequence
-from ...optimizers import Optimizer, optimizer_start, optimizer_step
+from ...optimizers import Optimizer, State, begin, choose, is_finite, is_good, update
 from ...parallel import each_on_its_device
-from ...programs import Shared, compiled
-from .._objective import Loss, State
+from ...programs import Shared, compiled, unawaited
+from .._objective import Loss
 from ._closed_loop import answers, seen
 from ._run import loss_and_gradient
 from ._runners import Skips
 from ._schedule import Stage
-from ._trials import Source, has_jitter
+from ._trials import Source, TrialBatch, has_jitter
 
 _TOGETHER = 100  # trials of an evaluation at a time
 
@@ -39,21 +39,19 @@ class Run(NamedTuple):
 @compiled
 def start(rules: Shared, members: PyTree) -> State:
     optimizer, _, _ = rules.whole()
-
-    def of_model(model: PyTree) -> State:
-        return State(model, optimizer_start(optimizer, eqx.filter(model, trainable(model))))
-
-    return eqx.filter_vmap(of_model)(members)
+    return eqx.filter_vmap(lambda model: begin(optimizer, model))(members)
 
 
-@compiled
+@unawaited
 def train_round(
-    run: Run, source: Source, state: State, skips: Skips, number: Any
+    run: Run, source: Source, state: State, skips: Skips, number: Integer[Array, ""]
 ) -> tuple[State, dict[str, Array]]:
     """The iterations of a round, and the means of their losses and gradients' norms."""
     optimizer, loss, restarts = run.rules.whole()
 
-    def iterations(state: State, common: Any) -> tuple[State, dict[str, Array]]:
+    def iterations(
+        state: State, common: tuple[Source, Skips, Array]
+    ) -> tuple[State, dict[str, Array]]:
         source, skips, keys = common
         params, rest = eqx.partition(state, eqx.is_array)
 
@@ -81,13 +79,12 @@ def _step(
     optimizer: Optimizer,
     loss: Loss,
     state: State,
-    batch: Any,
+    batch: TrialBatch,
     skips: Skips,
 ) -> tuple[State, dict[str, Array]]:
     """One update of one model, which stays as it is where gradient or update are not finite."""
-    params, rest = eqx.partition(state.model, trainable(state.model))
 
-    def slope(params: PyTree) -> tuple[PyTree, dict[str, Array]]:
+    def slope(params: PyTree, rest: PyTree) -> tuple[PyTree, dict[str, Array]]:
         model = eqx.combine(params, rest)
         value, gradient = loss_and_gradient(model, batch, skips, loss, run.activity)
         weight = eqx.filter_value_and_grad(lambda p: _mean_weight(eqx.combine(p, rest)))
@@ -95,22 +92,8 @@ def _step(
         gradient = jax.tree.map(lambda g, s: g + run.weights * s, gradient, of_penalty)
         return gradient, {"loss": value + run.weights * penalty}
 
-    descent = optimizer, params, state.optimizer, slope
-    params, optimizer_state, values = optimizer_step(*descent)
-    model = project(eqx.combine(params, rest))
-    is_finite = jnp.isfinite(jnp.stack([*values.values()])).all() & _is_finite(model)
-    new = jax.tree.map(
-        lambda a, b: jnp.where(is_finite, a, b) if eqx.is_array(a) else a,
-        State(model, optimizer_state),
-        state,
-    )
-    return new, values
-
-
-def _is_finite(model: PyTree) -> Array:
-    """Whether all that is trained is: a large step along a finite gradient can overflow."""
-    leaves = jax.tree.leaves(eqx.filter(model, trainable(model)))
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+    new, values = update(optimizer, state, slope)
+    return choose(is_good(values) & is_finite(new.model), new, state), values
 
 
 def _mean_weight(model: SequenceToSequence) -> Array:
@@ -124,18 +107,20 @@ def _mean_weight(model: SequenceToSequence) -> Array:
 
 @compiled
 def evaluate_round(
-    run: Run, source: Source, models: PyTree, number: Any
+    run: Run, source: Source, models: PyTree, number: Integer[Array, ""]
 ) -> Float[Array, " models"]:
     """The mean score of each base network, on trials of their own and without jitter."""
     jitter = {"jitter": False} if has_jitter(source.task) else {}
     size = min(run.trials, _TOGETHER)
     count = -(-run.trials // size)
 
-    def scores(models: PyTree, shared: Any) -> tuple[None, Float[Array, " models"]]:
+    def scores(
+        models: PyTree, shared: tuple[Source, Array]
+    ) -> tuple[None, Float[Array, " models"]]:
         source, keys = shared
 
         def of_trials(key: PRNGKeyArray) -> Array:
-            trials, batch = source.draw(key, size, **jitter)
+            trials, batch = source.draw(key, size, None, **jitter)
 
             def of_model(model: SequenceToSequence) -> Array:
                 skips = skips_of(StateSkip(), Stage(0, 1, 1.0))
@@ -151,10 +136,10 @@ def evaluate_round(
     return each_on_its_device(scores, run.mesh, is_shared=True)(models, (source, keys))[1]
 
 
-def _key(source: Source, number: Any, purpose: int) -> PRNGKeyArray:
+def _key(source: Source, number: Integer[Array, ""], purpose: int) -> PRNGKeyArray:
     return jax.random.fold_in(jax.random.fold_in(source.key, number), purpose)
 
 
-def skips_of(scheme: Any, stage: Stage) -> Skips:
+def skips_of(scheme: AbstractSkip, stage: Stage) -> Skips:
     """Those of a stage, as arrays: other numbers compile nothing anew."""
     return Skips(scheme, jnp.asarray(stage.length, jnp.int32), jnp.asarray(stage.beta))

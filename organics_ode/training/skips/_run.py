@@ -1,11 +1,12 @@
 """Models with skips along many trials: their losses and their outputs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ..._constraints import resolve, trainable
 from ...cells import blank, running, selected
@@ -19,7 +20,7 @@ _STEPS = 20
 
 
 def loss_and_gradient(
-    model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: Any
+    model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: ArrayLike
 ) -> tuple[Array, PyTree]:
     """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response| up to the
     last step of each trial that counts.
@@ -29,13 +30,14 @@ def loss_and_gradient(
     """
     params, fixed = eqx.partition(model, trainable(model))
     steps, trials = batch.weights.shape
-    runs = running(batch.weights.T).T.astype(batch.weights.dtype)
-    share = runs / (trials * jnp.maximum(jnp.sum(runs, axis=0, keepdims=True), 1))
+    runs = running(batch.weights.T).T
+    share = runs.astype(batch.weights.dtype)
+    share = share / (trials * jnp.maximum(jnp.sum(share, axis=0, keepdims=True), 1))
 
-    def of_trials(o: Float[Array, "k batch"], y: Any) -> Float[Array, " batch"]:
+    def of_trials(o: Float[Array, "k batch"], y: PyTree) -> Float[Array, " batch"]:
         return jax.vmap(lambda o, y: loss(o, y, None), in_axes=(-1, 0))(o, y)
 
-    def block(params: PyTree, state: Any, now: Any) -> tuple[Any, Array]:
+    def block(params: PyTree, state: PyTree, now: PyTree) -> tuple[Any, Array]:
         over_time, targets, weights, share = now
         model = eqx.combine(params, fixed)
         state, responses = runner(model, skips, is_noisy=batch.noise is not None).block(
@@ -48,11 +50,11 @@ def loss_and_gradient(
         penalty = jnp.sum(share * jnp.mean(jnp.abs(responses), axis=0))
         return state, jnp.sum(weights * losses) / trials + activity * penalty
 
-    def back(later: Any, now: Any) -> tuple[Any, Array]:
+    def back(later: PyTree, now: PyTree) -> tuple[Any, Array]:
         (state, counts), rest = now
         of_end, gradient = later
 
-        def here(params: PyTree, state: Any) -> tuple[Any, Array]:
+        def here(params: PyTree, state: PyTree) -> tuple[Any, Array]:
             end, value = block(params, eqx.combine(state, counts), rest)
             return eqx.filter(end, eqx.is_inexact_array), value
 
@@ -61,7 +63,7 @@ def loss_and_gradient(
         return (of_state, jax.tree.map(jnp.add, gradient, of_params)), value
 
     run = runner(model, skips, is_noisy=batch.noise is not None)
-    cut = _cut((run.over_time(batch), batch.targets, batch.weights, share), steps)
+    cut = _cut((run.over_time(batch, runs), batch.targets, batch.weights, share), steps)
     first = run.rest(batch)
     last, states = jax.lax.scan(lambda s, now: (run.block(s, now[0])[0], s), first, cut)
     zeros = jax.tree.map(jnp.zeros_like, (eqx.filter(last, eqx.is_inexact_array), params))
@@ -78,18 +80,18 @@ def outputs(
     readout = resolve(model.readout)
     run = runner(model, skips, is_noisy=batch.noise is not None)
 
-    def block(state: Any, over_time: Any) -> tuple[Any, Array]:
+    def block(state: PyTree, over_time: PyTree) -> tuple[Any, Array]:
         state, responses = run.block(state, over_time)
         return state, _read_out(readout, responses)
 
-    over_time = _cut(run.over_time(batch), len(batch.weights))
+    over_time = _cut(run.over_time(batch, None), len(batch.weights))
     blocks = jax.lax.scan(block, run.rest(batch), over_time)[1]
     by_trial = jnp.transpose(blocks, (3, 0, 2, 1))
     return by_trial.reshape(len(by_trial), -1, by_trial.shape[-1])[:, : len(batch.weights)]
 
 
 def _read_out(
-    readout: Any, responses: Float[Array, "n time batch"]
+    readout: Callable[[Array], Array], responses: Float[Array, "n time batch"]
 ) -> Float[Array, "k time batch"]:
     """A readout of every response."""
     n, time, batch = responses.shape
@@ -97,7 +99,7 @@ def _read_out(
     return columns.reshape(-1, time, batch)
 
 
-def _cut(tree: Any, steps: int) -> Any:
+def _cut(tree: PyTree, steps: int) -> Any:
     """Arrays over time in blocks of equal length, filled up with zeros."""
     missing = -steps % _STEPS
 

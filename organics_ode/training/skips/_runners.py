@@ -9,11 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..._constraints import resolve
-from ...cells import AbstractCell, Euler, TemporalSkip
+from ...cells import AbstractCell, Euler, TemporalSkip, hold
 from ...circuits import Noisy
 from ...kernels import AbstractKernel, Carry, Marks, Skips, kernel_of
 from ...models import SequenceToSequence
 from ._trials import TrialBatch
+
+Runs = Bool[Array, "time batch"] | None
 
 
 class AbstractRunner(eqx.Module):
@@ -24,11 +26,14 @@ class AbstractRunner(eqx.Module):
         """The states at the start of the trials, after the burn-in."""
 
     @abstractmethod
-    def over_time(self, batch: TrialBatch) -> Any:
-        """What each step needs of the trials, time first."""
+    def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
+        """What each step needs of the trials, time first.
+
+        The state of a trial stays as it is from its first step that does not run; None: all do.
+        """
 
     @abstractmethod
-    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+    def block(self, state: PyTree, over_time: PyTree) -> tuple[Any, Float[Array, "n time batch"]]:
         """The states after some steps, and the response after each of them."""
 
 
@@ -63,8 +68,9 @@ class KernelRunner(AbstractRunner):
         state = cell.initial_state() if self.state0 is None else self.state0
         return self.kernel.rest(state, batch.inputs_before, batch.noise_before, batch.burn_in)
 
-    def over_time(self, batch: TrialBatch) -> Any:
-        return batch.inputs, batch.noise, _marks(batch.starts, self.skips.length)
+    def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
+        marks = _marks(batch.starts, self.skips.length)
+        return batch.inputs, batch.noise, marks._replace(runs=runs)
 
     def block(self, state: Carry, over_time: Any) -> tuple[Carry, Float[Array, "n time batch"]]:
         inputs, noise, marks = over_time
@@ -84,20 +90,25 @@ class ScanRunner(AbstractRunner):
         size = batch.weights.shape[1]
         states = jax.tree.map(lambda s: jnp.broadcast_to(s, (size, *s.shape)), state)
 
-        def step(states: Any, eta: Any) -> tuple[Any, None]:
+        def step(states: PyTree, eta: Array | None) -> tuple[Any, None]:
             return jax.vmap(cell.step)(states, _joined(batch.inputs_before, eta)), None
 
         states = jax.lax.scan(step, states, batch.noise_before, length=batch.burn_in)[0]
         return jax.vmap(self.wrapped().at_rest)(states)
 
-    def over_time(self, batch: TrialBatch) -> Any:
-        return batch.inputs, batch.noise, batch.starts
+    def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
+        return batch.inputs, batch.noise, batch.starts, runs
 
-    def block(self, state: Any, over_time: Any) -> tuple[Any, Float[Array, "n time batch"]]:
+    def block(self, state: PyTree, over_time: PyTree) -> tuple[Any, Float[Array, "n time batch"]]:
         cell = self.wrapped()
 
-        def step(states: Any, now: Any) -> tuple[Any, Array]:
-            states = jax.vmap(lambda *of_trial: advance(cell, *of_trial))(states, *now)
+        def of_trial(
+            state: PyTree, x: Array, eta: Array | None, restart: Array, runs: Array | None
+        ) -> Any:
+            return hold(runs, advance(cell, state, x, eta, restart), state)
+
+        def step(states: PyTree, now: PyTree) -> tuple[Any, Array]:
+            states = jax.vmap(of_trial)(states, *now)
             return states, states[0]
 
         state, responses = jax.lax.scan(step, state, over_time)
@@ -108,7 +119,7 @@ class ScanRunner(AbstractRunner):
         return TemporalSkip(resolve(self.cell), *self.skips)
 
 
-def advance(cell: TemporalSkip, state: Any, x: Array, eta: Array | None, restart: Array) -> Any:
+def advance(cell: TemporalSkip, state: PyTree, x: Array, eta: Array | None, restart: Array) -> Any:
     """The state of one trial after a step; at a restart a block of skips begins anew."""
     state = state._replace(since=jnp.where(restart, 0, state.since))
     return cell.step(state, _joined(x, eta))

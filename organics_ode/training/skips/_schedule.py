@@ -1,4 +1,4 @@
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 
@@ -90,5 +90,5 @@ class SkipSchedule(eqx.Module):
         return Stage(k, self.length, self.beta + (1 - self.beta) * part)
 
 
-def _check_round(round: Any) -> None:
+def _check_round(round: object) -> None:
     read_integer("round", round, 0, "be a whole number from 0")

@@ -1,16 +1,31 @@
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from ...cells import blank, running
 from ...dynamics import ornstein_uhlenbeck
+from .._batches import Task
 
 Restarts = Callable[[Any], Bool[Array, " time"]]
+
+
+@runtime_checkable
+class SkipTask(Task, Protocol):
+    """A task that scores the outputs of a trial, and says its time step and its channels."""
+
+    @property
+    def score(self) -> Callable[..., Any]: ...
+
+    @property
+    def dt(self) -> Any: ...
+
+    @property
+    def input_size(self) -> Any: ...
 
 
 class TrialBatch(NamedTuple):
@@ -74,13 +89,13 @@ class Source(eqx.Module):
         batch = TrialBatch(*shown, targets, weights, begin, noise, before, self.burn_in)
         return trials, jax.tree.map(lambda x: cast(x, self.dtype), batch)
 
-    def _inputs_before(self, trials: Any) -> Float[Array, "batch m"]:
+    def _inputs_before(self, trials: PyTree) -> Float[Array, "batch m"]:
         """What is held before each trial: its first inputs, unless the task says otherwise."""
         if hasattr(self.task, "burn_in_inputs"):
             return jax.vmap(self.task.burn_in_inputs)(trials)
         return trials.inputs[:, 0]
 
-    def _weights(self, trial: Any) -> Float[Array, " time"]:
+    def _weights(self, trial: PyTree) -> Float[Array, " time"]:
         """The weight of each step in the loss."""
         if hasattr(self.task, "loss_weights"):
             return self.task.loss_weights(trial)
@@ -90,7 +105,7 @@ class Source(eqx.Module):
         return mask / jnp.where(total > 0, total, 1)
 
 
-def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
+def starts(trials: PyTree, steps: int) -> Bool[Array, "time batch"]:
     """The first steps of the periods of trials with a leading axis."""
     t = jnp.arange(steps, dtype=jnp.int32)
     begin = jnp.zeros((steps, len(trials.mask)), bool)
@@ -100,12 +115,12 @@ def starts(trials: Any, steps: int) -> Bool[Array, "time batch"]:
     return begin.at[0].set(True)
 
 
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: PyTree, dtype: Any) -> Any:
     """Floats in another dtype."""
     return x.astype(dtype) if eqx.is_inexact_array(x) else x
 
 
-def has_jitter(task: Any) -> bool:
+def has_jitter(task: Task) -> bool:
     """Whether the durations of its periods can be fixed for evaluation."""
     return "jitter" in inspect.signature(task.sample).parameters
 
