@@ -1,13 +1,12 @@
 """The routes to a fixed point in turn, each judged by the eigenvalues where it ends."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .._nonlinearities import highest
+from .._types import State
 from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
@@ -42,7 +41,7 @@ class _Candidate(eqx.Module):
         return jnp.where(solved, jnp.where(self.is_stable, 0, 1), 2 + residual)
 
 
-def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+def search(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
     """The state, its residual, the steps of all routes together, and the route that found it."""
     rest = circuit.initial_state()
     e = Equations(circuit, x, rest)
@@ -50,7 +49,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     known = (e, first)
     routes, from_rest = map(jnp.array, zip(*_ATTEMPTS, strict=True))
 
-    def attempt(carry: Any) -> Any:
+    def attempt(carry: tuple) -> tuple:
         # Behind the barrier nothing of this can be moved out of the loop and computed always.
         (best, i), (e, first) = jax.lax.optimization_barrier((carry, known))
         route = routes[i]
@@ -68,7 +67,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
         best = jax.tree.map(lambda a, b: jnp.where(new.rank < best.rank, a, b), new, best)
         return eqx.tree_at(lambda c: c.point.steps, best, steps), i + 1
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         best, i = carry
         # The last routes find what is not stable: only where nothing else was found.
         enough = jnp.where(i < _STABLE_ONES, 0, 1)
@@ -81,7 +80,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
 
 
-def known_point(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+def known_point(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
     """What `search` returns where its start is the fixed point: the closed form, unless given."""
     state = closed_form(circuit, x) if start is None else start
     residual = Equations(circuit, x, circuit.initial_state()).residual(ravel(state))

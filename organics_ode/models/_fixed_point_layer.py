@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import paramax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._checks import as_float_array, check_finite, is_traced, read_key, refuse
 from .._constraints import resolve
 from .._nonlinearities import power, unit
+from .._types import Numbers, ParameterLike
 from ..circuits import (
     ORGaNICs,
     Parameter,
@@ -71,18 +72,18 @@ class FixedPointLayer(eqx.Module):
     sigma: Parameter
     beta0: Parameter
     W_r: Parameter | None
-    exponent: Any
+    exponent: PyTree
 
     def __init__(
         self,
-        W_zx: Any,
-        W_bx: Any,
-        W: Any,
-        sigma: Any,
-        beta0: Any,
+        W_zx: ParameterLike,
+        W_bx: ParameterLike,
+        W: ParameterLike,
+        sigma: ParameterLike,
+        beta0: ParameterLike,
         *,
-        W_r: Any = None,
-        exponent: Any = 2.0,
+        W_r: ParameterLike | None = None,
+        exponent: ParameterLike = 2.0,
     ):
         given = {"W_zx": W_zx, "W_bx": W_bx, "W": W, "sigma": sigma}
         given["W_r"] = _identity_beside(W_zx) if W_r is None else W_r
@@ -100,10 +101,10 @@ class FixedPointLayer(eqx.Module):
         size: int,
         *,
         key: PRNGKeyArray,
-        sigma: Any = 1.0,
-        beta0: Any = 0.0,
-        W_r: Any = None,
-        exponent: Any = 2.0,
+        sigma: ParameterLike = 1.0,
+        beta0: ParameterLike = 0.0,
+        W_r: ParameterLike | None = None,
+        exponent: ParameterLike = 2.0,
     ) -> "FixedPointLayer":
         """A random layer.
 
@@ -139,7 +140,9 @@ class FixedPointLayer(eqx.Module):
         """n, the number of principal cells."""
         return resolve(self.W_zx).shape[0]
 
-    def __call__(self, x: Float[Array, " m"], *, key: Any = None) -> Float[Array, " n"]:
+    def __call__(
+        self, x: Float[Array, " m"], *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, " n"]:
         """The firing rates ⌊y⌋^p (n,) for one input; `key` is ignored (for `eqx.nn.Sequential`).
 
         Raises:
@@ -153,7 +156,7 @@ class FixedPointLayer(eqx.Module):
         return power(jax.nn.relu(y), circuit.exponent)
 
     def circuit(
-        self, x: Any, *, tau_y: float = 2.0, tau_a: float = 2.0
+        self, x: Numbers, *, tau_y: float = 2.0, tau_a: float = 2.0
     ) -> tuple[ORGaNICs, Float[Array, " n"]]:
         """The circuit that comes to rest for one input, and its input z, for all of the analysis:
         `oo.certify(*layer.circuit(x))`.
@@ -183,13 +186,13 @@ class FixedPointLayer(eqx.Module):
         return circuit, unit(c.W_zx @ (x if is_traced(x) else check_finite("x", x)))
 
 
-def _identity_beside(W_zx: Any) -> Any:
+def _identity_beside(W_zx: ParameterLike) -> np.ndarray:
     """I of as many rows as W_zx has; one row where that is no matrix and will be refused."""
     shape = np.shape(resolve(W_zx))
     return np.eye(shape[0] if len(shape) == 2 else 1, dtype=int)  # integers fit any precision
 
 
-def _read_offset(beta0: Any, like: Array) -> Any:
+def _read_offset(beta0: Any, like: Array) -> Parameter:
     if isinstance(beta0, paramax.AbstractUnwrappable):
         beta0 = jax.tree.map(lambda v: as_float_array("beta0", v, like.dtype), beta0)
     else:
@@ -200,6 +203,6 @@ def _read_offset(beta0: Any, like: Array) -> Any:
     return beta0
 
 
-def _per_unit(parameter: Any, size: int) -> Any:
+def _per_unit(parameter: ParameterLike, size: int) -> ParameterLike:
     """A number for every unit; arrays and nodes stay what they are."""
     return jnp.full(size, float(parameter)) if isinstance(parameter, int | float) else parameter

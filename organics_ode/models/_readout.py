@@ -1,11 +1,11 @@
 """Readouts: what an experimenter, or another area, sees of a circuit."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import paramax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import (
@@ -19,6 +19,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve
+from .._types import ParameterLike
 from ..circuits import Parameter, cast, check_elementwise, check_units
 
 
@@ -44,8 +45,8 @@ class Readout(eqx.Module):
 
     def __init__(
         self,
-        W_out: Any,
-        b_out: Any = None,
+        W_out: ParameterLike,
+        b_out: ParameterLike | None = None,
         *,
         units: tuple[int, int] | None = None,
         activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
@@ -99,7 +100,9 @@ class Readout(eqx.Module):
         return o if self.activation is None else self.activation(o)
 
 
-def _checked(name: str, parameter: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+def _checked(
+    name: str, parameter: ParameterLike, shape: tuple[int, ...], dtype: DTypeLike
+) -> Parameter:
     array = as_float_array(name, resolve(parameter), dtype)
     check_shape(name, array, shape, "(k,)")
     array = check_finite(name, array)
