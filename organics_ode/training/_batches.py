@@ -1,11 +1,11 @@
 """Batches as pure functions of the step number, so that resuming needs only the step."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_positive_integer, read_key, refuse, shown
 from ..cells import check_mask
@@ -21,6 +21,53 @@ class Batch(NamedTuple):
     inputs: Any
     targets: Any
     mask: Any = None
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """What trials are drawn from."""
+
+    def sample(self, key: PRNGKeyArray) -> Any:
+        """One trial."""
+
+
+@runtime_checkable
+class Task(Sampler, Protocol):
+    """What `fit_with_skips` trains on: a task of the package `tasks`, or an object of your own.
+
+    It inherits from nothing; it has
+
+    - `dt`: ms per step. `input_size`: m.
+    - `sample(key)`: one trial with `inputs` (time, m), `targets` (time, …), `mask` (time,), the
+      weights ≥ 0 of the steps, and `info`, a dict, whose `"periods"`, where they are there, map
+      names to (start, stop) steps. It is vmapped over keys. `trials` asks for no more than this,
+      and not for `info`.
+    - `score(outputs, trial)`: how well the outputs (time, k) solve a trial, 1 for solved.
+
+    and, where it likes,
+
+    - `sample(key, jitter=False)`: trials of fixed durations, for the evaluation.
+    - `loss_weights(trial)`: (time,), the weights of the steps in the loss; otherwise the mask,
+      scaled to sum to 1.
+    - `burn_in_inputs(trial)`: (m,), what is held before the trial; otherwise its first inputs.
+    - `play(step, state, trial)`: runs an agent in closed loop, and returns its outputs (time, k)
+      and the inputs (time, m) that it saw; `step` maps (state, inputs (m,)) to (state, outputs
+      (k,)). `output_size` is then the k it needs.
+    """
+
+    @property
+    def dt(self) -> float:
+        """ms per step."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        ...
+
+    def score(self, outputs: Array, trial: Any) -> Array:
+        """How well a trial is solved."""
+        ...
 
 
 class Minibatches(eqx.Module):
@@ -53,7 +100,7 @@ class Minibatches(eqx.Module):
 class Trials(eqx.Module):
     """`batches(step)`: fresh trials of a task."""
 
-    task: Any
+    task: Sampler
     size: int
     key: PRNGKeyArray
 
@@ -66,7 +113,7 @@ class Trials(eqx.Module):
 
 
 @eqx.filter_jit
-def _sample(task: Any, size: int, key: PRNGKeyArray, rows: Any) -> Batch:
+def _sample(task: Sampler, size: int, key: PRNGKeyArray, rows: np.ndarray | Array) -> Batch:
     trials = jax.vmap(task.sample)(jax.random.split(key, size)[rows])
     return Batch(trials.inputs, trials.targets, trials.mask)
 
@@ -144,11 +191,11 @@ def _check_finite(name: str, values: np.ndarray, counts: np.ndarray | None) -> N
         refuse("split", f"hold finite {name}{where}", "some are NaN or infinite")
 
 
-def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
+def trials(task: Sampler, size: int, *, key: PRNGKeyArray) -> Trials:
     """Batches of fresh trials, as a function of the step number.
 
     Args:
-        task: has `sample(key)` returning `inputs`, `targets`, `mask`.
+        task: has `sample(key)` returning `inputs`, `targets`, `mask`, as in `Task`.
         size: trials per batch.
         key: a PRNG key; the same key and step give the same trials.
 
@@ -160,7 +207,7 @@ def trials(task: Any, size: int, *, key: PRNGKeyArray) -> Trials:
     """
     key = read_key("key", key)
     size = check_positive_integer("size", size)
-    if not hasattr(task, "sample"):
+    if not isinstance(task, Sampler):
         refuse("task", "have a method `sample(key)`", f"it is {type(task).__name__}")
     return Trials(task, size, key)
 

@@ -122,7 +122,7 @@ def test_inputs_and_targets_must_be_as_many():
         oo.minibatches(data._replace(targets=data.targets[1:]), 5, key=KEY)
 
 
-def test_a_task_needs_a_method_that_samples():
+def test_a_task_needs_a_method_that_samples(unchecked):
     with pytest.raises(ValueError, match=r"^Argument `task` must have a method `sample"):
         oo.trials(split(), 5, key=KEY)
 

@@ -14,10 +14,11 @@ from ...cells import Euler, TemporalSkip
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
 from ...optimizers import is_optimizer
+from .._batches import Task
 from .._losses import check_classes, cross_entropy, squared_error
 from .._members import as_members
 from .._objective import Loss
-from ._closed_loop import is_closed
+from ._closed_loop import ClosedTask, is_closed
 from ._schedule import SkipSchedule
 from ._trials import Restarts, Source
 
@@ -53,11 +54,12 @@ def read_options(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_source(
-    models: Any, task: Any, burn_in: float, key: PRNGKeyArray, batch_size: int
+    models: Any, task: Task, burn_in: float, key: PRNGKeyArray, batch_size: int
 ) -> Source:
-    for name in ("sample", "score", "dt", "input_size"):
-        if not hasattr(task, name):
-            refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{name}`")
+    if not isinstance(task, Task):
+        named = ("sample", "score", "dt", "input_size")
+        missing = next(name for name in named if not hasattr(task, name))
+        refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{missing}`")
     cell = models[0].cell
     if task.input_size != cell.input_size:
         must = f"have as many channels as the models have inputs, {cell.input_size}"
@@ -71,7 +73,7 @@ def read_source(
     return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
 
 
-def _check_agent(model: Any, task: Any) -> None:
+def _check_agent(model: Any, task: ClosedTask) -> None:
     """A task that runs the model itself needs an answer to every one of its outputs."""
     if not callable(task.play):
         refuse("task", "have a function `play`", f"it is {task.play!r}")
@@ -94,7 +96,7 @@ def check_trials(models: Any, source: Source, loss: Loss) -> None:
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
 
 
-def read_loss(loss: Loss | None, task: Any) -> Loss:
+def read_loss(loss: Loss | None, task: Task) -> Loss:
     """The one given, or the cross entropy where targets are classes, else the squared error."""
     if loss is not None:
         return loss
@@ -102,7 +104,7 @@ def read_loss(loss: Loss | None, task: Any) -> Loss:
     return cross_entropy if jnp.issubdtype(targets.dtype, jnp.integer) else squared_error
 
 
-def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
+def read_restarts(schedule: SkipSchedule | None, task: Task) -> Restarts | None:
     """Where the blocks of skips begin, checked."""
     if schedule is None or schedule.restarts is None:
         return None
@@ -114,7 +116,7 @@ def read_restarts(schedule: SkipSchedule | None, task: Any) -> Restarts | None:
     return restarts
 
 
-def _trial_like(task: Any) -> Any:
+def _trial_like(task: Task) -> Any:
     """Shapes and dtypes of a trial."""
     return eqx.filter_eval_shape(task.sample, jax.random.key(0))
 

@@ -1,6 +1,7 @@
 """Trials whose inputs depend on the model's own answers."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +9,28 @@ from jaxtyping import Array, Float
 
 from ..._constraints import resolve
 from ...models import SequenceToSequence
+from .._batches import Task
 from ._run import outputs
 from ._runners import Skips, advance, scan_runner
 from ._trials import TrialBatch, cast
 
 
-def is_closed(task: Any) -> bool:
+@runtime_checkable
+class ClosedTask(Task, Protocol):
+    """A task that runs an agent itself."""
+
+    def play(
+        self, step: Callable[[Any, Array], tuple[Any, Array]], state: Any, trial: Any
+    ) -> tuple[Float[Array, "time k"], Float[Array, "time m"]]: ...
+
+
+def is_closed(task: Task) -> TypeGuard[ClosedTask]:
     """Whether the task runs an agent itself, by `play(step, state, trial)`."""
-    return hasattr(task, "play")
+    return isinstance(task, ClosedTask)
 
 
 def seen(
-    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+    task: Task, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
 ) -> TrialBatch:
     """The batch with the inputs the model gets to see.
 
@@ -33,7 +44,7 @@ def seen(
 
 
 def answers(
-    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+    task: Task, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
 ) -> Float[Array, "batch time k"]:
     """The outputs after each step."""
     if not is_closed(task):
@@ -42,7 +53,7 @@ def answers(
 
 
 def _play(
-    task: Any, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
+    task: ClosedTask, model: SequenceToSequence, trials: Any, batch: TrialBatch, skips: Skips
 ) -> tuple[Float[Array, "batch time k"], Float[Array, "batch time m"]]:
     """The outputs of a model with skips, and the inputs it saw."""
     run = scan_runner(model, skips, is_noisy=batch.noise is not None)

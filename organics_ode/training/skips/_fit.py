@@ -15,6 +15,7 @@ from ...models import SequenceToSequence
 from ...optimizers import Optimizer, without_decay
 from ...parallel import check_divides, check_mesh, check_same, split
 from ...programs import shared
+from .._batches import Task
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
 from .._loop import AbstractTraining, run as run_training
@@ -35,7 +36,7 @@ from ._trials import Source
 
 def fit_with_skips(
     models: Sequence[SequenceToSequence],
-    task: Any,
+    task: Task,
     schedule: SkipSchedule | None = None,
     *,
     optimizer: Optimizer,
@@ -82,8 +83,8 @@ def fit_with_skips(
     Args:
         models: `SequenceToSequence` models of one structure, such as a `RateNetwork` in an `Euler`
             cell with a `Readout`; any other cell, `GatedORGaNICs` or an `LSTM`, takes skips too.
-        task: has `sample(key)` and `score(outputs, trial)`, maybe `loss_weights(trial)`; its `dt`
-            must be that of an `Euler` cell.
+        task: a `Task`, of the package `tasks` or your own; its `dt` must be that of an `Euler`
+            cell.
         schedule: a `SkipSchedule`; without it the base networks are trained plainly.
         optimizer: an optax transformation for one model; in the reference Adam, 0.1/n.
         key: a PRNG key.
