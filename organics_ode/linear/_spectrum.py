@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -200,7 +200,7 @@ def _eigenvalues(J: Array) -> Array:
 
 
 @_eigenvalues.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple, tangents: tuple) -> tuple:
     (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
     return values, moved
 
@@ -212,7 +212,7 @@ def _modes(J: Array) -> tuple[Array, Array]:
 
 
 @_modes.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple, tangents: tuple) -> tuple:
     values, V = _modes(*primals)
     M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
     gap = values[None, :] - values[:, None]

@@ -61,7 +61,7 @@ def without(name):
     return type("Lacking", (), members)()
 
 
-SHIPPED = (tasks.CopyMemory(5), tasks.AddingProblem(6), tasks.RingTask("Go"), tasks.RuleReversal())
+SHIPPED = (tasks.CopyMemory(5), tasks.AddingProblem(6), tasks.RingTask("go"), tasks.RuleReversal())
 
 
 @pytest.mark.parametrize("task", (Bare(), Full(), *SHIPPED), ids=lambda t: type(t).__name__)
