@@ -99,6 +99,7 @@ from .training import (
     History as History,
     SkipResult as SkipResult,
     SkipSchedule as SkipSchedule,
+    Task as Task,
     TrainingDiverged as TrainingDiverged,
     TrainingInterrupted as TrainingInterrupted,
     TrainingNotSaved as TrainingNotSaved,

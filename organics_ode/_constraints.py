@@ -29,13 +29,14 @@ from ._checks import (
     read_number,
     refuse,
 )
+from ._types import Numbers
 
 
 class AbstractNode(paramax.AbstractUnwrappable):
     """A parameter that knows how it may be trained."""
 
     @abstractmethod
-    def unwrap(self) -> Any:
+    def unwrap(self) -> PyTree:
         """The value the equations use."""
 
 
@@ -65,7 +66,7 @@ class Positive(AbstractNode):
 
     theta: Float[Array, "..."]
 
-    def __init__(self, value: Any):
+    def __init__(self, value: Numbers):
         array = check_finite("value", as_float_array("value", value))
         self.theta = jnp.log(check_positive("value", array))
 
@@ -88,7 +89,7 @@ class Bounded(AbstractNode):
     low: float = eqx.field(static=True)
     high: float = eqx.field(static=True)
 
-    def __init__(self, value: Any, low: float, high: float = float("inf")):
+    def __init__(self, value: Numbers, low: float, high: float = float("inf")):
         low, high = read_number("low", low), read_number("high", high, is_finite=False)
         if not low < high:
             refuse("low", "be below `high`", f"they are {low} and {high}")
@@ -116,7 +117,7 @@ class NonNegative(AbstractProjected):
 
     value: Float[Array, "..."]
 
-    def __init__(self, value: Any):
+    def __init__(self, value: Numbers):
         array = check_finite("value", as_float_array("value", value))
         self.value = check_nonnegative("value", array)
 
@@ -144,7 +145,9 @@ class Connectivity(AbstractProjected):
     mask: Bool[Array, "n m"]
     signs: Int8[Array, " m"]
 
-    def __init__(self, value: Any, *, mask: Any = None, signs: Any = None):
+    def __init__(
+        self, value: Numbers, *, mask: Numbers | None = None, signs: Numbers | None = None
+    ):
         array = check_finite("value", as_float_array("value", value))
         if array.ndim != 2:
             refuse("value", "be a matrix", f"it has shape {array.shape}")
@@ -187,7 +190,7 @@ class SpectralBound(AbstractProjected):
     value: Float[Array, "n m"]
     bound: float = eqx.field(static=True)
 
-    def __init__(self, value: Any, bound: float = 1.0):
+    def __init__(self, value: Numbers, bound: float = 1.0):
         bound = float(check_positive_number("bound", bound))
         array = check_finite("value", as_float_array("value", value))
         if array.ndim != 2:
@@ -264,7 +267,7 @@ def _arrays_but_in(left_out: Callable[[Any], bool], tree: PyTree) -> PyTree:
     )
 
 
-def _stop_gradient(x: Any) -> Any:
+def _stop_gradient(x: PyTree) -> PyTree:
     return jax.lax.stop_gradient(x) if eqx.is_array(x) else x
 
 

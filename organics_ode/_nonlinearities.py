@@ -2,7 +2,6 @@
 everywhere, in both modes; extremes of values among which there may be NaN."""
 
 import enum
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +97,7 @@ def lowest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array,
     return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.min(values, axis))
 
 
-def are_finite(*values: Any) -> Bool[Array, ""]:
+def are_finite(*values: Array) -> Bool[Array, ""]:
     """Whether no entry of any of the arrays is NaN or infinite."""
     return jnp.stack([jnp.all(jnp.isfinite(each)) for each in values]).all()
 

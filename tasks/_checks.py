@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 import jax
 import jax.core
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array
+
+# What is read as an array: one of JAX or numpy, a number, or lists of numbers.
+Numbers = ArrayLike | Sequence[Any]
 
 
 def check_integer(name: str, value: Any, *, minimum: int, maximum: float = math.inf) -> None:
@@ -67,11 +73,11 @@ def check_key(name: str, key: Any) -> None:
         ) from None
 
 
-def _is_one_key(key: Any) -> Any:
+def _is_one_key(key: Any) -> Array:
     return jax.random.fold_in(key, 0)
 
 
-def read_array(name: str, value: Any) -> np.ndarray:
+def read_array(name: str, value: object) -> np.ndarray:
     """The value as an array of numbers or of bool."""
     try:
         array = np.asarray(value)
@@ -84,7 +90,7 @@ def read_array(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def check_scalar(name: str, value: Any) -> None:
+def check_scalar(name: str, value: object) -> None:
     """Raises ValueError unless `value` is a finite number, or a scalar that jax traces."""
     if not isinstance(value, jax.core.Tracer):
         array = read_array(name, value)
@@ -92,7 +98,7 @@ def check_scalar(name: str, value: Any) -> None:
             raise ValueError(f"Argument `{name}` must be a finite number, but it is {value!r}.")
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises ValueError unless `value` is one of the names."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(
@@ -100,13 +106,13 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         )
 
 
-def check_flag(name: str, value: Any) -> None:
+def check_flag(name: str, value: object) -> None:
     """Raises ValueError unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"Argument `{name}` must be True or False, but it is {value!r}.")
 
 
-def check_kind(name: str, value: Any, kind: type) -> None:
+def check_kind(name: str, value: object, kind: type) -> None:
     """Raises ValueError unless `value` is an object of the class."""
     if not isinstance(value, kind):
         raise ValueError(
@@ -115,7 +121,7 @@ def check_kind(name: str, value: Any, kind: type) -> None:
         )
 
 
-def read_folder(name: str, value: Any) -> Path:
+def read_folder(name: str, value: str | os.PathLike[str]) -> Path:
     """The absolute path that a text or path names, `~` being the user's home."""
     try:
         text = os.fspath(value)

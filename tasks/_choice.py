@@ -93,9 +93,7 @@ def noise_step(noise: float, dt: float) -> float:
     return noise / dt**0.5
 
 
-def answer_when(
-    go: Float[Array, " time"], is_first: Float[Array, ""] | Any
-) -> Float[Array, "time 3"]:
+def answer_when(go: Float[Array, " time"], is_first: Array | bool) -> Float[Array, "time 3"]:
     """Fixation until `go`, then alternative 1, or else 2."""
     choice = jnp.where(is_first, 1, 2)
     return jax.nn.one_hot(jnp.where(go > 0.5, choice, 0), 3, dtype=go.dtype)

@@ -1,10 +1,10 @@
 """The IDX file format of the MNIST family: unsigned bytes in any number of dimensions."""
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -56,7 +56,7 @@ def corrupt(path: Path, expected: str, found: str) -> ValueError:
     )
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> io.BufferedIOBase:
     return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 

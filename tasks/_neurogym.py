@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import equinox as eqx
 import jax
@@ -61,7 +61,7 @@ class NeurogymTask(AbstractTask):
     _names: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
-        self, env: Any, length: int, *, actions: int | None = None, reference: str = "neurogym"
+        self, env: object, length: int, *, actions: int | None = None, reference: str = "neurogym"
     ):
         check_integer("length", length, minimum=1, maximum=np.iinfo(np.int32).max)
         check_kind("reference", reference, str)
@@ -107,7 +107,7 @@ class NeurogymTask(AbstractTask):
     def _all(self) -> tuple[str, ...]:
         return ("trial", *self._names)
 
-    def _draw(self, seed: Any) -> tuple[np.ndarray, ...]:
+    def _draw(self, seed: int | np.ndarray | Array) -> tuple[np.ndarray, ...]:
         ob, gt, steps = _new_trial(self.env, int(seed), self.length, self.output_size)
         dtype, T = np.dtype(jnp.zeros(()).dtype), len(gt)
         padding = self.length - T
@@ -119,7 +119,7 @@ class NeurogymTask(AbstractTask):
 
 
 def _new_trial(
-    env: Any, seed: int, length: int, actions: Any
+    env: object, seed: int, length: int, actions: Any
 ) -> tuple[np.ndarray, np.ndarray, Mapping]:
     _find(env, "seed")(seed)
     _find(env, "new_trial")()
@@ -138,7 +138,7 @@ def _new_trial(
     return ob, gt, {name: (starts[name], ends[name]) for name in starts if name in ends}
 
 
-def _check_actions(env: Any, gt: np.ndarray, actions: Any) -> None:
+def _check_actions(env: object, gt: np.ndarray, actions: Any) -> None:
     """Right actions are integers from 0 to n − 1, and were so before the environment cut them."""
     if not np.issubdtype(gt.dtype, np.integer):
         _refuse(f"the actions in `gt` are {gt.dtype}, not integers: a task has discrete ones")
@@ -153,7 +153,7 @@ def _check_actions(env: Any, gt: np.ndarray, actions: Any) -> None:
         _refuse(f"its right action is {outside[0]} where there are the actions 0 to {actions - 1}")
 
 
-def _check_pure(env: Any, length: int, actions: int) -> None:
+def _check_pure(env: object, length: int, actions: int) -> None:
     """The same seed draws the same trial: at once, and again after some others."""
     first = _new_trial(env, 0, length, actions)
     for seed in (0, *range(1, _TRIED), 0):
@@ -166,7 +166,7 @@ def _check_pure(env: Any, length: int, actions: int) -> None:
             )
 
 
-def _check_wrappers(env: Any) -> None:
+def _check_wrappers(env: object) -> None:
     """Trials are drawn whole, so that what a wrapper does at every step would have no effect."""
     for wrapper in _layers(env)[:-1]:
         for cls in type(wrapper).__mro__:
@@ -179,7 +179,7 @@ def _check_wrappers(env: Any) -> None:
                 )
 
 
-def _layers(env: Any) -> list[Any]:
+def _layers(env: object) -> list[Any]:
     """The environment within its wrappers, the outermost first."""
     inner, found = getattr(env, "unwrapped", env), [env]
     while found[-1] is not inner:
@@ -195,7 +195,7 @@ _HARMLESS = {"OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "Wrapper", "Tri
 _MISSING = object()
 
 
-def _find(env: Any, name: str, default: Any = _MISSING) -> Any:
+def _find(env: object, name: str, default: Any = _MISSING) -> Any:
     """An attribute of the environment, or of the outermost of those it wraps that has one."""
     for owner in _layers(env):
         if hasattr(owner, name):
@@ -203,7 +203,7 @@ def _find(env: Any, name: str, default: Any = _MISSING) -> Any:
     return _refuse(f"it has no `{name}`") if default is _MISSING else default
 
 
-def _names_of(env: Any, space: str, word: str, count: int) -> tuple[str, ...]:
+def _names_of(env: object, space: str, word: str, count: int) -> tuple[str, ...]:
     """Names by index, from a dictionary of name to an index or to a list of them."""
     names = [f"{word} {i}" for i in range(count)]
     given = getattr(_find(env, space, None), "name", None)
@@ -215,7 +215,7 @@ def _names_of(env: Any, space: str, word: str, count: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _refuse(found: str) -> Any:
+def _refuse(found: str) -> NoReturn:
     raise ValueError(
         f"Argument `env` must be a trial-based environment like neurogym's, but {found}."
     )

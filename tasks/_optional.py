@@ -1,10 +1,10 @@
 """Packages that only some tasks need, imported at the moment of use."""
 
 import importlib
-from typing import Any
+from types import ModuleType
 
 
-def require(module: str, *, package: str, purpose: str) -> Any:
+def require(module: str, *, package: str, purpose: str) -> ModuleType:
     """Imports an optional module, or says what is missing, for what, and how to install it.
 
     Args:

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._checks import check_kind
 from ._optional import require
 
+# matplotlib is imported when something is drawn.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+else:
+    Axes = object
+
 _MOST_NAMES = 40
 
 
 def plot_rows(
-    rows: Mapping[str, Any], periods: Mapping[str, tuple[int, int]], dt: float, ax: Any
-) -> Any:
+    rows: Mapping[str, Any], periods: Mapping[str, tuple[int, int]], dt: float, ax: Axes | None
+) -> Axes:
     """Draws named rows over time as a heat map, with the periods named above it."""
     image = np.stack([np.asarray(row) for row in rows.values()])
     ax = _axes_of(ax)
@@ -43,7 +49,7 @@ def _row_names(names: list[str]) -> tuple[list[float], list[str]]:
     return [float(middle) for middle in middles], shared
 
 
-def _name_periods(ax: Any, periods: Mapping[str, tuple[int, int]], dt: float) -> None:
+def _name_periods(ax: Axes, periods: Mapping[str, tuple[int, int]], dt: float) -> None:
     # Neighbouring names stand at two heights, because a period can be shorter than its name.
     for height, (name, (start, _)) in zip(cycle((3, 15)), periods.items(), strict=False):
         ax.axvline(start * dt, color="tab:orange", linewidth=0.8)
@@ -56,7 +62,7 @@ def _name_periods(ax: Any, periods: Mapping[str, tuple[int, int]], dt: float) ->
         )
 
 
-def _axes_of(ax: Any) -> Any:
+def _axes_of(ax: Axes | None) -> Axes:
     """The given axes, or those of a new figure."""
     pyplot = require("matplotlib.pyplot", package="matplotlib", purpose="Plotting a trial")
     if ax is None:

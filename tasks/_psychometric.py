@@ -1,12 +1,12 @@
 """The psychometric curve, and the normal distribution that describes it."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ._checks import check_kind, read_array
+from ._checks import Numbers, check_kind, read_array
 
 
 class Psychometric(NamedTuple):
@@ -27,7 +27,7 @@ class Psychometric(NamedTuple):
     missing: Int[np.ndarray, " strengths"] | int = 0
 
 
-def psychometric(strengths: Any, chosen: Any) -> Psychometric:
+def psychometric(strengths: Numbers, chosen: Numbers) -> Psychometric:
     """How often an alternative is chosen at each strength of a stimulus (host).
 
     Use it with `task.choose` on the trials of `tasks.PerceptualDecision`: the strengths are
@@ -57,7 +57,7 @@ def psychometric(strengths: Any, chosen: Any) -> Psychometric:
     return Psychometric(values.astype(float), rates, errors, counts, missing)
 
 
-def read_strengths(strengths: Any) -> np.ndarray:
+def read_strengths(strengths: Numbers) -> np.ndarray:
     """Strengths (N,), all of them known."""
     strengths = read_array("strengths", strengths)
     if np.iscomplexobj(strengths):
@@ -70,7 +70,7 @@ def read_strengths(strengths: Any) -> np.ndarray:
     return strengths
 
 
-def read_chosen(chosen: Any, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_chosen(chosen: Numbers, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What was chosen, as bools, and in which trials there was an answer."""
     chosen = read_array("chosen", chosen)
     if np.iscomplexobj(chosen):
@@ -104,7 +104,7 @@ class PsychometricFit(NamedTuple):
     bias: float
     threshold: float
 
-    def rates(self, strengths: Any) -> Float[np.ndarray, "*shape"]:
+    def rates(self, strengths: Numbers) -> Float[np.ndarray, "*shape"]:
         """P at any strengths, for a smooth line through the points of a curve."""
         return _normal((np.asarray(strengths, float) - self.bias) / self.threshold)
 
@@ -169,6 +169,6 @@ def fit_psychometric(curve: Psychometric) -> PsychometricFit:
     return PsychometricFit(float(-a * scale), scale)
 
 
-def _normal(z: Any) -> np.ndarray:
+def _normal(z: Numbers) -> np.ndarray:
     """Φ(z)."""
     return np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(z)

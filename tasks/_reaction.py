@@ -1,14 +1,15 @@
 """Reaction times, and the chronometric curve."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Int32
 
-from ._checks import check_scalar, read_array
+from ._checks import Numbers, check_scalar, read_array
 from ._psychometric import read_chosen, read_strengths
 
 
@@ -30,7 +31,7 @@ class Reaction(NamedTuple):
 
 
 def reaction(
-    outputs: Float[Array, "time k"], onset: Any, *, threshold: float, dt: float
+    outputs: Float[Array, "time k"], onset: ArrayLike, *, threshold: float, dt: float
 ) -> Reaction:
     """The first time at or after an onset at which any output is above a threshold.
 
@@ -84,7 +85,7 @@ class Chronometric(NamedTuple):
     missing: Int[np.ndarray, " strengths"] | int = 0
 
 
-def chronometric(strengths: Any, times: Any, chosen: Any = None) -> Chronometric:
+def chronometric(strengths: Numbers, times: Numbers, chosen: Numbers | None = None) -> Chronometric:
     """The mean reaction time at each strength of a stimulus (host).
 
     Use it with `tasks.reaction`, and beside `tasks.psychometric`. For a signed strength, such as

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from ._checks import check_integer, check_key, check_time_step
 from ._cognitive import AbstractCognitiveTask, share
@@ -133,7 +133,7 @@ class RuleReversal(AbstractCognitiveTask):
         return jnp.repeat(answers, self._steps, axis=0, total_repeat_length=self._length)
 
     def play(
-        self, step: Callable[[Any, Array], tuple[Any, Array]], state: Any, trial: Trial
+        self, step: Callable[[Any, Array], tuple[Any, Array]], state: PyTree, trial: Trial
     ) -> tuple[Float[Array, "time 2"], Float[Array, "time 4"]]:
         """Runs an agent through a sequence, with feedback on its own choices.
 

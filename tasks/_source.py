@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from ._checks import read_folder
 from ._optional import require
@@ -116,7 +116,7 @@ def _retrieve(folder: Path, name: str, checksum: str, mirror: str) -> None:
     )
 
 
-def _pooch() -> Any:
+def _pooch() -> ModuleType:
     purpose = f"Downloading MNIST, for want of `data_dir` and of {VARIABLE},"
     require("tqdm", package="tqdm", purpose=purpose)
     return require("pooch", package="pooch", purpose=purpose)

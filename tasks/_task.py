@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, PRNGKeyArray, Shaped
 
 from ._checks import check_kind
-from ._plot import plot_rows
+from ._plot import Axes, plot_rows
 
 # Type checkers know equinox's abstract class variables only by this name, and have none for what
 # most tasks declare as class variables and some compute.
@@ -105,7 +105,7 @@ class AbstractTask(eqx.Module):
         """The number of outputs."""
         return len(self.outputs)
 
-    def plot(self, trial: Trial, ax: Any = None) -> Any:
+    def plot(self, trial: Trial, ax: Axes | None = None) -> Axes:
         """Draws one trial: a row per input channel, and below them a row per target.
 
         Steps that the mask leaves out are blank in the rows of the targets. Of more than 40 rows,

@@ -1,7 +1,6 @@
 """Checks of arguments, with one wording: "Argument `x` must …, but …."."""
 
 from ._arrays import (
-    Numbers as Numbers,
     as_float_array as as_float_array,
     as_known_array as as_known_array,
     as_times as as_times,

@@ -1,20 +1,20 @@
 """Arrays of numbers, read and checked."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, ArrayLike
 
 from ._errors import is_traced, refuse, shown
 from ._single import is_key
 
 # What is read as an array: an array, a number, or lists of them.
-Numbers = ArrayLike | Sequence
 
 
 def common_dtype(*values: Any) -> jnp.dtype:
@@ -30,7 +30,7 @@ def common_dtype(*values: Any) -> jnp.dtype:
         return jnp.result_type(*floats)
 
 
-def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
+def as_float_array(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
     """The value as a real floating array; known at trace time if the given one was."""
     if is_traced(value):
         return _as_float_array(name, value, dtype)
@@ -38,7 +38,7 @@ def as_float_array(name: str, value: Any, dtype: Any = None) -> Array:
         return _as_float_array(name, value, dtype)
 
 
-def _as_float_array(name: str, value: Any, dtype: Any) -> Array:
+def _as_float_array(name: str, value: object, dtype: DTypeLike | None) -> Array:
     if is_key(value):
         refuse(name, "hold real numbers", "it is a PRNG key")
     try:
@@ -58,7 +58,7 @@ def _as_float_array(name: str, value: Any, dtype: Any) -> Array:
     return jnp.asarray(array, dtype)
 
 
-def _read_array(value: Any) -> Any:
+def _read_array(value: object) -> Array | np.ndarray:
     """An array of JAX as it is, anything else by numpy: it holds what a narrower type does not."""
     if isinstance(value, jax.Array):
         return value
@@ -86,7 +86,7 @@ def _check_kept(name: str, given: np.ndarray, narrow: np.ndarray) -> None:
         refuse(name, must, f"{found}; compute in float64 (jax_enable_x64) or in other units")
 
 
-def as_times(name: str, value: Any, dtype: Any = None) -> Array:
+def as_times(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
     """Finite times that increase strictly; it is told where only the cast makes two of them one."""
     times = check_finite(name, as_float_array(name, value, dtype))
     if times.ndim == 1 and not is_traced(times):
@@ -126,7 +126,7 @@ def check_increasing(name: str, array: Array) -> Array:
     return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
 
 
-def as_known_array(name: str, value: Any) -> np.ndarray:
+def as_known_array(name: str, value: object) -> np.ndarray:
     """The value as an array of numpy, of numbers or of bool."""
     array = None
     if not is_traced(value) and not is_key(value):
@@ -145,14 +145,16 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
         refuse(name, "be an array of numbers", f"it is {shown(value)}")
 
 
-def check_precision(name: str, dtype: Any) -> None:
+def check_precision(name: str, dtype: DTypeLike) -> None:
     """Refuse half precision where eigenvalues and linear equations are asked for."""
     if jnp.finfo(dtype).bits < 32:
         must = "be in float32 or float64 here: there is no LAPACK for half precision"
         refuse(name, must, f"it is in {dtype}; make it of arrays in float32 for this")
 
 
-def _check(array: Array, is_bad: Any, name: str, must: str, found: str) -> Array:
+def _check(
+    array: Array, is_bad: Callable[[Array], Array], name: str, must: str, found: str
+) -> Array:
     """ValueError for values known now, a run-time error for traced ones."""
     if is_traced(array):
         return eqx.error_if(array, is_bad(array), f"Argument `{name}` must {must}.")

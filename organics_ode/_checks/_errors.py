@@ -1,6 +1,6 @@
 """One wording of errors: "Argument `x` must …, but …."."""
 
-from typing import Any, NoReturn
+from typing import NoReturn, TypeGuard
 
 import jax
 import numpy as np
@@ -12,11 +12,11 @@ def refuse(name: str, must: str, found: str) -> NoReturn:
     raise ValueError(f"Argument `{name}` must {must}, but {found}.")
 
 
-def is_traced(value: Any) -> bool:
+def is_traced(value: object) -> TypeGuard[Tracer]:
     return isinstance(value, Tracer)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """The value in an error: short, and arrays by dtype and shape."""
     if isinstance(value, jax.Array | np.ndarray) and np.ndim(value):
         return f"an array of {value.dtype} of shape {value.shape}"

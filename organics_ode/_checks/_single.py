@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, PRNGKeyArray
 
 from ._errors import a_or_an, is_traced, refuse, shown
 
@@ -35,7 +36,7 @@ def check_positive_number(name: str, value: Any) -> Any:
 
 def read_number(
     name: str,
-    value: Any,
+    value: object,
     low: float = -float("inf"),
     high: float = float("inf"),
     *,
@@ -67,7 +68,7 @@ def _as_number(value: Any) -> float | None:
         return float("inf") if value > 0 else -float("inf")  # pyright: ignore
 
 
-def check_positive_integer(name: str, value: Any) -> int:
+def check_positive_integer(name: str, value: object) -> int:
     """A size of at least 1, of any integer type, as an int."""
     return read_integer(name, value, 1, "be a positive integer")
 
@@ -92,7 +93,7 @@ def is_key(value: Any) -> bool:
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
-def read_key(name: str, key: Any) -> Any:
+def read_key(name: str, key: Any) -> PRNGKeyArray:
     """One PRNG key, of the new kind or an old-style array of numbers."""
     try:
         jax.eval_shape(_is_one_key, key)
@@ -101,24 +102,24 @@ def read_key(name: str, key: Any) -> Any:
     return key
 
 
-def _is_one_key(key: Any) -> Any:
+def _is_one_key(key: Any) -> Array:
     return jax.random.fold_in(key, 0)
 
 
-def check_flag(name: str, value: Any) -> bool:
+def check_flag(name: str, value: object) -> bool:
     """The value, True or False, as a bool."""
     if not isinstance(value, bool | np.bool_):
         refuse(name, "be True or False", f"it is {shown(value)}")
     return bool(value)
 
 
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Refuse what is none of the texts."""
     if not isinstance(value, str) or value not in choices:
         refuse(name, f"be one of {', '.join(choices)}", f"it is {shown(value)}")
 
 
-def check_kind(name: str, value: Any, kind: type) -> None:
+def check_kind(name: str, value: object, kind: type) -> None:
     """Refuse what is no object of the class."""
     if not isinstance(value, kind):
         refuse(name, f"be {a_or_an(kind.__name__)}", f"it is {a_or_an(type(value).__name__)}")

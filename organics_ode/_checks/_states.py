@@ -4,12 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
+from .._types import State
 from ._arrays import as_float_array, check_finite, check_shape
 from ._errors import a_or_an, is_traced, refuse
 
 
-def check_state(name: str, state: Any, like: Any) -> Any:
+def check_state(name: str, state: PyTree, like: State) -> State:
     """The state in the structure, shapes and dtype of `like`; `like` itself for None."""
     if state is None:
         return like
@@ -25,7 +27,7 @@ def check_state(name: str, state: Any, like: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(like), arrays)
 
 
-def fields_of(name: str, state: Any, like: Any) -> list[Any]:
+def fields_of(name: str, state: PyTree, like: PyTree) -> list[Any]:
     """What the state has in the place of every array of `like`: an array, a number or a list."""
     try:
         parts = jax.tree.structure(like).flatten_up_to(state)

@@ -1,10 +1,10 @@
 from abc import abstractmethod
-from typing import Generic, TypeVar
+from typing import Generic
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-State = TypeVar("State", bound=tuple)
+from .._types import State
 
 
 class AbstractCell(eqx.Module, Generic[State]):

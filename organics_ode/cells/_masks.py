@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
-from .._checks import Numbers, as_known_array, is_traced, refuse
+from .._checks import as_known_array, is_traced, refuse
+from .._types import Numbers
 
 
 def selected(mask: Numbers) -> Bool[Array, "*axes"]:

@@ -24,7 +24,6 @@ from ._parameters import (
     POOL as POOL,
     POSITIVE as POSITIVE,
     RECURRENT as RECURRENT,
-    Given as Given,
     Kind as Kind,
     Parameter as Parameter,
     check_elementwise as check_elementwise,

@@ -1,13 +1,12 @@
 from abc import abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._types import State
 from ._parameters import Kind
 from ._time import Time
-
-State = TypeVar("State", bound=tuple)
 
 
 class AbstractCircuit(eqx.Module, Generic[State]):

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from .._types import Numbers, ParameterLike
 from .._checks import (
-    Numbers,
     as_float_array,
     check_nonnegative,
     check_positive_integer,
@@ -21,7 +21,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from ._circuit import AbstractCircuit
-from ._parameters import Given, Kind, Parameter, check_elementwise, read_parameters
+from ._parameters import Kind, Parameter, check_elementwise, read_parameters
 from ._time import Time
 
 # ξ, η_m and η_I.
@@ -95,12 +95,12 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
 
     def __init__(
         self,
-        chi: Given,
-        m: Given,
-        n: Given,
-        I: Given,
-        g: Given,
-        W_x: Given | None = None,
+        chi: ParameterLike,
+        m: ParameterLike,
+        n: ParameterLike,
+        I: ParameterLike,
+        g: ParameterLike,
+        W_x: ParameterLike | None = None,
         *,
         phi: Callable[[Array], Array] = jnp.tanh,
     ):
@@ -120,7 +120,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         geometry: Geometry,
         c: ArrayLike,
         *,
-        g: Given,
+        g: ParameterLike,
         key: PRNGKeyArray,
         phi: Callable[[Array], Array] = jnp.tanh,
     ) -> "FeedbackNetwork":

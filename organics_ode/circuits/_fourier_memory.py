@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from .._types import Numbers
 from .._checks import (
-    Numbers,
     as_float_array,
     as_known_array,
     check_finite,

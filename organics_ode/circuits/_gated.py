@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._types import ParameterLike
 from .._checks import read_key
 from .._constraints import Frozen, resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
@@ -25,7 +26,6 @@ from ._parameters import (
     POOL,
     POSITIVE,
     RECURRENT,
-    Given,
     Parameter,
     read_parameters,
 )
@@ -99,23 +99,23 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
 
     def __init__(
         self,
-        W_zx: Given,
-        W_r: Given,
-        W: Given,
-        sigma: Given,
-        W_bx0: Given,
-        W_by0: Given,
-        W_ba0: Given,
-        W_bx1: Given,
-        W_by1: Given,
-        W_ba1: Given,
-        tau_y: Given,
-        tau_a: Given,
-        tau_b0: Given,
-        tau_b1: Given,
+        W_zx: ParameterLike,
+        W_r: ParameterLike,
+        W: ParameterLike,
+        sigma: ParameterLike,
+        W_bx0: ParameterLike,
+        W_by0: ParameterLike,
+        W_ba0: ParameterLike,
+        W_bx1: ParameterLike,
+        W_by1: ParameterLike,
+        W_ba1: ParameterLike,
+        tau_y: ParameterLike,
+        tau_a: ParameterLike,
+        tau_b0: ParameterLike,
+        tau_b1: ParameterLike,
         *,
         rectification: Rectification = Rectification.AFTER,
-        exponent: Given = 2.0,
+        exponent: ParameterLike = 2.0,
     ):
         given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma}
         given |= {"W_bx0": W_bx0, "W_by0": W_by0, "W_ba0": W_ba0}
@@ -139,7 +139,7 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         tau_b0: Drawn = LogitNormal(10.0),
         tau_b1: Drawn = LogitNormal(10.0),
         rectification: Rectification = Rectification.AFTER,
-        exponent: Given = 2.0,
+        exponent: ParameterLike = 2.0,
     ) -> "GatedORGaNICs":
         """A random circuit, initialised as the authors' code does for an Euler step of 1 ms.
 

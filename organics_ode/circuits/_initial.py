@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._types import ParameterLike
 from .._checks import check_positive_integer, check_positive_number, read_number, refuse
 from .._constraints import AbstractNode, Bounded
-from ._parameters import Given
 
 
 class AbstractInitializer(eqx.Module):
@@ -71,10 +71,10 @@ class LogitNormal(AbstractInitializer):
 
 
 # What `random` takes for a parameter: how to draw it, or what it is.
-Drawn = Given | AbstractInitializer
+Drawn = ParameterLike | AbstractInitializer
 
 
-def draw(initializer: Drawn, key: PRNGKeyArray, size: int) -> Given:
+def draw(initializer: Drawn, key: PRNGKeyArray, size: int) -> ParameterLike:
     """The drawn parameter, or the value or node that was given instead of an initializer."""
     return initializer(key, size) if isinstance(initializer, AbstractInitializer) else initializer
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._types import ParameterLike
 from .._checks import read_key
 from .._constraints import resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
@@ -16,7 +17,6 @@ from ._parameters import (
     POOL,
     POSITIVE,
     RECURRENT,
-    Given,
     Parameter,
     read_parameters,
 )
@@ -79,17 +79,17 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
 
     def __init__(
         self,
-        W_zx: Given,
-        W_r: Given,
-        W: Given,
-        sigma: Given,
-        b0: Given,
-        b1: Given,
-        tau_y: Given,
-        tau_a: Given,
+        W_zx: ParameterLike,
+        W_r: ParameterLike,
+        W: ParameterLike,
+        sigma: ParameterLike,
+        b0: ParameterLike,
+        b1: ParameterLike,
+        tau_y: ParameterLike,
+        tau_a: ParameterLike,
         *,
         rectification: Rectification = Rectification.NONE,
-        exponent: Given = 2.0,
+        exponent: ParameterLike = 2.0,
     ):
         given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma, "b0": b0, "b1": b1}
         given |= {"tau_y": tau_y, "tau_a": tau_a, "exponent": exponent}
@@ -110,7 +110,7 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
         tau_y: Drawn = 2.0,
         tau_a: Drawn = 2.0,
         rectification: Rectification = Rectification.NONE,
-        exponent: Given = 2.0,
+        exponent: ParameterLike = 2.0,
     ) -> "ORGaNICs":
         """A random circuit.
 

@@ -11,7 +11,6 @@ import paramax
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import (
-    Numbers,
     as_float_array,
     check_finite,
     check_nonnegative,
@@ -21,9 +20,8 @@ from .._checks import (
     refuse,
 )
 from .._constraints import AbstractNode, Connectivity, Frozen, NonNegative, Positive, resolve
+from .._types import ParameterLike
 
-# What is given as a parameter: numbers, or a node that says how they may be trained.
-Given = Numbers | paramax.AbstractUnwrappable
 if TYPE_CHECKING:
     # What the equations see: after `resolve` every parameter is an array.
     Parameter = Array
@@ -63,7 +61,7 @@ KNOWN = Kind(("n",), check_positive, Frozen, or_scalar=True, sets_dtype=False)
 
 
 def read_parameters(
-    kinds: Mapping[str, Kind], given: Mapping[str, Given], **sizes: int
+    kinds: Mapping[str, Kind], given: Mapping[str, ParameterLike], **sizes: int
 ) -> dict[str, Parameter | float]:
     """Check the given parameters, cast all of them to one floating dtype, and say how each is
     trained: nodes stay the nodes they are.
@@ -126,7 +124,7 @@ def _row(letters: tuple[str, ...]) -> str:
     return f"({', '.join(letters)}{',' * (len(letters) == 1)})"
 
 
-def _read_number(name: str, given: Given, dtype: jnp.dtype) -> Parameter | float:
+def _read_number(name: str, given: ParameterLike, dtype: jnp.dtype) -> Parameter | float:
     number = check_positive_number(name, resolve(given))
     # A Python number stays one: it is compiled in, which lets p = 2 use √ and products.
     if isinstance(given, numbers.Real):
@@ -134,7 +132,7 @@ def _read_number(name: str, given: Given, dtype: jnp.dtype) -> Parameter | float
     return jax.tree.map(lambda x: as_float_array(name, x, dtype), given)
 
 
-def _node(name: str, given: Given, array: Array, kind: Kind) -> PyTree:
+def _node(name: str, given: ParameterLike, array: Array, kind: Kind) -> PyTree:
     if isinstance(given, paramax.AbstractUnwrappable):
         return _cast(name, given, array.dtype)
     return array if kind.node is None else kind.node(array)

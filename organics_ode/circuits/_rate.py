@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._types import Numbers, ParameterLike
 from .._checks import (
-    Numbers,
     as_known_array,
     check_nonnegative,
     check_positive_integer,
@@ -23,7 +23,6 @@ from ._obeys import obeys, what_is
 from ._parameters import (
     KNOWN,
     RECURRENT,
-    Given,
     Kind,
     Parameter,
     check_elementwise,
@@ -91,14 +90,14 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
 
     def __init__(
         self,
-        W: Given,
-        W_in: Given,
-        b: Given,
-        tau: Given,
+        W: ParameterLike,
+        W_in: ParameterLike,
+        b: ParameterLike,
+        tau: ParameterLike,
         *,
         f: Callable[[Array], Array] = jax.nn.relu,
-        noise: Given = 0.1,
-        tau_noise: Given = 100.0,
+        noise: ParameterLike = 0.1,
+        tau_noise: ParameterLike = 100.0,
         input_units: tuple[int, int] | None = None,
     ):
         n = size_of_square("W", shape_of("W", resolve(W)))
@@ -116,10 +115,10 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         size: int,
         *,
         key: PRNGKeyArray,
-        tau: Given | None = None,
+        tau: ParameterLike | None = None,
         f: Callable[[Array], Array] = jax.nn.relu,
-        noise: Given = 0.1,
-        tau_noise: Given = 100.0,
+        noise: ParameterLike = 0.1,
+        tau_noise: ParameterLike = 100.0,
         input_units: tuple[int, int] | None = None,
         mask: Numbers | None = None,
         excitatory: float | None = None,
@@ -250,7 +249,7 @@ def check_units(name: str, units: Sequence[int] | None, size: int | None) -> tup
 
 def _connect(
     W: Array, mask: Numbers | None, excitatory: float | None, self_connections: bool
-) -> Given:
+) -> ParameterLike:
     n = len(W)
     mask = np.ones((n, n), bool) if mask is None else as_known_array("mask", mask)
     if mask.shape != (n, n) or mask.dtype != bool:

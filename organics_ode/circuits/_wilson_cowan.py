@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._types import ParameterLike
 from .._checks import check_nonnegative, check_positive_integer, read_key
 from .._constraints import NonNegative, resolve
 from ._circuit import AbstractCircuit
 from ._initial import Drawn, check_sizes, draw, uniform_fan_in
-from ._parameters import POSITIVE, Given, Kind, Parameter, read_parameters
+from ._parameters import POSITIVE, Kind, Parameter, read_parameters
 from ._time import Time
 
 
@@ -86,20 +87,20 @@ class WilsonCowan(AbstractCircuit[WilsonCowanState]):
 
     def __init__(
         self,
-        W_EE: Given,
-        W_EI: Given,
-        W_IE: Given,
-        W_II: Given,
-        W_EX: Given,
-        W_IX: Given,
-        a_E: Given,
-        a_I: Given,
-        theta_E: Given,
-        theta_I: Given,
-        r_E: Given,
-        r_I: Given,
-        tau_E: Given,
-        tau_I: Given,
+        W_EE: ParameterLike,
+        W_EI: ParameterLike,
+        W_IE: ParameterLike,
+        W_II: ParameterLike,
+        W_EX: ParameterLike,
+        W_IX: ParameterLike,
+        a_E: ParameterLike,
+        a_I: ParameterLike,
+        theta_E: ParameterLike,
+        theta_I: ParameterLike,
+        r_E: ParameterLike,
+        r_I: ParameterLike,
+        tau_E: ParameterLike,
+        tau_I: ParameterLike,
     ):
         given = {"W_EE": W_EE, "W_EI": W_EI, "W_IE": W_IE, "W_II": W_II, "W_EX": W_EX}
         given |= {"W_IX": W_IX, "a_E": a_E, "a_I": a_I, "theta_E": theta_E, "theta_I": theta_I}

@@ -10,8 +10,10 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
+from .._types import Scalar
 from ..programs import nextafter, prevbefore
 from ._step_limits import StepLimits
 
@@ -30,47 +32,52 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
     that ends just before a switch.
     """
 
-    controller: diffrax.AbstractAdaptiveStepSizeController
+    controller: Any
     limits: StepLimits
-    size: Any
+    size: PyTree
     rtol: Any
     atol: Any
     norm: Callable[[Any], Any]
 
-    def __init__(self, controller: Any, limits: StepLimits, size: Any):
+    def __init__(
+        self,
+        controller: diffrax.AbstractAdaptiveStepSizeController,
+        limits: StepLimits,
+        size: PyTree,
+    ):
         self.controller, self.limits, self.size = controller, limits, size
         self.rtol, self.atol, self.norm = controller.rtol, controller.atol, controller.norm
 
-    def wrap(self, direction: Any) -> "GuardedSteps":
+    def wrap(self, direction: int | Int[Array | np.ndarray, ""]) -> "GuardedSteps":
         inner, limits = self.controller.wrap(direction), self.limits.wrap(direction)
         return GuardedSteps(inner, limits, self.size)
 
     def init(
         self,
-        terms: Any,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        dt0: Any,
-        args: Any,
-        func: Any,
-        error_order: Any,
+        terms: PyTree[diffrax.AbstractTerm],
+        t0: Scalar,
+        t1: Scalar,
+        y0: PyTree,
+        dt0: Scalar | None,
+        args: PyTree,
+        func: Callable[..., PyTree],
+        error_order: Scalar | None,
     ) -> tuple[Any, Any]:
         end, state = self.controller.init(terms, t0, t1, y0, dt0, args, func, error_order)
-        rate = self.limits.init(t0, y0, args)
-        longest = jax.lax.stop_gradient(self.limits.step(rate, t0))
+        rate = self.limits.init(jnp.asarray(t0), y0, args)
+        longest = jax.lax.stop_gradient(self.limits.step(rate, jnp.asarray(t0)))
         return jnp.minimum(end, t0 + longest), (state, rate)
 
     def adapt_step_size(
         self,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        y1_candidate: Any,
-        args: Any,
-        y_error: Any,
-        error_order: Any,
-        controller_state: Any,
+        t0: Scalar,
+        t1: Scalar,
+        y0: PyTree,
+        y1_candidate: PyTree,
+        args: PyTree,
+        y_error: PyTree,
+        error_order: Scalar,
+        controller_state: PyTree,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         inner, rate = controller_state
         before, after, error = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
@@ -78,16 +85,17 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
             t0, t1, before, after, args, error, error_order, inner
         )
         y = jax.tree.map(lambda new, old: jnp.where(keep, new, old), y1_candidate, y0)
-        rate = self.limits.turn(rate, start, y, args)
-        longest = jax.lax.stop_gradient(self.limits.step(rate, start))
+        begin = jnp.asarray(start)
+        rate = self.limits.turn(rate, begin, y, args)
+        longest = jax.lax.stop_gradient(self.limits.step(rate, begin))
         # Against the time itself: of a long run the first steps may be far shorter than its end
         # would resolve.
-        shortest = _SHORTEST * jnp.finfo(t1.dtype).eps * jnp.abs(t1)
+        shortest = _SHORTEST * jnp.finfo(jnp.result_type(t1)).eps * jnp.abs(t1)
         stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
 
-    def _in_sizes(self, state: Any) -> Any:
+    def _in_sizes(self, state: PyTree) -> PyTree:
         if self.size is None or state is None:
             return state
         return jax.tree.map(jnp.divide, state, self.size)
@@ -103,20 +111,20 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
     dt0: Float[Array, ""]
     switches: Float[Array, " switches"] | None
 
-    def wrap(self, direction: Any) -> "FixedSteps":
+    def wrap(self, direction: int | Int[Array | np.ndarray, ""]) -> "FixedSteps":
         switches = self.switches
         return FixedSteps(self.dt0, None if switches is None else jnp.sort(switches * direction))
 
     def init(
         self,
-        terms: Any,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        dt0: Any,
-        args: Any,
-        func: Any,
-        error_order: Any,
+        terms: PyTree[diffrax.AbstractTerm],
+        t0: Scalar,
+        t1: Scalar,
+        y0: PyTree,
+        dt0: Scalar | None,
+        args: PyTree,
+        func: Callable[..., PyTree],
+        error_order: Scalar | None,
     ) -> tuple[Any, Any]:
         # No state, and dt0 is not diffrax's: Backsolve hands one segment's state on to the next,
         # whose first step would then be diffrax's t0 + dt0, switch or no switch.
@@ -124,14 +132,14 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
 
     def adapt_step_size(
         self,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        y1_candidate: Any,
-        args: Any,
-        y_error: Any,
-        error_order: Any,
-        controller_state: Any,
+        t0: Scalar,
+        t1: Scalar,
+        y0: PyTree,
+        y1_candidate: PyTree,
+        args: PyTree,
+        y_error: PyTree,
+        error_order: Scalar,
+        controller_state: PyTree,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         start, made_jump = t1, False
         if self.switches is not None:
@@ -144,7 +152,7 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
         result = RESULTS.where(finite, RESULTS.successful, RESULTS.nonfinite)
         return True, start, self._step_end(start), made_jump, controller_state, result
 
-    def _step_end(self, t: Any) -> Any:
+    def _step_end(self, t: Scalar) -> Array:
         stop = t + self.dt0  # past the end of the solve, diffrax cuts it
         if self.switches is not None:
             ahead = self.switches > t
@@ -160,7 +168,7 @@ def prepare(
     switches: Float[Array, " switches"] | None,
     limits: StepLimits,
     dt0: Float[Array, ""] | None,
-    size: Any = None,
+    size: PyTree = None,
 ) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
     """The user's controller, which now stops at switches, keeps within limits and fails early, and
     the dt0 for diffrax. Its tolerances are in units of `size`, where that is given."""

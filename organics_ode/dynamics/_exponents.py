@@ -1,13 +1,13 @@
 """Finite-time Lyapunov exponents of a cell along the trajectory that its inputs drive."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from .._checks import (
@@ -20,6 +20,7 @@ from .._checks import (
     refuse,
 )
 from .._constraints import resolve
+from .._types import Numbers, State
 from ..cells import AbstractCell
 from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
@@ -29,7 +30,12 @@ _FLATTEST = 1e-6
 
 
 def lyapunov(
-    cell: AbstractCell, xs: Any, k: int | None = None, *, state0: Any = None, burn_in: int = 0
+    cell: AbstractCell[State],
+    xs: Numbers,
+    k: int | None = None,
+    *,
+    state0: State | None = None,
+    burn_in: int = 0,
 ) -> Float[Array, " k"]:
     """The k largest finite-time Lyapunov exponents of a cell along a driven trajectory.
 
@@ -69,16 +75,16 @@ def lyapunov(
     if not isinstance(cell, AbstractCell):
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
     cell = resolve(cell)
-    state0 = check_state("state0", resolve(state0), cell.initial_state())
-    check_precision("cell", jax.tree.leaves(state0)[0].dtype)
-    xs = _read_inputs(cell, xs, jax.tree.leaves(state0)[0].dtype)
-    d = sum(leaf.size for leaf in jax.tree.leaves(state0))
+    start = check_state("state0", resolve(state0), cell.initial_state())
+    check_precision("cell", jax.tree.leaves(start)[0].dtype)
+    xs = _read_inputs(cell, xs, jax.tree.leaves(start)[0].dtype)
+    d = sum(leaf.size for leaf in jax.tree.leaves(start))
     must = f"be an integer from 1 to {d}, the size of the state"
     k = read_integer("k", d if k is None else k, 1, must, d)
     last = xs.shape[0] - 1
     must = f"be an integer from 0 to {last}, one less than the number of steps"
     burn_in = read_integer("burn_in", burn_in, 0, must, last)
-    exponents = _exponents(cell, state0, xs, k, burn_in)
+    exponents = _exponents(cell, start, xs, k, burn_in)
     if not is_traced(exponents) and np.isnan(exponents).any():
         raise RuntimeError(
             "The state diverged: it is no longer finite, and has no exponents. Take a shorter "
@@ -87,7 +93,7 @@ def lyapunov(
     return exponents
 
 
-def _read_inputs(cell: AbstractCell, xs: Any, dtype: Any) -> Array:
+def _read_inputs(cell: AbstractCell, xs: Numbers, dtype: DTypeLike) -> Array:
     xs, m = as_float_array("xs", xs, dtype), cell.input_size
     if xs.ndim != 2 or xs.shape[0] == 0 or xs.shape[1] != m:
         refuse("xs", f"have shape (time, m) = (time, {m})", f"it has shape {xs.shape}")
@@ -96,7 +102,7 @@ def _read_inputs(cell: AbstractCell, xs: Any, dtype: Any) -> Array:
 
 @eqx.filter_jit
 @in_full_precision
-def _exponents(cell: AbstractCell, state0: Any, xs: Array, k: int, burn_in: int) -> Array:
+def _exponents(cell: AbstractCell[State], state0: State, xs: Array, k: int, burn_in: int) -> Array:
     v0, unravel = ravel_pytree(state0)
 
     def step(v: Array, x: Array) -> Array:

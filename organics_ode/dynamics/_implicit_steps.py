@@ -1,11 +1,13 @@
 """The equations of an implicit step, solved as exactly as its state is known."""
 
+from collections.abc import Callable
 from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, PyTree
 
 
 class SizedChord(diffrax.VeryChord):
@@ -15,13 +17,21 @@ class SizedChord(diffrax.VeryChord):
     With one absolute tolerance for all, a modulator of 10⁻⁹ is solved for to 10⁻⁷.
     """
 
-    size: Any = None
+    size: PyTree = None
 
-    def step(self, fn: Any, y: Any, args: Any, options: Any, state: Any, tags: Any) -> Any:
+    def step(
+        self,
+        fn: Callable[..., PyTree],
+        y: PyTree,
+        args: PyTree,
+        options: dict[str, Any],
+        state: PyTree,
+        tags: frozenset[object],
+    ) -> Any:
         """One chord step; what a stage starts from is the third last of its arguments."""
         begin = args[-3]
 
-        def norm(moved: Any) -> Any:
+        def norm(moved: PyTree) -> Array:
             scale = jax.tree.map(
                 lambda k, v, unit: (
                     self.atol * unit + self.rtol * jnp.maximum(jnp.abs(k), jnp.abs(v))
@@ -34,7 +44,11 @@ class SizedChord(diffrax.VeryChord):
         return plain.step(fn, y, args, options, state, tags)
 
 
-def with_sized_chord(solver: Any, controller: Any, size: Any) -> Any:
+def with_sized_chord(
+    solver: diffrax.AbstractSolver,
+    controller: Any,
+    size: PyTree,
+) -> diffrax.AbstractSolver:
     """The solver, with this root finder in place of diffrax's own."""
     if type(getattr(solver, "root_finder", None)) is not diffrax.VeryChord:
         return solver

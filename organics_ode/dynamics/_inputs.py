@@ -3,7 +3,6 @@
 import functools
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,13 +22,14 @@ from .._checks import (
     shown,
 )
 from .._nonlinearities import root
+from .._types import Numbers, Scalar
 
 
 class AbstractInput(eqx.Module):
     """An input x(t) to a circuit."""
 
     @abstractmethod
-    def __call__(self, t: Any) -> Float[Array, " m"]:
+    def __call__(self, t: Scalar) -> Float[Array, " m"]:
         """The input (m,) at time t (ms)."""
 
     @property
@@ -41,6 +41,10 @@ class AbstractInput(eqx.Module):
         """
 
 
+# What a user gives for an input: one held constant, an input over time, or a function of time.
+Inputs = Numbers | AbstractInput | Callable[..., Numbers]
+
+
 class Constant(AbstractInput):
     """The same input at all times.
 
@@ -50,10 +54,10 @@ class Constant(AbstractInput):
 
     value: Float[Array, " m"]
 
-    def __init__(self, value: Any):
+    def __init__(self, value: Numbers):
         self.value = _read_values("value", value, ndim=1)
 
-    def __call__(self, t: Any) -> Float[Array, " m"]:
+    def __call__(self, t: Scalar) -> Float[Array, " m"]:
         return self.value
 
     @property
@@ -77,10 +81,10 @@ class ZeroOrderHold(AbstractInput):
     ts: Float[Array, " time"]
     values: Float[Array, "time m"]
 
-    def __init__(self, ts: Any, values: Any):
+    def __init__(self, ts: Numbers, values: Numbers):
         self.ts, self.values = _read_samples(ts, values)
 
-    def __call__(self, t: Any) -> Float[Array, " m"]:
+    def __call__(self, t: Scalar) -> Float[Array, " m"]:
         # side="right" on the very array that is handed out as switch times: a solver that stops
         # one float before a switch sees the old value, one float after it the new one.
         index = jnp.searchsorted(self.ts, t, side="right") - 1
@@ -105,13 +109,13 @@ class LinearInput(AbstractInput):
     ts: Float[Array, " time"]
     values: Float[Array, "time m"]
 
-    def __init__(self, ts: Any, values: Any):
+    def __init__(self, ts: Numbers, values: Numbers):
         self.ts, self.values = _read_samples(ts, values)
         if self.ts.size < 2:
             found = "it holds one; pass an array (m,) for a constant"
             refuse("ts", "hold at least two times", found)
 
-    def __call__(self, t: Any) -> Float[Array, " m"]:
+    def __call__(self, t: Scalar) -> Float[Array, " m"]:
         right = jnp.clip(jnp.searchsorted(self.ts, t, side="right"), 1, self.ts.size - 1)
         t0, t1 = self.ts[right - 1], self.ts[right]
         weight = jnp.clip((t - t0) / (t1 - t0), 0, 1).astype(self.values.dtype)
@@ -129,13 +133,13 @@ class FunctionInput(AbstractInput):
         function: t (ms) ↦ (m,).
     """
 
-    function: Callable[..., Any]
+    function: Callable[..., Numbers]
 
     def __check_init__(self):
         if not callable(self.function) or isinstance(self.function, type):
             refuse("function", "be a function of t", f"it is {shown(self.function)}")
 
-    def __call__(self, t: Any) -> Float[Array, " m"]:
+    def __call__(self, t: Scalar) -> Float[Array, " m"]:
         value = self.function(t)
         try:
             return jnp.asarray(value)
@@ -147,14 +151,14 @@ class FunctionInput(AbstractInput):
         return None
 
 
-def as_input(inputs: Any) -> AbstractInput:
+def as_input(inputs: Inputs) -> AbstractInput:
     """An array (m,) as a constant input, a callable as a function of t (ms)."""
     if isinstance(inputs, AbstractInput):
         return inputs
     return FunctionInput(inputs) if callable(inputs) else Constant(_flat("inputs", inputs))
 
 
-def _flat(name: str, value: Any) -> Array:
+def _flat(name: str, value: Numbers) -> Array:
     array = as_float_array(name, value)
     if array.ndim != 1:
         refuse(
@@ -166,7 +170,7 @@ def _flat(name: str, value: Any) -> Array:
     return check_finite(name, array)
 
 
-def _read_values(name: str, value: Any, ndim: int) -> Array:
+def _read_values(name: str, value: Numbers, ndim: int) -> Array:
     array = check_finite(name, as_float_array(name, value))
     # A circuit without inputs, m = 0, is driven by the empty array.
     if array.ndim != ndim or (ndim == 2 and array.size == 0):
@@ -175,7 +179,7 @@ def _read_values(name: str, value: Any, ndim: int) -> Array:
     return array
 
 
-def _read_samples(ts: Any, values: Any) -> tuple[Array, Array]:
+def _read_samples(ts: Numbers, values: Numbers) -> tuple[Array, Array]:
     values = _read_values("values", values, ndim=2)
     shape = shape_of("ts", ts)
     if shape != values.shape[:1]:
@@ -184,7 +188,7 @@ def _read_samples(ts: Any, values: Any) -> tuple[Array, Array]:
 
 
 def ornstein_uhlenbeck(
-    steps: int, size: int | tuple[int, ...], *, dt: Any, tau: Any, key: PRNGKeyArray
+    steps: int, size: int | tuple[int, ...], *, dt: Scalar, tau: Scalar, key: PRNGKeyArray
 ) -> Float[Array, "steps ..."]:
     """Stationary Ornstein-Uhlenbeck noise of variance 1, exact at every step.
 

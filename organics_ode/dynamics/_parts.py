@@ -1,7 +1,7 @@
 """Which variables of a step hear each other, directly or through others."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +53,6 @@ def whole(like: Float[Array, " d"]) -> Parts:
     return Parts(order, 0 * order, jnp.full((like.size, like.size), True))
 
 
-def is_whole(parts: Parts) -> Any:
+def is_whole(parts: Parts) -> Bool[Array, ""]:
     """Whether there is one part only."""
     return jnp.all(parts.label == parts.label[0])

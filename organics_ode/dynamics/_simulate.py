@@ -1,13 +1,14 @@
 """`simulate`: a circuit in continuous time, solved by diffrax."""
 
 import warnings
-from typing import Any
+from typing import Any, TypeVar
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import (
@@ -20,11 +21,12 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve
+from .._types import Numbers, Scalar, State
 from ..circuits import AbstractCircuit
 from ..programs import opened, prevbefore
 from ._controllers import prepare
 from ._implicit_steps import with_sized_chord
-from ._inputs import AbstractInput, FunctionInput, as_input
+from ._inputs import AbstractInput, FunctionInput, Inputs, as_input
 from ._sizes import sizes
 from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
@@ -35,18 +37,20 @@ _ATOL = 0.1  # Of rtol, in units of each variable's size.
 # Times ε of the largest time: more than the 100 floats within which diffrax takes two for one.
 _HAIR = 256
 
+Value = TypeVar("Value")
+
 
 def simulate(
-    circuit: AbstractCircuit,
-    inputs: Any,
-    ts: Any,
+    circuit: AbstractCircuit[State],
+    inputs: Inputs,
+    ts: Numbers,
     *,
-    state0: Any = None,
+    state0: State | None = None,
     solver: diffrax.AbstractSolver | None = None,
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
-    dt0: Any = None,
-    dtmax: Any = None,
+    dt0: Scalar | None = None,
+    dtmax: Scalar | None = None,
     max_steps: int = 16384,
     throw: bool = True,
 ) -> Trajectory:
@@ -145,36 +149,36 @@ def _solve(
     return diffrax.diffeqsolve(*span, saveat=saveat, throw=False, **how)
 
 
-def _field(t: Any, state: Any, args: Driven) -> Any:
+def _field(t: Any, state: PyTree, args: Driven) -> PyTree:
     return args.velocity(t, state)
 
 
-def _read(name: str, value: Any, kind: Any, default: Any) -> Any:
+def _read(name: str, value: Value | None, kind: type[Value], default: Value) -> Value:
     if value is not None and not isinstance(value, kind):
         refuse(name, f"be a diffrax.{kind.__name__}", f"it is {value!r}")
     return default if value is None else value
 
 
-def _read_times(ts: Any, dtype: Any) -> Float[Array, " time"]:
+def _read_times(ts: Numbers, dtype: DTypeLike) -> Float[Array, " time"]:
     shape = shape_of("ts", ts)
     if len(shape) != 1 or shape[0] < 2:
         refuse("ts", "hold at least the start and the end", f"it has shape {shape}")
     return as_times("ts", ts, dtype)
 
 
-def _read_inputs(inputs: Any, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
-    inputs = resolve(as_input(inputs))
-    if isinstance(inputs, FunctionInput):
-        inputs = FunctionInput(opened(inputs.function, ts[0]))
-    given = inputs.switch_times
+def _read_inputs(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
+    read: AbstractInput = resolve(as_input(inputs))
+    if isinstance(read, FunctionInput):
+        read = FunctionInput(opened(read.function, ts[0]))
+    given = read.switch_times
     # One dtype for time everywhere: a switch must be the same number to solver and lookup.
-    inputs = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, inputs)
-    size = eqx.filter_eval_shape(inputs, ts[0]).shape
+    read = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, read)
+    size = eqx.filter_eval_shape(read, ts[0]).shape
     if size != (circuit.input_size,):
         refuse("inputs", f"give m = {circuit.input_size} numbers", f"they have shape {size}")
-    if inputs.switch_times is not None:
+    if read.switch_times is not None:
         as_times("inputs.ts", given, ts.dtype)
-    return inputs
+    return read
 
 
 def _before_switches(ts: Array, switches: Array | None) -> Array:
@@ -190,7 +194,7 @@ def _before_switches(ts: Array, switches: Array | None) -> Array:
     return ts.at[1:].add(jnp.where(at_switch, -hair, 0))
 
 
-def _read_step(name: str, step: Any, dtype: Any) -> Array | None:
+def _read_step(name: str, step: Scalar | None, dtype: DTypeLike) -> Array | None:
     if step is None:
         return None
     # Without a longest step there is none to check.
@@ -199,7 +203,9 @@ def _read_step(name: str, step: Any, dtype: Any) -> Array | None:
     return jnp.asarray(step, dtype)
 
 
-def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeController:
+def _read_controller(
+    controller: diffrax.AbstractStepSizeController | None, dtype: DTypeLike
+) -> diffrax.AbstractStepSizeController:
     single = dtype != np.dtype("float64")
     kind = diffrax.AbstractStepSizeController
     controller = _read("stepsize_controller", controller, kind, None)
@@ -216,7 +222,9 @@ def _read_controller(controller: Any, dtype: Any) -> diffrax.AbstractStepSizeCon
     return controller
 
 
-def _describe_solver(solver: Any, controller: Any) -> str:
+def _describe_solver(
+    solver: diffrax.AbstractSolver, controller: diffrax.AbstractStepSizeController
+) -> str:
     tolerances = {name: getattr(controller, name, None) for name in ("rtol", "atol")}
     known = {k: v for k, v in tolerances.items() if v is not None and not is_traced(v)}
     steps = ", ".join(f"{k} {float(v):g}" for k, v in known.items()) or type(controller).__name__

@@ -4,14 +4,13 @@ An error of 10⁻⁷ is nothing to a response of 1, and all to a modulator that 
 (σ b0)^p = 10⁻⁹, on whose root everything else depends.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import facts
 from .._nonlinearities import highest
+from .._types import State
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
@@ -20,7 +19,9 @@ _SAMPLES = 256  # Even times at which an input that is a function is looked at.
 
 
 @in_full_precision
-def sizes(circuit: AbstractCircuit, state0: Any, inputs: AbstractInput, ts: Array) -> Any:
+def sizes(
+    circuit: AbstractCircuit[State], state0: State, inputs: AbstractInput, ts: Array
+) -> State:
     """A state: the size of each variable under this input, at most 1."""
     x = jax.lax.stop_gradient(_loudest(inputs, ts)).astype(ts.dtype)
     circuit, state0 = jax.lax.stop_gradient((circuit, state0))

@@ -9,10 +9,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._nonlinearities import highest, lowest
 from ..programs import nextafter
@@ -30,7 +32,7 @@ class Variation(eqx.Module):
     ts: Float[Array, " samples"]
     total: Float[Array, " samples"]
 
-    def step(self, t: Float[Array, ""]) -> Float[Array, ""]:
+    def step(self, t: Float[Array, ""]) -> Array:
         """How long it takes the input to move by the share that a step may see; no finer than the
         samples."""
         goal = jnp.interp(t, self.ts, self.total) + _SHARE
@@ -59,7 +61,7 @@ class StepLimits(eqx.Module):
     start: Float[Array, ""]
     switches: Float[Array, " switches"] | None
 
-    def wrap(self, direction: Any) -> "StepLimits":
+    def wrap(self, direction: int | Int[Array | np.ndarray, ""]) -> "StepLimits":
         """The same limits for a solve in this direction of time (Backsolve goes back)."""
         if self.variation is None:
             return self
@@ -67,15 +69,15 @@ class StepLimits(eqx.Module):
         turned = jax.tree.map(lambda a, b: jnp.where(direction > 0, a, b), self.variation, back)
         return eqx.tree_at(lambda s: s.variation, self, turned)
 
-    def init(self, t: Any, y: Any, args: Any) -> Any:
+    def init(self, t: Array, y: PyTree, args: PyTree) -> PyTree:
         """What is known of the Jacobian at the start."""
         return None if self.tangent is None else self.tangent.init(t, y, args)
 
-    def turn(self, rate: Any, t: Any, y: Any, args: Any) -> Any:
+    def turn(self, rate: PyTree, t: Array, y: PyTree, args: PyTree) -> PyTree:
         """What is known of it at (t, y)."""
         return None if self.tangent is None else self.tangent.turn(rate, t, y, args, self._since(t))
 
-    def step(self, rate: Any, t: Any) -> Any:
+    def step(self, rate: PyTree, t: Array) -> Array:
         """The longest step from t."""
         bounds = [] if self.longest is None else [self.longest]
         if self.variation is not None:
@@ -84,7 +86,7 @@ class StepLimits(eqx.Module):
             bounds.append(self.tangent.step(rate, self._since(t)))
         return functools.reduce(jnp.minimum, bounds, jnp.asarray(jnp.inf, t.dtype))
 
-    def _since(self, t: Any) -> Any:
+    def _since(self, t: Array) -> Array:
         """The time since the solve began or the input switched last."""
         if self.switches is None:
             return t - self.start
@@ -96,10 +98,10 @@ class StepLimits(eqx.Module):
 
 def step_limits(
     field: Callable[..., Any],
-    solver: Any,
+    solver: diffrax.AbstractSolver,
     inputs: AbstractInput,
     ts: Float[Array, " time"],
-    longest: Any,
+    longest: Array | None,
     *,
     is_backsolve: bool,
 ) -> StepLimits:

@@ -12,7 +12,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import highest
 from ..programs import in_full_precision, nextafter
@@ -35,15 +35,15 @@ class AbstractTangentLimit(eqx.Module):
     """A bound on the step by the Jacobian; what it remembers from step to step is its rate."""
 
     @abc.abstractmethod
-    def init(self, t: Any, y: Any, args: Any) -> Any:
+    def init(self, t: Array, y: PyTree, args: PyTree) -> PyTree:
         """The rate at the start."""
 
     @abc.abstractmethod
-    def turn(self, rate: Any, t: Any, y: Any, args: Any, since: Any) -> Any:
+    def turn(self, rate: PyTree, t: Array, y: PyTree, args: PyTree, since: Array) -> PyTree:
         """The rate at (t, y), `since` after the last event: the start or a switch of the input."""
 
     @abc.abstractmethod
-    def step(self, rate: Any, since: Any) -> Any:
+    def step(self, rate: PyTree, since: Array) -> Array:
         """The longest step."""
 
 
@@ -73,14 +73,14 @@ class ExplicitLimit(AbstractTangentLimit):
     faithful: float = eqx.field(static=True)
     reach: float = eqx.field(static=True)
 
-    def init(self, t: Any, y: Any, args: Any) -> Modes:
+    def init(self, t: Array, y: PyTree, args: PyTree) -> Modes:
         v = _generic(sum(leaf.size for leaf in jax.tree.leaves(y))).astype(t.dtype)
         zero = jnp.zeros((), v.dtype)
-        turn = lambda rate, _: (self.turn(rate, t, y, args, None), None)  # noqa: E731
+        turn = lambda rate, _: (self.turn(rate, t, y, args, zero), None)  # noqa: E731
         begin = Modes(zero, zero, zero, v, zero, v, jnp.asarray(False))
         return jax.lax.scan(turn, begin, None, 2 * _TURNS)[0]
 
-    def turn(self, rate: Modes, t: Any, y: Any, args: Any, since: Any) -> Modes:
+    def turn(self, rate: Modes, t: Array, y: PyTree, args: PyTree, since: Array) -> Modes:
         product, size = _linearise(self.field, t, y, args)
         v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
@@ -105,7 +105,7 @@ class ExplicitLimit(AbstractTangentLimit):
         new = jax.tree.map(lambda a, b: jnp.where(usable, a, b), new, rate)
         return new._replace(is_odd=~rate.is_odd)
 
-    def step(self, rate: Modes, since: Any) -> Any:
+    def step(self, rate: Modes, since: Array) -> Array:
         damping = jnp.maximum(rate.damping, 0)
         share = jnp.minimum(damping / _DAMPED, 1)
         end = self.faithful + share * (self.reach - self.faithful)
@@ -126,19 +126,21 @@ class ImplicitLimit(AbstractTangentLimit):
     field: Callable[..., Any] = eqx.field(static=True)
     faithful: float = eqx.field(static=True)
 
-    def init(self, t: Any, y: Any, args: Any) -> Any:
+    def init(self, t: Array, y: PyTree, args: PyTree) -> Array:
         return self.turn(None, t, y, args, jnp.zeros_like(t))
 
-    def turn(self, rate: Any, t: Any, y: Any, args: Any, since: Any) -> Any:
+    def turn(self, rate: PyTree, t: Array, y: PyTree, args: PyTree, since: Array) -> Array:
         product, size = _linearise(self.field, t, y, args)
         J = jax.vmap(product, out_axes=1)(jnp.eye(size.size, dtype=size.dtype))
         return _living_rate(J, since)
 
-    def step(self, rate: Any, since: Any) -> Any:
+    def step(self, rate: Array, since: Array) -> Array:
         return self.faithful * _inverse(rate)
 
 
-def tangent_limit(field: Callable[..., Any], solver: Any) -> AbstractTangentLimit:
+def tangent_limit(
+    field: Callable[..., Any], solver: diffrax.AbstractSolver
+) -> AbstractTangentLimit:
     """The bound that this solver needs."""
     if isinstance(solver, diffrax.AbstractImplicitSolver):
         return ImplicitLimit(field, _faithful(solver, _GROWING))
@@ -147,7 +149,9 @@ def tangent_limit(field: Callable[..., Any], solver: Any) -> AbstractTangentLimi
     )
 
 
-def _linearise(field: Any, t: Any, y: Any, args: Any) -> tuple[Callable[[Array], Array], Array]:
+def _linearise(
+    field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree
+) -> tuple[Callable[[Array], Array], Array]:
     """v ↦ J v, and the units in which v is measured: each variable's own size, as a and y may
     differ by orders of magnitude."""
     t, y, args = jax.tree.map(_stop, (t, y, args))
@@ -169,7 +173,7 @@ def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array
     for _ in range(2):
         step = jax.scipy.linalg.lu_solve(lu, step)
 
-    def square(carry: Any, _: Any) -> tuple[Any, None]:
+    def square(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         E, log = carry
         E = E @ E
         # exp(s J) itself may be beyond what a float holds.
@@ -193,7 +197,7 @@ def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
 
 
 @functools.cache
-def _reach(solver: Any) -> float:
+def _reach(solver: diffrax.AbstractSolver) -> float:
     """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a fifth."""
     growth = _growth(solver)
     if growth is None:
@@ -203,7 +207,7 @@ def _reach(solver: Any) -> float:
 
 
 @functools.cache
-def _faithful(solver: Any, error: float) -> float:
+def _faithful(solver: diffrax.AbstractSolver, error: float) -> float:
     """|hλ| up to which a step errs by so much of a mode that grows or rings."""
     growth = _growth(solver)
     if growth is None:
@@ -216,7 +220,7 @@ def _faithful(solver: Any, error: float) -> float:
     return float(radii[np.argmin(np.all(right, 0))])
 
 
-def _growth(solver: Any) -> Callable[[Any, float], Any] | None:
+def _growth(solver: diffrax.AbstractSolver) -> Callable[[np.ndarray, float], np.ndarray] | None:
     """A step's factor R(hλ) on ẏ = λy, of |hλ| and the direction of λ."""
     tableau = getattr(solver, "tableau", None)
     if not isinstance(tableau, diffrax.ButcherTableau):
@@ -228,7 +232,7 @@ def _growth(solver: Any) -> Callable[[Any, float], Any] | None:
     if tableau.a_diagonal is not None:
         A = A + np.diag(tableau.a_diagonal)
 
-    def growth(radii: Any, angle: float) -> Any:
+    def growth(radii: np.ndarray, angle: float) -> np.ndarray:
         z = radii * np.exp(1j * angle)
         stages = np.linalg.solve(
             np.eye(b.size) - z[:, None, None] * A, np.ones((z.size, b.size, 1))
@@ -249,14 +253,14 @@ def _size(leaf: Array) -> Array:
     return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
 
 
-def _inverse(rate: Any) -> Any:
+def _inverse(rate: Array) -> Array:
     return 1 / jnp.maximum(rate, jnp.finfo(rate.dtype).tiny)
 
 
-def _after(t: Any) -> Any:
+def _after(t: Array) -> Array:
     """A step that begins at a switch begins one float before it."""
     return nextafter(nextafter(t))
 
 
-def _stop(leaf: Any) -> Any:
+def _stop(leaf: PyTree) -> PyTree:
     return jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf

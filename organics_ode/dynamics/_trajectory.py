@@ -7,7 +7,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._checks import is_traced
 from .._nonlinearities import highest
@@ -48,14 +48,14 @@ class Trajectory(eqx.Module):
     """
 
     ts: Float[Array, " time"]
-    states: Any
+    states: PyTree
     result: diffrax.RESULTS
     stats: dict[str, Any]
     solver: str = eqx.field(static=True)
     is_implicit: bool = eqx.field(static=True, default=False)
 
     @property
-    def succeeded(self) -> Any:
+    def succeeded(self) -> Bool[Array, "*batch"]:
         return self.result == RESULTS.successful
 
     def __repr__(self) -> str:
@@ -77,7 +77,7 @@ class Trajectory(eqx.Module):
 def read_solution(
     solution: Any,
     ts: Float[Array, " time"],
-    velocity: Callable[[Any, Any], Any],
+    velocity: Callable[[Array, PyTree], PyTree],
     **solver: Any,
 ) -> Trajectory:
     """The trajectory of a solve that saved at `ts` and at the end it came to."""
@@ -98,7 +98,7 @@ def read_solution(
 _STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")
 
 
-def largest(state: Any) -> Float[Array, ""]:
+def largest(state: PyTree) -> Float[Array, ""]:
     """The largest magnitude in a state; NaN if it holds one."""
     return highest(jnp.stack([highest(jnp.abs(leaf)) for leaf in jax.tree.leaves(state)]))
 

@@ -18,17 +18,21 @@ from .._checks import (
     refuse,
 )
 from .._constraints import resolve
+from .._types import Numbers, State
 from ..cells import AbstractCell, TemporalSkip, blank, hold, read_mask
 from ..kernels import kernel_of
 
+# Inputs, restarts, and which steps run, of one step or of all.
+OverTime = tuple[Array, Array | None, Array | None]
+
 
 def unroll(
-    cell: AbstractCell,
-    xs: Any,
+    cell: AbstractCell[State],
+    xs: Numbers,
     *,
-    state0: Any = None,
-    restarts: Any = None,
-    mask: Any = None,
+    state0: State | None = None,
+    restarts: Numbers | None = None,
+    mask: Numbers | None = None,
     last_only: bool = False,
     keep_every: int = 1,
 ) -> PyTree:
@@ -66,7 +70,12 @@ def unroll(
 
 
 def unroll_batch(
-    cell: AbstractCell, xs: Any, *, state0: Any = None, mask: Any = None, last_only: bool
+    cell: AbstractCell[State],
+    xs: Numbers,
+    *,
+    state0: State | None = None,
+    mask: Numbers | None = None,
+    last_only: bool,
 ) -> Array:
     """The responses of a cell to many sequences (batch, time, m): what models and `fit` call.
 
@@ -82,15 +91,19 @@ def unroll_batch(
 
 
 def _read(
-    cell: Any, state0: Any, xs: Any, axes: tuple[str, ...], mask: Any
-) -> tuple[AbstractCell, Any, Any, Any]:
+    cell: AbstractCell[State],
+    state0: State | None,
+    xs: Numbers,
+    axes: tuple[str, ...],
+    mask: Numbers | None,
+) -> tuple[AbstractCell[State], State, Array, Array | None]:
     """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
     steps run before the end of their sequence, None for all."""
     if not isinstance(cell, AbstractCell):
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
     cell = resolve(cell)
-    state0 = check_state("state0", resolve(state0), cell.initial_state())
-    xs = as_float_array("xs", xs, jax.tree.leaves(state0)[0].dtype)
+    start = check_state("state0", resolve(state0), cell.initial_state())
+    xs = as_float_array("xs", xs, jax.tree.leaves(start)[0].dtype)
     names, size = ", ".join(axes), cell.input_size
     if xs.ndim != len(axes) + 1 or xs.shape[-2] == 0:
         refuse("xs", f"have shape ({names}, m) with at least one step", f"it has shape {xs.shape}")
@@ -101,10 +114,10 @@ def _read(
     xs = xs if runs is None else blank(runs, xs)
     if not is_traced(xs):  # inside jit the check would cost a callback in every training step
         check_finite("xs", xs)
-    return cell, state0, xs, runs
+    return cell, start, xs, runs
 
 
-def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
+def _read_restarts(cell: AbstractCell, restarts: Numbers | None, steps: int) -> Array | None:
     if restarts is None:
         return None
     if not isinstance(cell, TemporalSkip):
@@ -118,8 +131,14 @@ def _read_restarts(cell: AbstractCell, restarts: Any, steps: int) -> Any:
 
 
 @eqx.filter_jit
-def _scan(cell: Any, state0: Any, over_time: Any, last_only: bool, keep_every: int) -> Any:
-    def advance(state: Any, now: Any) -> Any:
+def _scan(
+    cell: Any,
+    state0: tuple,
+    over_time: OverTime,
+    last_only: bool,
+    keep_every: int,
+) -> PyTree:
+    def advance(state: State, now: OverTime) -> State:
         x, restart, runs = now
         start = state if restart is None else hold(restart, cell.restart(state), state)
         return hold(runs, cell.step(start, x), state)
@@ -127,7 +146,7 @@ def _scan(cell: Any, state0: Any, over_time: Any, last_only: bool, keep_every: i
     # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
     step = jax.checkpoint(advance, prevent_cse=False)
 
-    def one(state: Any, now: Any) -> tuple[Any, Any]:
+    def one(state: State, now: OverTime) -> tuple[State, State | None]:
         state = step(state, now)
         return state, None if last_only else state
 
@@ -149,7 +168,7 @@ def _scan(cell: Any, state0: Any, over_time: Any, last_only: bool, keep_every: i
     )
 
 
-def _raise_divergence(states: Any, last_only: bool) -> Any:
+def _raise_divergence(states: State, last_only: bool) -> State:
     leaves = jax.tree.leaves(states)
     if any(map(is_traced, leaves)):
         return states

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import diffrax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree
 
+from .._types import Scalar
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._inputs import AbstractInput
@@ -23,15 +25,15 @@ class Driven(NamedTuple):
     circuit: AbstractCircuit
     inputs: AbstractInput
     last: Float[Array, ""] | None
-    step: tuple[Float[Array, ""], Float[Array, ""]] | None = None
+    step: tuple[Scalar, Scalar] | None = None
 
     @in_full_precision
-    def velocity(self, t: Any, state: Any) -> Any:
+    def velocity(self, t: Array, state: PyTree) -> PyTree:
         """f(t, state, x(t))."""
         x = self._input(t).astype(t.dtype)
         return self.circuit.vector_field(t, state, x)
 
-    def _input(self, t: Any) -> Array:
+    def _input(self, t: Array) -> Array:
         if self.last is not None:
             t = jnp.minimum(t, self.last)
         if self.step is None:
@@ -66,33 +68,33 @@ class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
     def scan_kind(self) -> Any:
         return self.solver.scan_kind
 
-    def order(self, terms: Any) -> Any:
+    def order(self, terms: PyTree) -> int | None:
         return self.solver.order(terms)
 
-    def error_order(self, terms: Any) -> Any:
+    def error_order(self, terms: PyTree) -> Any:
         return self.solver.error_order(terms)
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Driven) -> Any:
+    def init(self, terms: PyTree, t0: Scalar, t1: Scalar, y0: PyTree, args: Driven) -> PyTree:
         return self.solver.init(terms, t0, t1, y0, args)
 
     def step(
         self,
-        terms: Any,
-        t0: Any,
-        t1: Any,
-        y0: Any,
+        terms: PyTree,
+        t0: Scalar,
+        t1: Scalar,
+        y0: PyTree,
         args: Driven,
-        solver_state: Any,
-        made_jump: Any,
-    ) -> Any:
+        solver_state: PyTree,
+        made_jump: bool | Bool[Array | np.ndarray, ""],
+    ) -> tuple:
         args = args._replace(step=(t0 + (t1 - t0) / 2, t1))
         return self.solver.step(terms, t0, t1, y0, args, solver_state, made_jump)
 
-    def func(self, terms: Any, t0: Any, y0: Any, args: Driven) -> Any:
+    def func(self, terms: PyTree, t0: Scalar, y0: PyTree, args: Driven) -> PyTree:
         return self.solver.func(terms, t0, y0, args)
 
 
-def looks_ahead(solver: Any) -> bool:
+def looks_ahead(solver: diffrax.AbstractSolver) -> bool:
     """Whether a stage of the solver lies behind the end of its step."""
     tableau = getattr(solver, "tableau", None)
     return isinstance(tableau, diffrax.ButcherTableau) and bool((tableau.c > 1).any())

@@ -21,6 +21,7 @@ from .._checks import (
     refuse,
 )
 from .._constraints import resolve
+from .._types import Numbers, Scalar, State
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
@@ -32,12 +33,12 @@ _METHODS = (accelerate, settle, substituted, downhill)
 
 
 def find_fixed_points(
-    circuit: AbstractCircuit,
-    x: Any,
+    circuit: AbstractCircuit[State],
+    x: Numbers,
     *,
     key: PRNGKeyArray | None = None,
-    starts: Any = 512,
-    scale: Any = None,
+    starts: int | State = 512,
+    scale: Scalar | State | None = None,
     rounds: int = 4,
 ) -> FixedPoints:
     """The fixed points of a circuit at a constant input that a search from many starts finds.
@@ -92,7 +93,12 @@ def _from_states(circuit: AbstractCircuit, x: Array, rows: Array) -> FixedPoints
 
 
 def _from_drawn(
-    circuit: AbstractCircuit, x: Array, key: Array, starts: int, scale: Any, rounds: int
+    circuit: AbstractCircuit,
+    x: Array,
+    key: Array,
+    starts: int,
+    scale: Float[Array, " d"] | None,
+    rounds: int,
 ) -> FixedPoints:
     ends: list[Any] = []
     while True:
@@ -123,7 +129,7 @@ def _gathered(
     return found.sort(found.abscissae), not np.any(is_rare)
 
 
-def _read_scale(scale: Any, like: Any) -> Float[Array, " d"] | None:
+def _read_scale(scale: Scalar | State | None, like: State) -> Float[Array, " d"] | None:
     if scale is None:
         return None
     if isinstance(scale, tuple):
@@ -159,7 +165,12 @@ def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, A
 @eqx.filter_jit
 @in_full_precision
 def _search(
-    circuit: AbstractCircuit, x: Array, key: Array, count: int, scale: Any, is_first: Array
+    circuit: AbstractCircuit,
+    x: Array,
+    key: Array,
+    count: int,
+    scale: Float[Array, " d"] | None,
+    is_first: Array,
 ) -> tuple[Array, Array]:
     rest = circuit.initial_state()
     if scale is None:

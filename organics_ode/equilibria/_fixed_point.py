@@ -1,16 +1,17 @@
 """`fixed_point`: where a circuit comes to rest, and its derivatives."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._checks import check_state, is_traced
 from .._constraints import resolve
+from .._types import Numbers, State
 from ..circuits import NO_TIME, AbstractCircuit
 from ..facts import is_exact
 from ..linear import (
@@ -31,7 +32,7 @@ from ._search import ROUTES, known_point, search
 RESULTS: Any = diffrax.RESULTS
 
 
-class FixedPoint(eqx.Module):
+class FixedPoint(eqx.Module, Generic[State]):
     """A fixed point of a circuit at a constant input.
 
     - `state`: the circuit's state there; the best one seen if it failed.
@@ -48,7 +49,7 @@ class FixedPoint(eqx.Module):
     Inside jit what you do not use is not computed: without `abscissa` no eigenvalues are.
     """
 
-    state: Any
+    state: State
     residual: Float[Array, ""]
     abscissa: Float[Array, ""]
     iterations: Int[Array, ""]
@@ -58,7 +59,7 @@ class FixedPoint(eqx.Module):
     routes: ClassVar[tuple[str, ...]] = ROUTES
 
     @property
-    def succeeded(self) -> Any:
+    def succeeded(self) -> Bool[Array, "*batch"]:
         return self.result == RESULTS.successful
 
     @property
@@ -84,8 +85,8 @@ class FixedPoint(eqx.Module):
 
 
 def fixed_point(
-    circuit: AbstractCircuit, x: Any, *, state0: Any = None, throw: bool = True
-) -> FixedPoint:
+    circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None = None, throw: bool = True
+) -> FixedPoint[State]:
     """A fixed point of a circuit at a constant input: f(state, x) = 0.
 
     A stable one whenever one of the routes finds one; each route is judged by its eigenvalues and
@@ -129,7 +130,9 @@ def fixed_point(
     return _raise_failure(point) if throw else point
 
 
-def _known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint | None:
+def _known(
+    circuit: AbstractCircuit[State], x: Array, start: State | None
+) -> FixedPoint[State] | None:
     """The fixed point where it is known: in closed form, or as a start that is one and is stable.
 
     A known point needs no search, which would take seconds to compile.
@@ -150,13 +153,13 @@ def _is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
 
 @eqx.filter_jit
 @in_full_precision
-def _at_known(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
+def _at_known(circuit: AbstractCircuit, x: Array, start: State | None) -> FixedPoint[State]:
     return _judged(circuit, x, *known_point(circuit, x, start))
 
 
 @eqx.filter_jit
 @in_full_precision
-def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
+def _fixed_point(circuit: AbstractCircuit, x: Array, start: State | None) -> FixedPoint[State]:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
     still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
     state, residual, iterations, route = search(*still)
@@ -164,8 +167,13 @@ def _fixed_point(circuit: AbstractCircuit, x: Array, start: Any) -> FixedPoint:
 
 
 def _judged(
-    circuit: AbstractCircuit, x: Array, state: Any, residual: Array, iterations: Any, route: Any
-) -> FixedPoint:
+    circuit: AbstractCircuit,
+    x: Array,
+    state: State,
+    residual: Array,
+    iterations: Int[Array, ""],
+    route: Int[Array, ""],
+) -> FixedPoint[State]:
     solved = residual <= tolerance(residual.dtype)
     spectrum = spectrum_of(jacobian_matrix(circuit, state, x), residual=residual)
     failed = RESULTS.where(
@@ -177,14 +185,14 @@ def _judged(
 
 
 @eqx.filter_custom_jvp
-def _implicit(circuit: AbstractCircuit, x: Array, state: Any) -> Any:
+def _implicit(circuit: AbstractCircuit, x: Array, state: State) -> State:
     """The state, with the derivatives of the implicit function theorem."""
     return state
 
 
 @_implicit.def_jvp
 @in_full_precision
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple, tangents: tuple) -> tuple:
     circuit, x, state = primals
     circuit_t, x_t, _ = tangents
     state = _implicit(circuit, x, state)  # Again: derivatives of the derivative.
@@ -195,7 +203,7 @@ def _(primals: Any, tangents: Any) -> Any:
     return state, jax.flatten_util.ravel_pytree(state)[1](step)
 
 
-def _stop(leaf: Any) -> Any:
+def _stop(leaf: PyTree) -> PyTree:
     return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
 
 

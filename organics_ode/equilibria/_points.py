@@ -1,17 +1,18 @@
 """Points of rest that a search from many starts found, and what the searches share."""
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
 from .._constraints import resolve
+from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
 from ..programs import in_full_precision
@@ -33,7 +34,7 @@ class AbstractPoints(eqx.Module):
     table.
     """
 
-    states: eqx.AbstractVar[Any]
+    states: eqx.AbstractVar[PyTree]
     residuals: eqx.AbstractVar[Float[Array, " k"]]
     spectra: eqx.AbstractVar[Spectrum]
     hits: eqx.AbstractVar[Int[Array, " k"]]
@@ -54,16 +55,16 @@ class AbstractPoints(eqx.Module):
     def __len__(self) -> int:
         return self.residuals.shape[0]
 
-    def __getitem__(self: Points, index: Any) -> Points:
+    def __getitem__(self: Points, index: int | slice | Numbers) -> Points:
         """Some of the points, always with their leading axis."""
         index = index if isinstance(index, slice) else np.asarray(index)
         kept = np.atleast_1d(np.arange(len(self))[index])
         return jax.tree.map(lambda leaf: leaf[kept], self)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[PyTree]:
         return (jax.tree.map(lambda leaf, i=i: leaf[i], self.states) for i in range(len(self)))
 
-    def sort(self: Points, values: Any) -> Points:
+    def sort(self: Points, values: Numbers) -> Points:
         """In rising order of values (k,), such as `points.abscissae` or `points.states.y[:, 0]`."""
         values = np.asarray(values)
         if values.shape != (len(self),):
@@ -119,7 +120,7 @@ class FixedPoints(AbstractPoints):
     table.
     """
 
-    states: Any
+    states: PyTree
     residuals: Float[Array, " k"]
     spectra: Spectrum
     hits: Int[Array, " k"]
@@ -137,13 +138,13 @@ class FixedPoints(AbstractPoints):
 _SHOWN = 20
 
 
-def _numbers(leaf: Any) -> str:
+def _numbers(leaf: Array) -> str:
     values = np.asarray(leaf).ravel()
     text = " ".join(f"{value:.4g}" for value in values[:3])
     return f"[{text}{' ...' if values.size > 3 else ''}]"
 
 
-def in_turns(one: Callable[..., Any], v: Float[Array, "k d"], *others: Array) -> Any:
+def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: Array) -> PyTree:
     """one(v, …) for every start, so many at once as matrices (d, d) fit."""
     together = max(1, _ENTRIES // v.shape[1] ** 2)
     if together >= len(v):
@@ -153,7 +154,7 @@ def in_turns(one: Callable[..., Any], v: Float[Array, "k d"], *others: Array) ->
 
 def look(
     circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray
-) -> tuple[Any, Spectrum]:
+) -> tuple[PyTree, Spectrum]:
     """The states and their spectra."""
     k = len(v)
     # Compiled for powers of two, not for every number of points.
@@ -164,7 +165,9 @@ def look(
 
 @eqx.filter_jit
 @in_full_precision
-def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> tuple[Any, Spectrum]:
+def _look(
+    circuit: AbstractCircuit, x: Array, v: Array, residuals: Array
+) -> tuple[PyTree, Spectrum]:
     e = Equations(circuit, x, circuit.initial_state())
 
     def one(v: Array, residual: Array) -> Spectrum:
@@ -204,7 +207,7 @@ def firsts(clusters: list[np.ndarray]) -> np.ndarray:
     return np.asarray([cluster[0] for cluster in clusters], int)
 
 
-def read_starts(starts: Any, like: Any) -> Float[Array, "k d"]:
+def read_starts(starts: State, like: State) -> Float[Array, "k d"]:
     """States with any leading axes as rows."""
     starts = resolve(starts)
     pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)

@@ -11,7 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import highest, lowest
 from ..facts import substitute
@@ -48,7 +48,7 @@ def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     tau, goal = e.times(start.v), target(start.v.dtype)
     memory = jnp.zeros((_MEMORY, start.v.size), start.v.dtype)
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         (point, r), dV, dR = carry
         mix = _mixing(dR, r)
         v = point.v + r - mix @ (dV + dR)
@@ -57,7 +57,7 @@ def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         slot = point.steps % _MEMORY
         return (new, r_new), dV.at[slot].set(v - point.v), dR.at[slot].set(r_new - r)
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         point = carry[0][0]
         more = (point.residual > goal) & (point.steps < _MOST["accelerate"])
         return needed & more & jnp.all(jnp.isfinite(point.v))
@@ -74,7 +74,7 @@ def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     d, e32 = 1 / (2 + 2**0.5), 6 + 2**0.5
     eye, goal = jnp.eye(start.v.size, dtype=start.v.dtype), target(start.v.dtype)
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         point, h = carry
         v = point.v
         lu = jax.scipy.linalg.lu_factor(eye - h * d * e.jacobian(v))
@@ -94,7 +94,7 @@ def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         factor = jnp.clip(factor, _SHORTER, _LONGER)
         return e.point(v, point.steps + 1), h * factor
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         point, h = carry
         more = (point.residual > goal) & (point.steps < _MOST["settle"])
         # A circuit that blows up takes ever shorter steps.
@@ -112,7 +112,7 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     Reaches points that the flow does not, stable or not.
     """
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         point, damping = carry
         old = e.unravel(point.v)
         full = substitute(e.circuit, old, e.x)
@@ -126,7 +126,7 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
     # For a user's circuit no such equations are known.
     needed &= substitute.is_known(e.circuit)
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         point = carry[0]
         more = (point.residual > _NEARLY) & (point.steps < _MOST["substitute"])
         return needed & more & jnp.all(jnp.isfinite(point.v))
@@ -154,7 +154,7 @@ def levenberg_marquardt(
     """
     eye = jnp.eye(start.v.size, dtype=start.v.dtype)
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         point, damping = carry
         J, f = tau[:, None] * e.jacobian(point.v), tau * e.velocity(point.v)
         new = e.point(point.v - jnp.linalg.solve(J.T @ J + damping * eye, J.T @ f), point.steps + 1)
@@ -164,7 +164,7 @@ def levenberg_marquardt(
         point = jax.tree.map(lambda a, b: jnp.where(lower, a, b), new, point)
         return eqx.tree_at(lambda p: p.steps, point, new.steps), damping * factor
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         point, damping = carry
         more = (point.residual > _NEARLY) & (point.steps < most)
         return needed & more & (damping < _STUCK)
@@ -176,14 +176,14 @@ def polish(e: Equations, start: Point) -> Point:
     """Newton's method as long as it lowers the residual."""
     goal = target(start.v.dtype)
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         point, _, count = carry
         step = jnp.linalg.solve(e.jacobian(point.v), e.velocity(point.v))
         new = e.point(point.v - step, point.steps + 1)
         better = new.residual < point.residual
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, point), better, count + 1
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         point, improving, count = carry
         more = (point.residual > goal) & (count < _MOST["polish"])
         return more & improving & (point.residual < _ATTRACTED)
@@ -193,11 +193,11 @@ def polish(e: Equations, start: Point) -> Point:
 
 
 def lazily(
-    needed: Bool[Array, ""], compute: Callable[[Any], Any], operand: Any, otherwise: Any
-) -> Any:
+    needed: Bool[Array, ""], compute: Callable[[Any], Array], operand: PyTree, otherwise: Array
+) -> Array:
     """compute(operand) where needed, else `otherwise`."""
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         return jnp.asarray(False), compute(within_loop(carry[0], operand)[1])
 
     return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]

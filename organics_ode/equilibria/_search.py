@@ -1,13 +1,12 @@
 """The routes to a fixed point in turn, each judged by the eigenvalues where it ends."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .._nonlinearities import highest
+from .._types import State
 from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
@@ -44,7 +43,7 @@ class _Candidate(eqx.Module):
         return jnp.where(solved, jnp.where(self.is_stable, 0, 1), 2 + residual)
 
 
-def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+def search(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
     """The state, its residual, the steps of all routes together, and the route that found it."""
     rest = circuit.initial_state()
     e = Equations(circuit, x, rest)
@@ -52,7 +51,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     known = (e, first)
     routes, from_rest = map(jnp.array, zip(*_ATTEMPTS, strict=True))
 
-    def attempt(carry: Any) -> Any:
+    def attempt(carry: tuple) -> tuple:
         (best, i), (e, first) = within_loop(carry, known)
         route = routes[i]
         point = e.point(jnp.where(from_rest[i], ravel(e.like), first))
@@ -69,7 +68,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
         best = jax.tree.map(lambda a, b: jnp.where(new.rank < best.rank, a, b), new, best)
         return eqx.tree_at(lambda c: c.point.steps, best, steps), i + 1
 
-    def unfinished(carry: Any) -> Any:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         best, i = carry
         # The last routes find what is not stable: only where nothing else was found.
         enough = jnp.where(i < _STABLE_ONES, 0, 1)
@@ -82,7 +81,7 @@ def search(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
     return e.unravel(best.point.v), best.point.residual, best.point.steps, best.route
 
 
-def known_point(circuit: AbstractCircuit, x: Array, start: Any) -> tuple:
+def known_point(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
     """What `search` returns where its start is the fixed point: the closed form, unless given."""
     state = closed_form(circuit, x) if start is None else start
     residual = Equations(circuit, x, circuit.initial_state()).residual(ravel(state))

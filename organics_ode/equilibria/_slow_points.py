@@ -1,14 +1,13 @@
 """`slow_points`: where a circuit moves slowly, from the states that it visits."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._checks import check_positive_number, is_traced, refuse
+from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, blur, read_point, tolerance
 from ..programs import in_full_precision
@@ -40,7 +39,7 @@ class SlowPoints(AbstractPoints):
     keep it; printing shows a table.
     """
 
-    states: Any
+    states: PyTree
     residuals: Float[Array, " k"]
     spectra: Spectrum
     hits: Int[Array, " k"]
@@ -61,7 +60,7 @@ class SlowPoints(AbstractPoints):
 
 
 def slow_points(
-    circuit: AbstractCircuit, x: Any, starts: Any, *, within: float = 1e-3
+    circuit: AbstractCircuit[State], x: Numbers, starts: State, *, within: float = 1e-3
 ) -> SlowPoints:
     """Fixed points and slow points of a circuit near the states that it visits.
 

@@ -1,30 +1,31 @@
 """The stable point at which energy and noise ask for the Lyapunov equation."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import is_traced, refuse
+from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..linear import balanced, float64_remedy, jacobian, read_point
 from ..programs import after
-from ._fixed_point import fixed_point
+from ._fixed_point import FixedPoint, fixed_point
 
 
 class StablePoint(NamedTuple):
     """A circuit, resolved, at a stable fixed point for an input, and its Jacobian there."""
 
-    circuit: Any
-    x: Any
-    state: Any
-    J: Any
+    circuit: AbstractCircuit
+    x: Float[Array, " m"]
+    state: PyTree
+    J: Float[Array, "d d"]
 
 
-def stable_point(circuit: AbstractCircuit, x: Any, state0: Any) -> StablePoint:
+def stable_point(circuit: AbstractCircuit[State], x: Numbers, state0: State | None) -> StablePoint:
     """The stable fixed point that `fixed_point` finds, or an error that there is none.
 
     Raises:
@@ -43,7 +44,7 @@ def stable_point(circuit: AbstractCircuit, x: Any, state0: Any) -> StablePoint:
     return StablePoint(circuit, x, after(J, state), J)
 
 
-def _refuse_unstable(J: Array, is_stable: Array, point: Any) -> Array:
+def _refuse_unstable(J: Array, is_stable: Array, point: FixedPoint) -> Array:
     must = "have a stable fixed point for this input"
     if is_traced(is_stable):
         message = (

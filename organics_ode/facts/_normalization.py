@@ -1,7 +1,6 @@
 """The algebra of divisive normalization that both ORGaNICs share, at given gains."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import jax
 import jax.flatten_util
@@ -9,12 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 
 from .._nonlinearities import Rectification, power, root
+from .._types import State
 from ..circuits import GatedORGaNICs, ORGaNICs
 from ._generic import closed_form, is_positive
 from ._starts import around
 
 Normalizing = ORGaNICs | GatedORGaNICs
-State = TypeVar("State", bound=tuple)
 
 
 def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:

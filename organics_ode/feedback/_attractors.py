@@ -13,6 +13,7 @@ from .._checks import (
     check_positive_number,
     refuse,
 )
+from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..equilibria import distinct, firsts, in_turns, look, polish
 from ..linear import Equations, read_point, tolerance
@@ -44,9 +45,9 @@ class Attractors(eqx.Module):
 
 def attractors(
     network: FeedbackNetwork,
-    x: Any = None,
+    x: Numbers | None = None,
     *,
-    z0: Any,
+    z0: Numbers,
     dt: float = 0.1,
     steps: int = 5000,
 ) -> Attractors:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse
+from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..programs import in_full_precision
 from ._overlaps import read_network
@@ -32,7 +33,9 @@ class Conditions(eqx.Module):
         n = self.network.size * w
         return eqx.tree_at(lambda c: c.n, self.network, n.reshape(self.network.n.shape))
 
-    def trained(self, network: FeedbackNetwork, states: Array, history: Any = None) -> Trained:
+    def trained(
+        self, network: FeedbackNetwork, states: Array, history: Array | None = None
+    ) -> Trained:
         """The result, in the shapes of the caller."""
         z = network.readout(FeedbackNetworkState(states))
         error = z - self.target.reshape(z.shape)
@@ -42,7 +45,7 @@ class Conditions(eqx.Module):
         return Trained(network, states, error, history)
 
 
-def read_conditions(network: Any, target: Any, x: Any) -> Conditions:
+def read_conditions(network: FeedbackNetwork, target: Numbers, x: Numbers | None) -> Conditions:
     """The arguments of a training, checked."""
     c = read_network(network)
     dtype = c.n.dtype
@@ -61,7 +64,9 @@ def read_conditions(network: Any, target: Any, x: Any) -> Conditions:
     return Conditions(c, x, target.reshape(len(x), -1), is_single)
 
 
-def teacher_states(network: FeedbackNetwork, target: Any, x: Any = None) -> Float[Array, "... N"]:
+def teacher_states(
+    network: FeedbackNetwork, target: Numbers, x: Numbers | None = None
+) -> Float[Array, "... N"]:
     """The states of the network in open loop, with the target fed back instead of the readout.
 
         x_A = g χ φ(x_A) + m A + I + W_x u

@@ -1,11 +1,10 @@
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from .._checks import (
     check_kind,
@@ -14,6 +13,7 @@ from .._checks import (
     is_traced,
     refuse,
 )
+from .._types import Numbers
 from ..cells import Euler
 from ..circuits import NO_TIME, FeedbackNetwork, FeedbackNetworkState, Parameter
 from ..dynamics import unroll
@@ -76,7 +76,7 @@ def _read_steps(steps: int, dt: float) -> tuple[int, float]:
     return steps, float(dt)
 
 
-def _stopped(tree: Any) -> Any:
+def _stopped(tree: PyTree) -> PyTree:
     return jax.tree.map(jax.lax.stop_gradient, tree)
 
 
@@ -94,12 +94,12 @@ def all_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
 
 def descend(
     network: FeedbackNetwork,
-    target: Any,
-    x: Any = None,
+    target: Numbers,
+    x: Numbers | None = None,
     *,
     optimizer: Optimizer,
     steps: int,
-    weights: Callable[[FeedbackNetwork], Any] = readout_weights,
+    weights: Callable[[FeedbackNetwork], PyTree] = readout_weights,
     run: AbstractRun | None = None,
 ) -> Trained:
     """Gradient descent of the squared error in closed loop, on the readout or on all weights.
@@ -150,20 +150,20 @@ def descend(
 def _descend(conditions: Conditions, run: AbstractRun, rules: Shared, steps: int) -> Trained:
     start, (weights, optimizer) = conditions.network, rules.whole()
 
-    def network_of(trained: Any) -> FeedbackNetwork:
+    def network_of(trained: PyTree) -> FeedbackNetwork:
         return eqx.tree_at(weights, start, trained)
 
     def find(network: FeedbackNetwork, last: Array) -> Array:
         return jax.vmap(lambda x, last: run(network, x, last))(conditions.x, last)
 
-    def loss(trained: Any, last: Array) -> tuple[Array, dict[str, Array]]:
+    def loss(trained: PyTree, last: Array) -> tuple[Array, dict[str, Array]]:
         network = network_of(trained)
         states = find(network, last)
         z = network.readout(FeedbackNetworkState(states))
         value = jnp.mean((z - conditions.target.reshape(z.shape)) ** 2) / 2
         return value, {"loss": value, "states": states}
 
-    def step(carry: Any, _: None) -> Any:
+    def step(carry: tuple, _: None) -> tuple:
         trained, memory, last = carry
         slope = jax.grad(lambda trained: loss(trained, last), has_aux=True)
         trained, memory, found = optimizer_step(optimizer, trained, memory, slope)

@@ -1,17 +1,16 @@
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._checks import check_positive_number, is_traced, refuse
+from .._types import Numbers, Scalar
 from ..circuits import FeedbackNetwork
 from ..programs import in_full_precision
 from ._conditions import Conditions, open_loop, read_conditions
 from ._trained import Trained
 
 
-def least_squares(network: FeedbackNetwork, target: Any, x: Any = None) -> Trained:
+def least_squares(network: FeedbackNetwork, target: Numbers, x: Numbers | None = None) -> Trained:
     """The readout of smallest norm that is right in the teacher's states (an echo state network).
 
         n = A φ(x_A) N/|φ(x_A)|²,    x_A = g χ φ(x_A) + m A + I + W_x u
@@ -41,7 +40,9 @@ def least_squares(network: FeedbackNetwork, target: Any, x: Any = None) -> Train
     return _refuse_silence(_least_squares(conditions, states))
 
 
-def ridge(network: FeedbackNetwork, target: Any, x: Any = None, *, alpha: Any) -> Trained:
+def ridge(
+    network: FeedbackNetwork, target: Numbers, x: Numbers | None = None, *, alpha: Scalar
+) -> Trained:
     """`least_squares` with a price on the norm: n/N = w minimises Σ|φ(x_A)·w − A|² + α|w|².
 
         n = N Φᵀ(ΦΦᵀ + α)⁻¹ A

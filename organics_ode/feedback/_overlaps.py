@@ -75,7 +75,7 @@ def _overlaps(c: Any) -> Overlaps:
     return found if c.n.ndim == 2 else Overlaps(*(v.reshape(()) for v in found))
 
 
-def read_network(network: Any) -> Any:
+def read_network(network: FeedbackNetwork) -> Any:
     """The network with plain arrays."""
     if not obeys(network, FeedbackNetwork):
         refuse("network", "be a FeedbackNetwork", what_is(network, FeedbackNetwork))

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import highest
@@ -21,16 +22,16 @@ def run_to_rest(
     """
     cell, drive = Euler(c, dt), highest(jnp.abs(c.I + c.W_x @ x))
 
-    def speed_of(old: Any, new: Any) -> Any:
+    def speed_of(old: Array, new: Array) -> Array:
         size = jnp.where(drive > 0, jnp.maximum(drive, highest(jnp.abs(new))), 1)
         return highest(jnp.abs(new - old)) / dt / jnp.minimum(size, 1)
 
-    def body(carry: Any) -> Any:
+    def body(carry: tuple) -> tuple:
         v, _, i = carry
         new = cell.step(FeedbackNetworkState(v), x).x
         return new, speed_of(v, new), i + 1
 
-    def moving(carry: Any) -> Any:
+    def moving(carry: tuple) -> Bool[Array, ""]:
         _, speed, i = carry
         return (speed >= still) & (i < steps)
 
@@ -38,11 +39,11 @@ def run_to_rest(
     return v, speed < still
 
 
-def still(dtype: Any) -> float:
+def still(dtype: DTypeLike) -> float:
     """The speed from which Newton's method may go on."""
     return 1e-9 if jnp.finfo(dtype).bits == 64 else 1e-4
 
 
-def rounding(dtype: Any) -> float:
+def rounding(dtype: DTypeLike) -> float:
     """The speed below which nothing but rounding moves a network of large sums."""
     return 1e-12 if jnp.finfo(dtype).bits == 64 else 2e-5

@@ -1,5 +1,3 @@
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,8 +11,9 @@ from .._checks import (
     read_integer,
     refuse,
 )
+from .._types import Numbers, Scalar
 from ..cells import Euler
-from ..circuits import FeedbackNetwork
+from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..programs import in_full_precision
 from ._conditions import Conditions, read_conditions
 from ._trained import Trained
@@ -22,14 +21,14 @@ from ._trained import Trained
 
 def force(
     network: FeedbackNetwork,
-    target: Any,
-    x: Any = None,
+    target: Numbers,
+    x: Numbers | None = None,
     *,
-    alpha: Any = 1.0,
-    dt: Any = 0.1,
+    alpha: Scalar = 1.0,
+    dt: Scalar = 0.1,
     every: int = 2,
-    duration: Any = 60.0,
-    state0: Any = None,
+    duration: Scalar = 60.0,
+    state0: FeedbackNetworkState | None = None,
 ) -> Trained:
     """FORCE: recursive least squares of the readout while the network runs in closed loop.
 
@@ -79,14 +78,18 @@ def force(
 @eqx.filter_jit
 @in_full_precision
 def _force(
-    conditions: Conditions, start: Any, dt: float, counts: tuple[int, int], alpha: Array
+    conditions: Conditions,
+    start: FeedbackNetworkState,
+    dt: float,
+    counts: tuple[int, int],
+    alpha: Array,
 ) -> Trained:
     c, x, A = conditions.network, conditions.x[0], conditions.target[0]
     every, updates = counts
     P = jnp.eye(c.size, dtype=c.n.dtype) / alpha.astype(c.n.dtype)
     w = jnp.zeros((c.size, c.rank), c.n.dtype)
 
-    def update(carry: Any, _: None) -> Any:
+    def update(carry: tuple, _: None) -> tuple:
         w, P, state = carry
         cell = Euler(conditions.with_readout(w), dt)
         state = jax.lax.fori_loop(0, every, lambda _, s: cell.step(s, x), state)

@@ -1,12 +1,11 @@
 """The equations of rest, 0 = f(v), and what of a residual rounding leaves known."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._nonlinearities import are_finite, highest
 from ..circuits import NO_TIME, AbstractCircuit
@@ -34,9 +33,9 @@ class Equations(eqx.Module):
 
     circuit: AbstractCircuit
     x: Float[Array, " m"]
-    like: Any
+    like: PyTree
 
-    def unravel(self, v: Float[Array, " d"]) -> Any:
+    def unravel(self, v: Float[Array, " d"]) -> PyTree:
         return jax.flatten_util.ravel_pytree(self.like)[1](v)
 
     def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
@@ -87,7 +86,9 @@ class Equations(eqx.Module):
         )
         return jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
 
-    def residual(self, v: Float[Array, " d"], terms: Any = 0.0) -> Float[Array, ""]:
+    def residual(
+        self, v: Float[Array, " d"], terms: Float[Array, " d"] | float = 0.0
+    ) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
         infinite where any of it is not finite, or too large for its reciprocal to be a number, or
         where rounding leaves more open than the tolerance asks for."""
@@ -120,7 +121,7 @@ class Equations(eqx.Module):
         sizes = jnp.maximum(jnp.abs(v), jnp.where(known > 0, known, _UNKNOWN_SIZE))
         return ravel(jax.tree.map(_filled, self.unravel(sizes)))
 
-    def point(self, v: Float[Array, " d"], steps: Any = 0) -> Point:
+    def point(self, v: Float[Array, " d"], steps: Int[Array, ""] | int = 0) -> Point:
         return Point(v, self.residual(v), jnp.asarray(steps))
 
 
@@ -129,11 +130,11 @@ def _filled(leaf: Array) -> Array:
     return jnp.full(leaf.shape, highest(jnp.abs(leaf)) if leaf.size else 0, leaf.dtype)
 
 
-def ravel(state: Any) -> Float[Array, " d"]:
+def ravel(state: PyTree) -> Float[Array, " d"]:
     return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(state)])
 
 
-def tolerance(dtype: Any) -> float:
+def tolerance(dtype: DTypeLike) -> float:
     """The relative residual below which a point counts as solved."""
     return 1e-10 if jnp.finfo(dtype).bits == 64 else 2e-5
 
@@ -144,6 +145,6 @@ def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     return jnp.where(residual <= tolerance(residual.dtype), residual, 0)
 
 
-def target(dtype: Any) -> float:
+def target(dtype: DTypeLike) -> float:
     """The residual that a route aims at: what rounding leaves, and well inside the tolerance."""
     return min(_TARGET * float(jnp.finfo(dtype).eps), tolerance(dtype) / _INSIDE)

@@ -1,13 +1,12 @@
 """The Jacobian of a circuit: written out where a circuit is registered, by autodiff otherwise."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_precision, check_state, is_traced, refuse
 from .._constraints import resolve
+from .._types import Numbers, State
 from ..circuits import (
     AbstractCircuit,
 )
@@ -15,7 +14,7 @@ from ..facts import blocks
 from ..programs import in_full_precision
 
 
-def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"]:
+def jacobian(circuit: AbstractCircuit[State], state: State, x: Numbers) -> Float[Array, "d d"]:
     """The Jacobian of a circuit's vector field in its state, J_ij = ∂ẋ_i/∂x_j.
 
     Written out for the circuits of this library (`ORGaNICs`: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
@@ -36,7 +35,9 @@ def jacobian(circuit: AbstractCircuit, state: Any, x: Any) -> Float[Array, "d d"
 
 
 @in_full_precision
-def jacobian_matrix(circuit: AbstractCircuit, state: Any, x: Array) -> Array:
+def jacobian_matrix(
+    circuit: AbstractCircuit[State], state: State, x: Float[Array, " m"]
+) -> Float[Array, "d d"]:
     """`jacobian` of what is already checked and resolved."""
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
     parts = jax.tree.leaves(blocks(circuit, state, x))
@@ -45,7 +46,7 @@ def jacobian_matrix(circuit: AbstractCircuit, state: Any, x: Array) -> Array:
 
 
 @in_full_precision
-def jacobian_blocks(circuit: AbstractCircuit, state: Any, x: Any) -> Any:
+def jacobian_blocks(circuit: AbstractCircuit[State], state: State, x: Numbers) -> State:
     """The Jacobian by named blocks: `jacobian_blocks(circuit, state, x).y.a` is ∂ẏ/∂a.
 
     Args, errors and units are those of `jacobian`.
@@ -57,7 +58,9 @@ def jacobian_blocks(circuit: AbstractCircuit, state: Any, x: Any) -> Any:
     return blocks(circuit, state, x)
 
 
-def read_point(circuit: Any, state: Any, x: Any) -> tuple[AbstractCircuit, Any, Array]:
+def read_point(
+    circuit: AbstractCircuit[State], state: State | None, x: Numbers
+) -> tuple[AbstractCircuit[State], State, Array]:
     """A resolved circuit, a state of its own (its initial one for None) and an input, checked."""
     if not isinstance(circuit, AbstractCircuit):
         refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")

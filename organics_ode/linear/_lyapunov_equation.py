@@ -1,11 +1,12 @@
 """The Lyapunov equation, solved, and refused where rounding alone changes what comes out."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from .._checks import is_traced, refuse
@@ -108,7 +109,7 @@ def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
     return X
 
 
-def float64_remedy(dtype: Any) -> str:
+def float64_remedy(dtype: DTypeLike) -> str:
     return "" if dtype == np.float64 else "; compute in float64 (jax_enable_x64)"
 
 
@@ -173,7 +174,7 @@ def _by_doubling(A: Array, C: Array) -> Array:
         last = jax.lax.while_loop(_is_open, _doubled, first)
         return jnp.where(_is_summed(last), last.X, jnp.nan)
 
-    def correct(_: Any, X: Array) -> Array:
+    def correct(_: int | Array, X: Array) -> Array:
         return X + solve(A @ X + X @ A.T + C)
 
     return jax.lax.fori_loop(0, 1 + _CORRECTIONS, correct, jnp.zeros_like(C))

@@ -1,7 +1,8 @@
 """Eigenvalues of a circuit's Jacobian, and what they mean."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -11,6 +12,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from .._checks import is_traced
 from .._nonlinearities import highest
+from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._equations import Equations, blur, ravel
@@ -79,18 +81,29 @@ class Spectrum(eqx.Module):
         return "\n".join([title, head, *shown])
 
 
-def is_stable(found: Any) -> Bool[Array, "..."]:
+@runtime_checkable
+class Located(Protocol):
+    """What has an abscissa, and is known to a resolution: a spectrum, a fixed point."""
+
+    @property
+    def abscissa(self) -> Array: ...
+
+    @property
+    def resolution(self) -> Array: ...
+
+
+def is_stable(found: Located) -> Bool[Array, "..."]:
     """Whether the abscissa lies below 0 by more than the resolution: the one rule for all that has
     these two."""
     return found.abscissa < -found.resolution
 
 
-def is_marginal(found: Any) -> Bool[Array, "..."]:
+def is_marginal(found: Located) -> Bool[Array, "..."]:
     """Whether the sign of the abscissa cannot be told."""
     return jnp.abs(found.abscissa) <= found.resolution
 
 
-def kind_of(found: Any) -> str:
+def kind_of(found: Located) -> str:
     """Its stability in one word."""
     if np.isnan(found.abscissa):
         return "unknown"
@@ -98,7 +111,9 @@ def kind_of(found: Any) -> str:
 
 
 @in_full_precision
-def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = False) -> Spectrum:
+def spectrum(
+    circuit: AbstractCircuit[State], state: State, x: Numbers, *, vectors: bool = False
+) -> Spectrum:
     """The eigenvalues of a circuit's Jacobian at a state.
 
     At a fixed point they decide its local stability. Along a trajectory of a driven circuit
@@ -123,7 +138,9 @@ def spectrum(circuit: AbstractCircuit, state: Any, x: Any, *, vectors: bool = Fa
     return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
 
 
-def spectrum_of(J: Float[Array, "d d"], *, residual: Any = 0.0, vectors: bool = False) -> Spectrum:
+def spectrum_of(
+    J: Float[Array, "d d"], *, residual: Float[Array, ""] | float = 0.0, vectors: bool = False
+) -> Spectrum:
     """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
     even, scale = balanced(J)
     if vectors:
@@ -154,7 +171,7 @@ def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, 
     size = jnp.abs(jax.lax.stop_gradient(J))
     size = size - jnp.diag(jnp.diag(size))
 
-    def once(_: Any, logs: Array) -> Array:
+    def once(_: int | Array, logs: Array) -> Array:
         scaled = size * jnp.exp2(logs[None, :] - logs[:, None])
         rows, columns = jnp.sum(scaled, axis=1), jnp.sum(scaled, axis=0)
         is_known = (rows > 0) & (columns > 0) & jnp.isfinite(rows) & jnp.isfinite(columns)
@@ -173,7 +190,7 @@ def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, 
 _ROUNDS, _FURTHEST = 24, 30
 
 
-def _complex(value: Any) -> str:
+def _complex(value: complex) -> str:
     sign = "-" if value.imag < 0 else "+"
     return f"{value.real:.6g} {sign} {abs(value.imag):.6g}i"
 
@@ -186,7 +203,7 @@ def _eigenvalues(J: Array) -> Array:
 
 @_eigenvalues.defjvp
 @in_full_precision
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple, tangents: tuple) -> tuple:
     (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
     return values, moved
 
@@ -199,7 +216,7 @@ def _modes(J: Array) -> tuple[Array, Array]:
 
 @_modes.defjvp
 @in_full_precision
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple, tangents: tuple) -> tuple:
     values, V = _modes(*primals)
     M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
     gap = values[None, :] - values[:, None]
@@ -209,7 +226,9 @@ def _(primals: Any, tangents: Any) -> Any:
 
 
 @in_full_precision
-def ritz_values(product: Any, like: Float[Array, " d"], count: int) -> Complex[Array, " count"]:
+def ritz_values(
+    product: Callable[[Array], Array], like: Float[Array, " d"], count: int
+) -> Complex[Array, " count"]:
     """Estimates of the outermost eigenvalues of v ↦ product(v), by Arnoldi's method.
 
     The eigenvalues of the matrix restricted to span{v, Jv, …}, from a fixed random v.

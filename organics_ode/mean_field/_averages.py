@@ -2,14 +2,15 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._checks import check_positive_number, read_number, refuse
+from .._types import Scalar
 from ..programs import equal_one, jitted
 
 Function = Callable[[Array], Array]
@@ -40,7 +41,7 @@ def _half_second(f: Function) -> Function:
 
 
 def _nodes(
-    delta: Float[Array, ""], i: Array, n: Any
+    delta: Float[Array, ""], i: Array, n: int | Int[Array, ""]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """The nodes i of n, and their weights, in x = a sinh t, equal steps in t, a = min(1, √Δ0).
 
@@ -89,7 +90,12 @@ def averages_at(phi: Function, delta: Float[Array, ""], n: int) -> Averages:
 
 
 @jitted(static_argnums=0)
-def _block(functions: tuple[Function, ...], deltas: Array, first: Any, n: Any) -> Array:
+def _block(
+    functions: tuple[Function, ...],
+    deltas: Array,
+    first: int | Int[Array, ""],
+    n: int | Int[Array, ""],
+) -> Array:
     """The part of the averages (k, f) that lies on 128 of n nodes."""
 
     def at(delta: Array) -> Array:
@@ -127,7 +133,7 @@ def host_nodes(phi: Function, top: float, tolerance: float = 1e-12) -> int:
     return _nodes_for(integrands(phi), rounded, tolerance)
 
 
-def average(f: Function, variance: Any, *, tolerance: float = 1e-10) -> float:
+def average(f: Function, variance: Scalar, *, tolerance: float = 1e-10) -> float:
     """The average of a smooth function over a Gaussian variable of mean 0.
 
         ⟨f⟩ = ∫ f(x) exp(−x²/2Δ) dx / √(2πΔ)
@@ -153,7 +159,7 @@ def average(f: Function, variance: Any, *, tolerance: float = 1e-10) -> float:
         return float(settled((read_phi(f, "f"),), jnp.asarray([delta]), tolerance)[0][0, 0])
 
 
-def read_phi(phi: Any, name: str = "phi") -> Function:
+def read_phi(phi: Function, name: str = "phi") -> Function:
     if not callable(phi):
         refuse(name, "be an elementwise function of arrays", f"it is {phi!r}")
     return cast(Function, equal_one(phi))

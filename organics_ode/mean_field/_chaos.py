@@ -1,7 +1,7 @@
 """The chaotic phase, where no state at rest is stable against the random connections."""
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import read_number
+from .._types import Scalar
 from ..programs import jitted
 from ._averages import Function, average_at, host_nodes, integrands, read_phi
 from ._equations import external, gap
@@ -37,7 +38,7 @@ class Chaos(eqx.Module):
         return len(self.z)
 
 
-def chaos(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Chaos:
+def chaos(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.tanh) -> Chaos:
     """All chaotic solutions of a feedback network, in the limit of many units.
 
         Δ∞ = g²⟨⟨φ⟩²⟩ + S,   ∫ from Δ∞ to Δ0 of (g²⟨φφ⟩_Δ + S − Δ) dΔ = 0,   z = ⟨φ′⟩(n_m z + n_I)
@@ -82,7 +83,7 @@ def _edge(phi: Function, g: float) -> float:
     n = host_nodes(phi, max(1.0, g * g * sup_of(phi) ** 2))
     high = np.full(1, 1.0)
 
-    def excess(delta: Any) -> np.ndarray:
+    def excess(delta: np.ndarray) -> np.ndarray:
         return g * g * np.asarray(_slopes(phi, n, delta)) - 1
 
     while evaluate(excess, high)[0] > 0:
@@ -126,7 +127,7 @@ def _start(phi: Function, g: float, S: float, top: float) -> float:
     return float(bisect(f, np.array([1e-6 * top]), np.array([top]))[0])
 
 
-def _over(f: Any) -> Any:
+def _over(f: Callable[[float], float]) -> Callable[[np.ndarray], np.ndarray]:
     return lambda points: np.array([f(float(point)) for point in points])
 
 
@@ -140,7 +141,9 @@ def _slope(phi: Function, delta0: float) -> float:
     return float(hermite(phi, delta0)[1] / delta0**0.5)  # ⟨uφ(√Δ0 u)⟩ = √Δ0 ⟨φ′⟩
 
 
-def _branch(phi: Any, o: Any, g: float, low: float, top: float, sign: int) -> tuple[int, Any]:
+def _branch(
+    phi: Function, o: Moments, g: float, low: float, top: float, sign: int
+) -> tuple[int, np.ndarray]:
     """The Δ0 of the solutions on one side of −σ_mI/σ_m²."""
     if low >= top:
         return sign, np.zeros(0)
@@ -152,12 +155,14 @@ def _branch(phi: Any, o: Any, g: float, low: float, top: float, sign: int) -> tu
     return sign, bisect(f, *brackets(f(grid), grid))
 
 
-def _gap(phi: Any, o: Any, g: float, delta0: float, sign: int) -> float:
+def _gap(phi: Function, o: Moments, g: float, delta0: float, sign: int) -> float:
     z = _readout(o, _frozen(phi, g, delta0)[1], sign)
     return float(gap(o, z, _slope(phi, delta0)))
 
 
-def _exact(phi: Any, o: Any, g: float, delta0: float, sign: int) -> tuple[float, float, float]:
+def _exact(
+    phi: Function, o: Moments, g: float, delta0: float, sign: int
+) -> tuple[float, float, float]:
     delta_inf, S = _frozen(phi, g, delta0)
     slope = _slope(phi, delta0)
     z = _readout(o, S, sign) if o.sigma_m2 > 0 else slope * o.n_I

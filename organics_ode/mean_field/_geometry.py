@@ -9,6 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import is_traced, refuse
+from .._types import Numbers
+
+# Numbers of the theory, of one network or of many.
+Value = Float[Array | np.ndarray, "..."] | float
 
 
 class ReadoutClass(enum.Enum):
@@ -63,7 +67,15 @@ class Geometry(eqx.Module):
     p_m: Float[Array | np.ndarray, "*batch"]
     p_I: Float[Array | np.ndarray, "*batch"]
 
-    def __init__(self, sigma_m: Any, sigma_I: Any, rho: Any, p: Any, p_m: Any, p_I: Any):
+    def __init__(
+        self,
+        sigma_m: Numbers,
+        sigma_I: Numbers,
+        rho: Numbers,
+        p: Numbers,
+        p_m: Numbers,
+        p_I: Numbers,
+    ):
         given = {"sigma_m": sigma_m, "sigma_I": sigma_I, "rho": rho, "p": p, "p_m": p_m, "p_I": p_I}
         read = {name: _read(name, value) for name, value in given.items()}
         _check(read)
@@ -73,11 +85,11 @@ class Geometry(eqx.Module):
             setattr(self, name, value)
 
     @property
-    def sigma_mI(self) -> Any:
+    def sigma_mI(self) -> Value:
         """⟨mI⟩ = ρ² σ_m σ_I."""
         return self.rho**2 * self.sigma_m * self.sigma_I
 
-    def overlaps(self, c: Any) -> Moments:
+    def overlaps(self, c: Value) -> Moments:
         """n_m = ⟨nm⟩ and n_I = ⟨nI⟩ of the readout scaled by c, beside the second moments.
 
         n_m = c σ_m (pρ + p_m√(1−ρ²)),   n_I = c σ_I (pρ + p_I√(1−ρ²))
@@ -89,7 +101,7 @@ class Geometry(eqx.Module):
         return Moments(self.sigma_m**2, self.sigma_I**2, self.sigma_mI, n_m, n_I, n2)
 
     @property
-    def singular_target(self) -> Any:
+    def singular_target(self) -> Value:
         """A* = −n_I/n_m, where no finite readout holds the target; infinite where n_m = 0."""
         o = self.overlaps(1.0)
         xp = jnp if is_traced(o.n_m) else np
@@ -107,7 +119,7 @@ class Geometry(eqx.Module):
         return names.get(used, ReadoutClass.MIXTURE)
 
 
-def _read(name: str, value: Any) -> Any:
+def _read(name: str, value: object) -> Array | np.ndarray:
     """As 64-bit numbers, whatever jax is set to: the host functions compute in 64 bits."""
     if is_traced(value):
         return value

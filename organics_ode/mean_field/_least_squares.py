@@ -1,7 +1,6 @@
 """The exact theory of a readout trained by least squares with its output clamped to the target."""
 
 import functools
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,9 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import read_number, refuse
+from .._types import Scalar
 from ..programs import jitted
 from ._averages import Function, averages_at, derivative, host_nodes, read_phi
-from ._equations import external, spectrum_of, variance
+from ._equations import Linearised, external, spectrum_of, variance
 from ._geometry import Geometry, Moments
 from ._pairs import pair_averages, pair_nodes
 from ._roots import all_roots, evaluate
@@ -41,7 +41,7 @@ class LeastSquares(eqx.Module):
 
 
 def least_squares(
-    geometry: Geometry, g: Any, target: Any, *, ridge: Any = 0.0, phi: Function = jnp.tanh
+    geometry: Geometry, g: Scalar, target: Scalar, *, ridge: Scalar = 0.0, phi: Function = jnp.tanh
 ) -> LeastSquares:
     """What least squares makes of a network whose output is clamped to A while it is trained.
 
@@ -101,8 +101,8 @@ def least_squares(
 
 
 def _rest(
-    phi: Any, sup: float, o: Any, g: float, A: float, kappa: float, q: float, d: float
-) -> Any:
+    phi: Function, sup: float, o: Moments, g: float, A: float, kappa: float, q: float, d: float
+) -> tuple[Solutions, np.ndarray]:
     """All states at rest of the closed loop, and their covariances with x*."""
     end = 1.01 * abs(kappa) * q**0.5 * sup + 1e-3
     grid = np.linspace(-end, end, _GRID)
@@ -120,13 +120,22 @@ def _rest(
 
 
 @jitted(static_argnums=(0, 1))
-def _variances(phi: Any, n: int, sup2: Any, o: Any, g: Any, z: Array) -> Array:
+def _variances(phi: Function, n: int, sup2: Scalar, o: Moments, g: Scalar, z: Array) -> Array:
     return jax.vmap(lambda z: variance(phi, n, g, external(o, z), sup2))(z)
 
 
 @jitted(static_argnums=(0, 1, 2))
 def _loop(
-    phi: Any, n: int, n2: int, sup2: Any, o: Any, g: Any, A: Any, kappa: Any, d: Any, z: Array
+    phi: Function,
+    n: int,
+    n2: int,
+    sup2: Scalar,
+    o: Moments,
+    g: Scalar,
+    A: Scalar,
+    kappa: Scalar,
+    d: Scalar,
+    z: Array,
 ) -> tuple[Array, Array, Array]:
     """κ⟨φ*φ⟩ − z, Δ0 and C. On a solution ⟨φ*φ⟩ = z/κ, which makes C explicit in z."""
     delta = _variances(phi, n, sup2, o, g, z)
@@ -139,8 +148,16 @@ def _loop(
 
 
 def _spectra(
-    phi: Any, n: int, n2: int, o: Any, g: Any, A: Any, kappa: Any, d: Any, *states: np.ndarray
-) -> Any:
+    phi: Function,
+    n: int,
+    n2: int,
+    o: Moments,
+    g: Scalar,
+    A: Scalar,
+    kappa: Scalar,
+    d: Scalar,
+    *states: np.ndarray,
+) -> Linearised:
     z, delta, C = map(jnp.asarray, states)
     d1 = derivative(phi)
     pairs = ((d1, d1), (phi, derivative(d1)))

@@ -1,6 +1,6 @@
 """Maps over geometries and targets."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import as_known_array, is_traced, read_number, refuse
+from .._types import Numbers, Scalar
 from ..programs import jitted
 from ._averages import Function, read_phi
 from ._geometry import Geometry
@@ -41,7 +42,9 @@ class PhaseMap(NamedTuple):
         return self.target_is_stable & (self.counts == 1)
 
 
-def phase_map(geometries: Geometry, g: Any, targets: Any, *, phi: Function = jnp.tanh) -> PhaseMap:
+def phase_map(
+    geometries: Geometry, g: Scalar, targets: Numbers, *, phi: Function = jnp.tanh
+) -> PhaseMap:
     """The number of states at rest and the stability of the target, over geometries and targets.
 
     Each readout is calibrated to its target. A host function, in 64 bits, around

@@ -1,7 +1,7 @@
 """States at rest in arrays of one shape: for jit, vmap and grad."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from .._checks import check_positive_integer, read_scalar, refuse, shown
+from .._types import Scalar
 from ..programs import jitted
 from ._averages import Function, averages_at, integrands, read_phi, settled
 from ._equations import external, gap, gap_slope, linearise, newton
@@ -55,7 +56,7 @@ def _table(phi: Function) -> _Table:
 
 
 def padded_solutions(
-    geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh, most: int = 3
+    geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.tanh, most: int = 3
 ) -> PaddedSolutions:
     """All states at rest in arrays of a fixed length: `solutions` for jit, vmap and grad.
 
@@ -87,7 +88,7 @@ def padded_solutions(
 
 
 @jitted(static_argnums=(0, 1))
-def _padded(phi: Function, most: int, o: Moments, g: Any) -> PaddedSolutions:
+def _padded(phi: Function, most: int, o: Moments, g: Array) -> PaddedSolutions:
     count, low, high, z, delta = _bracketed(phi, most, *jax.lax.stop_gradient((o, g)))
     polish = functools.partial(_polish, phi, o, g)
     z, delta, spectra = jax.vmap(polish)(low, high, z, delta)
@@ -109,7 +110,7 @@ class _Curve(NamedTuple):
     gap: Array
 
 
-def _bracketed(phi: Function, most: int, o: Moments, g: Any) -> tuple:
+def _bracketed(phi: Function, most: int, o: Moments, g: Array) -> tuple:
     """How many roots, and for the first ones the two values of z around each, z and Δ0 near it."""
     curve, dip = _with_dip(phi, o, g, _curve(phi, o, g))
     is_up = curve.gap > 0
@@ -133,7 +134,7 @@ def _bracketed(phi: Function, most: int, o: Moments, g: Any) -> tuple:
     return count, low, high, z, delta
 
 
-def _curve(phi: Function, o: Moments, g: Any) -> _Curve:
+def _curve(phi: Function, o: Moments, g: Array) -> _Curve:
     """Each row Δ0 of the table gives S = Δ0 − g²⟨φ²⟩, and S gives two values of z.
 
         z = z₀ ± √(S − S(z₀))/σ_m,   z₀ = −σ_mI/σ_m²
@@ -161,10 +162,10 @@ def _curve(phi: Function, o: Moments, g: Any) -> _Curve:
         ]
         parts.append([v[::sign] for v in part])
     z, delta, slope = (jnp.concatenate(pair) for pair in zip(*parts, strict=True))
-    return _Curve(z, delta, gap(o, z, slope / jnp.sqrt(1 + delta)))
+    return _Curve(z, delta, jnp.asarray(gap(o, z, slope / jnp.sqrt(1 + delta))))
 
 
-def _between(table: _Table, rest: Array, S: Any) -> tuple[Any, Any]:
+def _between(table: _Table, rest: Array | np.ndarray, S: Array) -> tuple[Array, Array]:
     """The largest Δ0 with Δ0 − g²⟨φ²⟩ = S and its column `slope`, on a chord of the table."""
     last = jnp.max(jnp.where(rest <= S, jnp.arange(rest.size), 0))
     i = jnp.minimum(last, rest.size - 2)
@@ -181,7 +182,7 @@ class _Dip(NamedTuple):
     half: Array
 
 
-def _with_dip(phi: Function, o: Moments, g: Any, curve: _Curve) -> tuple[_Curve, _Dip]:
+def _with_dip(phi: Function, o: Moments, g: Array, curve: _Curve) -> tuple[_Curve, _Dip]:
     """The extremum of the gap nearest to zero, in place of its node if the sign changes there.
 
     Two roots between the same two nodes hide there; and where they are close, Newton's method is
@@ -213,7 +214,9 @@ def _runs(z: Array) -> tuple[Array, Array]:
     return first, last
 
 
-def _extremum(phi: Any, o: Any, g: Any, points: Array, delta: Any, values: Array) -> tuple:
+def _extremum(
+    phi: Function, o: Moments, g: Array, points: Array, delta: Array, values: Array
+) -> tuple:
     """z, Δ0 and gap of the extremum between three points, and half of the second derivative."""
     low, middle, high = points
     rise = (values[1] - values[0]) / (middle - low)
@@ -236,7 +239,9 @@ def _extremum(phi: Any, o: Any, g: Any, points: Array, delta: Any, values: Array
     return z, delta, gap(o, z, averages_at(phi, delta, _NODES).slope), bend
 
 
-def _polish(phi: Function, o: Moments, g: Any, low: Any, high: Any, z: Any, delta: Any) -> tuple:
+def _polish(
+    phi: Function, o: Moments, g: Array, low: Array, high: Array, z: Array, delta: Array
+) -> tuple:
     fixed_o, fixed_g = jax.lax.stop_gradient((o, g))
 
     def step(_: int, point: tuple) -> tuple:

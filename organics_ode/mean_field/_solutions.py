@@ -1,6 +1,7 @@
 """All states at rest of a network of many units, with their spectra."""
 
 import functools
+from types import ModuleType
 from typing import Any
 
 import equinox as eqx
@@ -10,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._checks import is_traced, read_number, refuse
+from .._types import Scalar
 from ..programs import jitted
-from ._averages import Function, average_at, averages_at, derivative, host_nodes, read_phi
+from ._averages import Averages, Function, average_at, averages_at, derivative, host_nodes, read_phi
 from ._equations import external, gap, gap_slope, linearise, newton, variance
 from ._geometry import Geometry, Moments
 from ._roots import all_roots, evaluate
@@ -59,7 +61,7 @@ class Solutions(eqx.Module):
         return "\n".join([f"{type(self).__name__}: {len(self)}", head, *rows])
 
 
-def _kind(is_stable: Any, radius: Any, leading: Any) -> str:
+def _kind(is_stable: bool | np.bool_, radius: float, leading: complex) -> str:
     if is_stable:
         return "stable"
     if radius >= 1:
@@ -67,7 +69,9 @@ def _kind(is_stable: Any, radius: Any, leading: Any) -> str:
     return "oscillating" if leading.imag != 0 else "saddle"
 
 
-def calibrate(geometry: Geometry, g: Any, target: Any, *, phi: Function = jnp.tanh) -> Any:
+def calibrate(
+    geometry: Geometry, g: Scalar, target: Scalar, *, phi: Function = jnp.tanh
+) -> float | Float[Array, "..."]:
     """The scale c of the readout for which z = A is a state at rest.
 
         c = A / (⟨φ′⟩_{Δ0(A)} (n_m A + n_I)),   n_m and n_I those of c = 1
@@ -100,7 +104,9 @@ def calibrate(geometry: Geometry, g: Any, target: Any, *, phi: Function = jnp.ta
 
 
 @jitted(static_argnums=(0, 1))
-def calibrate_at(phi: Function, n: int, sup2: Any, o: Moments, g: Any, target: Any) -> Any:
+def calibrate_at(
+    phi: Function, n: int, sup2: Scalar, o: Moments, g: Scalar, target: Scalar
+) -> Array:
     delta = variance(phi, n, g, external(o, target), sup2)
     return target / (average_at(derivative(phi), delta, n) * (o.n_m * target + o.n_I))
 
@@ -116,7 +122,7 @@ def check_target(geometry: Geometry, target: float) -> None:
         refuse("target", must, f"A* = {singular:.10g} and it is {target:.10g}")
 
 
-def solutions(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -> Solutions:
+def solutions(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.tanh) -> Solutions:
     """All states at rest of a feedback network, and their stability, in the limit of many units.
 
         Δ0 = g²⟨φ²⟩ + σ_m²z² + 2σ_mI z + σ_I²,   z = ⟨φ′⟩(n_m z + n_I)
@@ -155,7 +161,7 @@ def solutions(geometry: Geometry, g: Any, c: Any, *, phi: Function = jnp.tanh) -
         return _described(phi, n, o, g, z, delta)
 
 
-def read_one(geometry: Any) -> Geometry:
+def read_one(geometry: Geometry) -> Geometry:
     if not isinstance(geometry, Geometry):
         refuse("geometry", "be a Geometry", f"it is {type(geometry).__name__}")
     if any(map(is_traced, jax.tree.leaves(geometry))):
@@ -177,7 +183,7 @@ def sup_of(phi: Function) -> float:
     return float(size.max())
 
 
-def z_range(o: Moments, sup: float, xp: Any) -> tuple[Any, Any, Any, Any]:
+def z_range(o: Moments, sup: float, xp: ModuleType) -> tuple[Any, Any, Any, Any]:
     """The ends of |z| ≤ √⟨n²⟩ sup|φ|, all that a bounded φ allows; between them where S is least.
 
     Also σ_m, kept from 0 so far that S does not see it.
@@ -194,7 +200,7 @@ def _z_grid(o: Moments, sup: float, size: int) -> Float[np.ndarray, " size"]:
 
 
 @jitted(static_argnums=(0, 1))
-def _scan(phi: Function, n: int, sup2: Any, o: Moments, g: Any, z: Array) -> tuple:
+def _scan(phi: Function, n: int, sup2: Scalar, o: Moments, g: Scalar, z: Array) -> tuple:
     """The gap, its total derivative in z, and Δ0."""
 
     def at(z: Array) -> tuple:
@@ -206,7 +212,7 @@ def _scan(phi: Function, n: int, sup2: Any, o: Moments, g: Any, z: Array) -> tup
 
 
 @jitted(static_argnums=(0, 1))
-def _polished(phi: Function, n: int, o: Moments, g: Any, z: Any, delta: Any) -> tuple:
+def _polished(phi: Function, n: int, o: Moments, g: Scalar, z: Scalar, delta: Array) -> tuple:
     """Newton's step where it lowers the residual: not at a double root, where it is wild."""
     a = averages_at(phi, delta, n)
     new_z, new_delta = newton(o, g, z, delta, a)
@@ -218,13 +224,15 @@ def _polished(phi: Function, n: int, o: Moments, g: Any, z: Any, delta: Any) -> 
     return z, delta, jnp.minimum(before, after), linearise(o, g, z, a)
 
 
-def _residual(o: Moments, g: Any, z: Any, delta: Any, a: Any) -> Any:
+def _residual(o: Moments, g: Scalar, z: Scalar, delta: Scalar, a: Averages) -> Array:
     first = jnp.abs(delta - g * g * a.phi2 - external(o, z)) / (1e-300 + delta)
     scale = jnp.abs(z) + jnp.abs(a.slope * o.n_m * z) + jnp.abs(a.slope * o.n_I)
     return jnp.maximum(first, jnp.abs(gap(o, z, a.slope)) / (1e-300 + scale))
 
 
-def _described(phi: Any, n: int, o: Any, g: float, z: np.ndarray, delta: np.ndarray) -> Solutions:
+def _described(
+    phi: Function, n: int, o: Moments, g: float, z: np.ndarray, delta: np.ndarray
+) -> Solutions:
     rows = [_polished(phi, n, o, g, *pair) for pair in zip(z, delta, strict=True)]
     residuals = [float(row[2]) for row in rows]
     # A readout of exactly 0 has no scale of its own.

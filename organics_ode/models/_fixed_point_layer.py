@@ -6,16 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import Numbers, as_float_array, check_finite, is_traced, read_key, refuse
+from .._checks import as_float_array, check_finite, is_traced, read_key, refuse
 from .._constraints import resolve
 from .._nonlinearities import power, unit
+from .._types import Numbers, ParameterLike
 from ..circuits import (
     EXPONENT,
     INPUT,
     POOL,
     POSITIVE,
     RECURRENT,
-    Given,
     Kind,
     ORGaNICs,
     Parameter,
@@ -80,14 +80,14 @@ class FixedPointLayer(eqx.Module):
 
     def __init__(
         self,
-        W_zx: Given,
-        W_bx: Given,
-        W: Given,
-        sigma: Given,
-        beta0: Given,
+        W_zx: ParameterLike,
+        W_bx: ParameterLike,
+        W: ParameterLike,
+        sigma: ParameterLike,
+        beta0: ParameterLike,
         *,
-        W_r: Given | None = None,
-        exponent: Given = 2.0,
+        W_r: ParameterLike | None = None,
+        exponent: ParameterLike = 2.0,
     ):
         given = {"W_zx": W_zx, "W_bx": W_bx, "W": W, "sigma": sigma, "beta0": beta0}
         given |= {"exponent": exponent} | ({} if W_r is None else {"W_r": W_r})
@@ -101,10 +101,10 @@ class FixedPointLayer(eqx.Module):
         size: int,
         *,
         key: PRNGKeyArray,
-        sigma: Given = 1.0,
-        beta0: Given = 0.0,
-        W_r: Given | None = None,
-        exponent: Given = 2.0,
+        sigma: ParameterLike = 1.0,
+        beta0: ParameterLike = 0.0,
+        W_r: ParameterLike | None = None,
+        exponent: ParameterLike = 2.0,
     ) -> "FixedPointLayer":
         """A random layer.
 
@@ -186,6 +186,6 @@ class FixedPointLayer(eqx.Module):
         return circuit, unit(c.W_zx @ (x if is_traced(x) else check_finite("x", x)))
 
 
-def _per_unit(parameter: Given, size: int) -> Given:
+def _per_unit(parameter: ParameterLike, size: int) -> ParameterLike:
     """A number for every unit; arrays and nodes stay what they are."""
     return jnp.full(size, float(parameter)) if isinstance(parameter, int | float) else parameter

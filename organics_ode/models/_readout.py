@@ -13,8 +13,8 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve
+from .._types import ParameterLike
 from ..circuits import (
-    Given,
     Kind,
     Parameter,
     check_elementwise,
@@ -47,8 +47,8 @@ class Readout(eqx.Module):
 
     def __init__(
         self,
-        W_out: Given,
-        b_out: Given | None = None,
+        W_out: ParameterLike,
+        b_out: ParameterLike | None = None,
         *,
         units: tuple[int, int] | None = None,
         activation: Callable[[Array], Array] | None = jax.nn.sigmoid,

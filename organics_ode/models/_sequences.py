@@ -6,10 +6,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import check_state, refuse
 from .._constraints import Frozen, resolve
+from .._types import Numbers
 from ..cells import AbstractCell, selected
 from ..dynamics import unroll, unroll_batch
 
@@ -33,16 +34,18 @@ class SequenceClassifier(eqx.Module):
     readout: Readout
     state0: Frozen | None
 
-    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: Any = None):
+    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: PyTree = None):
         self.cell, self.readout, self.state0 = _read(cell, readout, state0)
 
-    def __call__(self, xs: Float[Array, "time m"], mask: Any = None) -> Float[Array, " k"]:
+    def __call__(
+        self, xs: Float[Array, "time m"], mask: Numbers | None = None
+    ) -> Float[Array, " k"]:
         """The class scores (k,) of one sequence; `mask` (time,) has the weights of its steps."""
         last = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask, last_only=True)
         return self.readout(_if_any(mask, last[0]))
 
     def batched(
-        self, xs: Float[Array, "batch time m"], mask: Any = None
+        self, xs: Float[Array, "batch time m"], mask: Numbers | None = None
     ) -> Float[Array, "batch k"]:
         """The scores (batch, k) of many sequences, by the training kernel where it applies: in
         reverse mode only, `jax.vmap` of the model is for the others."""
@@ -65,16 +68,18 @@ class SequenceToSequence(eqx.Module):
     readout: Readout
     state0: Frozen | None
 
-    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: Any = None):
+    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: PyTree = None):
         self.cell, self.readout, self.state0 = _read(cell, readout, state0)
 
-    def __call__(self, xs: Float[Array, "time m"], mask: Any = None) -> Float[Array, "time k"]:
+    def __call__(
+        self, xs: Float[Array, "time m"], mask: Numbers | None = None
+    ) -> Float[Array, "time k"]:
         """The outputs (time, k) of one sequence; `mask` (time,) has the weights of its steps."""
         states = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask)
         return jax.vmap(self.readout)(states[0])
 
     def batched(
-        self, xs: Float[Array, "batch time m"], mask: Any = None
+        self, xs: Float[Array, "batch time m"], mask: Numbers | None = None
     ) -> Float[Array, "batch time k"]:
         """The outputs of many sequences, by the training kernel where it applies: in reverse mode
         only, `jax.vmap` of the model is for the others."""
@@ -83,14 +88,16 @@ class SequenceToSequence(eqx.Module):
         return jax.vmap(jax.vmap(self.readout))(ys)
 
 
-def _if_any(mask: Any, last: Array) -> Array:
+def _if_any(mask: Numbers | None, last: Array) -> Array:
     """The last response of each sequence; NaN, inside jit, where none of its steps counts."""
     if mask is None:
         return last
     return jnp.where(selected(mask).any(axis=-1, keepdims=True), last, jnp.nan)
 
 
-def _read(cell: Any, readout: Any, state0: Any) -> tuple[AbstractCell, Readout, Frozen | None]:
+def _read(
+    cell: AbstractCell, readout: Readout, state0: PyTree
+) -> tuple[AbstractCell, Readout, Frozen | None]:
     if not isinstance(cell, AbstractCell):
         refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
     if not callable(readout) or isinstance(readout, type):

@@ -1,16 +1,18 @@
 """Noise about a stable fixed point: stationary covariance, power and cross spectra, coherence."""
 
-from typing import Any
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float
 
 from .._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
 from .._nonlinearities import root
+from .._types import Numbers, Scalar, State
 from ..circuits import AbstractCircuit
 from ..equilibria import stable_point
 from ..linear import balanced, refuse_unresolved, resolved_lyapunov
@@ -37,14 +39,14 @@ class Noise(eqx.Module):
         ValueError: an amplitude is negative, NaN or infinite, or has more than one axis.
     """
 
-    additive: Any
-    proportional: Any
+    additive: Array | tuple
+    proportional: Array | tuple
 
-    def __init__(self, additive: Any = 0.0, proportional: Any = 0.0):
+    def __init__(self, additive: Scalar | tuple = 0.0, proportional: Scalar | tuple = 0.0):
         self.additive = _read_amplitudes("additive", additive)
         self.proportional = _read_amplitudes("proportional", proportional)
 
-    def variance(self, state: Any) -> Any:
+    def variance(self, state: State) -> State:
         """S_i² at a state, a state, in its unit squared per ms."""
         alpha = _spread("additive", self.additive, state)
         beta = _spread("proportional", self.proportional, state)
@@ -52,7 +54,7 @@ class Noise(eqx.Module):
 
 
 def covariance(
-    circuit: AbstractCircuit, x: Any, noise: Noise, *, state0: Any = None
+    circuit: AbstractCircuit[State], x: Numbers, noise: Noise, *, state0: State | None = None
 ) -> Float[Array, "d d"]:
     """The stationary covariance of a circuit in noise, linearised about its stable fixed point.
 
@@ -80,7 +82,12 @@ def covariance(
 
 
 def power_spectrum(
-    circuit: AbstractCircuit, x: Any, frequencies: Any, noise: Noise, *, state0: Any = None
+    circuit: AbstractCircuit[State],
+    x: Numbers,
+    frequencies: Numbers,
+    noise: Noise,
+    *,
+    state0: State | None = None,
 ) -> Float[Array, "f d"]:
     """The power spectra of all state variables: the diagonal of `cross_spectrum`, and real.
 
@@ -103,7 +110,12 @@ def power_spectrum(
 
 
 def cross_spectrum(
-    circuit: AbstractCircuit, x: Any, frequencies: Any, noise: Noise, *, state0: Any = None
+    circuit: AbstractCircuit[State],
+    x: Numbers,
+    frequencies: Numbers,
+    noise: Noise,
+    *,
+    state0: State | None = None,
 ) -> Complex[Array, "f d d"]:
     """The cross-spectral density matrices of a circuit in noise, linearised about its stable point.
 
@@ -129,7 +141,12 @@ def cross_spectrum(
 
 
 def coherence(
-    circuit: AbstractCircuit, x: Any, frequencies: Any, noise: Noise, *, state0: Any = None
+    circuit: AbstractCircuit[State],
+    x: Numbers,
+    frequencies: Numbers,
+    noise: Noise,
+    *,
+    state0: State | None = None,
 ) -> Float[Array, "f d d"]:
     """The magnitude-squared coherence of every pair of state variables, |S_ij|²/(S_ii S_jj).
 
@@ -151,7 +168,9 @@ def coherence(
     return _over(_read_frequencies(frequencies, J.dtype), _coherence_at, J, D)
 
 
-def _linear(circuit: Any, x: Any, noise: Noise, state0: Any) -> tuple[Array, Array]:
+def _linear(
+    circuit: AbstractCircuit[State], x: Numbers, noise: Noise, state0: State | None
+) -> tuple[Array, Array]:
     """J, (d, d), and the diagonal of D, (d,), at the stable fixed point."""
     point = stable_point(circuit, x, state0)
     check_noise(noise)
@@ -166,7 +185,9 @@ def _covariance(J: Array, D: Array) -> Array:
 
 @eqx.filter_jit
 @in_full_precision
-def _over(frequencies: Array, spectrum_at: Any, J: Array, D: Array) -> Array:
+def _over(
+    frequencies: Array, spectrum_at: Callable[[Array, Array, Array], Array], J: Array, D: Array
+) -> Array:
     J, scale = balanced(J)
     D = D / scale / scale / _MS
 
@@ -195,7 +216,7 @@ def _coherence_at(H: Array, D: Array, _: Array) -> Array:
     return jnp.minimum(relative.real**2 + relative.imag**2, 1)
 
 
-def _read_amplitudes(name: str, value: Any) -> Any:
+def _read_amplitudes(name: str, value: Scalar | tuple) -> Array | tuple:
     if not isinstance(value, tuple):
         return _read_amplitude(name, value, 0)
     fields = getattr(value, "_fields", None) or range(len(value))
@@ -203,7 +224,7 @@ def _read_amplitudes(name: str, value: Any) -> Any:
     return type(value)(*read) if hasattr(value, "_fields") else tuple(read)
 
 
-def _read_amplitude(name: str, value: Any, axes: int) -> Array:
+def _read_amplitude(name: str, value: Numbers, axes: int) -> Array:
     array = as_float_array(name, value)
     if array.ndim > axes:
         must = "be a number or have shape (n,)" if axes else "be a number, or a state of amplitudes"
@@ -211,7 +232,7 @@ def _read_amplitude(name: str, value: Any, axes: int) -> Array:
     return check_nonnegative(name, check_finite(name, array))
 
 
-def _spread(name: str, amplitudes: Any, state: Any) -> Any:
+def _spread(name: str, amplitudes: Array | tuple, state: State) -> State:
     """The amplitudes as a state of the shapes and dtype of the given one."""
     if not isinstance(amplitudes, tuple):
         amplitudes = jax.tree.map(lambda _: amplitudes, state)
@@ -229,12 +250,12 @@ def _spread_one(name: str, amplitude: Array, like: Array) -> Array:
     return jnp.broadcast_to(amplitude, like.shape).astype(like.dtype)
 
 
-def check_noise(noise: Any) -> None:
+def check_noise(noise: object) -> None:
     if not isinstance(noise, Noise):
         refuse("noise", "be an `oo.Noise`", f"it is {type(noise).__name__}")
 
 
-def _read_frequencies(frequencies: Any, dtype: Any) -> Array:
+def _read_frequencies(frequencies: Numbers, dtype: DTypeLike) -> Array:
     array = as_float_array("frequencies", frequencies, dtype)
     if array.ndim != 1 or array.size == 0:
         refuse("frequencies", "have shape (f,), at least one", f"its shape is {array.shape}")

@@ -1,12 +1,11 @@
 """`sample_paths`: a circuit in noise, by fixed steps."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from .._checks import (
     as_float_array,
@@ -20,6 +19,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._nonlinearities import root
+from .._types import Numbers, Scalar, State
 from ..circuits import NO_TIME, AbstractCircuit
 from ..programs import in_full_precision
 from ._noise import Noise, check_noise
@@ -34,24 +34,24 @@ class Paths(eqx.Module):
     """
 
     ts: Float[Array, "*batch time"]
-    states: Any
+    states: PyTree
 
     @property
-    def succeeded(self) -> Any:
+    def succeeded(self) -> Bool[Array, "*batch"]:
         leaves = [jnp.isfinite(leaf) for leaf in jax.tree.leaves(self.states)]
         batch = self.ts.ndim - 1
         return jnp.stack([jnp.all(a, range(batch, a.ndim)) for a in leaves]).all(0)
 
 
 def sample_paths(
-    circuit: AbstractCircuit,
-    inputs: Any,
+    circuit: AbstractCircuit[State],
+    inputs: Numbers,
     noise: Noise,
     *,
-    dt: Any,
+    dt: Scalar,
     key: PRNGKeyArray,
-    steps: Any = None,
-    state0: Any = None,
+    steps: int | None = None,
+    state0: State | None = None,
     keep_every: int = 1,
 ) -> Paths:
     """Simulate a circuit in noise with fixed steps, by the method of Euler and Maruyama.
@@ -104,21 +104,28 @@ def sample_paths(
 @eqx.filter_jit
 @in_full_precision
 def _sample(
-    circuit: Any, xs: Array, noise: Noise, dt: Array, key: Any, state0: Any, steps: int, keep: int
+    circuit: AbstractCircuit[State],
+    xs: Array,
+    noise: Noise,
+    dt: Array,
+    key: PRNGKeyArray,
+    state0: State,
+    steps: int,
+    keep: int,
 ) -> Paths:
     flat, unravel = ravel_pytree(state0)
 
     def move(x: Array, f: Array, variance: Array, xi: Array) -> Array:
         return x + dt * f + root(dt * variance, 2) * xi
 
-    def step(state: Any, i: Array) -> tuple[Any, None]:
+    def step(state: State, i: Array) -> tuple[State, None]:
         x = xs if xs.ndim == 1 else xs[i]
         # The draw of a step depends on its number alone, and so not on which states are kept.
         xi = unravel(jax.random.normal(jax.random.fold_in(key, i), flat.shape, dt.dtype))
         drift, variance = circuit.vector_field(NO_TIME, state, x), noise.variance(state)
         return jax.tree.map(move, state, drift, variance, xi), None
 
-    def block(state: Any, indices: Array) -> tuple[Any, Any]:
+    def block(state: State, indices: Array) -> tuple[State, State]:
         state, _ = jax.lax.scan(step, state, indices)
         return state, state
 
@@ -126,7 +133,7 @@ def _sample(
     return Paths(dt * jnp.arange(keep, steps + 1, keep, dtype=dt.dtype), states)
 
 
-def _read_inputs(inputs: Any, steps: Any, m: int, dtype: Any) -> tuple[Array, Any]:
+def _read_inputs(inputs: Numbers, steps: int | None, m: int, dtype: DTypeLike) -> tuple[Array, int]:
     """The inputs, (m,) or (steps, m), and the number of steps."""
     xs = as_float_array("inputs", inputs, dtype)
     if xs.ndim not in (1, 2) or xs.shape[-1] != m:

@@ -1,7 +1,5 @@
 """Where the circuit goes from each of many starts."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ from jaxtyping import Array, Int
 
 from .._checks import check_positive_integer
 from .._nonlinearities import highest, power, root
+from .._types import Numbers
 from ..cells import runge_kutta
 from ..circuits import AbstractCircuit
 from ._equations import Scalars, read, read_points, velocities
@@ -22,7 +21,7 @@ _SLOWEST = 1e-6  # Of 1/(τ_y + τ_a), where nothing else says how long a step m
 
 
 def basins(
-    circuit: AbstractCircuit, x: Any, y: Any, a: Any, *, max_steps: int = 4000
+    circuit: AbstractCircuit, x: Numbers, y: Numbers, a: Numbers, *, max_steps: int = 4000
 ) -> Int[np.ndarray, "..."]:
     """Which fixed point the circuit reaches from each of many starts.
 

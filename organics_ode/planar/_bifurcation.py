@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
 from .._checks import as_known_array, refuse, shown
+from .._types import Numbers
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ..linear import read_point
 from ._equations import Scalars, read_host
@@ -44,7 +45,7 @@ class Bifurcation(eqx.Module):
     name: str = eqx.field(static=True)
     values: Float[np.ndarray, " v"]
     counts: Int[np.ndarray, " v"]
-    states: Any
+    states: ORGaNICsState
     eigenvalues: Complex[np.ndarray, "v k 2"]
     is_stable: Bool[np.ndarray, "v k"]
     events: tuple[BifurcationEvent, ...] = eqx.field(static=True)
@@ -56,7 +57,7 @@ class Bifurcation(eqx.Module):
         return "\n".join([title, *rows])
 
 
-def bifurcation(circuit: AbstractCircuit, x: Any, name: str, values: Any) -> Bifurcation:
+def bifurcation(circuit: AbstractCircuit, x: Numbers, name: str, values: Numbers) -> Bifurcation:
     """All fixed points and their stability while one parameter changes.
 
     Between neighbouring values where their number or the number of their unstable directions
@@ -94,7 +95,7 @@ def bifurcation(circuit: AbstractCircuit, x: Any, name: str, values: Any) -> Bif
     )
 
 
-def _read_values(name: str, values: Any) -> Float[np.ndarray, " v"]:
+def _read_values(name: str, values: Numbers) -> Float[np.ndarray, " v"]:
     values = as_known_array("values", values)
     if np.iscomplexobj(values) or values.dtype == bool:
         refuse("values", "be at least two increasing numbers", f"they are {shown(values)}")
@@ -107,7 +108,7 @@ def _read_values(name: str, values: Any) -> Float[np.ndarray, " v"]:
     return values
 
 
-def vary(circuit: Any, x: Any, name: str) -> Callable[[float], Scalars]:
+def vary(circuit: AbstractCircuit, x: Numbers, name: str) -> Callable[[float], Scalars]:
     """The circuit's numbers as a function of one parameter."""
     q = read_host(circuit, x)[0]
     c: Any = read_point(circuit, None, x)[0]

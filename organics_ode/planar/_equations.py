@@ -1,6 +1,7 @@
 """The equations of one unit: over many points in jax, and at one point in Python's floats."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,8 @@ from jaxtyping import Array
 
 from .._checks import as_float_array, check_finite, read_number, refuse, shape_of, shown
 from .._nonlinearities import Rectification, power, root
-from ..circuits import ORGaNICs, obeys, what_is
+from .._types import Limits, Numbers
+from ..circuits import AbstractCircuit, ORGaNICs, obeys, what_is
 from ..linear import read_point
 
 
@@ -25,7 +27,7 @@ class Scalars(NamedTuple):
     tau_a: Any
 
 
-def read(circuit: Any, x: Any) -> Scalars:
+def read(circuit: AbstractCircuit, x: Numbers) -> Scalars:
     checked: Any
     checked, _, x = read_point(circuit, None, x)
     must = "be an ORGaNICs with one unit, n = 1"
@@ -41,19 +43,19 @@ def read(circuit: Any, x: Any) -> Scalars:
     return Scalars(b1 * z, c.W_r[0, 0], c.W[0, 0], beta, c.exponent, tau_y, tau_a)
 
 
-def read_host(circuit: Any, x: Any) -> tuple[Scalars, Any]:
+def read_host(circuit: AbstractCircuit, x: Numbers) -> tuple[Scalars, np.dtype]:
     q = read(circuit, x)
     return Scalars(*map(float, q)), q.c.dtype
 
 
-def read_points(q: Scalars, y: Any, a: Any) -> tuple[Array, Array]:
+def read_points(q: Scalars, y: Numbers, a: Numbers) -> tuple[Array, Array]:
     y, a = (as_float_array(name, v, q.c.dtype) for name, v in (("y", y), ("a", a)))
     if y.shape != a.shape:
         refuse("a", f"have the shape of y, {y.shape}", f"it has shape {a.shape}")
     return check_finite("y", y), check_finite("a", a)
 
 
-def read_range(name: str, value: Any) -> tuple[float, float]:
+def read_range(name: str, value: Limits) -> tuple[float, float]:
     is_pair = isinstance(value, tuple | list | np.ndarray | jax.Array)
     if not is_pair or shape_of(name, value) != (2,):
         refuse(name, "be (low, high), two numbers", f"it is {shown(value)}")
@@ -106,7 +108,7 @@ def resolution_at(q: Scalars, y: float, a: float) -> float:
     return float((2 * np.finfo(float).eps + residual_at(q, y, a)) * size)
 
 
-def kind_of(pair: Any, resolution: float) -> str:
+def kind_of(pair: Sequence[complex] | np.ndarray, resolution: float) -> str:
     first, second = pair
     if min(abs(first.real), abs(second.real)) <= resolution:
         return "marginal"

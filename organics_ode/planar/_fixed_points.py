@@ -1,7 +1,7 @@
 """All fixed points of a circuit of one unit."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._checks import refuse
+from .._types import Numbers
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import (
     Scalars,
@@ -60,7 +61,7 @@ class PlanarFixedPoints(eqx.Module):
         return "\n".join([f"PlanarFixedPoints: {len(self)}", head, *rows])
 
 
-def fixed_points(circuit: AbstractCircuit, x: Any) -> PlanarFixedPoints:
+def fixed_points(circuit: AbstractCircuit, x: Numbers) -> PlanarFixedPoints:
     """All fixed points of a circuit of one unit, for any exponent.
 
         s^p (1 − w|c/u|^p) = β,    u = 1 − w_r + w_r s,    y = c/u,    a = s^p
@@ -91,7 +92,7 @@ def fixed_points(circuit: AbstractCircuit, x: Any) -> PlanarFixedPoints:
     return PlanarFixedPoints(states, values, jnp.asarray(found.residuals, dtype), found.kinds)
 
 
-def quartic(circuit: AbstractCircuit, x: Any) -> Float[Array, "5"]:
+def quartic(circuit: AbstractCircuit, x: Numbers) -> Float[Array, "5"]:
     """The polynomial in s = √a whose positive roots are the fixed points, for p = 2.
 
         w_r² s⁴ + 2w_r(1−w_r) s³ + [(1−w_r)² − wc² − βw_r²] s² − 2w_r(1−w_r)β s − (1−w_r)²β

@@ -1,6 +1,7 @@
 """Velocities over the plane of one unit, and where they vanish."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_positive_integer, refuse
 from .._nonlinearities import power
+from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import Scalars, read, read_host, read_points, read_range, velocities
 
@@ -24,7 +26,7 @@ class Nullclines(NamedTuple):
     vertical: Float[Array, ""]
 
 
-def vector_field(circuit: AbstractCircuit, x: Any, y: Any, a: Any) -> ORGaNICsState:
+def vector_field(circuit: AbstractCircuit, x: Numbers, y: Numbers, a: Numbers) -> ORGaNICsState:
     """(ẏ, ȧ) of a circuit of one unit at many points of its plane.
 
     Pure (jit, vmap, grad).
@@ -44,7 +46,7 @@ def vector_field(circuit: AbstractCircuit, x: Any, y: Any, a: Any) -> ORGaNICsSt
     return ORGaNICsState(*velocities(q, *read_points(q, y, a)))
 
 
-def nullclines(circuit: AbstractCircuit, x: Any, y: Any) -> Nullclines:
+def nullclines(circuit: AbstractCircuit, x: Numbers, y: Numbers) -> Nullclines:
     """The nullclines of a circuit of one unit, in closed form.
 
         ẏ = 0:  a = s^p,  s = (c − (1−w_r) y)/(w_r y) ≥ 0;      ȧ = 0:  a = β/(1 − w|y|^p)
@@ -84,7 +86,7 @@ class NullclineCurves(NamedTuple):
 
 
 def nullcline_curves(
-    circuit: AbstractCircuit, x: Any, y_range: Any, a_range: Any, *, points: int = 1000
+    circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits, *, points: int = 1000
 ) -> NullclineCurves:
     """The nullclines of a circuit of one unit in a window, whole: curves to draw.
 
@@ -143,11 +145,11 @@ def _a_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...
     return _pieces(curve, y)
 
 
-def _line(y: Any, a: Any) -> Float[np.ndarray, "points 2"]:
+def _line(y: Numbers, a: Numbers) -> Float[np.ndarray, "points 2"]:
     return np.stack(np.broadcast_arrays(np.asarray(y, float), np.asarray(a, float)), axis=1)
 
 
-def _increasing(parts: Any, low: float, high: float) -> Float[np.ndarray, " points"]:
+def _increasing(parts: Sequence[Numbers], low: float, high: float) -> Float[np.ndarray, " points"]:
     values = np.unique(np.concatenate(parts))
     return values[(values >= low) & (values <= high)]
 

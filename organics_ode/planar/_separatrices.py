@@ -1,7 +1,5 @@
 """The borders between basins of attraction."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import check_positive_integer
+from .._types import Limits, Numbers
 from ..cells import runge_kutta
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import Scalars, jacobian_at, read, read_host, read_range, velocities
@@ -20,7 +19,7 @@ _OFFSET = 0.4  # Power of ε: the manifold bends away from its tangent by the sq
 
 
 def separatrices(
-    circuit: AbstractCircuit, x: Any, y_range: Any, a_range: Any, *, points: int = 2000
+    circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits, *, points: int = 2000
 ) -> ORGaNICsState:
     """The stable manifolds of the saddles: the borders between basins of attraction.
 
@@ -56,7 +55,9 @@ def separatrices(
     return ORGaNICsState(curves[..., 0], curves[..., 1])
 
 
-def _departures(circuit: Any, x: Any, found: PlanarFixedPoints, i: int, scale: Array) -> Array:
+def _departures(
+    circuit: AbstractCircuit, x: Numbers, found: PlanarFixedPoints, i: int, scale: Array
+) -> Array:
     """Two points near a saddle on its stable eigenvector."""
     q = read_host(circuit, x)[0]
     state = np.array([found.states.y[i, 0], found.states.a[i, 0]])

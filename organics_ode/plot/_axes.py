@@ -1,15 +1,21 @@
 """What every plot needs: axes to draw into, and colours that everyone can tell apart."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._checks import a_or_an, refuse
+
+# matplotlib is imported when something is drawn.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+else:
+    Axes = object
 
 # Okabe and Ito's palette.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
 
 
-def axes_of(ax: Any) -> Any:
+def axes_of(ax: Axes | None) -> Axes:
     """The given axes, or those of a new figure."""
     try:
         from matplotlib import axes, pyplot

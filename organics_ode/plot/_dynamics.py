@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 
 from .._checks import check_choice, check_kind
+from .._types import Numbers
 from ..dynamics import Trajectory
 from ..noise import Paths
 from ..training import FitResult, History
-from ._axes import axes_of
+from ._axes import Axes, axes_of
 from ._read import read_path, read_units
 
 
 def plot_history(
-    history: History | FitResult, name: str = "loss", ax: Any = None, **kw: Any
-) -> Any:
+    history: History | FitResult, name: str = "loss", ax: Axes | None = None, **kw: Any
+) -> Axes:
     """One quantity of a training over its steps, with its validation values as dots.
 
     Args:
@@ -43,8 +44,12 @@ def plot_history(
 
 
 def plot_trajectory(
-    trajectory: Trajectory | Paths, name: str = "y", ax: Any = None, units: Any = None, **kw: Any
-) -> Any:
+    trajectory: Trajectory | Paths,
+    name: str = "y",
+    ax: Axes | None = None,
+    units: Numbers | None = None,
+    **kw: Any,
+) -> Axes:
     """One variable of a trajectory over time, a line per unit; of one that failed, what there is.
 
     Args:
@@ -65,6 +70,7 @@ def plot_trajectory(
     values = np.asarray(getattr(states, name)).reshape(len(ts), -1)
     shown = values[:, read_units(units, values.shape[1])]
     ax = axes_of(ax)
-    ax.plot(ts, np.where(np.isfinite(shown), shown, np.nan), **{"lw": 1.2} | kw)
+    style: dict[str, Any] = {"lw": 1.2}
+    ax.plot(ts, np.where(np.isfinite(shown), shown, np.nan), **style | kw)
     ax.set(xlabel="time (ms)", ylabel=name)
     return ax

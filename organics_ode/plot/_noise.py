@@ -5,13 +5,18 @@ from typing import Any
 import numpy as np
 
 from .._checks import refuse
-from ._axes import axes_of
+from .._types import Numbers
+from ._axes import Axes, axes_of
 from ._read import read_numbers, read_units
 
 
 def plot_power_spectrum(
-    frequencies: Any, power: Any, ax: Any = None, units: Any = None, **kw: Any
-) -> Any:
+    frequencies: Numbers,
+    power: Numbers,
+    ax: Axes | None = None,
+    units: Numbers | None = None,
+    **kw: Any,
+) -> Axes:
     """Power over frequency, both on log scales, a line per variable.
 
     Args:
@@ -37,6 +42,7 @@ def plot_power_spectrum(
     if not np.any(chosen[shown] > 0):
         refuse("power", "be positive at a positive frequency", "it is so nowhere")
     ax = axes_of(ax)
-    ax.plot(frequencies[shown], chosen[shown], **{"lw": 1.5} | kw)
+    style: dict[str, Any] = {"lw": 1.5}
+    ax.plot(frequencies[shown], chosen[shown], **style | kw)
     ax.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="power (1/Hz)")
     return ax

@@ -7,8 +7,9 @@ import numpy as np
 
 from .. import planar
 from .._checks import check_choice, check_kind, check_positive_integer
-from ..circuits import AbstractCircuit
-from ._axes import BLUE, GREEN, PURPLE, RED, axes_of
+from .._types import Limits, Numbers
+from ..circuits import AbstractCircuit, ORGaNICsState
+from ._axes import BLUE, GREEN, PURPLE, RED, Axes, axes_of
 
 Point = tuple[int, int]  # (number of the value, number of the fixed point there)
 _BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc")
@@ -18,13 +19,13 @@ _EVENTS = {"saddle-node": RED, "pitchfork": BLUE, "Hopf": GREEN, "infinity": PUR
 
 def plot_phase_portrait(
     circuit: AbstractCircuit,
-    x: Any,
-    ax: Any = None,
+    x: Numbers,
+    ax: Axes | None = None,
     *,
-    y_range: Any = (-1.2, 1.2),
-    a_range: Any = (0.0, 1.0),
+    y_range: Limits = (-1.2, 1.2),
+    a_range: Limits = (0.0, 1.0),
     points: int = 160,
-) -> Any:
+) -> Axes:
     """The plane (y, a) of a circuit of one unit: flow, nullclines, fixed points, basins.
 
     Stable fixed points are filled, unstable ones open, saddles diamonds; the dashed curve is the
@@ -57,7 +58,9 @@ def plot_phase_portrait(
     return ax
 
 
-def plot_bifurcation(bifurcation: planar.Bifurcation, name: str = "y", ax: Any = None) -> Any:
+def plot_bifurcation(
+    bifurcation: planar.Bifurcation, name: str = "y", ax: Axes | None = None
+) -> Axes:
     """The fixed points over a parameter: stable ones solid, the others dashed, events marked.
 
     Args:
@@ -87,7 +90,9 @@ def plot_bifurcation(bifurcation: planar.Bifurcation, name: str = "y", ax: Any =
     return ax
 
 
-def _shade_basins(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any, points: int) -> None:
+def _shade_basins(
+    ax: Axes, circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits, points: int
+) -> None:
     axes = _spread(y_range, points), _spread(a_range, points)
     reached = planar.basins(circuit, x, *np.meshgrid(*axes))
     from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -97,26 +102,34 @@ def _shade_basins(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any, poi
     ax.pcolormesh(*axes, reached, cmap=colors, norm=norm, shading="nearest", rasterized=True)
 
 
-def _spread(limits: Any, points: int) -> np.ndarray:
+def _spread(limits: Limits, points: int) -> np.ndarray:
     low, high = limits
     return np.linspace(low, high, points)
 
 
-def _draw_flow(ax: Any, circuit: Any, x: Any, y_range: Any, a_range: Any) -> None:
+def _draw_flow(
+    ax: Axes, circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits
+) -> None:
     axes = _spread(y_range, 40), _spread(a_range, 40)
-    velocity = planar.vector_field(circuit, x, *np.meshgrid(*axes))
-    style = {"color": "0.62", "linewidth": 0.6, "arrowsize": 0.7, "density": 0.8}
-    ax.streamplot(*axes, *map(np.asarray, velocity), **style)
+    dy, da = map(np.asarray, planar.vector_field(circuit, x, *np.meshgrid(*axes)))
+    style: dict[str, Any] = {"color": "0.62", "linewidth": 0.6, "arrowsize": 0.7, "density": 0.8}
+    ax.streamplot(*axes, dy, da, **style)
 
 
-def _draw_nullclines(ax: Any, found: planar.NullclineCurves) -> None:
+def _draw_nullclines(ax: Axes, found: planar.NullclineCurves) -> None:
     pairs = ((BLUE, found.y_nullcline, "ẏ = 0"), (RED, found.a_nullcline, "ȧ = 0"))
     for color, curves, name in pairs:
         for i, curve in enumerate(curves):
             ax.plot(*curve.T, color=color, lw=1.8, label=name if i == 0 else "_")
 
 
-def _borders(circuit: Any, x: Any, found: Any, y_range: Any, a_range: Any) -> Any:
+def _borders(
+    circuit: AbstractCircuit,
+    x: Numbers,
+    found: planar.PlanarFixedPoints,
+    y_range: Limits,
+    a_range: Limits,
+) -> ORGaNICsState:
     """The separatrices, also of saddles outside of the window, and where they come back into it."""
     ranges = [
         _widened(limits, np.ravel(values), [kind == "saddle" for kind in found.kinds])
@@ -125,7 +138,7 @@ def _borders(circuit: Any, x: Any, found: Any, y_range: Any, a_range: Any) -> An
     return planar.separatrices(circuit, x, *ranges, points=4000)
 
 
-def _widened(limits: Any, values: np.ndarray, is_saddle: list[bool]) -> tuple[float, float]:
+def _widened(limits: Limits, values: np.ndarray, is_saddle: list[bool]) -> tuple[float, float]:
     """Half a width on each side, and the saddles up to two widths away."""
     low, high = limits
     saddles = values[is_saddle]
@@ -134,7 +147,9 @@ def _widened(limits: Any, values: np.ndarray, is_saddle: list[bool]) -> tuple[fl
     return min([low, *near]) - width / 2, max([high, *near]) + width / 2
 
 
-def _mark_points(ax: Any, found: planar.PlanarFixedPoints, y_range: Any, a_range: Any) -> None:
+def _mark_points(
+    ax: Axes, found: planar.PlanarFixedPoints, y_range: Limits, a_range: Limits
+) -> None:
     """Those in the window: they are drawn whole, across its frame."""
     for y, a, kind in zip(*map(np.ravel, found.states), found.kinds, strict=True):
         if not (y_range[0] <= y <= y_range[1] and a_range[0] <= a <= a_range[1]):
@@ -145,7 +160,7 @@ def _mark_points(ax: Any, found: planar.PlanarFixedPoints, y_range: Any, a_range
 
 
 def _draw_branches(
-    ax: Any, bifurcation: planar.Bifurcation, field: np.ndarray, is_stable: bool
+    ax: Axes, bifurcation: planar.Bifurcation, field: np.ndarray, is_stable: bool
 ) -> None:
     from matplotlib.collections import LineCollection
 

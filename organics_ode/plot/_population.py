@@ -5,13 +5,16 @@ from typing import Any
 import numpy as np
 
 from .._checks import check_kind, refuse
+from .._types import Numbers
 from ..equilibria import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
-from ._axes import BLUE, GREEN, ORANGE, axes_of
+from ._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from ._read import read_names, read_numbers, read_units
 
 
-def plot_tuning(tuning: Tuning, ax: Any = None, units: Any = None, **kw: Any) -> Any:
+def plot_tuning(
+    tuning: Tuning, ax: Axes | None = None, units: Numbers | None = None, **kw: Any
+) -> Axes:
     """Tuning curves with standard errors, a line per unit.
 
     Args:
@@ -38,8 +41,11 @@ def plot_tuning(tuning: Tuning, ax: Any = None, units: Any = None, **kw: Any) ->
 
 
 def plot_selectivity(
-    shares: MixedSelectivity, ax: Any = None, *, names: tuple[str, str] = ("first", "second")
-) -> Any:
+    shares: MixedSelectivity,
+    ax: Axes | None = None,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+) -> Axes:
     """What explains each unit's variance, stacked; the most selective units first.
 
     Args:
@@ -71,7 +77,9 @@ def plot_selectivity(
     return ax
 
 
-def plot_explained_variance(components: PrincipalComponents, ax: Any = None, **kw: Any) -> Any:
+def plot_explained_variance(
+    components: PrincipalComponents, ax: Axes | None = None, **kw: Any
+) -> Axes:
     """The share of variance that the first components explain together.
 
     Args:
@@ -94,8 +102,8 @@ def plot_explained_variance(components: PrincipalComponents, ax: Any = None, **k
 
 
 def plot_slow_points(
-    points: AbstractPoints, components: PrincipalComponents, ax: Any = None, **kw: Any
-) -> Any:
+    points: AbstractPoints, components: PrincipalComponents, ax: Axes | None = None, **kw: Any
+) -> Axes:
     """Fixed and slow points in the plane of the first two components of the response.
 
     Stable fixed points are full circles, the others open; slow points are crosses.
@@ -131,9 +139,10 @@ def plot_slow_points(
         ("slow", ~fixed, {"marker": "x"}),
     )
     ax = axes_of(ax)
-    for name, chosen, style in kinds:
+    same: dict[str, Any] = {"color": "black", "ms": 6, "ls": "", "zorder": 5}
+    for name, chosen, marker in kinds:
         if chosen.any():
-            style |= {"color": "black", "ms": 6, "ls": "", "zorder": 5, "label": name}
+            style: dict[str, Any] = {**same, **marker, "label": name}
             ax.plot(where[chosen, 0], where[chosen, 1], **style | kw)
     if len(points):
         ax.legend(frameon=False, fontsize="small")

@@ -3,17 +3,61 @@
 import math
 import numbers
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float, Int
+from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 
 from .._checks import a_or_an, is_key, refuse, shown
+from .._types import Numbers
+from ..equilibria import AbstractPoints
+
+
+@runtime_checkable
+class HasStates(Protocol):
+    """A `Trajectory`, `Paths`, or what else has times (time,) and states over them."""
+
+    @property
+    def ts(self) -> Array | np.ndarray: ...
+
+    @property
+    def states(self) -> PyTree: ...
+
+
+@runtime_checkable
+class HasEigenvalues(Protocol):
+    """A `Spectrum`, an `Oscillator`, or what else has them."""
+
+    @property
+    def eigenvalues(self) -> Array | np.ndarray: ...
+
+
+@runtime_checkable
+class HasAbscissa(Protocol):
+    """A `Spectrum`, a `FixedPoint`, or what else has one."""
+
+    @property
+    def abscissa(self) -> Array | np.ndarray: ...
+
+
+@runtime_checkable
+class HasErrors(Protocol):
+    """A `tasks.Psychometric`, a `tasks.Chronometric`, or what else was measured at strengths."""
+
+    @property
+    def strengths(self) -> Array | np.ndarray: ...
+
+    @property
+    def errors(self) -> Array | np.ndarray: ...
+
+
+Spectra = HasEigenvalues | AbstractPoints | Numbers
+Abscissae = HasAbscissa | AbstractPoints | Numbers
 
 _PLAIN = (int, float, complex, list, tuple, range)
 
 
-def read_numbers(name: str, value: Any, axes: str, *ndims: int) -> Float[np.ndarray, "..."]:
+def read_numbers(name: str, value: object, axes: str, *ndims: int) -> Float[np.ndarray, "..."]:
     """A real array with as many axes as the letters in one of the given shapes."""
     array = _as_array(name, value, f"be an array {axes}")
     if array.dtype.kind == "c":
@@ -61,7 +105,9 @@ def leave_out(name: str, values: np.ndarray) -> tuple[np.ndarray, str]:
     return values[finite], f", {missing} not finite" if missing else ""
 
 
-def read_units(units: Any, count: int) -> Int[np.ndarray, " chosen"] | Bool[np.ndarray, " count"]:
+def read_units(
+    units: Numbers | None, count: int
+) -> Int[np.ndarray, " chosen"] | Bool[np.ndarray, " count"]:
     """Indices of some of the units; all of them for None."""
     if units is None:
         return np.arange(count)
@@ -85,7 +131,7 @@ def read_names(name: str, value: Any, count: int, of: str) -> list[str]:
     return [str(each) for each in names]
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     is_number = isinstance(value, numbers.Real) and math.isfinite(value)
     return isinstance(value, str) or is_number
 
@@ -103,7 +149,7 @@ def read_periods(periods: Any, count: int) -> dict[str, tuple[int, int]]:
 
 
 def _as_array(
-    name: str, value: Any, must: str, given: Any = None, kinds: str = "fiuc"
+    name: str, value: object, must: str, given: object = None, kinds: str = "fiuc"
 ) -> np.ndarray:
     """Numbers, and no tree of them: a state would be read as a matrix."""
     listed = value if isinstance(value, list | tuple) else [value]

@@ -1,17 +1,15 @@
 """Phase diagrams."""
 
-from typing import Any
-
 import numpy as np
 
 from .. import robustness
 from .._checks import check_kind
-from ._axes import BLUE, GREEN, ORANGE, RED, axes_of
+from ._axes import BLUE, GREEN, ORANGE, RED, Axes, axes_of
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 
 
-def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Any = None) -> Any:
+def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Axes | None = None) -> Axes:
     """The most frequent class over Δ and ‖z‖, paler where the trials disagree.
 
     Args:

@@ -8,14 +8,22 @@ import numpy as np
 
 from .._checks import check_flag, check_kind, refuse
 from ..stability import Energy
-from ._axes import GREEN, ORANGE, axes_of
-from ._read import leave_out, read_abscissae, read_eigenvalues, read_path
+from ._axes import GREEN, ORANGE, Axes, axes_of
+from ._read import (
+    Abscissae,
+    HasStates,
+    Spectra,
+    leave_out,
+    read_abscissae,
+    read_eigenvalues,
+    read_path,
+)
 
 _HZ = 1000 / (2 * math.pi)  # of an angular frequency in 1/ms
 _BOUNDARY = {"color": "0.3", "lw": 1, "ls": "--", "zorder": 0}
 
 
-def plot_spectrum(spectra: Any, ax: Any = None, **kw: Any) -> Any:
+def plot_spectrum(spectra: Spectra, ax: Axes | None = None, **kw: Any) -> Axes:
     """Eigenvalues in the complex plane, with the boundary of stability.
 
     Args:
@@ -32,7 +40,8 @@ def plot_spectrum(spectra: Any, ax: Any = None, **kw: Any) -> Any:
         ValueError: something else, or no finite eigenvalue.
     """
     is_list = isinstance(spectra, list | tuple) and not hasattr(spectra, "_fields")
-    listed = [read_eigenvalues("spectra", each) for each in (spectra if is_list else [spectra])]
+    each_of: Any = spectra if is_list else [spectra]
+    listed = [read_eigenvalues("spectra", each) for each in each_of]
     note = leave_out("spectra", np.concatenate([np.zeros(0), *listed]))[1]
     ax = axes_of(ax)
     for values in listed:
@@ -42,7 +51,7 @@ def plot_spectrum(spectra: Any, ax: Any = None, **kw: Any) -> Any:
     return ax
 
 
-def plot_eigenvalues(spectra: Any, ax: Any = None, **kw: Any) -> Any:
+def plot_eigenvalues(spectra: Spectra, ax: Axes | None = None, **kw: Any) -> Axes:
     """Where the eigenvalues of many spectra lie in the complex plane, as a density.
 
     Args:
@@ -65,7 +74,7 @@ def plot_eigenvalues(spectra: Any, ax: Any = None, **kw: Any) -> Any:
     return ax
 
 
-def plot_abscissae(abscissae: Any, ax: Any = None, **kw: Any) -> Any:
+def plot_abscissae(abscissae: Abscissae, ax: Axes | None = None, **kw: Any) -> Axes:
     """A histogram of spectral abscissae, with the stability boundary at 0.
 
     Args:
@@ -90,8 +99,8 @@ def plot_abscissae(abscissae: Any, ax: Any = None, **kw: Any) -> Any:
 
 
 def plot_energy(
-    energy: Energy, trajectory: Any, ax: Any = None, *, terms: bool = False, **kw: Any
-) -> Any:
+    energy: Energy, trajectory: HasStates, ax: Axes | None = None, *, terms: bool = False, **kw: Any
+) -> Axes:
     """The energy of a circuit along a trajectory, on a log scale.
 
     Args:
@@ -132,10 +141,11 @@ def _span(values: np.ndarray) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _draw_plane(ax: Any, note: str) -> None:
+def _draw_plane(ax: Axes, note: str) -> None:
     ax.set(xlabel=f"Re λ (1/ms){note}", ylabel="Im λ (1/ms)")
     if ax.child_axes:  # Drawn into before: it has its boundary and its frequencies.
         return
     ax.axvline(0, **_BOUNDARY)
-    right = ax.secondary_yaxis("right", functions=(lambda w: w * _HZ, lambda f: f / _HZ))
+    to_and_from_hertz: Any = (lambda w: w * _HZ, lambda f: f / _HZ)
+    right = ax.secondary_yaxis("right", functions=to_and_from_hertz)
     right.set_ylabel("frequency (Hz)")

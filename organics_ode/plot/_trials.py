@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 
 from .._checks import a_or_an, check_positive_integer, refuse
-from ._axes import BLUE, axes_of
-from ._read import read_names, read_numbers, read_periods
+from .._types import Numbers
+from ._axes import BLUE, Axes, axes_of
+from ._read import HasEigenvalues, HasErrors, read_names, read_numbers, read_periods
 
 _DOTTED = {"color": "0.6", "lw": 0.8, "ls": ":", "zorder": 0}
 
 
 def plot_leading_eigenvalues(
-    ts: Any,
-    spectra: Any,
-    ax: Any = None,
+    ts: Numbers,
+    spectra: HasEigenvalues,
+    ax: Axes | None = None,
     *,
     count: int = 5,
     periods: Mapping[str, Any] | None = None,
     **kw: Any,
-) -> Any:
+) -> Axes:
     """The real parts of the leading eigenvalues over a trial, the abscissa in black.
 
     Args:
@@ -57,13 +58,13 @@ def plot_leading_eigenvalues(
 
 
 def plot_state_space(
-    projections: Any,
-    ax: Any = None,
+    projections: Numbers,
+    ax: Axes | None = None,
     *,
     periods: Mapping[str, Any] | None = None,
-    labels: Any = None,
+    labels: Numbers | None = None,
     **kw: Any,
-) -> Any:
+) -> Axes:
     """Trajectories in the plane of the first two components, from a dot to an arrow head.
 
     Args:
@@ -92,8 +93,8 @@ def plot_state_space(
         labels = read_names("labels", labels, len(paths), "trajectories")
     ax = axes_of(ax)
     for i, path in enumerate(paths):
-        name = {} if labels is None else {"label": labels[i]}
-        (line,) = ax.plot(path[:, 0], path[:, 1], **{"lw": 1.2} | name | kw)
+        style: dict[str, Any] = {"lw": 1.2} | ({} if labels is None else {"label": labels[i]})
+        (line,) = ax.plot(path[:, 0], path[:, 1], **style | kw)
         color = line.get_color()
         ax.plot(*path[0, :2], marker="o", ms=4, color=color, ls="")
         _draw_head(ax, path[:, :2], color)
@@ -107,7 +108,7 @@ def plot_state_space(
     return ax
 
 
-def plot_psychometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
+def plot_psychometric(curve: HasErrors, ax: Axes | None = None, **kw: Any) -> Axes:
     """How often an alternative is chosen at each strength, with standard errors.
 
     Args:
@@ -126,7 +127,7 @@ def plot_psychometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
     return ax
 
 
-def plot_chronometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
+def plot_chronometric(curve: HasErrors, ax: Axes | None = None, **kw: Any) -> Axes:
     """The mean reaction time at each strength, with standard errors.
 
     Args:
@@ -143,7 +144,9 @@ def plot_chronometric(curve: Any, ax: Any = None, **kw: Any) -> Any:
     return _draw_behaviour(curve, "times", "reaction time (ms)", ax, kw)
 
 
-def _draw_behaviour(curve: Any, name: str, label: str, ax: Any, kw: dict[str, Any]) -> Any:
+def _draw_behaviour(
+    curve: HasErrors, name: str, label: str, ax: Axes | None, kw: dict[str, Any]
+) -> Axes:
     """What was measured at each strength, with standard errors."""
     names = ("strengths", name, "errors")
     if not all(hasattr(curve, each) for each in names):
@@ -161,7 +164,7 @@ def _draw_behaviour(curve: Any, name: str, label: str, ax: Any, kw: dict[str, An
     return ax
 
 
-def _draw_head(ax: Any, path: np.ndarray, color: Any) -> None:
+def _draw_head(ax: Axes, path: np.ndarray, color: object) -> None:
     """An arrow head at the end, along the last stretch of a path; none if it never moves."""
     path = path[np.all(np.isfinite(path), axis=1)]
     if not len(path):
@@ -170,13 +173,18 @@ def _draw_head(ax: Any, path: np.ndarray, color: Any) -> None:
     (before,) = np.nonzero(away > 0.03 * max(away.max(), 1e-300))
     if len(before):
         arrow = {"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", path[-1], path[before[-1]], arrowprops=arrow)
+        ax.annotate("", tuple(path[-1]), tuple(path[before[-1]]), arrowprops=arrow)
 
 
-def _mark_periods(ax: Any, ts: np.ndarray, periods: Mapping[str, Any]) -> None:
+def _mark_periods(ax: Axes, ts: np.ndarray, periods: Mapping[str, Any]) -> None:
     """A dotted line where each period begins, and its name above."""
     for name, (start, stop) in periods.items():
-        first, last = ts[start], ts[stop]
+        first, last = float(ts[start]), float(ts[stop])
         ax.axvline(first, **_DOTTED)
-        style = {"ha": "center", "va": "bottom", "fontsize": "small", "color": "0.3"}
+        style: dict[str, Any] = {
+            "ha": "center",
+            "va": "bottom",
+            "fontsize": "small",
+            "color": "0.3",
+        }
         ax.text((first + last) / 2, 1.01, name, transform=ax.get_xaxis_transform(), **style)

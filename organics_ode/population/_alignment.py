@@ -1,16 +1,15 @@
 """How alike two sets of trajectories are."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, refuse
+from .._types import Numbers
 from ._share import length, rounding
 
 
-def cosine_similarity(first: Any, second: Any) -> Float[Array, "*batch"]:
+def cosine_similarity(first: Numbers, second: Numbers) -> Float[Array, "*batch"]:
     """The cosine of the angle between two trajectories at every time, u · v / (|u| |v|).
 
     The angle is at the origin: subtract a common mean first, or compare projections on principal
@@ -41,7 +40,7 @@ def _direction(u: Array) -> Array:
     return jnp.where(size > 0, u / jnp.where(size > 0, size, 1), jnp.nan)
 
 
-def relative_distance(first: Any, second: Any) -> Float[Array, "*batch"]:
+def relative_distance(first: Numbers, second: Numbers) -> Float[Array, "*batch"]:
     """The distance of two trajectories at every time, in units of the spread of the first,
 
         |u − v| / √⟨|u − ⟨u⟩|²⟩
@@ -72,7 +71,7 @@ def _distance(u: Array, v: Array) -> Array:
     return jnp.where(varies, away / jnp.where(varies, spread, 1), still)
 
 
-def _read(first: Any, second: Any) -> tuple[Array, Array]:
+def _read(first: Numbers, second: Numbers) -> tuple[Array, Array]:
     u = as_float_array("first", first)
     v = as_float_array("second", second, u.dtype)
     if u.ndim < 1 or u.shape != v.shape:

@@ -1,7 +1,6 @@
 """Principal components of responses."""
 
 import functools
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
+from .._types import Numbers
 from ..programs import in_full_precision
 from ._share import share
 
@@ -29,20 +29,20 @@ class PrincipalComponents(eqx.Module):
     explained: Float[Array, " k"]
 
     @in_full_precision
-    def project(self, responses: Any) -> Float[Array, "*batch k"]:
+    def project(self, responses: Numbers) -> Float[Array, "*batch k"]:
         """(r − mean) · components, (…, k): the coordinates of responses (…, n) in these axes."""
         responses = as_float_array("responses", responses, self.mean.dtype)
         return (responses - self._centre(responses.ndim)) @ self.components.T
 
     @in_full_precision
-    def reconstruct(self, projections: Any) -> Float[Array, "*batch n"]:
+    def reconstruct(self, projections: Numbers) -> Float[Array, "*batch n"]:
         """mean + p · components, (…, n): the responses in the space of the components that have
         these coordinates (…, k)."""
         projections = as_float_array("projections", projections, self.mean.dtype)
         return self._centre(projections.ndim) + projections @ self.components
 
     @in_full_precision
-    def captured(self, responses: Any) -> Float[Array, ""]:
+    def captured(self, responses: Numbers) -> Float[Array, ""]:
         """The share of the variance of responses (…, n), about their own mean, that lies in the
         space of the components; 0 for responses that never vary."""
         rows = as_float_array("responses", responses, self.mean.dtype).reshape(-1, self.mean.size)
@@ -54,7 +54,7 @@ class PrincipalComponents(eqx.Module):
         return self.mean.reshape((1,) * (axes - 1) + (-1,))
 
 
-def principal_components(responses: Any, count: int | None = None) -> PrincipalComponents:
+def principal_components(responses: Numbers, count: int | None = None) -> PrincipalComponents:
     """The principal components of responses over all trials and times.
 
     The right singular vectors of the responses less their mean. Pure (jit, vmap; grad where the

@@ -1,7 +1,7 @@
 """Means over a period of every trial, and over the trials of every condition."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from .._checks import (
     is_traced,
     refuse,
 )
+from .._types import Numbers
 from ..programs import in_full_precision
 
 
@@ -32,7 +33,7 @@ class ConditionMeans(NamedTuple):
     counts: Int[Array, " k"]
 
 
-def condition_means(responses: Any, labels: Any, conditions: int) -> ConditionMeans:
+def condition_means(responses: Numbers, labels: Numbers, conditions: int) -> ConditionMeans:
     """The mean response to every condition, with its standard error.
 
     Pure (jit, vmap over further axes, grad in the responses).
@@ -63,7 +64,7 @@ def _condition_means(responses: Array, labels: Array, conditions: int) -> Condit
     return ConditionMeans(means.reshape(shape), errors.reshape(shape), counts)
 
 
-def period_mean(responses: Any, period: Any) -> Float[Array, "*batch n"]:
+def period_mean(responses: Numbers, period: Numbers) -> Float[Array, "*batch n"]:
     """The mean response in one period of a trial.
 
     Pure (jit, vmap, grad in the responses). With jittered periods every trial has its own.
@@ -104,7 +105,7 @@ def _period_mean(responses: Array, steps: Array) -> Array:
 
 
 def read_trials(
-    responses: Any, labels: Any, conditions: int, name: str = "labels"
+    responses: Numbers, labels: Numbers, conditions: int, name: str = "labels"
 ) -> tuple[Array, Array]:
     """Responses as floats, 0 in trials that are left out, and labels as integers, checked."""
     conditions = check_positive_integer("conditions", conditions)

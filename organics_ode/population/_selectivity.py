@@ -1,13 +1,14 @@
 """How much of a unit's variance a variable explains, and how far apart two conditions are."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import check_positive_integer, refuse, shown
+from .._types import Numbers
 from ._conditions import moments, read_trials, variances_of
 from ._share import rounding, share
 
@@ -28,7 +29,7 @@ class MixedSelectivity(NamedTuple):
     within: Float[Array, " n"]
 
 
-def selectivity(responses: Any, labels: Any, conditions: int) -> Float[Array, " n"]:
+def selectivity(responses: Numbers, labels: Numbers, conditions: int) -> Float[Array, " n"]:
     """The share of every unit's variance over trials that the condition explains,
 
         η² = Σ_j n_j (m_j − m)² / Σ_trials (r − m)².
@@ -60,7 +61,7 @@ def _selectivity(rows: Array, labels: Array, conditions: int) -> Array:
 
 
 def mixed_selectivity(
-    responses: Any, first: Any, second: Any, conditions: tuple[int, int]
+    responses: Numbers, first: Numbers, second: Numbers, conditions: tuple[int, int]
 ) -> MixedSelectivity:
     """The shares of every unit's variance that two variables and their combination explain.
 
@@ -97,7 +98,9 @@ def mixed_selectivity(
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
-def _mixed_selectivity(rows: Array, first: Array, second: Array, k: int, l: int) -> Any:
+def _mixed_selectivity(
+    rows: Array, first: Array, second: Array, k: int, l: int
+) -> MixedSelectivity:
     cell = jnp.where((first < 0) | (second < 0), -1, first * l + second)
     means, squares, counts = moments(rows, cell, k * l)
     m = means.reshape(k, l, -1)
@@ -112,7 +115,7 @@ def _mixed_selectivity(rows: Array, first: Array, second: Array, k: int, l: int)
     return MixedSelectivity(*(share(v, total, square) for v in variances))
 
 
-def d_prime(responses: Any, labels: Any) -> Float[Array, " n"]:
+def d_prime(responses: Numbers, labels: Numbers) -> Float[Array, " n"]:
     """The distance between two conditions in standard deviations,
 
         d' = (m₁ − m₀) / √(½ (s₀² + s₁²)),
@@ -145,7 +148,7 @@ def _d_prime(rows: Array, labels: Array) -> Array:
 
 
 def _read(
-    responses: Any, labels: Any, conditions: int, name: str = "labels"
+    responses: Numbers, labels: Numbers, conditions: int, name: str = "labels"
 ) -> tuple[Array, Array]:
     rows, labels = read_trials(responses, labels, conditions, name)
     if rows.ndim != 2:

@@ -2,13 +2,14 @@
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._checks import as_float_array, check_positive_integer, refuse
+from .._types import Numbers
 from ..programs import in_full_precision
 from ._conditions import condition_means
 
@@ -53,7 +54,7 @@ class Tuning(NamedTuple):
         return jnp.cos(self.directions) @ self.means, jnp.sin(self.directions) @ self.means
 
 
-def tuning(responses: Any, directions: Any, bins: int = 8) -> Tuning:
+def tuning(responses: Numbers, directions: Numbers, bins: int = 8) -> Tuning:
     """Tuning curves: the mean response of every unit to every direction, in bins.
 
     Pure (jit, vmap, grad in the responses).

@@ -19,6 +19,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from .._checks import is_traced
 from ._upstream import forget_program
@@ -67,10 +68,10 @@ class Opened(AbstractApart):
     defaults: tuple[Any, ...] | None
     options: dict[str, Any] | None
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: PyTree) -> PyTree:
         return self.whole()(*args)
 
-    def whole(self) -> types.FunctionType:
+    def whole(self) -> Any:
         cells = tuple(_cell(value) for value in closed(self.cells))
         is_module = isinstance(self.names, types.ModuleType)
         names = vars(self.names) if is_module else self.names | {"__builtins__": builtins}
@@ -85,7 +86,7 @@ class Factor(AbstractApart):
 
     value: jax.Array
 
-    def whole(self) -> jax.Array:
+    def whole(self) -> Any:
         return self.value
 
 
@@ -96,10 +97,10 @@ class OpenedPartial(AbstractApart):
     args: tuple[Any, ...]
     keywords: dict[str, Any]
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: PyTree) -> PyTree:
         return self.whole()(*args)
 
-    def whole(self) -> Callable[..., Any]:
+    def whole(self) -> Any:
         function, args, keywords = closed((self.function, self.args, self.keywords))
         return functools.partial(function, *args, **keywords)
 
@@ -116,7 +117,7 @@ class OpenedObject(AbstractApart):
         return new
 
 
-def closed(tree: Any) -> Any:
+def closed(tree: PyTree) -> PyTree:
     """What was taken apart, with its functions whole again."""
     is_apart = lambda part: isinstance(part, AbstractApart)  # noqa: E731
     return jax.tree.map(lambda p: p.whole() if is_apart(p) else p, tree, is_leaf=is_apart)
@@ -126,7 +127,7 @@ class _Closed(Exception):
     """A value that may change without notice."""
 
 
-def opened(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
+def opened(function: Callable[..., Any], *example: PyTree) -> Callable[..., Any]:
     """The function taken apart, with its numbers as data where they may be; as it is where it
     refers to what may change unseen, such as a list or an object of the user's."""
     for numbers in (Numbers.ALL, Numbers.ARRAYS):
@@ -140,12 +141,12 @@ def opened(function: Callable[..., Any], *example: Any) -> Callable[..., Any]:
     return function
 
 
-def take_apart(value: Any, numbers: Numbers) -> Any:
+def take_apart(value: object, numbers: Numbers) -> PyTree:
     """The value as a pytree; an exception where it refers to what may change unseen."""
     return _open(value, numbers, False, ())
 
 
-def _forget_now_and_then(function: Any) -> None:
+def _forget_now_and_then(function: object) -> None:
     """Each such function leaves a program of some 15 MB behind: so many are kept, and no more."""
     _seen.add(id(function))
     if len(_seen) > _KEPT:
@@ -154,12 +155,12 @@ def _forget_now_and_then(function: Any) -> None:
 
 
 def _open(
-    value: Any,
+    value: object,
     numbers: Numbers,
     is_settled: bool,
     above: tuple[Any, ...],
     is_factor: bool = False,
-) -> Any:
+) -> PyTree:
     inside = functools.partial(_open, numbers=numbers, is_settled=is_settled, above=(*above, value))
     if any(value is outer for outer in above):
         raise _Closed
@@ -214,11 +215,11 @@ def _open_function(function: types.FunctionType, inside: Callable[..., Any]) -> 
     )
 
 
-def _cell(value: Any) -> types.CellType:
+def _cell(value: object) -> types.CellType:
     return types.CellType() if value is _EMPTY else types.CellType(value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """A number other than 0, for which optax leaves the transformation out."""
     return isinstance(value, float) and math.isfinite(value) and value != 0
 
@@ -236,7 +237,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _is_fixed(value: Any) -> bool:
+def _is_fixed(value: object) -> bool:
     """A module, a class or a function of a library that does not change."""
     named = value.__name__ if isinstance(value, types.ModuleType) else None
     if named is None and callable(value) and hasattr(value, "__name__"):

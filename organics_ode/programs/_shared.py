@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, PyTree, PyTreeDef
 
 from ._closures import AbstractApart, Factor, Numbers, closed, take_apart
 from ._upstream import forget_program
@@ -26,7 +26,7 @@ _programs: list[Any] = []
 class _Structure:
     """All of some functions but their data: one object for what is equal, hence fast to compare."""
 
-    def __init__(self, treedef: Any, leaves: list[Any], first: tuple[Any, ...]):
+    def __init__(self, treedef: PyTreeDef, leaves: list[Any], first: tuple[Any, ...]):
         self.treedef, self.leaves, self.first = treedef, leaves, first
 
 
@@ -48,7 +48,7 @@ class Shared(eqx.Module):
 _DATA = object()
 
 
-def shared(*values: Any) -> Shared:
+def shared(*values: object) -> Shared:
     """The values, each taken apart where it can be; by its identity where not (host)."""
     is_factor = lambda part: isinstance(part, Factor)  # noqa: E731
     leaves, treedef = jax.tree.flatten(tuple(map(_apart, values)), is_leaf=is_factor)
@@ -167,7 +167,7 @@ def forget_programs() -> None:
         forget_program(program)
 
 
-def _apart(value: Any) -> Any:
+def _apart(value: object) -> PyTree:
     try:
         apart = take_apart(value, Numbers.FACTORS)
         hash(jax.tree.structure(apart))
@@ -176,7 +176,7 @@ def _apart(value: Any) -> Any:
     return apart
 
 
-def _exactly(leaf: Any) -> Any:
+def _exactly(leaf: object) -> object:
     """What two leaves must have in common to be one: 1, 1.0 and True are equal, and three."""
     if isinstance(leaf, jax.Array | np.ndarray | np.generic):
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
@@ -188,7 +188,7 @@ def _exactly(leaf: Any) -> Any:
 class _Same(AbstractApart):
     """What cannot be taken apart."""
 
-    value: Any = eqx.field(static=True)
+    value: object = eqx.field(static=True)
 
     def whole(self) -> Any:
         return self.value

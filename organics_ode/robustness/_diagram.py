@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_positive_integer, read_key, refuse
+from .._types import Numbers
 from ._classes import CLASSES, classify
 from ._study import RandomMatrix, describe, load, read_file, read_study, save
 from ._trials import run_trials
@@ -63,8 +63,8 @@ def gaussian(key: PRNGKeyArray, n: int) -> Float[Array, "n n"]:
 
 
 def phase_diagram(
-    deltas: Any,
-    norms: Any,
+    deltas: Numbers,
+    norms: Numbers,
     *,
     key: PRNGKeyArray,
     size: int = 100,

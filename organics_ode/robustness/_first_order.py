@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from .._checks import refuse
 from .._nonlinearities import Rectification, power, root
+from .._types import Numbers
 from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState, obeys, what_is
 from ..facts import closed_form
 from ..linear import read_point
@@ -25,7 +26,7 @@ class FirstOrder(NamedTuple):
 
 
 @in_full_precision
-def first_order(circuit: AbstractCircuit, x: Any) -> FirstOrder:
+def first_order(circuit: AbstractCircuit, x: Numbers) -> FirstOrder:
     """The fixed point to first order in K = W_r − I, for any exponent.
 
         a₁ = W diag(p |c|^(p−1) sign(c) (1 − s₀)) K y₀,      s₀ = a₀^(1/p),  c = b1 z

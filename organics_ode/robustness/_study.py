@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import as_known_array, check_positive_integer, check_positive_number, refuse, shown
+from .._types import Numbers
 from ..storage import Unloadable, check_writable, flatten, read, read_target, unflatten, write
 from ._legacy import is_legacy, read_legacy
 
@@ -32,7 +33,14 @@ class Study(NamedTuple):
 
 
 def read_study(
-    deltas: Any, norms: Any, size: int, b: float, sigma: float, tau: float, T: float, slow: float
+    deltas: Numbers,
+    norms: Numbers,
+    size: int,
+    b: float,
+    sigma: float,
+    tau: float,
+    T: float,
+    slow: float,
 ) -> Study:
     deltas, norms = _read_axis("deltas", deltas), _read_axis("norms", norms)
     if norms[0] == 0:
@@ -44,7 +52,7 @@ def read_study(
     return Study(deltas, norms, size, *map(float, numbers.values()))
 
 
-def _read_axis(name: str, value: Any) -> Float[np.ndarray, " k"]:
+def _read_axis(name: str, value: Numbers) -> Float[np.ndarray, " k"]:
     array = as_known_array(name, value)
     if np.iscomplexobj(array) or array.dtype == bool:
         refuse(name, "be a list of finite numbers", f"it is {shown(value)}")
@@ -126,7 +134,7 @@ def _read(path: Path) -> Stored:
         refuse("path", "be new or hold a diagram", found)
 
 
-def _find(path: str, name: str) -> Any:
+def _find(path: str, name: str) -> type:
     if name != _NAME:
         raise Unloadable(f"holds `{name}` as `{path}`")
     return Stored

@@ -1,6 +1,6 @@
 """Trials of a phase diagram: all circuits of one random R at once, one per column."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -105,7 +105,7 @@ def _ending(R: Array, z: Array, run: _Run, velocity: Array, start: Array) -> End
     return Ending(R, z, run.v, run.is_over, has_left, has_settled, slows, frequency, amplitude)
 
 
-def _velocity(v: Any, R: Any, deltas: Any, drive: Any, beta: Any) -> Any:
+def _velocity(v: Array, R: Array, deltas: Array, drive: Array, beta: Array) -> Array:
     """τ (ẏ; ȧ), with one a for all units."""
     y, a = v[:-1], jnp.maximum(v[-1:], 0)
     dy = -y + drive + (1 - jnp.sqrt(a)) * (y + deltas[None] * (R @ y))
@@ -120,7 +120,9 @@ def _rate(v: Array, random: Array) -> Array:
     return s + jnp.abs(1 - s) * random + jnp.abs(square - 1) + coupling
 
 
-def _integrate(field: Any, rate: Any, v: Array, end: Array, tau: Array) -> _Run:
+def _integrate(
+    field: Callable[[Array], Array], rate: Callable[[Array], Any], v: Array, end: Array, tau: Array
+) -> _Run:
     """Runge-Kutta steps of order 4, of every column's own length, until all are over."""
     unit, column = jnp.zeros_like(v[:-1]), jnp.zeros_like(v[0])
     two, start = jnp.zeros((2, column.size), v.dtype), v

@@ -9,10 +9,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import is_traced, refuse
 from .._nonlinearities import Rectification, highest
+from .._types import Numbers, State
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ..equilibria import FixedPoint, fixed_point
 from ..facts import has_constant_gains, is_exact, normalization
@@ -68,7 +69,7 @@ class Certificate(eqx.Module):
     p: Float[Array, " n"] | None
     dissipation: float | None
     abscissa: float | None
-    state: Any
+    state: PyTree
     evidence: str | None
 
     @property
@@ -86,7 +87,9 @@ class Certificate(eqx.Module):
 
 
 @in_full_precision
-def certify(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Certificate:
+def certify(
+    circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None = None
+) -> Certificate:
     """Which theorem proves the stability of a circuit at its fixed point for the input x.
 
     1. W_r = I and constant gains: locally stable for every input, size, time constants,
@@ -135,16 +138,16 @@ def _is_single_unit(c: Any) -> bool:
     return _is_covered_kind(c) and c.size == 1 and float(c.W_r[0, 0]) > 0
 
 
-def _is_covered_kind(c: Any) -> bool:
+def _is_covered_kind(c: AbstractCircuit) -> bool:
     """ORGaNICs, or GatedORGaNICs whose gains do not depend on y or a."""
     return _is_plain(c) or (_is_gated(c) and bool(has_constant_gains(c)))
 
 
-def _is_plain(c: Any) -> bool:
+def _is_plain(c: AbstractCircuit) -> bool:
     return normalization(c) == "constant"
 
 
-def _is_gated(c: Any) -> bool:
+def _is_gated(c: AbstractCircuit) -> bool:
     return normalization(c) == "dynamic"
 
 
@@ -156,7 +159,12 @@ def _is_global(c: Any) -> bool:
 
 
 def _certificate(
-    c: Any, theorem: str, opening: str, state: Any, checks: dict[str, Check], p: Any
+    c: Any,
+    theorem: str,
+    opening: str,
+    state: PyTree,
+    checks: dict[str, Check],
+    p: Float[Array, " n"] | None,
 ) -> Certificate:
     holds = all(bool(check.holds) for check in checks.values())
     reasons = [opening] + [_sentence(name, checks[name]) for name in _SENTENCES if name in checks]

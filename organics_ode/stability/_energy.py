@@ -6,11 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._checks import check_state, is_traced, refuse
 from .._constraints import resolve
 from .._nonlinearities import Rectification, highest, root
+from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..equilibria import StablePoint, stable_point
 from ..facts import is_exact, normalization
@@ -43,7 +44,7 @@ class Energy(eqx.Module):
     energy from `jax.vmap` has the batch axes in front.
     """
 
-    state: Any
+    state: PyTree
     kind: Int[Array, "*batch"]
     weights: Float[Array, "*batch n"]
     gain: Float[Array, "*batch n"]
@@ -62,25 +63,25 @@ class Energy(eqx.Module):
         return _FORMS[int(self.kind)]
 
     @in_full_precision
-    def __call__(self, state: Any) -> Float[Array, ""]:
+    def __call__(self, state: PyTree) -> Float[Array, ""]:
         """V at a state of the circuit."""
         delta = self._deviation(state)
         units = self._reconstruction(delta) + self._normalization(delta)
         return jnp.sum(units) + delta @ self.hessian @ delta / 2
 
-    def gradient(self, state: Any) -> Any:
+    def gradient(self, state: PyTree) -> PyTree:
         """∇V at a state, a state."""
         return jax.grad(self)(check_state("state", resolve(state), self.state))
 
     @in_full_precision
-    def rate(self, state: Any) -> Float[Array, ""]:
+    def rate(self, state: PyTree) -> Float[Array, ""]:
         """V̇ at a state: how fast V changes along the linearised flow, V per ms."""
         delta = self._deviation(state)
         r = self._residual(delta)
         fallback = jnp.where(self.kind == _LYAPUNOV, delta @ delta, 0)
         return -(r @ self.dissipation @ r) - fallback
 
-    def reconstruction(self, state: Any) -> Float[Array, " n"]:
+    def reconstruction(self, state: PyTree) -> Float[Array, " n"]:
         """½ c_i r_i², (n,): how far each gain-weighted response is from its gated input.
 
         Raises:
@@ -88,7 +89,7 @@ class Energy(eqx.Module):
         """
         return self._of_units(self._reconstruction(self._deviation(state)))
 
-    def normalization(self, state: Any) -> Float[Array, " n"]:
+    def normalization(self, state: PyTree) -> Float[Array, " n"]:
         """½ c_i (τ_y/τ_a) a_s^(1/p) (y_i − y_s,i)², (n,): how far each response is from its
         normalized value.
 
@@ -97,7 +98,7 @@ class Energy(eqx.Module):
         """
         return self._of_units(self._normalization(self._deviation(state)))
 
-    def _deviation(self, state: Any) -> Array:
+    def _deviation(self, state: PyTree) -> Array:
         state = check_state("state", resolve(state), self.state)
         return ravel_pytree(state)[0] - ravel_pytree(self.state)[0]
 
@@ -117,7 +118,7 @@ class Energy(eqx.Module):
         return jnp.where(self.kind == _LYAPUNOV, jnp.nan, terms)
 
 
-def energy(circuit: AbstractCircuit, x: Any, *, state0: Any = None) -> Energy:
+def energy(circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None = None) -> Energy:
     """The energy of a circuit about its stable fixed point, for any circuit that has one.
 
         V = ½ Σ_i c_i { r_i² + (τ_y,i/τ_a,i) a_s,i^(1/p) (y_i − y_s,i)² }

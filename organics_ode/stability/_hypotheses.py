@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import Rectification, highest, lowest, power, root
 from ..linear import jacobian, spectrum_of
@@ -58,7 +58,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
 
 @eqx.filter_jit
 @in_full_precision
-def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
+def single_unit_checks(c: Any, state: PyTree, x: Array) -> dict[str, Check]:
     """The hypotheses of the theorem for one unit, at a fixed point. Pure (jit, vmap)."""
     w, s, k = c.W_r[0, 0], root(state.a, c.exponent)[0], _semisaturation(c, state)[0]
     is_rectified = (c.rectification is not Rectification.NONE) & (state.y[0] < 0)
@@ -79,7 +79,7 @@ def single_unit_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     }
 
 
-def _common_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
+def _common_checks(c: Any, state: PyTree, x: Array) -> dict[str, Check]:
     residual = _residual(c, state, x)
     largest = (_PER_POINT + _PER_TERM * state.a.size) * jnp.finfo(residual.dtype).eps
     pool, found = lowest(state.a), spectrum_of(jacobian(c, state, x), residual=residual)
@@ -90,7 +90,7 @@ def _common_checks(c: Any, state: Any, x: Array) -> dict[str, Check]:
     }
 
 
-def _residual(c: Any, state: Any, x: Array) -> Array:
+def _residual(c: Any, state: PyTree, x: Array) -> Array:
     """The largest |τẋ| of y and a, relative to the largest term of its equation."""
     y, a = state.y, state.a
     z, s = c.rectification.input(c.W_zx @ x), root(a, c.exponent)
@@ -103,6 +103,6 @@ def _residual(c: Any, state: Any, x: Array) -> Array:
     return highest(jnp.abs(terms.sum(0)) / jnp.where(largest > 0, largest, 1))
 
 
-def _semisaturation(c: Any, state: Any) -> Array:
+def _semisaturation(c: Any, state: PyTree) -> Array:
     b0 = state.b0 if hasattr(state, "b0") else c.b0
     return jnp.broadcast_to(power(c.sigma * b0, c.exponent), state.a.shape)

@@ -4,10 +4,11 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, PyTree
 
 from .._checks import is_traced, refuse
 from .._nonlinearities import Rectification, root
+from .._types import Numbers
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, what_is
 from ..facts import closed_form, is_exact, normalization
 from ..linear import read_point
@@ -27,7 +28,7 @@ class Oscillator(eqx.Module):
     - `eigenvalues`: those of the pencil λ²I + λB + K and the gain rates, all of the Jacobian's.
     """
 
-    state: Any
+    state: PyTree
     damping: Float[Array, "n n"]
     stiffness: Float[Array, "n n"]
     displacement: Float[Array, " n"]
@@ -50,7 +51,7 @@ class Oscillator(eqx.Module):
         return jnp.concatenate([pencil, self.gain_rates.astype(pencil.dtype)])
 
 
-def oscillator(circuit: AbstractCircuit, x: Any) -> Oscillator:
+def oscillator(circuit: AbstractCircuit, x: Numbers) -> Oscillator:
     """The oscillator form of a circuit with W_r = I at its fixed point.
 
         q̈ + B q̇ + K q = 0,   D = diag(a_s^(1/p)/τ_y),
@@ -87,7 +88,7 @@ def oscillator(circuit: AbstractCircuit, x: Any) -> Oscillator:
     return _oscillator(_with_closed_form(circuit), x)
 
 
-def _with_closed_form(circuit: Any) -> Any:
+def _with_closed_form(circuit: AbstractCircuit) -> AbstractCircuit:
     exact = is_exact(circuit)
     must = "have W_r = I and gains that do not depend on y or a"
     if is_traced(exact):

@@ -11,7 +11,7 @@ import os
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ _LONGEST_PREAMBLE = 10_000  # bytes before the numbers of a .npy file; numpy has
 
 
 @contextlib.contextmanager
-def reading(argument: str, path: Any) -> Iterator[None]:
+def reading(argument: str, path: object) -> Iterator[None]:
     """Refuse the argument if what is done with the file at `path` fails."""
     must = "name a file that organics_ode.save wrote and this can load"
     try:
@@ -122,7 +122,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def _check_sizes(members: Any, size: int) -> None:
+def _check_sizes(members: Collection[zipfile.ZipInfo], size: int) -> None:
     if any(info.compress_type or info.compress_size != info.file_size for info in members):
         raise Unloadable("is packed, as `save` never does; restore the file that it wrote")
     if sum(info.file_size for info in members) > size:

@@ -4,14 +4,14 @@ import dataclasses
 import enum
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from .._checks import is_traced, refuse
 from ._functions import name_of, saved_name
@@ -48,7 +48,9 @@ def flatten(argument: str, tree: PyTree) -> Flat:
     return flat
 
 
-def unflatten(facts: Any, arrays: Any, find: Callable[[str, str], Any], path: str = "") -> PyTree:
+def unflatten(
+    facts: dict[str, Facts], arrays: Any, find: Callable[[str, str], Any], path: str = ""
+) -> PyTree:
     """The tree again; `find` maps a path and a name to the class or function meant.
 
     Nothing that it finds is called.
@@ -94,7 +96,7 @@ def to_numpy(path: str, value: Any) -> np.ndarray:
     return array
 
 
-def _add(flat: Flat, path: str, value: Any, in_module: bool) -> None:
+def _add(flat: Flat, path: str, value: object, in_module: bool) -> None:
     label = label_of(path)
     node = _leaf(value, in_module) or _container(value)
     if node is None:
@@ -112,7 +114,7 @@ def _add(flat: Flat, path: str, value: Any, in_module: bool) -> None:
         _add(flat, path + key, part, in_module or isinstance(value, eqx.Module))
 
 
-def _leaf(value: Any, in_module: bool) -> Node | None:
+def _leaf(value: object, in_module: bool) -> Node | None:
     if value is _IDENTITY:
         return {"kind": "identity"}, None, {}
     if facts := _array_facts(value):
@@ -139,7 +141,7 @@ def _container(value: Any) -> Node | None:
     return None
 
 
-def _array_facts(value: Any) -> Facts:
+def _array_facts(value: object) -> Facts:
     match value:
         case jax.ShapeDtypeStruct():
             facts = {}
@@ -156,7 +158,7 @@ def _array_facts(value: Any) -> Facts:
     return facts | {"shape": str(value.shape), "dtype": str(value.dtype)}
 
 
-def _array(path: str, fact: Facts, array: np.ndarray) -> Any:
+def _array(path: str, fact: Facts, array: np.ndarray) -> Array | np.ndarray | np.generic:
     if fact["kind"] == "PRNG key":
         key = jax.random.wrap_key_data(jnp.asarray(array), impl=fact["impl"])
         if (str(key.dtype), str(key.shape)) != (fact["dtype"], fact["shape"]):
@@ -175,7 +177,7 @@ def _array(path: str, fact: Facts, array: np.ndarray) -> Any:
     return value
 
 
-def _record(path: str, cls: Any, parts: dict[str, Any]) -> Any:
+def _record(path: str, cls: Any, parts: dict[str, Any]) -> PyTree:
     is_tuple = isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
     if not is_tuple and not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
         raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which is no class of one")
@@ -204,7 +206,7 @@ def _constant(path: str, fact: Facts) -> Any:
     return value
 
 
-def _fields(cls: Any) -> Any:
+def _fields(cls: Any) -> Sequence[str]:
     return cls._fields if hasattr(cls, "_fields") else [f.name for f in dataclasses.fields(cls)]
 
 

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from typing import Any
 
 from jaxtyping import PyTree
 
@@ -81,13 +80,13 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
     return model
 
 
-def _check_like(path: Any, saved: dict[str, Facts], like: Flat) -> None:
+def _check_like(path: object, saved: dict[str, Facts], like: Flat) -> None:
     if found := list(differences(saved, like.facts, "in `like`")):
         remedy = f"pass a `like` that is built as the model in {path} was"
         refuse("like", "match the file", f"{listed(found)}; {remedy}")
 
 
-def _check_ranges(path: Any, model: PyTree, may_be: bool) -> None:
+def _check_ranges(path: object, model: PyTree, may_be: bool) -> None:
     if not (found := list(out_of_range(model))):
         return
     if not may_be:

@@ -5,6 +5,7 @@ import functools
 import itertools
 import pickle
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ _FORMER = {
 }
 
 
-def name_of(named: Any) -> str | None:
+def name_of(named: object) -> str | None:
     """`module:qualified.name` in the most public module that has `named`, or None if none has."""
     module, qualname = (str(getattr(named, k, "")) for k in ("__module__", "__qualname__"))
     public = [part for part in module.split(".") if not part.startswith("_")]
@@ -44,7 +45,7 @@ def current_name(name: str) -> str:
     return _FORMER.get(module, module) + colon + qualname
 
 
-def attribute(module: Any, qualname: str) -> Any:
+def attribute(module: object, qualname: str) -> Any:
     """What a module has under a qualified name, or None."""
     return functools.reduce(lambda x, part: getattr(x, part, None), qualname.split("."), module)
 
@@ -52,26 +53,26 @@ def attribute(module: Any, qualname: str) -> Any:
 class _Whole:
     """A function as a part: a copy shares it, and a pickle holds what JAX makes of it."""
 
-    def __init__(self, function: Any):
+    def __init__(self, function: Callable[..., Any]):
         self.function = function
 
-    def __deepcopy__(self, memo: Any) -> "_Whole":
+    def __deepcopy__(self, memo: dict) -> "_Whole":
         return self
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple:
         _, *parts = self.function.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         return _new, *parts
 
 
-def _new(cls: Any, *args: Any) -> Any:
+def _new(cls: type, *args: object) -> Any:
     return cls.__new__(cls, *args)
 
 
-def _from_part(part: Any) -> Any:
+def _from_part(part: object) -> object:
     return part.function if isinstance(part, _Whole) else part
 
 
-def _reduce(function: Any) -> Any:
+def _reduce(function: Any) -> str | tuple:
     module, name = (getattr(function, k, "") for k in ("__module__", "__qualname__"))
     # What a script defines is not found under its name by another process.
     if module != "__main__" and attribute(sys.modules.get(module), name) is function:

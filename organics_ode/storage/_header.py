@@ -71,7 +71,7 @@ def check_sum(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         )
 
 
-def promised(facts: Any) -> dict[str, Stored]:
+def promised(facts: object) -> dict[str, Stored]:
     """How each array of a tree lies in the file; `Unloadable` if the facts are of no tree.
 
     Every fact is of one leaf, and every leaf has one: a tree is walked in as many steps as it has

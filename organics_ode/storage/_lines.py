@@ -32,7 +32,7 @@ class _Pairs(list):
     """An object of JSON, in which a name may come twice."""
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(value: object) -> object:
     if isinstance(value, list):
         return [_to_json(v) for v in value]
     if not isinstance(value, float) or math.isfinite(value):
@@ -40,7 +40,7 @@ def _to_json(value: Any) -> Any:
     return None if math.isnan(value) else next(k for k, v in _INFINITIES.items() if v == value)
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: object) -> object:
     if type(value) is list:
         return [_from_json(v) for v in value]
     if isinstance(value, str):

@@ -115,7 +115,7 @@ def _classes(name: str) -> Iterator[type]:
             yield value
 
 
-def _is_data(value: Any) -> bool:
+def _is_data(value: object) -> bool:
     is_class = isinstance(value, type)
     return is_class and (issubclass(value, eqx.Module | enum.Enum) or hasattr(value, "_fields"))
 
@@ -128,6 +128,6 @@ def _states_elsewhere() -> dict[str, Any]:
     return found
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     """The name under which it is saved; of what has none itself, that of its type."""
     return saved_name(value if hasattr(value, "__qualname__") else type(value))

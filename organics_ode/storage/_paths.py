@@ -2,12 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from .._checks import refuse
 
 
-def read_path(name: str, path: Any) -> Path:
+def read_path(name: str, path: str | os.PathLike[str]) -> Path:
     """The absolute path that an argument names, `~` being the user's home."""
     try:
         text = os.fspath(path)
@@ -27,7 +26,9 @@ def read_path(name: str, path: Any) -> Path:
     return absolute
 
 
-def read_target(name: str, path: Any, missing: type[Exception] = ValueError) -> Path:
+def read_target(
+    name: str, path: str | os.PathLike[str], missing: type[Exception] = ValueError
+) -> Path:
     """Where a file is to be written: its links followed, once and for all, in a folder there is."""
     target = read_path(name, path).resolve()
     if not target.parent.is_dir():

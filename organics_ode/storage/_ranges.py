@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from .._checks import check_nonnegative, check_positive
 from .._constraints import Connectivity, Frozen, NonNegative, SpectralBound
@@ -32,7 +32,7 @@ def out_of_range(tree: PyTree) -> Iterator[str]:
                 yield from _of_parameter(own, kind, getattr(part, name))
 
 
-def _is_judged(part: Any) -> bool:
+def _is_judged(part: object) -> bool:
     return isinstance(part, _PROJECTED) or _is_circuit(part) or _is_of_an_optimizer(part)
 
 
@@ -41,7 +41,7 @@ def _is_circuit(part: Any) -> bool:
     return isinstance(part, AbstractCircuit) and bool(part.kinds)
 
 
-def _is_of_an_optimizer(part: Any) -> bool:
+def _is_of_an_optimizer(part: object) -> bool:
     return isinstance(part, tuple) and type(part).__module__.partition(".")[0] == "optax"
 
 
@@ -73,14 +73,14 @@ def _of_node(label: str, node: Any) -> Iterator[str]:
         yield f"`{label}` is a {kind} with values out of its set"
 
 
-def _tolerance(value: Any) -> float:
+def _tolerance(value: Array | np.ndarray) -> float:
     return max(_ROUNDING, 64 * float(jnp.finfo(value.dtype).eps))
 
 
-def _smallest(value: Any) -> float:
+def _smallest(value: Array | np.ndarray) -> float:
     array = _as_numpy(value)
     return float(np.min(array, initial=np.inf, where=~np.isnan(array)))
 
 
-def _as_numpy(value: Any) -> np.ndarray:
+def _as_numpy(value: Array | np.ndarray) -> np.ndarray:
     return np.asarray(value, np.float64)

@@ -3,6 +3,7 @@
 from ._batches import (
     Batch as Batch,
     Minibatches as Minibatches,
+    Task as Task,
     Trials as Trials,
     minibatches as minibatches,
     trials as trials,

@@ -24,14 +24,6 @@ class Samples(Protocol):
     def targets(self) -> Any: ...
 
 
-@runtime_checkable
-class Task(Protocol):
-    """What has `sample(key)`, a trial with `inputs`, `targets` and `mask`."""
-
-    @property
-    def sample(self) -> Callable[..., Any]: ...
-
-
 class Batch(NamedTuple):
     """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
     (batch, …), classes or values, and `mask`, None or (batch, time), weights ≥ 0 of the steps.
@@ -42,6 +34,53 @@ class Batch(NamedTuple):
     inputs: Any
     targets: Any
     mask: Any = None
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """What trials are drawn from."""
+
+    def sample(self, key: PRNGKeyArray) -> Any:
+        """One trial."""
+
+
+@runtime_checkable
+class Task(Sampler, Protocol):
+    """What `fit_with_skips` trains on: a task of the package `tasks`, or an object of your own.
+
+    It inherits from nothing; it has
+
+    - `dt`: ms per step. `input_size`: m.
+    - `sample(key)`: one trial with `inputs` (time, m), `targets` (time, …), `mask` (time,), the
+      weights ≥ 0 of the steps, and `info`, a dict, whose `"periods"`, where they are there, map
+      names to (start, stop) steps. It is vmapped over keys. `trials` asks for no more than this,
+      and not for `info`.
+    - `score(outputs, trial)`: how well the outputs (time, k) solve a trial, 1 for solved.
+
+    and, where it likes,
+
+    - `sample(key, jitter=False)`: trials of fixed durations, for the evaluation.
+    - `loss_weights(trial)`: (time,), the weights of the steps in the loss; otherwise the mask,
+      scaled to sum to 1.
+    - `burn_in_inputs(trial)`: (m,), what is held before the trial; otherwise its first inputs.
+    - `play(step, state, trial)`: runs an agent in closed loop, and returns its outputs (time, k)
+      and the inputs (time, m) that it saw; `step` maps (state, inputs (m,)) to (state, outputs
+      (k,)). `output_size` is then the k it needs.
+    """
+
+    @property
+    def dt(self) -> float:
+        """ms per step."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        ...
+
+    def score(self, outputs: Array, trial: Any) -> Array:
+        """How well a trial is solved."""
+        ...
 
 
 class Minibatches(eqx.Module):
@@ -81,7 +120,7 @@ def _order(seed: tuple[int, ...], epoch: int, count: int) -> np.ndarray:
 class Trials(eqx.Module):
     """`batches(step)`: fresh trials of a task."""
 
-    task: Any
+    task: Sampler
     size: int
     key: PRNGKeyArray
 
@@ -94,7 +133,7 @@ class Trials(eqx.Module):
 
 
 @eqx.filter_jit
-def _sample(task: Task, size: int, key: PRNGKeyArray, rows: Array | np.ndarray) -> Batch:
+def _sample(task: Sampler, size: int, key: PRNGKeyArray, rows: np.ndarray | Array) -> Batch:
     trials = jax.vmap(task.sample)(jax.random.split(key, size)[rows])
     return Batch(trials.inputs, trials.targets, trials.mask)
 
@@ -172,11 +211,11 @@ def _check_finite(name: str, values: np.ndarray, counts: np.ndarray | None) -> N
         refuse("split", f"hold finite {name}{where}", "some are NaN or infinite")
 
 
-def trials(task: Task, size: int, *, key: PRNGKeyArray) -> Trials:
+def trials(task: Sampler, size: int, *, key: PRNGKeyArray) -> Trials:
     """Batches of fresh trials, as a function of the step number.
 
     Args:
-        task: has `sample(key)` returning `inputs`, `targets`, `mask`.
+        task: has `sample(key)` returning `inputs`, `targets`, `mask`, as in `Task`.
         size: trials per batch.
         key: a PRNG key; the same key and step give the same trials.
 
@@ -188,7 +227,7 @@ def trials(task: Task, size: int, *, key: PRNGKeyArray) -> Trials:
     """
     key = read_key("key", key)
     size = check_positive_integer("size", size)
-    if not hasattr(task, "sample"):
+    if not isinstance(task, Sampler):
         refuse("task", "have a method `sample(key)`", f"it is {type(task).__name__}")
     return Trials(task, size, key)
 

@@ -19,7 +19,7 @@ import tasks
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
-GROUND = {"_checks", "_constraints", "_nonlinearities"}  # everyone may import it
+GROUND = {"_checks", "_constraints", "_nonlinearities", "_types"}  # everyone may import it
 # Each room, and the rooms whose names it may import; those come before it.
 ROOMS = {
     "programs": "",
@@ -79,10 +79,12 @@ def imports(package, module):
 
 
 def top_level_imports(package, module):
-    """Those that run when the module is imported: all but the ones inside functions."""
+    """Those that run when the module is imported: all but the ones inside functions, and those
+    that only static checkers read."""
 
     def outside_functions(node):
-        for child in ast.iter_child_nodes(node):
+        is_unread = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in node.orelse if is_unread else ast.iter_child_nodes(node):
             if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 yield child
                 yield from outside_functions(child)

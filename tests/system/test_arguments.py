@@ -39,11 +39,13 @@ def public_callables():
 
 
 def needs_no_call(value):
-    """What nobody calls: results, abstract classes, and those whose constructor is Python's."""
+    """What nobody calls: results, abstract classes and protocols, and those whose constructor is
+    Python's."""
     if not inspect.isclass(value):
         return False
     is_python = issubclass(value, BaseException | enum.Enum | tuple)
-    return is_python or value in RESULTS or value.__name__.startswith("Abstract")
+    is_abstract = value.__name__.startswith("Abstract") or getattr(value, "_is_protocol", False)
+    return is_python or value in RESULTS or is_abstract
 
 
 def test_every_public_function_and_class_has_a_call():

@@ -19,9 +19,9 @@ from .._batches import Task
 from .._losses import check_classes, cross_entropy, squared_error
 from .._members import as_members
 from .._objective import Loss
-from ._closed_loop import is_closed
+from ._closed_loop import ClosedTask, is_closed
 from ._schedule import SkipSchedule
-from ._trials import Restarts, SkipTask, Source
+from ._trials import Restarts, Source
 
 
 def read_models(models: Sequence[PyTree]) -> PyTree:
@@ -56,11 +56,12 @@ def check_rules(
 
 
 def read_source(
-    models: Sequence[PyTree], task: SkipTask, burn_in: float, key: PRNGKeyArray, batch_size: int
+    models: Sequence[PyTree], task: Task, burn_in: float, key: PRNGKeyArray, batch_size: int
 ) -> Source:
-    for name in ("sample", "score", "dt", "input_size"):
-        if not hasattr(task, name):
-            refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{name}`")
+    if not isinstance(task, Task):
+        named = ("sample", "score", "dt", "input_size")
+        missing = next(name for name in named if not hasattr(task, name))
+        refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{missing}`")
     cell = models[0].cell
     if task.input_size != cell.input_size:
         must = f"have as many channels as the models have inputs, {cell.input_size}"
@@ -74,7 +75,7 @@ def read_source(
     return Source(task, _noise(models), dt, round(burn_in / dt), key, batch_size, dtype)
 
 
-def _check_agent(model: PyTree, task: Any) -> None:
+def _check_agent(model: PyTree, task: ClosedTask) -> None:
     """A task that runs the model itself needs an answer to every one of its outputs."""
     if not callable(task.play):
         refuse("task", "have a function `play`", f"it is {task.play!r}")

@@ -1,6 +1,7 @@
 """Trials whose inputs depend on the model's own answers."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,18 @@ from ._runners import Skips, advance, scan_runner
 from ._trials import TrialBatch, cast
 
 
-def is_closed(task: Task) -> bool:
+@runtime_checkable
+class ClosedTask(Task, Protocol):
+    """A task that runs an agent itself."""
+
+    def play(
+        self, step: Callable[[Any, Array], tuple[Any, Array]], state: Any, trial: Any
+    ) -> tuple[Float[Array, "time k"], Float[Array, "time m"]]: ...
+
+
+def is_closed(task: Task) -> TypeGuard[ClosedTask]:
     """Whether the task runs an agent itself, by `play(step, state, trial)`."""
-    return hasattr(task, "play")
+    return isinstance(task, ClosedTask)
 
 
 def seen(
@@ -44,7 +54,7 @@ def answers(
 
 
 def _play(
-    task: Any, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
+    task: ClosedTask, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
 ) -> tuple[Float[Array, "batch time k"], Float[Array, "batch time m"]]:
     """The outputs of a model with skips, and the inputs it saw."""
     run = scan_runner(model, skips, is_noisy=batch.noise is not None)

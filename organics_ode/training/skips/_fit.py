@@ -16,6 +16,7 @@ from ...models import SequenceToSequence
 from ...optimizers import Optimizer, without_decay
 from ...parallel import check_same, split
 from ...programs import shared
+from .._batches import Task
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
 from .._loop import AbstractTraining, run as run_training
@@ -33,12 +34,12 @@ from ._arguments import (
 )
 from ._rounds import Run, evaluate_round, skips_of, start, train_round
 from ._schedule import SkipSchedule, Stage
-from ._trials import SkipTask, Source
+from ._trials import Source
 
 
 def fit_with_skips(
     models: Sequence[SequenceToSequence],
-    task: SkipTask,
+    task: Task,
     schedule: SkipSchedule | None = None,
     *,
     optimizer: Optimizer,
@@ -85,8 +86,8 @@ def fit_with_skips(
     Args:
         models: `SequenceToSequence` models of one structure, such as a `RateNetwork` in an `Euler`
             cell with a `Readout`; any other cell, `GatedORGaNICs` or an `LSTM`, takes skips too.
-        task: has `sample(key)` and `score(outputs, trial)`, maybe `loss_weights(trial)`; its `dt`
-            must be that of an `Euler` cell.
+        task: a `Task`, of the package `tasks` or your own; its `dt` must be that of an `Euler`
+            cell.
         schedule: a `SkipSchedule`; without it the base networks are trained plainly.
         optimizer: an optax transformation for one model; in the reference Adam, 0.1/n.
         key: a PRNG key.

@@ -14,20 +14,6 @@ from .._batches import Task
 Restarts = Callable[[Any], Bool[Array, " time"]]
 
 
-@runtime_checkable
-class SkipTask(Task, Protocol):
-    """A task that scores the outputs of a trial, and says its time step and its channels."""
-
-    @property
-    def score(self) -> Callable[..., Any]: ...
-
-    @property
-    def dt(self) -> Any: ...
-
-    @property
-    def input_size(self) -> Any: ...
-
-
 class TrialBatch(NamedTuple):
     """Trials side by side, time first, and what to show before them.
 
@@ -46,11 +32,25 @@ class TrialBatch(NamedTuple):
     burn_in: int
 
 
+@runtime_checkable
+class HasLossWeights(Protocol):
+    """A task that says how much each step counts in the loss."""
+
+    def loss_weights(self, trial: Any) -> Float[Array, " time"]: ...
+
+
+@runtime_checkable
+class HasBurnInInputs(Protocol):
+    """A task that says what is shown before a trial."""
+
+    def burn_in_inputs(self, trial: Any) -> Float[Array, " m"]: ...
+
+
 class Source(eqx.Module):
     """Where trials come from: all a resumed training must have in common with what it goes on.
 
     Attributes:
-        task: has `sample(key)`.
+        task: a `Task`.
         noise: the size and the time constant of the noise of each trial, or None.
         dt: ms per step.
         burn_in: steps before a trial.
@@ -59,7 +59,7 @@ class Source(eqx.Module):
         dtype: of the models, to which trials are cast.
     """
 
-    task: Any
+    task: Task
     noise: tuple[int, Any] | None
     dt: Any
     burn_in: int
@@ -91,13 +91,13 @@ class Source(eqx.Module):
 
     def _inputs_before(self, trials: PyTree) -> Float[Array, "batch m"]:
         """What is held before each trial: its first inputs, unless the task says otherwise."""
-        if hasattr(self.task, "burn_in_inputs"):
+        if isinstance(self.task, HasBurnInInputs):
             return jax.vmap(self.task.burn_in_inputs)(trials)
         return trials.inputs[:, 0]
 
     def _weights(self, trial: PyTree) -> Float[Array, " time"]:
         """The weight of each step in the loss."""
-        if hasattr(self.task, "loss_weights"):
+        if isinstance(self.task, HasLossWeights):
             return self.task.loss_weights(trial)
         mask = jnp.asarray(trial.mask)
         mask = mask if eqx.is_inexact_array(mask) else mask.astype(jnp.zeros(()).dtype)
