@@ -1,7 +1,7 @@
 """Arrays of numbers, read and checked."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, ArrayLike
+from jaxtyping import Array
 
 from ._errors import is_traced, refuse, shown
 from ._single import is_key

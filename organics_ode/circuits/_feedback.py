@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._types import Numbers, ParameterLike
 from .._checks import (
     as_float_array,
     check_nonnegative,
@@ -20,6 +19,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve
+from .._types import Numbers, ParameterLike
 from ._circuit import AbstractCircuit
 from ._parameters import Kind, Parameter, check_elementwise, read_parameters
 from ._time import Time

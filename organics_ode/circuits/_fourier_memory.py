@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .._types import Numbers
 from .._checks import (
     as_float_array,
     as_known_array,
@@ -17,6 +16,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._nonlinearities import Rectification
+from .._types import Numbers
 from ._gated import GatedORGaNICs
 from ._obeys import obeys, what_is
 

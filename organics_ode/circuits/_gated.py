@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._types import ParameterLike
 from .._checks import read_key
 from .._constraints import Frozen, resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
+from .._types import ParameterLike
 from ._circuit import AbstractCircuit
 from ._initial import (
     Drawn,

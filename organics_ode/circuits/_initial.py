@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._types import ParameterLike
 from .._checks import check_positive_integer, check_positive_number, read_number, refuse
 from .._constraints import AbstractNode, Bounded
+from .._types import ParameterLike
 
 
 class AbstractInitializer(eqx.Module):

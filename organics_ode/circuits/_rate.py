@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._types import Numbers, ParameterLike
 from .._checks import (
     as_known_array,
     check_nonnegative,
@@ -18,6 +17,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import Connectivity, resolve
+from .._types import Numbers, ParameterLike
 from ._circuit import AbstractCircuit
 from ._obeys import obeys, what_is
 from ._parameters import (

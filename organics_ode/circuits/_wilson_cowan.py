@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._types import ParameterLike
 from .._checks import check_nonnegative, check_positive_integer, read_key
 from .._constraints import NonNegative, resolve
+from .._types import ParameterLike
 from ._circuit import AbstractCircuit
 from ._initial import Drawn, check_sizes, draw, uniform_fan_in
 from ._parameters import POSITIVE, Kind, Parameter, read_parameters

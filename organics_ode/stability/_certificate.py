@@ -147,7 +147,7 @@ def _is_plain(c: AbstractCircuit) -> bool:
     return normalization(c) == "constant"
 
 
-def _is_gated(c: AbstractCircuit) -> bool:
+def _is_gated(c: AbstractCircuit) -> TypeGuard[GatedORGaNICs]:
     return normalization(c) == "dynamic"
 
 

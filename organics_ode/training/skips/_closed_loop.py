@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ..._constraints import resolve
-from ...cells import blank, running
 from ...models import SequenceToSequence
 from .._batches import Task
 from ._run import outputs
@@ -41,7 +40,7 @@ def seen(
     if not is_closed(task):
         return batch
     _, inputs = _play(task, model, trials, batch, skips)
-    return batch._replace(inputs=blank(running(batch.weights.T).T, jnp.swapaxes(inputs, 0, 1)))
+    return batch._replace(inputs=jnp.swapaxes(inputs, 0, 1))
 
 
 def answers(

@@ -31,6 +31,7 @@ def loss_and_gradient(
     params, fixed = eqx.partition(model, trainable(model))
     steps, trials = batch.weights.shape
     runs = running(batch.weights.T).T
+    batch = batch._replace(inputs=blank(runs, batch.inputs))  # an agent may diverge there
     share = runs.astype(batch.weights.dtype)
     share = share / (trials * jnp.maximum(jnp.sum(share, axis=0, keepdims=True), 1))
 
