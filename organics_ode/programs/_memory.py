@@ -5,6 +5,7 @@ import functools
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -18,7 +19,7 @@ def device_memory() -> int:
     training goes on.
     """
     default, devices = getattr(jax.config, "jax_default_device", None), jax.local_devices()
-    device: jax.Device = default if isinstance(default, jax.Device) else devices[0]
+    device: Any = default if isinstance(default, jax.Device) else devices[0]
     own = (device.memory_stats() or {}).get("bytes_limit")
     return machine_memory() // len(devices) if own is None else own
 

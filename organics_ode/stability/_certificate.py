@@ -3,7 +3,7 @@
 The proofs are written out in the documentation ("Stability").
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax
