@@ -32,7 +32,11 @@ from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
 from ._within_switches import Driven, WithinSwitches, looks_ahead
 
-_RTOL, _RTOL_SINGLE = 1e-6, 1e-4  # In float32 a finer one costs hundreds of times more steps.
+_RTOL_SINGLE = 1e-4  # In float32 a finer one costs hundreds of times more steps.
+# Of a step in float64: an eighth of 1e-6, for the errors of steps add up, tenfold in the median of
+# random circuits and hundredfold where one integrates its drive (docs/trust.md).
+_RTOL = 1e-6 / 8
+_FINEST_SINGLE = 1e-6
 _ATOL = 0.1  # Of rtol, in units of each variable's size.
 # Times ε of the largest time: more than the 100 floats within which diffrax takes two for one.
 _HAIR = 256
@@ -69,10 +73,11 @@ def simulate(
         state0: the state at ts[0]; `circuit.initial_state()` unless given.
         solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
             magnitude take an implicit one, `diffrax.Kvaerno5()`.
-        stepsize_controller: an I controller with rtol 1e-6, atol 1e-7 in float64 and 1e-4, 1e-5 in
-            float32 unless given, atol in units of each variable's own size: (sigma b0)^p for a, the
-            smaller of drive and response for y, at most 1. The tolerances of a given one are taken
-            as they are. It takes about one step per hold of a zero-order hold.
+        stepsize_controller: an I controller unless given, with rtol 1e-4 in float32, and in float64
+            an eighth of 1e-6, so that the errors of all steps come to about 1e-6; atol is a tenth
+            of rtol in units of each variable's own size: (sigma b0)^p for a, the smaller of drive
+            and response for y, at most 1. The tolerances of a given one are taken as they are. It
+            takes about one step per hold of a zero-order hold.
         adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
         dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
@@ -213,7 +218,7 @@ def _read_controller(
         rtol = _RTOL_SINGLE if single else _RTOL
         return diffrax.PIDController(rtol=rtol, atol=_ATOL * rtol)
     rtol = getattr(controller, "rtol", None)
-    if single and rtol is not None and not is_traced(rtol) and rtol < _RTOL:
+    if single and rtol is not None and not is_traced(rtol) and rtol < _FINEST_SINGLE:
         warnings.warn(
             f"rtol = {rtol:g} is finer than {np.dtype(dtype).name} resolves and may take hundreds "
             "of times more steps; compute in float64 (jax_enable_x64) for such a tolerance.",

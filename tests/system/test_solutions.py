@@ -3,7 +3,7 @@
 import pytest
 from attack_solutions import attack, cases
 
-BOUND = 100  # In units of rtol.
+BOUND = 100  # In units of what was asked.
 
 
 def test_a_few_solutions():
@@ -14,7 +14,4 @@ def test_a_few_solutions():
 @pytest.mark.slow
 def test_all_solutions():
     for case in cases():
-        outcome = attack(case)
-        for dtype, worst in outcome.worst.items():
-            # What every method of order 5 gets wrong, errors that add up and kinks, is not ours.
-            assert worst < max(BOUND, 2 * outcome.usual[dtype]), case.text()
+        assert max(attack(case).worst.values()) < BOUND, case.text()
