@@ -19,7 +19,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve
-from .._types import Numbers, ParameterLike
+from .._types import Numbers, ParameterLike, Scalar
 from ._circuit import AbstractCircuit
 from ._parameters import Kind, Parameter, check_elementwise, read_parameters
 from ._time import Time
@@ -214,7 +214,7 @@ def orthogonal_directions(
 
 @functools.partial(jax.jit, static_argnums=1)
 def _draw(
-    key: PRNGKeyArray, size: int, numbers: tuple[float, ...], c: Array
+    key: PRNGKeyArray, size: int, numbers: tuple[Scalar, ...], c: Array
 ) -> tuple[Array, Array, Array, Array]:
     """χ, m, n and I."""
     key_chi, key_directions = jax.random.split(key)

@@ -14,7 +14,9 @@ from ..facts import blocks
 from ..programs import in_full_precision
 
 
-def jacobian(circuit: AbstractCircuit[State], state: State, x: Numbers) -> Float[Array, "d d"]:
+def jacobian(
+    circuit: AbstractCircuit[State], state: State | None, x: Numbers
+) -> Float[Array, "d d"]:
     """The Jacobian of a circuit's vector field in its state, J_ij = ∂ẋ_i/∂x_j.
 
     Written out for the circuits of this library (`ORGaNICs`: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
@@ -46,7 +48,7 @@ def jacobian_matrix(
 
 
 @in_full_precision
-def jacobian_blocks(circuit: AbstractCircuit[State], state: State, x: Numbers) -> State:
+def jacobian_blocks(circuit: AbstractCircuit[State], state: State | None, x: Numbers) -> State:
     """The Jacobian by named blocks: `jacobian_blocks(circuit, state, x).y.a` is ∂ẏ/∂a.
 
     Args, errors and units are those of `jacobian`.

@@ -112,7 +112,7 @@ def kind_of(found: Located) -> str:
 
 @in_full_precision
 def spectrum(
-    circuit: AbstractCircuit[State], state: State, x: Numbers, *, vectors: bool = False
+    circuit: AbstractCircuit[State], state: State | None, x: Numbers, *, vectors: bool = False
 ) -> Spectrum:
     """The eigenvalues of a circuit's Jacobian at a state.
 
