@@ -88,9 +88,9 @@ def unchecked():
 # a few: thousands of tests in one process ran out of them, and LLVM then aborts. Programs also take
 # memory, until XLA is told to forget them: 1.2 GB of a worker went down to 0.45.
 MAPS, MAPS_COUNTED_EVERY = 25_000, 8  # counting them takes milliseconds
-MEMORY = 2 * 2**30
+MEMORY = 1.2 * 2**30
 # A worker at that bound, in a test that takes much itself or starts a process.
-PER_WORKER = 3.5 * 2**30
+PER_WORKER = 2 * 2**30
 finished = itertools.count(1)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from marks import slow
 from schemes import SCHEMES
 
 import organics_ode as oo
@@ -78,7 +79,7 @@ def compiled(cell, xs, starts):
     return jax.jit(run, compiler_options=AS_USERS)(arrays, xs)
 
 
-@pytest.mark.parametrize("dtype", (np.float32, pytest.param(np.float64, marks=pytest.mark.slow)))
+@pytest.mark.parametrize("dtype", (np.float32, slow(np.float64)))
 @pytest.mark.parametrize("name", CELLS)
 def test_for_beta_one_states_and_gradients_are_those_of_the_cell_to_the_bit(name, dtype):
     cell, xs = CELLS[name](dtype), inputs(dtype)

@@ -66,6 +66,7 @@ def test_the_vector_field_is_the_equation_with_and_without_noise(name):
     np.testing.assert_array_equal(noisy.initial_state().r, np.zeros(N))
 
 
+@pytest.mark.slow
 def test_a_noisy_network_is_solved_adaptively_and_by_small_steps_alike():
     net, steps, dt = oo.Noisy(network()), 40, 1.0
     eta = oo.ornstein_uhlenbeck(steps, N, dt=dt, tau=20.0, key=jax.random.key(1))
@@ -83,6 +84,7 @@ def test_a_noisy_network_is_solved_adaptively_and_by_small_steps_alike():
     assert np.max(np.abs(ends[1] - ends[0])) > 2e-5  # without extrapolation it would not do
 
 
+@pytest.mark.slow
 def test_its_fixed_points_are_all_found_and_their_spectra_are_numpys():
     # Two units that excite themselves and inhibit each other: three states at rest and more.
     W = np.array([[2.0, -0.5], [-0.5, 2.0]])

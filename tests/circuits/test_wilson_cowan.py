@@ -82,6 +82,7 @@ def rests_at(circuit, x, start):
     return oo.fixed_point(circuit, x, state0=oo.WilsonCowanState(*np.split(start, 2)))
 
 
+@pytest.mark.slow
 def test_two_stable_states_with_a_saddle_between_them():
     circuit, x = pair(**BISTABLE), np.zeros(1)
     expected, eigenvalues = roots(circuit, x)

@@ -147,6 +147,7 @@ def test_a_chaotic_system_has_its_known_exponents():
     np.testing.assert_allclose(jnp.sum(found), -41 / 3, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_vmap_over_sequences_and_jit_are_a_loop():
     cell, state, _, _ = driven()
     xs = jnp.stack([zoo.input_of(cell.circuit, seed=s, length=20) for s in range(3)])

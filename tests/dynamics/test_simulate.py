@@ -10,6 +10,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import zoo
+from marks import slow
 
 import organics_ode as oo
 
@@ -36,7 +37,7 @@ def flat(states):
 # Values
 
 CASES = [(NONE, 2.0), (BEFORE, 2.0), (AFTER, 2.0)]
-OTHERS = [pytest.param(case, marks=pytest.mark.slow) for case in ((NONE, 3.0), (NONE, 1.5))]
+OTHERS = [slow((NONE, 3.0)), slow((NONE, 1.5))]
 
 
 @pytest.fixture(
@@ -137,9 +138,7 @@ def assert_same_leaves(gradient, expected, tolerance):
 
 
 # One test for all routes: they share what takes long, the compiled gradient.
-@pytest.mark.parametrize(
-    "kind", ["constant", *(pytest.param(k, marks=pytest.mark.slow) for k in ("hold", "linear"))]
-)
+@pytest.mark.parametrize("kind", [slow("constant"), slow("hold"), slow("linear")])
 def test_gradients_agree_by_every_route(kind):
     circuit = oo.resolve(zoo.organics(NONE))
     parameters = circuit, zoo.input_of(circuit, length=4)

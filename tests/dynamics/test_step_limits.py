@@ -1,6 +1,5 @@
 """Steps where the error estimate says nothing: derivatives at rest, inputs between two stages."""
 
-import functools
 from typing import NamedTuple
 
 import diffrax
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import zoo
+from marks import slow
 
 import organics_ode as oo
 from organics_ode.dynamics._step_limits import step_limits
@@ -19,7 +19,6 @@ from organics_ode.dynamics._within_switches import Driven
 
 FORWARD = diffrax.ForwardMode()
 EXPLICIT = (diffrax.Tsit5(), diffrax.Dopri8(), diffrax.Heun())
-slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 NONE = oo.Rectification.NONE
 
 
@@ -78,6 +77,7 @@ def trial(sigma, solver, **options):
 
 
 # Derivatives in forward mode by explicit solvers are tested above.
+@pytest.mark.slow
 def test_a_stimulus_after_a_blank_has_its_derivative_by_three_routes():
     solver = diffrax.Tsit5()
     precise = {"stepsize_controller": diffrax.PIDController(rtol=1e-9, atol=1e-12)}
@@ -188,7 +188,9 @@ def test_the_living_rate_is_that_of_the_propagator(n, since):
         assert 0.7 * right - 1e-12 <= found <= 1.3 * right + 1e-12
 
 
-@pytest.mark.parametrize("solver", [diffrax.Kvaerno3(), diffrax.Kvaerno4(), diffrax.Kvaerno5()])
+@pytest.mark.parametrize(
+    "solver", [slow(diffrax.Kvaerno3()), slow(diffrax.Kvaerno4()), diffrax.Kvaerno5()]
+)
 def test_an_implicit_step_is_faithful_to_what_it_follows(solver):
     """ẏ = λ y in two real variables, by one step of length 1."""
 
@@ -258,7 +260,7 @@ def rate(circuit, state, x):
     return found
 
 
-@pytest.mark.parametrize("n", [1, slow(2), 8, slow(32)])
+@pytest.mark.parametrize("n", [slow(1), slow(2), 8, slow(32)])
 def test_the_rate_is_the_spectral_radius_of_the_jacobian(n):
     of_all = eqx.filter_jit(eqx.filter_vmap(lambda *each: rate(*each).radius))
     circuits = [oo.resolve(zoo.organics(NONE, n=n, m=n, seed=seed)) for seed in range(8)]
@@ -335,6 +337,7 @@ def test_within_its_reach_a_solver_damps_what_a_circuit_damps(solver):
 # What float32 does not resolve
 
 
+@pytest.mark.slow
 def test_a_long_run_may_begin_with_short_steps():
     circuit = zoo.organics(NONE, identity=True, dtype=np.float32)
     x = zoo.input_of(circuit)

@@ -106,6 +106,7 @@ def test_running_out_of_steps_says_when_and_what_to_do():
         oo.simulate(*arguments, max_steps=8)
 
 
+@pytest.mark.slow
 def test_an_implicit_solver_solves_what_is_stiff():
     """Time constants 1e5 apart: an explicit step is at most about 3 times the shortest."""
     eye = np.eye(2)

@@ -266,6 +266,7 @@ def cubic(v):
     return -(v - 1) * (v - 1e3) * (v - 1e5) / 1e8
 
 
+@pytest.mark.slow
 def test_the_lorenz_system_has_its_three_points():
     points = oo.find_fixed_points(Own(lorenz, jnp.zeros(3)), np.zeros(1), key=KEY)
     assert len(points) == 3 and points.starts == 512
@@ -302,6 +303,7 @@ def test_a_typical_size_says_where_to_look(far):
         assert again.hits[0] / again.starts > points.hits[0] / points.starts
 
 
+@pytest.mark.slow
 def test_given_states_are_each_taken_by_every_method(far):
     circuit, points = far
     again = oo.find_fixed_points(circuit, np.zeros(1), starts=points.states)

@@ -380,6 +380,7 @@ def test_gradients_equal_those_of_a_long_unrolled_settling(derivatives):
     np.testing.assert_allclose(found.gradient[0, 0], jax.grad(settled)(theta), rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_gradients_of_gated_circuits_equal_finite_differences():
     """Along one direction in all parameters and the input at once, which every leaf enters."""
     values, z = wide(2, 73)
@@ -556,6 +557,7 @@ class Plane(NamedTuple):
     v: Any
 
 
+@pytest.mark.slow
 def test_a_point_of_a_continuum_is_marginal_wherever_it_is_asked():
     circuit, start = Ring(), Plane(jnp.array([0.61, 0.83]))
     point = oo.fixed_point(circuit, np.zeros(1), state0=start)

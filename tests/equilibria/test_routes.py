@@ -133,6 +133,7 @@ def test_a_state_goes_to_a_vector_and_back():
     assert np.isinf(e.residual(v.at[0].set(jnp.nan)))
 
 
+@pytest.mark.slow
 def test_settling_ends_where_a_long_run_ends():
     """Two units with three fixed points each, from far and from beside an unstable point."""
     values = side_by_side((2, 0.5, 0.1), (2, 0.3, 0.1))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import zoo
 from gates import FEEDBACK, constant, settled_gates
+from marks import slow
 
 import organics_ode as oo
 from organics_ode.facts import closed_form, gains, has_constant_gains, is_exact
@@ -49,10 +50,10 @@ def test_it_is_divisive_normalization_as_numpy_writes_it(rectification, exponent
 @pytest.mark.parametrize(
     ("build", "rectification", "exponent"),
     (
-        (constant, zoo.NONE, 2.0),
+        slow(constant, zoo.NONE, 2.0),
         (constant, zoo.BEFORE, 1.5),
-        (constant, zoo.AFTER, 3.0),
-        (settled_gates, zoo.AFTER, 2.0),
+        slow(constant, zoo.AFTER, 3.0),
+        slow(settled_gates, zoo.AFTER, 2.0),
     ),
 )
 def test_a_long_simulation_ends_there(build, rectification, exponent):

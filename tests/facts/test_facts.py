@@ -12,6 +12,7 @@ import pytest
 import scipy.optimize
 import zoo
 from jax.flatten_util import ravel_pytree
+from marks import slow
 
 import organics_ode as oo
 from organics_ode import facts, feedback, planar, robustness
@@ -181,6 +182,7 @@ def test_what_is_derived_from_the_equations_of_a_class_refuses_others(unchecked,
             call()
 
 
+@pytest.mark.slow
 def test_the_energy_of_another_leak_is_that_of_its_own_linear_flow(leaky):
     circuit, x, point = leaky
     energy = oo.energy(circuit, x)
@@ -216,7 +218,7 @@ def test_the_training_kernels_leave_other_equations_to_the_scan():
 # Each equation by its own terms
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, slow(np.float64)])
 def test_a_drift_that_rounding_swallows_far_out_is_no_point_of_rest(dtype):
     # −r + max(r + c, 0): the same as c where r is above 0, and the same as 0 where it is large.
     one = np.ones((1, 1), dtype)
@@ -301,7 +303,7 @@ def test_a_variable_at_zero_is_solved_beside_one_that_is_not():
         assert np.min(np.max(np.abs(np.asarray(found.states.u) - point), axis=1)) < 1e-9
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [slow(np.float32), np.float64])
 def test_a_constant_drift_has_no_fixed_point_beside_terms_of_any_size(dtype):
     for size in (1.0, 1e3, 1e6):
         r, c, s = (np.asarray(v, dtype) for v in ((1, 1), (size, 1e-5), (1, 0)))
@@ -314,6 +316,7 @@ def test_a_constant_drift_has_no_fixed_point_beside_terms_of_any_size(dtype):
     assert ("float64" in str(error.value)) is (dtype == np.float32)
 
 
+@pytest.mark.slow
 def test_the_flow_agrees_that_the_slow_variable_is_not_at_rest():
     circuit = Linear(jnp.array([1.0, 1e-9]), jnp.array([100.0, 2.0]), jnp.ones(2))
     run = oo.simulate(circuit, np.zeros(1), [0.0, 1e10], solver=diffrax.Kvaerno5())

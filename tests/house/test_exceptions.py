@@ -61,6 +61,7 @@ def job(rate):
     return oo.fit(model, batches, optimizer=optax.sgd(rate), steps=3, progress=False)
 
 
+@pytest.mark.slow
 def test_one_diverged_job_of_a_pool_does_not_break_it():
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from marks import slow
 
 import organics_ode as oo
 from organics_ode.dynamics import unroll_batch
@@ -84,7 +85,8 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
     "name",
     (
         "gated after p=1.5",
-        *(pytest.param(k, marks=pytest.mark.slow) for k in ("gated none p=3", "gated before p=2")),
+        slow("gated none p=3"),
+        slow("gated before p=2"),
     ),
 )
 def test_it_takes_the_three_euler_steps_of_a_step_of_order_3(name):

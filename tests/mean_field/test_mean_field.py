@@ -185,6 +185,7 @@ def _scan(o, g):
     return z[at], gap[at] > 0, g * np.sqrt(np.interp(own[at], delta, f2)) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.value)
 def test_all_states_at_rest_of_every_class(kind):
     geometry = mean_field.Geometry(*SHAPE, *CLASSES[kind])
@@ -277,6 +278,7 @@ def test_the_padded_form_agrees_and_is_differentiable():
         assert abs(value - (high - low) / 2e-5) < 1e-7
 
 
+@pytest.mark.slow
 def test_a_phase_map_agrees_with_the_host():
     shares = np.linspace(0, 1, 7)
     targets = np.linspace(-1.9, 1.95, 8)
@@ -334,6 +336,7 @@ def _edge(low, high, is_low):
     return low
 
 
+@pytest.mark.slow
 def test_both_bifurcations_of_figure_1e_are_seen_from_a_millionth_away():
     # A saddle-node, where two other states appear, and where the target meets the saddle.
     fold = _edge(1.3, 1.6, lambda A: len(at_target(FIG1E, 0.3, A)) == 1)

@@ -191,6 +191,7 @@ def welch(paths, i, j):
     return f[keep], S.mean(axis=0)[keep]
 
 
+@pytest.mark.slow
 def test_welch_power_lies_within_its_own_band(paths):
     K = PATHS * SEGMENTS
     low, high = (scipy.stats.chi2.ppf(q, 2 * K) / (2 * K) for q in (0.025, 0.975))
@@ -228,6 +229,7 @@ def test_the_variance_of_paths_is_the_covariance(paths):
 # --- bad arguments and derivatives -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_differences():
     circuit = one_unit()
 
@@ -246,6 +248,7 @@ def test_gradients_are_finite_differences():
         assert float(gradient[i]) == pytest.approx(float(difference), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_float32_gives_float32_and_complex64():
     circuit = zoo.organics(identity=True, dtype=np.float32)
     x, frequencies = zoo.input_of(circuit), np.array([1.0, 30.0])

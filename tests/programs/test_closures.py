@@ -97,6 +97,7 @@ def test_numbers_that_decide_stay_numbers():
     np.testing.assert_array_equal(apart(jnp.asarray(2.0)), [2, 2, 2])
 
 
+@pytest.mark.slow
 def test_derivatives_pass_through_what_a_function_closes_over(respond):
     def response(height):
         return respond(lambda t: height * jnp.sin(t)[None]).sum()

@@ -202,6 +202,7 @@ np.savez(os.environ["TARGET"], classes=found.classes, abscissa=found.abscissa)
 """
 
 
+@pytest.mark.slow
 def test_several_devices_give_the_same_diagram(small, tmp_path):
     target = tmp_path / "four.npz"
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from marks import slow
 from rate_cases import N, check_legal, connectivity
 from schemes import SCHEMES
 from skip_trainings import KEY, STATE_SKIP, TASK, Recall, Trial, model, train
@@ -203,6 +204,7 @@ def test_what_comes_back_is_the_base_networks_and_their_history(undisturbed):
     assert np.all(np.isnan(undisturbed.rounds))  # a criterion of 2 cannot be reached
 
 
+@pytest.mark.slow
 def test_the_performance_is_that_of_the_base_network_without_skips_or_jitter():
     result = train([model(0, noise=0.0), model(1, noise=0.0)], rounds=1)
     trial = TASK.sample(KEY, jitter=False)
@@ -276,6 +278,7 @@ def test_a_model_whose_update_overflows_stays_as_it_was():
     assert np.any(result.models[1].cell.circuit.b != models[1].cell.circuit.b)
 
 
+@pytest.mark.slow
 def test_trained_time_constants_keep_their_bounds():
     def bounded(seed):
         return model(seed, tau=oo.Bounded(np.full(N, 50.0), 45.0, 55.0))
@@ -302,7 +305,7 @@ def lstm(seed):
     return oo.SequenceToSequence(cell, oo.Readout(np.eye(2, 4, dtype=np.float32), activation=None))
 
 
-@pytest.mark.parametrize("build", (organics, lstm))
+@pytest.mark.parametrize("build", (organics, slow(lstm)))
 def test_other_cells_learn_tasks_without_periods_or_jitter(build):
     models = [build(0), build(1)]
     schedule = oo.SkipSchedule(oo.DerivativeSkip(), length=3, stages=2, beta=0.5, rounds=10)
@@ -474,6 +477,7 @@ def test_bad_arguments_of_a_schedule(changes, message, unchecked):
         STATE_SKIP.at(-1)
 
 
+@pytest.mark.slow
 def test_an_optimizer_that_asks_for_the_loss_gets_that_of_its_model():
     # Polyak's step is the loss over the square of its slope, times the slope.
     options = {"rounds": 1, "steps_per_round": 1, "schedule": None}

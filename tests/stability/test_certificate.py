@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zoo
 from gates import constant, settled_gates
+from marks import slow
 from oscillators import Damped, unit
 
 import organics_ode as oo
@@ -40,7 +41,7 @@ def blow_up():
 
 @pytest.mark.parametrize("build", (constant, settled_gates))
 @pytest.mark.parametrize("rectification", oo.Rectification)
-@pytest.mark.parametrize("exponent", (1.0, 2.0, 5.0))
+@pytest.mark.parametrize("exponent", (slow(1.0), 2.0, slow(5.0)))
 def test_normalization_circuits_are_certified(build, rectification, exponent):
     circuit = build(rectification, exponent)
     found = certify(circuit, zoo.input_of(circuit))
@@ -197,6 +198,7 @@ def test_the_blow_up_case_is_not_certified():
     assert "inside the tested box" in found.evidence
 
 
+@pytest.mark.slow
 def test_the_tested_box_and_its_borders():
     arrays = zoo.values(3, 3, identity=False) | {"W_zx": np.eye(3)}
     x = jnp.array([0.3, -0.2, 0.4])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zoo
 from jax.flatten_util import ravel_pytree
+from marks import slow
 from scipy.linalg import expm
 
 import organics_ode as oo
@@ -274,7 +275,7 @@ def along_the_flow(circuits, xs, starts, h):
     return jax.vmap(one)(circuits, xs, starts)
 
 
-@pytest.mark.parametrize("n", [1, 6])
+@pytest.mark.parametrize("n", [slow(1), 6])
 def test_it_never_grows_along_the_exact_linear_flow(n):
     circuits, xs, starts = [], [], []
     for seed in range(30):
@@ -295,6 +296,7 @@ def test_it_never_grows_along_the_exact_linear_flow(n):
     assert np.all(V[:, -1] < V[:, 0])
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_choose_the_form_at_run_time():
     plain, even = zoo.values(identity=True), oo.resolve(symmetric())
     given = [plain, {k: getattr(even, k) for k in plain}, zoo.values(seed=3)]
@@ -322,7 +324,7 @@ def test_jit_and_vmap_choose_the_form_at_run_time():
         assert V.form
 
 
-@pytest.mark.parametrize("name", ["oscillator", "general W_r"])
+@pytest.mark.parametrize("name", [slow("oscillator"), "general W_r"])
 def test_gradients_with_respect_to_the_input_are_finite_differences(name):
     circuit = CASES[name][1]()
     state, x = zoo.state_of(circuit), input_of(circuit)

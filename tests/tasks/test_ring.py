@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from marks import slow
 
 import tasks
 from tasks import RING_TASKS, RingTask
@@ -85,7 +86,11 @@ def test_the_names_are_the_20_of_the_source_in_its_order():
     assert RingTask.channels[-20:] == tuple(f"rule: {name}" for name in RING_TASKS)
 
 
-@pytest.mark.parametrize("name", RING_TASKS)
+# One of each family, and the others where there is time.
+FIRST = ("dlygo", "dm1", "ctxdlydm1", "dms", "dmc")
+
+
+@pytest.mark.parametrize("name", [n if n in FIRST else slow(n) for n in RING_TASKS])
 def test_the_ideal_observer_scores_one_and_random_networks_below_chance(name):
     rng = np.random.default_rng(0)
     inputs = drawn(name).inputs

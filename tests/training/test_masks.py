@@ -216,6 +216,7 @@ class Steady(eqx.Module):
         return jnp.exp(-oo.squared_error(outputs, trial.targets, trial.mask))
 
 
+@pytest.mark.slow
 def test_skips_train_on_padded_trials_as_on_whole_ones():
     def run(task):
         models = [rate_model(noise=0.0), rate_model(1, noise=0.0)]

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from marks import slow
 from trainings import KEY, SGD, SIZE, classifier, train, two_classes
 
 import organics_ode as oo
@@ -281,7 +282,7 @@ def wrapped(outputs, targets, mask):
     return 2 * oo.cross_entropy(outputs, targets, mask)
 
 
-@pytest.mark.parametrize("label", (-1, pytest.param(2, marks=pytest.mark.slow)))
+@pytest.mark.parametrize("label", (-1, slow(2)))
 def test_a_label_that_is_no_class_is_named_wherever_it_is_met(label):
     def bad(step):
         batch = good(step)
