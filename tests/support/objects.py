@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import zoo
+from jaxtyping import PyTree
 
 import organics_ode as oo
 import tasks
@@ -155,7 +156,8 @@ def public_classes():
 
 
 def _is_left_out(cls):
-    return issubclass(cls, BaseException) or cls.__name__.startswith("Abstract")
+    is_protocol = getattr(cls, "_is_protocol", False)
+    return issubclass(cls, BaseException) or is_protocol or cls.__name__.startswith("Abstract")
 
 
 def build(cls):
@@ -193,6 +195,8 @@ def _filled(hint):
         str: "a",
         typing.Any: oo.ORGaNICsState(1.0, 2.0),
     }
+    if isinstance(hint, typing.TypeVar) or (isinstance(hint, type) and issubclass(hint, PyTree)):
+        return plain[typing.Any]
     if hint in plain:
         return plain[hint]
     if hint is diffrax.RESULTS:
