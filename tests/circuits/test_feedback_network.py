@@ -16,6 +16,7 @@ from feedback_cases import (
     Geometry,
     N,
     arrays,
+    network,
     outlier,
     small,
     solutions,
@@ -25,6 +26,8 @@ from scipy.integrate import solve_ivp
 
 import organics_ode as oo
 from organics_ode import feedback
+
+assert network  # a fixture
 
 
 @pytest.fixture(scope="module")

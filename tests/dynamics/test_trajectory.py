@@ -130,7 +130,7 @@ def test_a_card_says_solver_tolerances_steps_and_result():
     card = repr(run)
     for part in (
         "Trajectory: succeeded",
-        "Tsit5, rtol 1e-06, atol 1e-07",
+        "Tsit5, rtol 1.25e-07, atol 1.25e-08",
         "0 to 12.5 ms, 3 saved",
         f"{accepted} accepted, {rejected} rejected",
         "y=f64[3,4]",
@@ -155,7 +155,7 @@ def test_a_trajectory_prints_inside_jit():
         return trajectory
 
     assert run(zoo.input_of(circuit)).succeeded
-    assert "Tsit5, rtol 1e-06" in cards[0]
+    assert "Tsit5, rtol 1.25e-07" in cards[0]
 
 
 def test_a_tolerance_may_be_traced():

@@ -16,7 +16,7 @@ def workers(monkeypatch, *, cores, gibibytes):
 
 def test_workers_fit_into_the_memory(monkeypatch):
     monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
-    assert workers(monkeypatch, cores=8, gibibytes=15) == 4
+    assert workers(monkeypatch, cores=8, gibibytes=9) == 4
     assert workers(monkeypatch, cores=8, gibibytes=1) == 1
     assert workers(monkeypatch, cores=2, gibibytes=64) == 2
     assert workers(monkeypatch, cores=4, gibibytes=float("inf")) == 4
