@@ -40,6 +40,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import jaxtyping
+import memory
 import pytest
 
 # A shell starts what it puts into the background with SIGINT ignored, and so its children: the
@@ -63,6 +64,26 @@ with jaxtyping.install_import_hook(CHECKED, CHECKER):
     import tasks
 
     assert organics_ode and tasks
+
+
+@pytest.fixture
+def compiled():
+    """How many programs were compiled since the last look."""
+    seen = []
+
+    def listen(event, duration, **_):
+        if event.endswith("backend_compile_duration"):
+            seen.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+
+    def since():
+        count = len(seen)
+        seen.clear()
+        return count
+
+    yield since
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 SYSTEM = Path(__file__).parent / "system"
@@ -96,16 +117,11 @@ finished = itertools.count(1)
 
 def pytest_runtest_teardown():
     """Forget the compiled programs once they hold much memory, or many memory maps."""
-    if sys.platform == "linux" and (held_memory() > MEMORY or holds_many_maps()):
+    if sys.platform == "linux" and (memory.held() > MEMORY or holds_many_maps()):
         jax.clear_caches()
         gc.collect()
         # glibc keeps what is freed; musl has no such function.
         getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
-
-
-def held_memory():
-    with open("/proc/self/statm") as pages:
-        return int(pages.read().split()[1]) * mmap.PAGESIZE
 
 
 def holds_many_maps():

@@ -16,7 +16,6 @@ from feedback_cases import (
     Geometry,
     N,
     arrays,
-    network,
     outlier,
     small,
     solutions,
@@ -27,7 +26,10 @@ from scipy.integrate import solve_ivp
 import organics_ode as oo
 from organics_ode import feedback
 
-assert network  # a fixture
+
+@pytest.fixture(scope="module")
+def network():
+    return oo.FeedbackNetwork.random(N, FIGURE_1E, C, g=G, key=jax.random.key(0))
 
 
 @pytest.fixture(scope="module")

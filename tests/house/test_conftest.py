@@ -2,6 +2,7 @@
 
 import conftest
 import jax
+import memory
 import pytest
 
 
@@ -28,10 +29,10 @@ def test_workers_fit_into_the_memory(monkeypatch):
 def test_a_worker_at_its_bound_forgets_what_it_compiled(monkeypatch):
     forgotten = []
     monkeypatch.setattr(jax, "clear_caches", lambda: forgotten.append(True))
-    monkeypatch.setattr(conftest, "MEMORY", 2 * conftest.held_memory())
+    monkeypatch.setattr(conftest, "MEMORY", 2 * memory.held())
     monkeypatch.setattr(conftest, "holds_many_maps", lambda: False)
     conftest.pytest_runtest_teardown()
     assert not forgotten
-    monkeypatch.setattr(conftest, "MEMORY", conftest.held_memory() / 2)
+    monkeypatch.setattr(conftest, "MEMORY", memory.held() / 2)
     conftest.pytest_runtest_teardown()
-    assert forgotten and 0 < conftest.held_memory() < conftest.available_memory()
+    assert forgotten and 0 < memory.held() < conftest.available_memory()

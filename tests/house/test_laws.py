@@ -82,7 +82,7 @@ def test_constraints_hold_after_an_update(circuit, gradient):
         elif isinstance(node, oo.SpectralBound):
             largest = np.linalg.norm(getattr(values, field), 2)
             # The rounding of an SVD of a small matrix.
-            assert largest <= node.bound * (1 + 512 * np.finfo(largest.dtype).eps), field
+            assert largest <= node.bound * (1 + 256 * np.finfo(largest.dtype).eps), field
 
 
 def test_the_dtype_is_kept_from_parameters_to_gradients(name, circuit, gradient):

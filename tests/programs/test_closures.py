@@ -1,10 +1,10 @@
 """Functions of the user's: the same code compiles once, whatever numbers it closes over."""
 
 import functools
-import gc
 
 import jax
 import jax.numpy as jnp
+import memory
 import numpy as np
 import pytest
 import zoo
@@ -29,26 +29,6 @@ def respond():
         return oo.simulate(circuit, inputs, [0.0, 5.0]).states.y[-1]
 
     return last
-
-
-@pytest.fixture
-def compiled():
-    """How many programs were compiled since the last look."""
-    durations = []
-
-    def listen(event, duration, **_):
-        if event.endswith("backend_compile_duration"):
-            durations.append(duration)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-
-    def since():
-        count = len(durations)
-        durations.clear()
-        return count
-
-    yield since
-    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_new_numbers_and_arrays_in_a_closure_do_not_compile_again(respond, compiled):
@@ -125,16 +105,11 @@ def test_a_function_that_calls_itself_or_writes_to_a_list_is_left_as_it_is():
 
 @pytest.mark.slow
 def test_functions_that_cannot_be_taken_apart_do_not_fill_the_memory(respond):
-    def resident():
-        gc.collect()
-        with open("/proc/self/statm") as pages:
-            return int(pages.read().split()[1]) * 4096 / 1e6
-
     held = []
     for i in range(36):
         pulse = Pulse()
         pulse.height = float(i)
         respond(lambda t, p=pulse: p.height * jnp.ones(1))
-        held.append(resident())
+        held.append(memory.resident() / 1e6)
     # 16 programs of 10 to 20 MB are kept.
     assert max(held[18:]) - held[17] < 250

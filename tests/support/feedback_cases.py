@@ -2,10 +2,8 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 import scipy.optimize
 import scipy.sparse.linalg
 
@@ -66,11 +64,6 @@ def outlier(network, x):
     chi, m, n, _, g = arrays(network)
     coupling = (g * chi + np.outer(m, n) / len(m)) * (1 - np.tanh(x) ** 2)[None, :]
     return scipy.sparse.linalg.eigs(coupling, k=1, which="LR", v0=m)[0][0].real
-
-
-@pytest.fixture(scope="module")
-def network():
-    return oo.FeedbackNetwork.random(N, FIGURE_1E, C, g=G, key=jax.random.key(0))
 
 
 def small(rank=None, inputs=None, seed=0, size=6, **options):

@@ -3,7 +3,6 @@
 import contextlib
 
 import equinox as eqx
-import pytest
 from trainings import ADAM, KEY, SIZE, classifier, train, two_classes, without_seconds
 
 import organics_ode as oo
@@ -53,11 +52,6 @@ def dies():
 
 class Killed(BaseException):
     pass
-
-
-@pytest.fixture(scope="module")
-def undisturbed():
-    return run()
 
 
 def check_same(result, undisturbed):

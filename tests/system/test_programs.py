@@ -1,10 +1,10 @@
 """New values of one shape compile nothing anew, whatever function they are given to."""
 
 import contextlib
-import gc
 import warnings
 
 import jax
+import memory
 import pytest
 from calls import CALLS
 
@@ -19,32 +19,6 @@ ONCE = (
 )
 # Their calls take as long as a training, or make a picture.
 LONG = ("fit", "ensemble", "fit_with_skips", "mean_field.chaos", "slow_points", "coherence")
-
-
-@pytest.fixture
-def compiled():
-    """How many programs were compiled since the last look."""
-    seen = []
-
-    def listen(event, duration, **_):
-        if event.endswith("backend_compile_duration"):
-            seen.append(duration)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-
-    def since():
-        count = len(seen)
-        seen.clear()
-        return count
-
-    yield since
-    jax.monitoring.unregister_event_duration_listener(listen)
-
-
-def resident():
-    gc.collect()
-    with open("/proc/self/statm") as pages:
-        return int(pages.read().split()[1]) * 4096 / 1e6
 
 
 def call(name, number):
@@ -79,7 +53,7 @@ def test_fifty_calls_compile_once_and_leave_nothing_behind(name, compiled):
         if number > 1:
             assert compiled() == 0
         compiled()
-        held.append(resident())
+        held.append(memory.resident() / 1e6)
     # A program takes 1 to 10 MB: one for each call would be 50 MB and more. What comes and goes, as
     # a data set does that is dropped at the call after it, does not grow.
     assert max(held[count // 2 :]) - max(held[2 : count // 2]) < 8

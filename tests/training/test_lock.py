@@ -7,11 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from resumed import ASKED, EVENTS, Killed, at, check_same, dies, run, undisturbed
+from resumed import ASKED, EVENTS, Killed, at, check_same, dies, run
 
 from organics_ode.storage import _lock, locked
 
-assert undisturbed  # a fixture
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return run()
+
+
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import os, sys, time

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
-from resumed import ASKED, STEPS, USUAL, Killed, at, check_same, dies, run, undisturbed
+from resumed import ASKED, STEPS, USUAL, Killed, at, check_same, dies, run
 from trainings import KEY, SIZE, classifier, two_classes
 
 import organics_ode as oo
@@ -23,7 +23,10 @@ from organics_ode.training._history import CannotWrite
 from organics_ode.training._loop import Interruption
 from organics_ode.training._recorder import Log
 
-assert undisturbed  # a fixture
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return run()
 
 
 def sends(number):
