@@ -166,8 +166,14 @@ def _begun(training: AbstractTraining, now: Progress) -> Step:
 
 
 def _dropped(step: Step | None) -> None:
-    """Wait for a step that nobody asks for, and forget it: the device may be needed."""
-    if step is not None and step.exception() is None:
+    """Wait for a step that nobody asks for, and forget it: the device may be needed.
+
+    What it raised goes with it, but for a Ctrl-C that only happened to come while it began.
+    """
+    error = None if step is None else step.exception()
+    if error is not None and not isinstance(error, Exception):
+        raise error
+    if step is not None and error is None:
         with contextlib.suppress(jax.errors.JaxRuntimeError):
             jax.block_until_ready(step.result()[1])
 

@@ -110,6 +110,14 @@ def test_an_update_that_overflows_is_not_returned():
     assert finite(caught.value.result.model)
 
 
+def test_an_interruption_is_not_dropped_with_the_step_during_which_it_came():
+    # Step 2 is spoiled; step 3, during which Ctrl-C comes, begins before that is known.
+    usual, stop = batches_with(spoiled, at=1), batches_with(interrupt, at=2)
+    with pytest.raises(oo.TrainingInterrupted) as caught:
+        train(batches=lambda step: usual(step) if step < 2 else stop(step), steps=4)
+    assert finite(caught.value.result.model)
+
+
 def test_an_interruption_after_an_update_that_overflows_returns_the_last_good_model():
     overflowing = optax.chain(optax.scale(1e200), optax.scale(-1e200))
     batches, model = batches_with(interrupt, at=1), classifier()
