@@ -1,5 +1,6 @@
 """`simulate`: a circuit in continuous time, solved by diffrax."""
 
+import functools
 import warnings
 from typing import Any, TypeVar
 
@@ -23,10 +24,10 @@ from .._checks import (
 from .._constraints import resolve
 from .._types import Numbers, Scalar, State
 from ..circuits import AbstractCircuit
-from ..programs import opened, prevbefore
+from ..programs import opened, prevbefore, quickly_compiled
 from ._controllers import prepare
 from ._implicit_steps import with_sized_chord
-from ._inputs import AbstractInput, FunctionInput, Inputs, as_input
+from ._inputs import AbstractInput, Constant, FunctionInput, Inputs, as_input
 from ._sizes import sizes
 from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
@@ -107,18 +108,43 @@ def simulate(
     checkpoints = diffrax.RecursiveCheckpointAdjoint()
     gradients = _read("adjoint", adjoint, diffrax.AbstractAdjoint, checkpoints)
     controller = _read_controller(stepsize_controller, dtype)
-    is_backsolve = isinstance(gradients, diffrax.BacksolveAdjoint)
-    limits = step_limits(
-        _field, method, inputs, ts, _read_step("dtmax", dtmax, dtype), is_backsolve=is_backsolve
+    trajectory = _simulated(
+        *(circuit, inputs, ts, state0, method, gradients, controller),
+        dt0=_read_step("dt0", dt0, dtype),
+        dtmax=_read_step("dtmax", dtmax, dtype),
+        max_steps=max_steps,
+        # A tolerance of the user's is taken as it is.
+        in_sizes=stepsize_controller is None,
+        solver=_describe_solver(method, controller),
     )
-    description = _describe_solver(method, controller)
+    return raise_failure(trajectory) if throw else trajectory
+
+
+@functools.partial(quickly_compiled, level=1)
+def _simulated(
+    circuit: AbstractCircuit[State],
+    inputs: AbstractInput,
+    ts: Float[Array, " time"],
+    state0: State,
+    method: diffrax.AbstractSolver,
+    adjoint: diffrax.AbstractAdjoint,
+    controller: diffrax.AbstractStepSizeController,
+    *,
+    dt0: Array | None,
+    dtmax: Array | None,
+    max_steps: int,
+    in_sizes: bool,
+    solver: str,
+) -> Trajectory:
+    """All of `simulate` behind its checks, as one program."""
+    is_backsolve = isinstance(adjoint, diffrax.BacksolveAdjoint)
+    limits = step_limits(_field, method, inputs, ts, dtmax, is_backsolve=is_backsolve)
     size = None
-    # A tolerance of the user's is taken as it is, and Backsolve solves for derivatives as well.
-    if stepsize_controller is None and not is_backsolve:
+    # Backsolve solves for derivatives as well.
+    if in_sizes and not is_backsolve:
         size = sizes(circuit, state0, inputs, ts)
         method = with_sized_chord(method, controller, size)
-    first = _read_step("dt0", dt0, dtype)
-    steps, dt0 = prepare(controller, inputs.switch_times, limits, first, size)
+    steps, dt0 = prepare(controller, inputs.switch_times, limits, dt0, size)
     times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts
     last = None
     if inputs.switch_times is not None:
@@ -128,16 +154,10 @@ def simulate(
         if looks_ahead(method) and not is_backsolve:
             method = WithinSwitches(method)
     driven = Driven(circuit, inputs, last)
-    how = {"stepsize_controller": steps, "adjoint": gradients, "max_steps": max_steps}
+    how = {"stepsize_controller": steps, "adjoint": adjoint, "max_steps": max_steps}
     solution = _solve(driven, method, times, dt0, state0, **how)
-    trajectory = read_solution(
-        solution,
-        ts,
-        driven.velocity,
-        solver=description,
-        is_implicit=isinstance(method, diffrax.AbstractImplicitSolver),
-    )
-    return raise_failure(trajectory) if throw else trajectory
+    is_implicit = isinstance(method, diffrax.AbstractImplicitSolver)
+    return read_solution(solution, ts, driven.velocity, solver=solver, is_implicit=is_implicit)
 
 
 def _solve(
@@ -178,7 +198,10 @@ def _read_inputs(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> Abstrac
     given = read.switch_times
     # One dtype for time everywhere: a switch must be the same number to solver and lookup.
     read = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, read)
-    size = eqx.filter_eval_shape(read, ts[0]).shape
+    if isinstance(read, Constant):
+        size = read.value.shape
+    else:
+        size = eqx.filter_eval_shape(read, ts[0]).shape
     if size != (circuit.input_size,):
         refuse("inputs", f"give m = {circuit.input_size} numbers", f"they have shape {size}")
     if read.switch_times is not None:

@@ -1,8 +1,8 @@
 """`find_fixed_points`: a search from many starts."""
 
+import functools
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from .._types import Numbers, Scalar, State
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
 from ._routes import accelerate, downhill, polish, settle, substituted
 
@@ -144,7 +144,7 @@ def _read_scale(scale: Scalar | State | None, like: State) -> Float[Array, " d"]
     return check_positive("scale", check_finite("scale", sizes))
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
@@ -162,7 +162,7 @@ def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, A
     return in_turns(polished, routed)
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _search(
     circuit: AbstractCircuit,

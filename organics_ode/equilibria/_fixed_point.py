@@ -1,5 +1,6 @@
 """`fixed_point`: where a circuit comes to rest, and its derivatives."""
 
+import functools
 from typing import Any, ClassVar, Generic
 
 import diffrax
@@ -25,8 +26,8 @@ from ..linear import (
     target,
     tolerance,
 )
-from ..programs import in_full_precision
-from ._search import ROUTES, known_point, search
+from ..programs import in_full_precision, quickly_compiled
+from ._search import ATTEMPTS, ROUTES, known_point, search
 
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
@@ -124,45 +125,50 @@ def fixed_point(
     """
     circuit, like, x = read_point(circuit, None, x)
     start = None if state0 is None else check_state("state0", resolve(state0), like)
-    if (known := _known(circuit, x, start)) is not None:
-        return known
-    point = _fixed_point(circuit, x, start)
+    point = _easily(circuit, x, start)
+    point = _fixed_point(circuit, x, start) if point is None else point
     return _raise_failure(point) if throw else point
 
 
-def _known(
+def _easily(
     circuit: AbstractCircuit[State], x: Array, start: State | None
 ) -> FixedPoint[State] | None:
-    """The fixed point where it is known: in closed form, or as a start that is one and is stable.
+    """The fixed point where it is known, in closed form or as a start that is one and is stable, or
+    where the first route ends in a stable one.
 
-    A known point needs no search, which would take seconds to compile.
+    The whole search says the same, and takes seconds to compile.
     """
-    exact = _is_exact(circuit) if start is None else True
-    if any(map(is_traced, jax.tree.leaves((circuit, x, start, exact)))) or not exact:
+    exact = _is_exact(circuit)
+    if any(map(is_traced, jax.tree.leaves((circuit, x, start, exact)))):
         return None
-    point = _at_known(circuit, x, start)
-    if start is None:
-        return point if point.succeeded else None
-    return point if point.residual <= target(x.dtype) and point.is_stable else None
+    if start is not None or exact:
+        point = _at_known(circuit, x, start)
+        is_start = start is None or (point.residual <= target(x.dtype) and point.is_stable)
+        if point.succeeded and is_start:
+            return point
+    point = _fixed_point(circuit, x, start, 1)
+    return point if point.is_stable else None
 
 
-@eqx.filter_jit
+@quickly_compiled
 def _is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
     return is_exact(circuit)
 
 
-@eqx.filter_jit
+@quickly_compiled
 @in_full_precision
 def _at_known(circuit: AbstractCircuit, x: Array, start: State | None) -> FixedPoint[State]:
     return _judged(circuit, x, *known_point(circuit, x, start))
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
-def _fixed_point(circuit: AbstractCircuit, x: Array, start: State | None) -> FixedPoint[State]:
+def _fixed_point(
+    circuit: AbstractCircuit, x: Array, start: State | None, attempts: int = ATTEMPTS
+) -> FixedPoint[State]:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
     still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
-    state, residual, iterations, route = search(*still)
+    state, residual, iterations, route = search(*still, attempts)
     return _judged(circuit, x, _implicit(circuit, x, state), residual, iterations, route)
 
 

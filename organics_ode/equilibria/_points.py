@@ -15,7 +15,7 @@ from .._constraints import resolve
 from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 
 Points = TypeVar("Points", bound="AbstractPoints")
 
@@ -163,7 +163,7 @@ def look(
     return jax.tree.map(lambda leaf: leaf[:k], found)
 
 
-@eqx.filter_jit
+@quickly_compiled
 @in_full_precision
 def _look(
     circuit: AbstractCircuit, x: Array, v: Array, residuals: Array
@@ -196,7 +196,7 @@ def distinct(
     return clusters
 
 
-@eqx.filter_jit
+@quickly_compiled
 @in_full_precision
 def _fields(circuit: AbstractCircuit, x: Array, v: Array) -> Array:
     return Equations(circuit, x, circuit.initial_state()).fields(v)

@@ -24,6 +24,13 @@ _ATTEMPTS = (
     (_DESCENDED, False),
     (_DESCENDED, True),
 )
+ATTEMPTS = len(_ATTEMPTS)
+_ROUTE = {
+    _ACCELERATED: accelerate,
+    _SETTLED: settle,
+    _SUBSTITUTED: substituted,
+    _DESCENDED: downhill,
+}
 _STABLE_ONES = 3  # So many of them are tried as long as no stable point was found.
 _DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
 _RITZ = 24
@@ -43,23 +50,25 @@ class _Candidate(eqx.Module):
         return jnp.where(solved, jnp.where(self.is_stable, 0, 1), 2 + residual)
 
 
-def search(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
-    """The state, its residual, the steps of all routes together, and the route that found it."""
+def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attempts: int) -> tuple:
+    """The state, its residual, the steps of all routes together, and the route that found it.
+
+    Of the first `attempts` only: what is not tried need not be compiled.
+    """
     rest = circuit.initial_state()
     e = Equations(circuit, x, rest)
     first = ravel(closed_form(circuit, x) if start is None else start)
     known = (e, first)
-    routes, from_rest = map(jnp.array, zip(*_ATTEMPTS, strict=True))
+    tried = _ATTEMPTS[:attempts]
+    routes, from_rest = map(jnp.array, zip(*tried, strict=True))
 
     def attempt(carry: tuple) -> tuple:
         (best, i), (e, first) = within_loop(carry, known)
         route = routes[i]
         point = e.point(jnp.where(from_rest[i], ravel(e.like), first))
         # At most one of these does anything.
-        point = accelerate(e, point, route == _ACCELERATED)
-        point = settle(e, point, route == _SETTLED)
-        point = substituted(e, point, route == _SUBSTITUTED)
-        point = downhill(e, point, route == _DESCENDED)
+        for number in sorted({number for number, _ in tried}):
+            point = _ROUTE[number](e, point, route == number)
         point = polish(e, point)
         solved = point.residual <= tolerance(x.dtype)
         stable = lazily(solved, lambda p: _is_stable(e, p), point, jnp.asarray(False))
@@ -72,7 +81,7 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tu
         best, i = carry
         # The last routes find what is not stable: only where nothing else was found.
         enough = jnp.where(i < _STABLE_ONES, 0, 1)
-        return (best.rank > enough) & (i < len(_ATTEMPTS))
+        return (best.rank > enough) & (i < len(tried))
 
     exact = is_exact(circuit) & (start is None)
     route = jnp.asarray(_CLOSED if start is None else _NONE)

@@ -1,5 +1,7 @@
 """`slow_points`: where a circuit moves slowly, from the states that it visits."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ from .._checks import check_positive_number, is_traced, refuse
 from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, blur, read_point, tolerance
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
 from ._routes import levenberg_marquardt, polish
 
@@ -109,7 +111,7 @@ def slow_points(
     return points[order]
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _slowest(
     circuit: AbstractCircuit, x: Array, starts: Array, within: Array

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import is_traced, refuse
 from .._types import Numbers, State
 from ..circuits import AbstractCircuit
-from ..linear import balanced, float64_remedy, jacobian, read_point
-from ..programs import after
+from ..linear import balanced, float64_remedy, jacobian_matrix, read_point
+from ..programs import after, in_full_precision, quickly_compiled
 from ._fixed_point import FixedPoint, fixed_point
 
 
@@ -34,14 +34,23 @@ def stable_point(circuit: AbstractCircuit[State], x: Numbers, state0: State | No
     """
     circuit, _, x = read_point(circuit, None, x)
     point = fixed_point(circuit, x, state0=state0, throw=False)
-    succeeded = jnp.asarray(point.succeeded)
-    # A search that failed may leave NaN, which `jacobian` would report as an argument of the user.
-    state = jax.tree.map(
-        lambda new, rest: jnp.where(succeeded, new, rest), point.state, circuit.initial_state()
-    )
-    J = jacobian(circuit, state, x)
+    J, state = _linearised(circuit, x, point)
     J = _refuse_unstable(J, jnp.asarray(point.is_stable), point)
     return StablePoint(circuit, x, after(J, state), J)
+
+
+@quickly_compiled
+@in_full_precision
+def _linearised(
+    circuit: AbstractCircuit[State], x: Array, point: FixedPoint[State]
+) -> tuple[Array, State]:
+    # A search that failed may leave NaN.
+    state = jax.tree.map(
+        lambda new, rest: jnp.where(point.succeeded, new, rest),
+        point.state,
+        circuit.initial_state(),
+    )
+    return jacobian_matrix(circuit, state, x), state
 
 
 def _refuse_unstable(J: Array, is_stable: Array, point: FixedPoint) -> Array:

@@ -1,12 +1,15 @@
 """The algebra of divisive normalization that both ORGaNICs share, at given gains."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 
+from .._checks import is_traced
 from .._nonlinearities import Rectification, power, root
 from .._types import State
 from ..circuits import GatedORGaNICs, ORGaNICs
@@ -29,7 +32,9 @@ def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, A
 
 
 def is_identity(W_r: Array) -> Bool[Array, ""]:
-    return jnp.all(W_r == jnp.eye(W_r.shape[0], dtype=W_r.dtype))
+    # By numpy where it is known: it is asked outside of programs, and compiles nothing there.
+    xp: Any = jnp if is_traced(W_r) else np
+    return jnp.asarray(xp.all(xp.asarray(W_r) == xp.eye(W_r.shape[0], dtype=W_r.dtype)))
 
 
 def terms(

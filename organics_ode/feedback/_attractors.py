@@ -1,3 +1,4 @@
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +18,7 @@ from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..equilibria import distinct, firsts, in_turns, look, polish
 from ..linear import Equations, read_point, tolerance
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 from ._overlaps import read_network
 from ._rest import run_to_rest, still
 
@@ -83,7 +84,7 @@ def attractors(
     return _gathered(circuit, x, v[rests], residuals[rests], len(z0))
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
     """The end states and their residuals, infinite where one had not settled."""

@@ -1,5 +1,6 @@
 """What a network is trained for: a target of the readout for every input."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse
 from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 from ._overlaps import read_network
 from ._rest import rounding, run_to_rest
 from ._trained import Trained
@@ -104,7 +105,7 @@ def open_loop(conditions: Conditions) -> Float[Array, "K N"]:
     return states
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
     """By the network's own flow: a teacher can only hold it in a state that attracts."""

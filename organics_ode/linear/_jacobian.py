@@ -11,7 +11,7 @@ from ..circuits import (
     AbstractCircuit,
 )
 from ..facts import blocks
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 
 
 def jacobian(
@@ -33,7 +33,7 @@ def jacobian(
     Raises:
         ValueError: an argument is bad.
     """
-    return jacobian_matrix(*read_point(circuit, state, x))
+    return _jacobian(*read_point(circuit, state, x))
 
 
 @in_full_precision
@@ -45,6 +45,9 @@ def jacobian_matrix(
     parts = jax.tree.leaves(blocks(circuit, state, x))
     rows = [parts[i : i + len(sizes)] for i in range(0, len(parts), len(sizes))]
     return jnp.block([[b.reshape(-1, n) for b, n in zip(row, sizes, strict=True)] for row in rows])
+
+
+_jacobian = quickly_compiled(jacobian_matrix)
 
 
 @in_full_precision

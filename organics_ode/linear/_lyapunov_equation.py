@@ -101,10 +101,10 @@ def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
         f"in {X.dtype} rounding alone changes the solution of the Lyapunov equation: its Jacobian "
         f"is far from normal, or nearly unstable{float64_remedy(X.dtype)}"
     )
-    bad = jnp.any(jnp.isnan(X))
-    if is_traced(bad):
+    if is_traced(X):
+        bad = jnp.any(jnp.isnan(X))
         return eqx.error_if(X, bad, f"Argument `circuit` must {must}, but {found}.")
-    if bad:
+    if np.isnan(X).any():
         refuse("circuit", must, found)
     return X
 

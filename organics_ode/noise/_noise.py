@@ -1,5 +1,6 @@
 """Noise about a stable fixed point: stationary covariance, power and cross spectra, coherence."""
 
+import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -16,7 +17,7 @@ from .._types import Numbers, Scalar, State
 from ..circuits import AbstractCircuit
 from ..equilibria import stable_point
 from ..linear import balanced, refuse_unresolved, resolved_lyapunov
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
 _TOGETHER = 64
@@ -174,16 +175,21 @@ def _linear(
     """J, (d, d), and the diagonal of D, (d,), at the stable fixed point."""
     point = stable_point(circuit, x, state0)
     check_noise(noise)
-    return point.J, ravel_pytree(noise.variance(point.state))[0]
+    return point.J, _diagonal(noise, point.state)
 
 
-@eqx.filter_jit
+@quickly_compiled
+def _diagonal(noise: Noise, state: State) -> Array:
+    return ravel_pytree(noise.variance(state))[0]
+
+
+@quickly_compiled
 def _covariance(J: Array, D: Array) -> Array:
     C = resolved_lyapunov(J, jnp.diag(D))
     return (C + C.T) / 2
 
 
-@eqx.filter_jit
+@functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _over(
     frequencies: Array, spectrum_at: Callable[[Array, Array, Array], Array], J: Array, D: Array

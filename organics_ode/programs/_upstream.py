@@ -15,6 +15,10 @@ Two options of XLA. They are read once, so they are set on import; what the user
   XLA's default, large programs with loops lose a task between the threads and never end: second
   derivatives of a batch of fixed points hung after twenty runs or so (jaxlib 0.10.2, two cores),
   with every thread idle. In this order they ran 4 000 times, each as fast. No upstream issue known.
+
+Two options of single programs (`quickly_compiled`), for XLA compiles twice as slowly as it could:
+its older emitter of loops, in one piece rather than in pieces for threads. Only the time tells:
+they may go once `examples/benchmarks/first_calls.py` shows the same without them.
 """
 
 import os
@@ -27,13 +31,18 @@ import jaxlib.version
 from jax.sharding import AbstractMesh
 from jaxtyping import Array, Float, PyTree
 
+from .._checks import is_traced
+
 _OPTIONS = {
     # Bytes that a turn of the loop touches.
     "--xla_backend_extra_options": "xla_cpu_small_while_loop_byte_threshold=65536",
 }
-# XLA ends the process on a flag that it does not know, and a later one may have dropped this.
+# Of single programs: those that `quickly_compiled` makes.
+QUICK: dict[str, bool | int] = {}
+# XLA ends the process on a flag that it does not know, and a later one may have dropped these.
 if tuple(int(part) for part in jaxlib.version.__version__.split(".")[:2]) < (0, 11):
     _OPTIONS["--xla_cpu_enable_concurrency_optimized_scheduler"] = "false"
+    QUICK |= {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
 
 
 def with_options(flags: str) -> str:
@@ -61,6 +70,8 @@ def after(earlier: PyTree, value: Value) -> Value:
     No upstream issue known (https://github.com/jax-ml/jax/issues/39292 is of the same pool), and no
     small program that shows it: batches of eigenvalues and inverses alone ran 50 000 times.
     """
+    if not any(map(is_traced, jax.tree.leaves((earlier, value)))):
+        return value  # Operations outside a program come in turn.
     # The compiler does not see through this dependence. `jax.lax.optimization_barrier` would not
     # do: it is gone before the schedule is made.
     total = sum(jnp.sum(jnp.real(leaf)).astype(float) for leaf in jax.tree.leaves(earlier))

@@ -16,7 +16,7 @@ from ..circuits import AbstractCircuit
 from ..equilibria import StablePoint, stable_point
 from ..facts import is_exact, normalization
 from ..linear import refuse_unresolved, resolved_lyapunov
-from ..programs import after, in_full_precision
+from ..programs import after, in_full_precision, quickly_compiled
 
 _FORMS = ("symmetric", "oscillator", "lyapunov")
 _SYMMETRIC, _OSCILLATOR, _LYAPUNOV = range(3)
@@ -159,7 +159,7 @@ def energy(circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None 
     return eqx.tree_at(lambda e: e.hessian, found, refuse_unresolved(found.hessian))
 
 
-@eqx.filter_jit
+@quickly_compiled
 @in_full_precision
 def _energy(point: StablePoint) -> Energy:
     J, state = point.J, point.state

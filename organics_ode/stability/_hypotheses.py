@@ -5,13 +5,12 @@ Pure functions, so that one circuit is certified and ten thousand are counted by
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import Rectification, highest, lowest, power, root
 from ..linear import jacobian, spectrum_of
-from ..programs import after, in_full_precision
+from ..programs import after, in_full_precision, quickly_compiled
 from ._oscillator import Oscillator, oscillator
 
 # Times ε. A sum of n terms loses up to n of it, and each of its terms a few before; a fixed point
@@ -26,7 +25,7 @@ class Check(NamedTuple):
     holds: Bool[Array, "*batch"]
 
 
-@eqx.filter_jit
+@quickly_compiled
 @in_full_precision
 def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]]:
     """The hypotheses of the theorem for W_r = I, at its fixed point. Pure (jit, vmap)."""
@@ -56,7 +55,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     }
 
 
-@eqx.filter_jit
+@quickly_compiled
 @in_full_precision
 def single_unit_checks(c: Any, state: PyTree, x: Array) -> dict[str, Check]:
     """The hypotheses of the theorem for one unit, at a fixed point. Pure (jit, vmap)."""

@@ -61,7 +61,8 @@ def test_blocks_are_named_by_equation_and_variable(name):
     for i, row in enumerate(state._fields):
         for j, column in enumerate(state._fields):
             block = getattr(getattr(blocks, row), column)
-            np.testing.assert_array_equal(block, J[i * n : (i + 1) * n, j * n : (j + 1) * n])
+            whole = J[i * n : (i + 1) * n, j * n : (j + 1) * n]
+            np.testing.assert_allclose(block, whole, rtol=1e-14, atol=1e-16)
 
 
 def test_the_block_of_the_readme_is_the_derivative_of_one_equation_in_one_variable():
