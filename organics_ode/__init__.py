@@ -8,8 +8,10 @@ from ._constraints import (
     Positive as Positive,
     SpectralBound as SpectralBound,
     project as project,
+    replace as replace,
     resolve as resolve,
     trainable as trainable,
+    values as values,
     weight_decay_mask as weight_decay_mask,
 )
 from ._namespace import __getattr__ as __getattr__, _public as _public

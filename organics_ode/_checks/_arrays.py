@@ -121,6 +121,12 @@ def check_nonnegative(name: str, array: Array) -> Array:
     return _check(array, lambda a: a < 0, name, "not be negative", "its smallest value is {low}")
 
 
+def check_between(name: str, array: Array, low: float, high: float) -> Array:
+    """Refuse what is not inside the open interval."""
+    must, found = f"lie between {low} and {high}", "its values reach from {low} to {high}"
+    return _check(array, lambda a: ~((low < a) & (a < high)), name, must, found)
+
+
 def check_increasing(name: str, array: Array) -> Array:
     found = "its entries {i} and {j} do not"
     return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
@@ -162,5 +168,6 @@ def _check(
         bad = np.asarray(is_bad(array)).ravel()
         if bad.any():
             i = int(np.argmax(bad))
-            refuse(name, must, found.format(low=jnp.min(array), i=i, j=i + 1))
+            low, high = jnp.min(array), jnp.max(array)
+            refuse(name, must, found.format(low=low, high=high, i=i, j=i + 1))
     return array
