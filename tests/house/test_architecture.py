@@ -187,7 +187,7 @@ def test_nobody_asks_for_the_tasks_of_the_library():
     assert [m for m, found in names.items() if any(map(asked.match, found))] == []
     # Modules are found by a text in these files alone.
     finders = {m for m, found in names.items() if "importlib" in " ".join(found)}
-    assert finders == {"_namespace", "tasks"} | {f"storage.{m}" for m in ("_archive", "_names", "_trained")}
+    assert finders == {"_namespace", "tasks"} | {f"storage.{m}" for m in ("_names", "_trained")}
 
 
 @pytest.mark.parametrize(("package", "module"), EVERYWHERE)
