@@ -8,11 +8,15 @@ from ._constraints import (
     Positive as Positive,
     SpectralBound as SpectralBound,
     project as project,
+    replace as replace,
     resolve as resolve,
     trainable as trainable,
+    values as values,
     weight_decay_mask as weight_decay_mask,
 )
+from ._namespace import __getattr__ as __getattr__, _public as _public
 from ._nonlinearities import Rectification as Rectification
+from ._version import __version__ as __version__
 from .cells import *
 from .circuits import *
 from .dynamics import (
@@ -113,3 +117,5 @@ from .training import (
     squared_error as squared_error,
     trials as trials,
 )
+
+__dir__ = _public(__name__)

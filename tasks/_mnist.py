@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int, UInt8
 
 from ._checks import check_flag, check_integer
 from ._idx import corrupt, read_idx
-from ._source import find_file, mnist_folder
+from ._source import find_file, mnist_folder, present
 from ._task import AbstractDataSet, Split
 
 _TRAINING, _VALIDATION, _TEST = 60_000, 3_000, 10_000
@@ -57,6 +57,18 @@ class MNIST(AbstractDataSet):
 
     def __init__(self, data_dir: str | os.PathLike[str] | None = None):
         self.train, self.validation, self.test = _read_splits(data_dir)
+
+    @staticmethod
+    def folder(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
+        """Where the files are, without a download; None where one of them is missing.
+
+        Args:
+            data_dir: as above.
+
+        Raises:
+            ValueError: `data_dir` is no path.
+        """
+        return present(data_dir)
 
 
 @final

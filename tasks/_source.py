@@ -53,6 +53,18 @@ def mnist_folder(data_dir: str | os.PathLike[str] | None) -> Path:
     return download(_pooch().os_cache("organics_ode") / "mnist", MD5, MIRRORS)
 
 
+def present(data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The folder where all four files of MNIST are, looked for without a download; else None."""
+    named = (os.environ.get(VARIABLE) or None) if data_dir is None else data_dir
+    try:
+        folder = read_folder("data_dir", named) if named else _pooch().os_cache("organics_ode")
+        for name in MD5:
+            find_file(folder / "mnist", name.removesuffix(".gz"))
+    except (FileNotFoundError, ImportError):
+        return None
+    return folder / "mnist"
+
+
 def find_file(folder: Path, name: str) -> Path:
     """The file `name` in a folder, gzipped or already unpacked.
 

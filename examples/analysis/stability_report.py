@@ -26,7 +26,7 @@ def make_model(keys):
         1, SIZE, key=keys[0], sigma=0.1, tau_y=times, tau_a=times, tau_b0=times, tau_b1=times
     )
     bounded = oo.SpectralBound(2 * 0.999 * circuit.W_r, bound=2.0)
-    circuit = eqx.tree_at(lambda c: c.W_r, circuit, bounded)
+    circuit = oo.replace(circuit, W_r=bounded)
     readout = eqx.nn.Linear(SIZE, 10, key=keys[1])
     start = circuit.random_state(keys[2])
     return oo.SequenceClassifier(oo.Euler(circuit, DT), readout, state0=start)

@@ -44,7 +44,7 @@ def memory(input_size: int, key: jax.Array) -> oo.GatedORGaNICs:
         tau_b1=fast,
         rectification=oo.Rectification.NONE,
     )
-    return eqx.tree_at(lambda c: c.W_r, network, jnp.eye(SIZE))
+    return oo.replace(network, W_r=jnp.eye(SIZE))
 
 
 def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.SequenceToSequence:

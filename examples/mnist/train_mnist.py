@@ -43,12 +43,12 @@ def make_model(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> A
     )
     W = args.pool * circuit.W.value
     pool = oo.Positive(W) if args.log_pool else oo.NonNegative(W)
-    circuit = eqx.tree_at(lambda c: c.W, circuit, pool)
+    circuit = oo.replace(circuit, W=pool)
     cycles, step = (0.25, args.cycles), args.pixels[0]
     circuit = oo.fourier_memory(circuit, images, step, cycles=cycles, key=keys[1])
     if args.fixed_times:
-        values = [oo.Frozen(getattr(oo.resolve(circuit), name)) for name in taus]
-        circuit = eqx.tree_at(lambda c: [getattr(c, name) for name in taus], circuit, values)
+        values = oo.values(circuit)
+        circuit = oo.replace(circuit, **{name: oo.Frozen(values[name]) for name in taus})
     readout = eqx.nn.Linear(args.size, 10, key=keys[2])
     start = circuit.random_state(keys[3])
     return oo.SequenceClassifier(oo.ShuOsher(circuit, float(step)), readout, state0=start)
@@ -105,7 +105,7 @@ def main(args: argparse.Namespace) -> None:
     histories = []
     for pixels, epochs, rate in zip(args.pixels, args.epochs, args.rates, strict=True):
         if not args.lstm:
-            model = eqx.tree_at(lambda m: m.cell.dt, model, float(pixels))
+            model = oo.replace(model, dt=float(pixels))
         batches = oo.minibatches(coarser(data.train, pixels), args.batch, key=key_batches)
         steps = epochs * batches.steps_per_epoch
         schedule = optax.warmup_cosine_decay_schedule(0.0, rate, max(1, steps // 50), steps)
@@ -122,7 +122,7 @@ def main(args: argparse.Namespace) -> None:
         model = result.model
         histories.append(result.history)
     if not args.lstm:  # whatever the last stage was, the circuit is given every pixel for 1 ms
-        model = eqx.tree_at(lambda m: m.cell.dt, model, 1.0)
+        model = oo.replace(model, dt=1.0)
     draw(histories, args.pixels, args.out)
     oo.save(args.out.with_suffix(".npz"), model)
     scores = {

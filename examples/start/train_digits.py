@@ -31,7 +31,7 @@ def make_model(size: int, keys: list[jax.Array]) -> oo.SequenceClassifier:
     )
     # A bounded gain of the recurrence keeps the dynamics slow enough for the Euler steps below.
     bounded = oo.SpectralBound(2 * 0.999 * circuit.W_r, bound=2.0)
-    circuit = eqx.tree_at(lambda c: c.W_r, circuit, bounded)
+    circuit = oo.replace(circuit, W_r=bounded)
     readout = eqx.nn.Linear(size, 10, key=keys[1])
     start = circuit.random_state(keys[2])
     return oo.SequenceClassifier(oo.Euler(circuit, PIXEL), readout, state0=start)
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
     *keys, key_batches = jax.random.split(jax.random.key(args.seed), 4)
     model, history = make_model(args.size, keys), []
     for steps, epochs, rate in STAGES:
-        model = eqx.tree_at(lambda m: m.cell.dt, model, PIXEL / steps)
+        model = oo.replace(model, dt=PIXEL / steps)
         batches = oo.minibatches(with_steps(digits.train, steps), 32, key=key_batches)
         total = epochs * batches.steps_per_epoch
         schedule = optax.warmup_cosine_decay_schedule(0.0, rate, total // 20, total)

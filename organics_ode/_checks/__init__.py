@@ -4,6 +4,7 @@ from ._arrays import (
     as_float_array as as_float_array,
     as_known_array as as_known_array,
     as_times as as_times,
+    check_between as check_between,
     check_finite as check_finite,
     check_nonnegative as check_nonnegative,
     check_positive as check_positive,

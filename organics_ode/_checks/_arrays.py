@@ -121,6 +121,12 @@ def check_nonnegative(name: str, array: Array) -> Array:
     return _check(array, lambda a: a < 0, name, "not be negative", "its smallest value is {low}")
 
 
+def check_between(name: str, array: Array, low: float, high: float) -> Array:
+    """Refuse what is not inside the open interval."""
+    must, found = f"lie between {low} and {high}", "its values reach from {low} to {high}"
+    return _check(array, lambda a: ~((low < a) & (a < high)), name, must, found)
+
+
 def check_increasing(name: str, array: Array) -> Array:
     found = "its entries {i} and {j} do not"
     return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
@@ -161,7 +167,8 @@ def _check(array: Array, is_bad: Callable[[Any], Any], name: str, must: str, fou
     bad = np.ravel(is_bad(known))
     if bad.any():
         i = int(np.argmax(bad))
-        refuse(name, must, found.format(low=np.min(known), i=i, j=i + 1))
+        low, high = np.min(known), np.max(known)
+        refuse(name, must, found.format(low=low, high=high, i=i, j=i + 1))
     return array
 
 

@@ -20,7 +20,10 @@ def shown(value: object) -> str:
     """The value in an error: short, and arrays by dtype and shape."""
     if isinstance(value, jax.Array | np.ndarray) and np.ndim(value):
         return f"an array of {value.dtype} of shape {value.shape}"
-    text = " ".join(repr(value).split())
+    text = repr(value)
+    if "\n" in text and hasattr(value, "__dataclass_fields__"):  # a circuit prints a table
+        text = a_or_an(type(value).__name__)
+    text = " ".join(text.split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

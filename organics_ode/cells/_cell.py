@@ -4,6 +4,7 @@ from typing import Generic
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._constraints import table
 from .._types import State
 
 
@@ -25,3 +26,6 @@ class AbstractCell(eqx.Module, Generic[State]):
     @abstractmethod
     def initial_state(self) -> State:
         """The state a sequence starts from when none is given."""
+
+    def __repr__(self) -> str:
+        return table(self)

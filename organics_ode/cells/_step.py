@@ -3,7 +3,7 @@
 from jaxtyping import Array, ArrayLike, Num
 
 from .._checks import check_positive_number, is_traced, refuse
-from ..circuits import AbstractCircuit
+from ..circuits import EXPONENT, AbstractCircuit
 from ._cell import AbstractCell, State
 
 
@@ -22,6 +22,8 @@ class AbstractStep(AbstractCell[State]):
 
     circuit: AbstractCircuit[State]
     dt: float | Num[Array, ""]
+
+    kinds = {"dt": EXPONENT}
 
     def __init__(self, circuit: AbstractCircuit[State], dt: ArrayLike):
         if not isinstance(circuit, AbstractCircuit):

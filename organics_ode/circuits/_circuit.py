@@ -4,6 +4,7 @@ from typing import ClassVar, Generic
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._constraints import table
 from .._types import State
 from ._parameters import Kind
 from ._time import Time
@@ -32,3 +33,6 @@ class AbstractCircuit(eqx.Module, Generic[State]):
     @abstractmethod
     def initial_state(self) -> State:
         """The state a simulation starts from when none is given."""
+
+    def __repr__(self) -> str:
+        return table(self)

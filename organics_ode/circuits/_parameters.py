@@ -4,7 +4,6 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import paramax
@@ -19,7 +18,7 @@ from .._checks import (
     common_dtype,
     refuse,
 )
-from .._constraints import AbstractNode, Connectivity, Frozen, NonNegative, Positive, resolve
+from .._constraints import AbstractNode, Frozen, NonNegative, Positive, cast, resolve
 from .._types import ParameterLike
 
 if TYPE_CHECKING:
@@ -134,19 +133,8 @@ def _read_number(name: str, given: ParameterLike, dtype: jnp.dtype) -> Parameter
 
 def _node(name: str, given: ParameterLike, array: Array, kind: Kind) -> PyTree:
     if isinstance(given, paramax.AbstractUnwrappable):
-        return _cast(name, given, array.dtype)
+        return cast(name, given, array.dtype)
     return array if kind.node is None else kind.node(array)
-
-
-def _cast(name: str, node: PyTree, dtype: jnp.dtype) -> PyTree:
-    """A node with its numbers in one dtype; the mask and the signs of a `Connectivity` stay."""
-
-    def one(x: PyTree) -> PyTree:
-        if isinstance(x, Connectivity):
-            return eqx.tree_at(lambda c: c.value, x, one(x.value))
-        return as_float_array(name, x, dtype)
-
-    return jax.tree.map(one, node, is_leaf=lambda x: isinstance(x, Connectivity))
 
 
 def check_elementwise(

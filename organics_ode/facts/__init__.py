@@ -5,6 +5,8 @@ class better is registered with it, `@facts.relaxation_times.register(MyCircuit)
 objects with that class's own equations: not for a subclass that defines others.
 """
 
+from .._namespace import _public as _public
+
 # Each file of a circuit registers what it knows.
 from . import _feedback as _feedback, _gated as _gated, _organics as _organics, _rate as _rate
 from ._fact import Fact as Fact
@@ -25,3 +27,23 @@ from ._generic import (
     substitute as substitute,
 )
 from ._starts import around as around
+
+# What is public; other rooms import more.
+__all__ = [
+    "around",
+    "blocks",
+    "closed_form",
+    "driven",
+    "is_exact",
+    "is_positive",
+    "largest_terms",
+    "normalization",
+    "recurrent_weights",
+    "relaxation_times",
+    "rounding",
+    "sizes",
+    "starts",
+    "substitute",
+]
+
+__dir__ = _public(__name__)

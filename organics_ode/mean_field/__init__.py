@@ -5,6 +5,7 @@ is described, as N grows, by a few numbers: its states at rest, their spectra, i
 least squares makes of it.
 """
 
+from .._namespace import _public as _public
 from ._averages import average as average
 from ._chaos import Chaos as Chaos, chaos as chaos
 from ._geometry import Geometry as Geometry, ReadoutClass as ReadoutClass
@@ -12,3 +13,5 @@ from ._least_squares import LeastSquares as LeastSquares, least_squares as least
 from ._maps import PhaseMap as PhaseMap, phase_map as phase_map
 from ._padded import PaddedSolutions as PaddedSolutions, padded_solutions as padded_solutions
 from ._solutions import Solutions as Solutions, calibrate as calibrate, solutions as solutions
+
+__dir__ = _public(__name__)

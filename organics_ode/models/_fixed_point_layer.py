@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import as_float_array, check_finite, is_traced, read_key, refuse
-from .._constraints import resolve
+from .._constraints import resolve, table
 from .._nonlinearities import power, unit
 from .._types import Numbers, ParameterLike
 from ..circuits import (
@@ -26,9 +26,6 @@ from ..circuits import (
 )
 from ..equilibria import fixed_point
 from ..facts import closed_form
-
-_KINDS = {"W_r": RECURRENT, "W_zx": INPUT, "W_bx": INPUT, "W": POOL, "sigma": POSITIVE}
-_KINDS |= {"beta0": Kind(("n",), or_scalar=True, sets_dtype=False), "exponent": EXPONENT}
 
 
 class FixedPointLayer(eqx.Module):
@@ -78,6 +75,11 @@ class FixedPointLayer(eqx.Module):
     W_r: Parameter | None
     exponent: float | Parameter
 
+    kinds = {"W_r": RECURRENT, "W_zx": INPUT, "W_bx": INPUT, "W": POOL, "sigma": POSITIVE} | {
+        "beta0": Kind(("n",), or_scalar=True, sets_dtype=False),
+        "exponent": EXPONENT,
+    }
+
     def __init__(
         self,
         W_zx: ParameterLike,
@@ -91,7 +93,7 @@ class FixedPointLayer(eqx.Module):
     ):
         given = {"W_zx": W_zx, "W_bx": W_bx, "W": W, "sigma": sigma, "beta0": beta0}
         given |= {"exponent": exponent} | ({} if W_r is None else {"W_r": W_r})
-        for name, parameter in ({"W_r": None} | read_parameters(_KINDS, given)).items():
+        for name, parameter in ({"W_r": None} | read_parameters(self.kinds, given)).items():
             setattr(self, name, parameter)
 
     @classmethod
@@ -184,6 +186,9 @@ class FixedPointLayer(eqx.Module):
             (jnp.asarray(W_r), c.W, c.sigma, b0, b1, c.exponent),
         )
         return circuit, unit(c.W_zx @ (x if is_traced(x) else check_finite("x", x)))
+
+    def __repr__(self) -> str:
+        return table(self)
 
 
 def _per_unit(parameter: ParameterLike, size: int) -> ParameterLike:

@@ -12,7 +12,7 @@ from .._checks import (
     refuse,
     shape_of,
 )
-from .._constraints import resolve
+from .._constraints import resolve, table
 from .._types import ParameterLike
 from ..circuits import (
     Kind,
@@ -21,8 +21,6 @@ from ..circuits import (
     check_units,
     read_parameters,
 )
-
-_KINDS = {"W_out": Kind(("k", "units")), "b_out": Kind(("k",))}
 
 
 class Readout(eqx.Module):
@@ -45,6 +43,8 @@ class Readout(eqx.Module):
     units: tuple[int, int] = eqx.field(static=True)
     activation: Callable[[Array], Array] | None = eqx.field(static=True)
 
+    kinds = {"W_out": Kind(("k", "units")), "b_out": Kind(("k",))}
+
     def __init__(
         self,
         W_out: ParameterLike,
@@ -61,7 +61,7 @@ class Readout(eqx.Module):
             found = f"it has {shape[1]} columns for units {self.units}"
             refuse("W_out", "have a column for each of the units", found)
         given = {"W_out": W_out} | ({} if b_out is None else {"b_out": b_out})
-        for name, parameter in ({"b_out": None} | read_parameters(_KINDS, given)).items():
+        for name, parameter in ({"b_out": None} | read_parameters(self.kinds, given)).items():
             setattr(self, name, parameter)
         if activation is not None:
             check_elementwise("activation", activation, resolve(self.W_out).dtype)
@@ -100,3 +100,6 @@ class Readout(eqx.Module):
         o = resolve(self.W_out) @ r[start:stop]
         o = o if self.b_out is None else o + resolve(self.b_out)
         return o if self.activation is None else self.activation(o)
+
+    def __repr__(self) -> str:
+        return table(self)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import check_state, refuse
-from .._constraints import Frozen, resolve
+from .._constraints import Frozen, resolve, table
 from .._types import Numbers
 from ..cells import AbstractCell, selected
 from ..dynamics import unroll, unroll_batch
@@ -53,6 +53,9 @@ class SequenceClassifier(eqx.Module):
         last = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=True)
         return jax.vmap(self.readout)(_if_any(mask, last))
 
+    def __repr__(self) -> str:
+        return table(self)
+
 
 class SequenceToSequence(eqx.Module):
     """Outputs from the response after each step of a sequence, (time, m) → (time, k).
@@ -86,6 +89,9 @@ class SequenceToSequence(eqx.Module):
         state0 = resolve(self.state0)
         ys = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=False)
         return jax.vmap(jax.vmap(self.readout))(ys)
+
+    def __repr__(self) -> str:
+        return table(self)
 
 
 def _if_any(mask: Numbers | None, last: Array) -> Array:

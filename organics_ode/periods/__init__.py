@@ -4,6 +4,9 @@ The states that it visits, the fixed and slow points near them in one period, an
 when the input of a period is held for long.
 """
 
+from .._namespace import _public as _public
 from ._ends import Ends as Ends, ends as ends
 from ._points import PeriodPoints as PeriodPoints, points as points
 from ._visit import Visit as Visit, visit as visit
+
+__dir__ = _public(__name__)

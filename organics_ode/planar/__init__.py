@@ -8,6 +8,7 @@ s = a^(1/p) and u = 1 − w_r + w_r s,
 and its fixed points solve y u = c, s^p (1 − w|c/u|^p) = β.
 """
 
+from .._namespace import _public as _public
 from ._basins import basins as basins
 from ._bifurcation import (
     PARAMETERS as PARAMETERS,
@@ -28,3 +29,5 @@ from ._flow import (
     vector_field as vector_field,
 )
 from ._separatrices import separatrices as separatrices
+
+__dir__ = _public(__name__)

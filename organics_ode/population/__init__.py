@@ -4,6 +4,7 @@ Tuning, selectivity and the low-dimensional space of trajectories, of plain arra
 is units: states of any network, rates, or recorded cells.
 """
 
+from .._namespace import _public as _public
 from ._alignment import (
     cosine_similarity as cosine_similarity,
     relative_distance as relative_distance,
@@ -24,3 +25,5 @@ from ._selectivity import (
     selectivity as selectivity,
 )
 from ._tuning import Tuning as Tuning, tuning as tuning
+
+__dir__ = _public(__name__)

@@ -4,6 +4,7 @@ The phase diagram of W_r = I + ΔR with random R over Δ and the size of the inp
 to first order in W_r − I beside it.
 """
 
+from .._namespace import _public as _public
 from ._classes import (
     CLASSES as CLASSES,
     CYCLE as CYCLE,
@@ -18,3 +19,5 @@ from ._diagram import (
     phase_diagram as phase_diagram,
 )
 from ._first_order import FirstOrder as FirstOrder, first_order as first_order
+
+__dir__ = _public(__name__)

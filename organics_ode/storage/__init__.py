@@ -1,5 +1,6 @@
 """Files of models: a zip of arrays and a JSON header, no pickle."""
 
+from .._namespace import _public as _public
 from ._archive import (
     check_writable as check_writable,
     library as library,
@@ -29,3 +30,17 @@ from ._trained import (
     pretrained as pretrained,
     pretrained_names as pretrained_names,
 )
+
+# What is public; other rooms import more.
+__all__ = [
+    "card",
+    "command_of",
+    "load",
+    "model_card",
+    "origin",
+    "pretrained",
+    "pretrained_names",
+    "save",
+]
+
+__dir__ = _public(__name__)

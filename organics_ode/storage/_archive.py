@@ -5,19 +5,20 @@ and members are not compressed: reading takes a few times the bytes of the file 
 """
 
 import contextlib
-import importlib.metadata
 import io
 import os
 import uuid
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .._checks import refuse
+from .._version import __version__
 from ._encoding import Facts, Flat, Unloadable, to_numpy
 from ._functions import current_name
 from ._header import Stored, check_sum, header_text, promised, read_header
@@ -42,16 +43,13 @@ def reading(argument: str, path: object) -> Iterator[None]:
 
 def library() -> str:
     """The version of organics_ode."""
-    try:
-        return importlib.metadata.version("organics_ode")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+    return __version__
 
 
-def write(target: Path, flat: Flat) -> None:
-    """Put a flattened tree into the file `target`, whole or not at all."""
+def write(target: Path, flat: Flat, values: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Put a flattened tree into the file `target`, whole or not at all; `values` are for people."""
     arrays = {name: to_numpy(name, value) for name, value in flat.arrays.items()}
-    header = header_text(library(), flat.facts, arrays)
+    header = header_text(library(), flat.facts, arrays, values)
     _write(target, {_HEADER: np.array(header)} | arrays)
 
 

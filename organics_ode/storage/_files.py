@@ -6,6 +6,7 @@ import warnings
 from jaxtyping import PyTree
 
 from .._checks import refuse
+from .._constraints import described
 from ._archive import read, reading, write
 from ._differences import differences, listed
 from ._encoding import Facts, Flat, flatten, unflatten
@@ -19,8 +20,10 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
 
     Stored are the structure (JSON, in the member `__header__`), every array bit for bit under its
     path in the tree (`cell.circuit.W`), numbers and texts, enum members and functions by name, and
-    a checksum of all of it; weak types and shardings are not. Plain numpy reads the file. The page
-    "What a file can and cannot do" of the documentation says what may be named in it.
+    a checksum of all of it; weak types and shardings are not. The header also tells people the
+    values of the parameters, time constants in ms; nothing is loaded from there. Plain numpy reads
+    the file. The page "What a file can and cannot do" of the documentation says what may be named
+    in it.
 
     Args:
         path: the file, replaced if it exists; its extension is kept as given, and `~` is your home.
@@ -32,7 +35,8 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
         ValueError: a leaf that cannot be stored, by its name, or a `path` that is no plain file.
         FileNotFoundError: the folder is missing.
     """
-    write(read_target("path", path, FileNotFoundError), flatten("model", model))
+    target = read_target("path", path, FileNotFoundError)
+    write(target, flatten("model", model), described(model))
 
 
 def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:

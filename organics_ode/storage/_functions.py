@@ -4,6 +4,7 @@ import copyreg
 import functools
 import itertools
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,9 @@ def saved_name(named: Any) -> str:
     library in which it stands, so that files outlive the modules."""
     module = str(named.__module__)
     room = ".".join(module.split(".")[:2]) if module.startswith("organics_ode.") else module
-    return name_of(named) or f"{room}:{named.__qualname__}"
+    name = name_of(named) or f"{room}:{named.__qualname__}"
+    # Where something else has the name `tasks`, the package is `organics_ode.tasks`.
+    return re.sub(r"^organics_ode\.(?=tasks[.:])", "", name)
 
 
 def current_name(name: str) -> str:

@@ -4,15 +4,18 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._encoding import CONSTANTS, Facts, Unloadable, label_of
 
-FORMAT, VERSION = "organics_ode", 2
-# Version 1 had no checksum.
-_VERSIONS = (1, VERSION)
+FORMAT, VERSION = "organics_ode", 3
+# Of each version, what is in the header besides.
+_BASE = {"format", "version", "library", "model"}
+_VERSIONS = {1: _BASE, 2: _BASE | {"checksum"}, VERSION: _BASE | {"checksum", "values"}}
 # Words of the data of a PRNG key.
 _KEY_WORDS = {"threefry2x32": 2, "rbg": 4, "unsafe_rbg": 4}
 _ARRAYS = ("jax array", "numpy array", "numpy scalar", "PRNG key")
@@ -39,9 +42,15 @@ class Stored(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def header_text(library: str, facts: dict[str, Facts], arrays: dict[str, np.ndarray]) -> str:
-    """The header that goes with a tree, as JSON."""
-    header = {"format": FORMAT, "version": VERSION, "library": library, "model": facts}
+def header_text(
+    library: str,
+    facts: dict[str, Facts],
+    arrays: dict[str, np.ndarray],
+    values: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The header that goes with a tree, as JSON; `values` are for people, and are never read."""
+    header = {"format": FORMAT, "version": VERSION, "library": library, "values": dict(values)}
+    header |= {"model": facts}
     return json.dumps(header | {"checksum": _checksum(header, arrays)})
 
 
@@ -54,8 +63,7 @@ def read_header(text: str) -> dict[str, Any]:
     if type(version) is int and version > VERSION:
         newer = f"a newer version of organics_ode ({header.get('library')!s:.40})"
         raise Unloadable(f"was written by {newer}; upgrade organics_ode")
-    wanted = {"format", "version", "library", "model"} | ({"checksum"} if version != 1 else set())
-    if type(version) is not int or version not in _VERSIONS or header.keys() != wanted:
+    if type(version) is not int or header.keys() != _VERSIONS.get(version):
         raise Unloadable(f"has a header of no known version ({version!r:.40})")
     return header
 

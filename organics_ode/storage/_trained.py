@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._checks import refuse
-from .._constraints import trainable
+from .._constraints import described, trainable
+from .._version import __version__
 from ._files import load
 
 _FOLDER = Path(__file__).parent / "weights"
-_PACKAGES = ("organics_ode", "jax", "equinox", "optax", "numpy")
+_PACKAGES = ("jax", "equinox", "optax", "numpy")
 # Options that say where files lie, and nothing of what was trained.
 _PLACES = ("out", "data_dir", "table")
 
@@ -90,7 +91,8 @@ def card(
 
     Returns:
         The name and sizes of the data, the command and its options, accuracies, the count of
-        trained numbers, the largest norm of a gradient, and `origin`.
+        trained numbers, the values of the parameters (time constants in ms), the largest norm of a
+        gradient, and `origin`.
     """
     numbers = jax.tree.leaves(eqx.filter(model, trainable(model)))
     parts = {part: len(getattr(data, part).targets) for part in ("train", "validation", "test")}
@@ -99,6 +101,7 @@ def card(
         **command_of(args),
         "accuracy": {part: round(score["accuracy"], 4) for part, score in scores.items()},
         "trained_numbers": sum(leaf.size for leaf in numbers),
+        "values": described(model),
         "largest_gradient_norm": round(float(history["gradient_norm"].max()), 3),
         **origin(float(history["seconds"][-1])),
     }
@@ -118,7 +121,8 @@ def command_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def origin(seconds: float) -> dict[str, Any]:
     """Where and from what: machine, seconds, commit of the script that runs, versions (host)."""
-    versions = {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES}
+    versions = {"python": platform.python_version(), "organics_ode": __version__}
+    versions |= {package: version(package) for package in _PACKAGES}
     commit = _git("rev-parse", "HEAD") or "unknown"
     here = {"machine": _machine(), "seconds": round(seconds), "commit": commit}
     return here | {"versions": versions}

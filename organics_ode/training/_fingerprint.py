@@ -124,7 +124,8 @@ def _checksum(array: Array | np.ndarray) -> str:
 
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
-    module = str(named.__module__)  # None for what `exec` made
+    # None for what `exec` made; a task is no part of the library, wherever it was found.
+    module = str(named.__module__).removeprefix("organics_ode.tasks.")
     # A script's own module is `__main__` at one time and `script` at another.
     if module.startswith("organics_ode."):
         return saved_name(named).replace(":", ".")  # which outlives its module

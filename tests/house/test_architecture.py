@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ import tasks
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
-GROUND = {"_checks", "_constraints", "_nonlinearities", "_types"}  # everyone may import it
+# Everyone may import it.
+GROUND = {"_checks", "_constraints", "_namespace", "_nonlinearities", "_types", "_version"}
 # Each room, and the rooms whose names it may import; those come before it.
 ROOMS = {
     "programs": "",
@@ -46,7 +48,11 @@ ROOMS = {
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
     "plot": ("circuits dynamics equilibria stability noise population planar robustness training"),
+    "tasks": "",
+    "__main__": "storage training tasks",
 }
+# It finds the package `tasks` where it is installed, and stands for it.
+STANDS_FOR_TASKS = ("organics_ode", "tasks")
 
 
 @functools.cache
@@ -170,7 +176,19 @@ def _imports_module(module, other):
 @pytest.mark.parametrize(("package", "module"), EVERYWHERE)
 def test_tasks_and_the_library_do_not_import_each_other(package, module):
     (other,) = set(PACKAGES) - {package}
-    assert not [n for n in imports(package, module) if n.split(".")[0] == other]
+    found = [n for n in imports(package, module) if n.split(".")[0] == other]
+    # What only static checkers read.
+    assert found == (["tasks.*"] if (package, module) == STANDS_FOR_TASKS else [])
+    assert not [n for n in top_level_imports(package, module) if n.split(".")[0] == other]
+
+
+def test_the_command_line_alone_asks_for_the_tasks_of_the_library():
+    asked = re.compile(r"organics_ode\.tasks(\.|$)")
+    names = {m: imports("organics_ode", m) for m in LIBRARY}
+    assert [m for m, found in names.items() if any(map(asked.match, found))] == ["__main__"]
+    # Modules are found by a text in these files alone.
+    finders = {m for m, found in names.items() if "importlib" in " ".join(found)}
+    assert finders == {"_namespace", "tasks", "storage._names", "storage._trained", "__main__"}
 
 
 @pytest.mark.parametrize(("package", "module"), EVERYWHERE)
@@ -198,8 +216,12 @@ def test_package_files_only_re_export(package, module):
     first, *rest = sources(package)[module].body
     assert isinstance(first, ast.Expr) and isinstance(first.value.value, str)
     for node in rest:
-        if isinstance(node, ast.Assign):  # the one list of a room's public names
-            assert ast.unparse(node.targets[0]) == "__all__" and ast.literal_eval(node.value)
+        if isinstance(node, ast.Assign):  # the one list of a room's public names, and who tells it
+            target, value = ast.unparse(node.targets[0]), node.value
+            is_told = (target, ast.unparse(value)) == ("__dir__", "_public(__name__)")
+            assert is_told or (target == "__all__" and ast.literal_eval(value))
+            continue
+        if ast.unparse(node) == "from .._namespace import _public as _public":
             continue
         assert isinstance(node, ast.ImportFrom) and node.level == 1, ast.unparse(node)
         if [alias.name for alias in node.names] == ["*"]:

@@ -254,7 +254,7 @@ def test_versions_that_there_never_were(path, version):
 
 def test_a_file_without_a_checksum_is_one_of_version_1(path):
     facts, arrays = forge.parts({"a": np.arange(3)})
-    forge.write(path, facts, arrays, version=1, checksum=...)
+    forge.write(path, facts, arrays, version=1, checksum=..., values=...)
     np.testing.assert_array_equal(oo.load(path)["a"], [0, 1, 2])
     forge.write(path, facts, arrays, checksum=...)
     refused(path, match="no known version")
@@ -394,3 +394,36 @@ def test_a_diagram_of_before_is_read_and_goes_on(tmp_path):
     _study.save(path, arguments, done)
     for one, other in zip(done, _study.load(path, study, arguments), strict=True):
         assert all(np.array_equal(one[k], other[k], equal_nan=k != "classes") for k in one)
+
+
+# --- what the header tells people ---
+
+
+def header_of(path):
+    return json.loads(str(np.load(path)["__header__"]))
+
+
+def test_the_header_tells_values_in_ms(path):
+    tau = np.linspace(12.0, 20.0, zoo.N)
+    nodes = {"tau_y": lambda _: oo.Bounded(tau, 10.0), "W_r": oo.Frozen, "tau_a": lambda _: 5.0}
+    oo.save(path, {"model": oo.Euler(circuit(**nodes), 0.5), "steps": 7})
+    told = header_of(path)["values"]
+    assert told["['model'].circuit.tau_y"] == "12 to 20 ms, shape (4,), bounded: above 10"
+    assert told["['model'].circuit.tau_a"] == "5 ms, shape (), positive"
+    assert told["['model'].circuit.W_r"].endswith("shape (4, 4), frozen")
+    assert told["['model'].dt"] == "0.5 ms, shape (), fixed"
+
+
+@pytest.mark.parametrize("told", ({"tau_y": "99 ms, shape (4,), positive"}, {}, None, ["tau_y"]))
+def test_what_the_header_tells_is_never_used(path, told):
+    saved = circuit()
+    facts, arrays = forge.parts(saved)
+    forge.write(path, facts, arrays, values=told)
+    assert eqx.tree_equal(oo.load(path), saved, typematch=True)
+    forge.write(path, facts, arrays, values=told, checksum=header_of(path)["checksum"][::-1])
+    refused(path, match="its checksum is another one")
+
+
+def test_a_tree_of_gradients_tells_no_values(path):
+    oo.save(path, eqx.filter_grad(lambda c: oo.resolve(c).tau_y.sum())(circuit()))
+    assert header_of(path)["values"] == {}

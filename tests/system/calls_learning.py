@@ -89,6 +89,8 @@ CALLS: dict[str, Call] = {
         free=_TRAIN,
     ),
     "project": Call(oo.project, lambda s: {"tree": circuit(s)}, free=("tree",)),
+    "values": Call(oo.values, lambda s: {"circuit": circuit(s)}),
+    "replace": Call(oo.replace, lambda s: {"circuit": circuit(s), "tau_y": 3.0 + s}),
     "resolve": Call(oo.resolve, lambda s: {"tree": circuit(s)}, free=("tree",)),
     "trainable": Call(oo.trainable, lambda s: {"tree": circuit(s)}, free=("tree",)),
     "weight_decay_mask": Call(oo.weight_decay_mask, lambda s: {"tree": circuit(s)}, free=("tree",)),

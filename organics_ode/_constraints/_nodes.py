@@ -8,19 +8,19 @@ value.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import paramax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int8, PyTree
 
-from ._checks import (
+from .._checks import (
     as_float_array,
     as_known_array,
+    check_between,
     check_finite,
     check_nonnegative,
     check_positive,
@@ -29,7 +29,8 @@ from ._checks import (
     read_number,
     refuse,
 )
-from ._types import Numbers
+from .._types import Numbers
+from ._worth import node_in_words
 
 
 class AbstractNode(paramax.AbstractUnwrappable):
@@ -39,13 +40,34 @@ class AbstractNode(paramax.AbstractUnwrappable):
     def unwrap(self) -> PyTree:
         """The value the equations use."""
 
+    def __repr__(self) -> str:
+        return node_in_words(self)
 
-class AbstractProjected(AbstractNode):
+
+class AbstractHolder(AbstractNode):
+    """A parameter that is one array, which another one may replace."""
+
+    @abstractmethod
+    def holding(self, name: str, value: Array) -> "AbstractHolder":
+        """The same node with another value, which is checked as the argument `name`."""
+
+
+class AbstractProjected(AbstractHolder):
     """A parameter stored as its value and put back into its set after each update."""
+
+    value: eqx.AbstractVar[Array]
+
+    @abstractmethod
+    def checked(self, name: str, value: Array) -> Array:
+        """The value, refused as the argument `name` where it is out of the set."""
 
     @abstractmethod
     def project(self) -> "AbstractProjected":
         """The nearest legal parameter."""
+
+    def holding(self, name: str, value: Array) -> "AbstractHolder":
+        """The same node with another value, which is checked as the argument `name`."""
+        return eqx.tree_at(lambda p: p.value, self, self.checked(name, value))
 
 
 class Frozen(AbstractNode):
@@ -57,7 +79,7 @@ class Frozen(AbstractNode):
         return jax.tree.map(_stop_gradient, self.value)
 
 
-class Positive(AbstractNode):
+class Positive(AbstractHolder):
     """A positive parameter, v = exp(θ); θ is trained.
 
     Args:
@@ -73,8 +95,12 @@ class Positive(AbstractNode):
     def unwrap(self) -> Float[Array, "..."]:
         return jnp.exp(self.theta)
 
+    def holding(self, name: str, value: Array) -> "Positive":
+        """The same node with another value, which is checked as the argument `name`."""
+        return eqx.tree_at(lambda p: p.theta, self, jnp.log(check_positive(name, value)))
 
-class Bounded(AbstractNode):
+
+class Bounded(AbstractHolder):
     """A parameter inside an open interval.
 
     v = low + (high − low)·sigmoid(θ), or v = low + exp(θ) where `high` is infinite; θ is trained.
@@ -96,16 +122,23 @@ class Bounded(AbstractNode):
         array = check_finite("value", as_float_array("value", value))
         for name, bound in (("low", low), ("high", high)):
             as_float_array(name, bound, array.dtype)
-        if not is_traced(array) and not np.all((low < array) & (array < high)):
-            refuse("value", f"lie between {low} and {high}", _range(array))
         self.low, self.high = float(low), float(high)
-        below = array - low
-        self.theta = jnp.log(below if np.isinf(high) else below / (high - array))
+        self.theta = self.coordinate("value", array)
 
     def unwrap(self) -> Float[Array, "..."]:
         if np.isinf(self.high):
             return self.low + jnp.exp(self.theta)
         return self.low + (self.high - self.low) * jax.nn.sigmoid(self.theta)
+
+    def coordinate(self, name: str, value: Array) -> Float[Array, "..."]:
+        """θ of a value, which is checked as the argument `name`."""
+        value = check_between(name, value, self.low, self.high)
+        below = value - self.low
+        return jnp.log(below if np.isinf(self.high) else below / (self.high - value))
+
+    def holding(self, name: str, value: Array) -> "Bounded":
+        """The same node with another value, which is checked as the argument `name`."""
+        return eqx.tree_at(lambda p: p.theta, self, self.coordinate(name, value))
 
 
 class NonNegative(AbstractProjected):
@@ -119,10 +152,14 @@ class NonNegative(AbstractProjected):
 
     def __init__(self, value: Numbers):
         array = check_finite("value", as_float_array("value", value))
-        self.value = check_nonnegative("value", array)
+        self.value = self.checked("value", array)
 
     def unwrap(self) -> Float[Array, "..."]:
         return self.value
+
+    def checked(self, name: str, value: Array) -> Array:
+        """The value, refused as the argument `name` where it is out of the set."""
+        return check_nonnegative(name, value)
 
     def project(self) -> "NonNegative":
         return eqx.tree_at(lambda p: p.value, self, jnp.maximum(self.value, 0))
@@ -164,19 +201,29 @@ class Connectivity(AbstractProjected):
         ):
             must = f"hold -1, 0 or 1 for each of the {array.shape[1]} presynaptic units"
             refuse("signs", must, f"it has shape {signs.shape} and values {np.unique(signs)}")
-        self.mask, self.signs = jnp.asarray(mask), jnp.asarray(signs, jnp.int8)
-        self.value = array
-        if not is_traced(array) and bool(jnp.any(self.project().value != array)):
-            refuse("value", "be 0 where `mask` is False and have the `signs`", "it does not")
+        with jax.ensure_compile_time_eval():  # known inside jit
+            self.mask, self.signs = jnp.asarray(mask), jnp.asarray(signs, jnp.int8)
+        self.value = self.checked("value", array)
 
     def unwrap(self) -> Float[Array, "n m"]:
         return jnp.where(self.mask, self.value, 0)
 
+    def checked(self, name: str, value: Array) -> Array:
+        """The value, refused as the argument `name` where it is out of the set."""
+        if not is_traced(value):
+            with jax.ensure_compile_time_eval():
+                is_bad = bool(jnp.any(self._is_illegal(value) & (value != 0)))
+            if is_bad:
+                refuse(name, "be 0 where `mask` is False and have the `signs`", "it does not")
+        return value
+
     def project(self) -> "Connectivity":
-        signs = self.signs[None, :].astype(self.value.dtype)
+        new = jnp.where(self._is_illegal(self.value), 0, self.value)
+        return eqx.tree_at(lambda p: p.value, self, new)
+
+    def _is_illegal(self, value: Array) -> Array:
         # NaN is no wrong sign: it stays, for the training to see.
-        is_illegal = ~self.mask | (signs * self.value < 0)
-        return eqx.tree_at(lambda p: p.value, self, jnp.where(is_illegal, 0, self.value))
+        return ~self.mask | (self.signs[None, :].astype(value.dtype) * value < 0)
 
 
 class SpectralBound(AbstractProjected):
@@ -195,14 +242,19 @@ class SpectralBound(AbstractProjected):
         array = check_finite("value", as_float_array("value", value))
         if array.ndim != 2:
             refuse("value", "be a matrix", f"it has shape {array.shape}")
-        if not is_traced(array):
-            largest = float(np.linalg.norm(np.asarray(array, np.float64), 2))
-            if largest > bound * (1 + 1e-5):
-                refuse("value", f"have singular values <= {bound}", f"the largest is {largest}")
-        self.value, self.bound = array, bound
+        self.bound = bound
+        self.value = self.checked("value", array)
 
     def unwrap(self) -> Float[Array, "n m"]:
         return self.value
+
+    def checked(self, name: str, value: Array) -> Array:
+        """The value, refused as the argument `name` where it is out of the set."""
+        if not is_traced(value):
+            largest = float(np.linalg.norm(np.asarray(value, np.float64), 2))
+            if largest > self.bound * (1 + 1e-5):
+                refuse(name, f"have singular values <= {self.bound}", f"the largest is {largest}")
+        return value
 
     def project(self) -> "SpectralBound":
         u, s, vt = jnp.linalg.svd(self.value, full_matrices=False)
@@ -212,64 +264,17 @@ class SpectralBound(AbstractProjected):
         return eqx.tree_at(lambda p: p.value, self, new)
 
 
-def resolve(tree: PyTree) -> PyTree:
-    """The same tree (circuit, cell, model) with every node replaced by its value.
+def cast(name: str, node: PyTree, dtype: DTypeLike) -> PyTree:
+    """A node with its numbers in one dtype; functions, and the mask and the signs of a
+    `Connectivity`, stay."""
 
-    Every public function accepts either form. Gradients with respect to a resolved circuit are
-    with respect to the values themselves (∂/∂τ, not ∂/∂θ).
-    """
-    return paramax.unwrap(tree)
+    def one(x: PyTree) -> PyTree:
+        if isinstance(x, Connectivity):
+            return eqx.tree_at(lambda c: c.value, x, one(x.value))
+        return x if callable(x) else as_float_array(name, x, dtype)
 
-
-def project(tree: PyTree) -> PyTree:
-    """The tree with every projected node put back into its set: call it after each update.
-
-    `oo.fit` does so; a training loop of your own must.
-    """
-    return jax.tree.map(
-        lambda x: x.project() if isinstance(x, AbstractProjected) else x,
-        tree,
-        is_leaf=lambda x: isinstance(x, AbstractProjected),
-    )
-
-
-def trainable(tree: PyTree) -> PyTree:
-    """True for each leaf that may be trained, False for frozen, integer and other leaves.
-
-    The result is a filter for `eqx.partition(tree, oo.trainable(tree))`; an optimizer that sees
-    only the first half cannot decay a frozen value.
-    """
-    return _arrays_but_in(lambda x: isinstance(x, Frozen), tree)
-
-
-def weight_decay_mask(tree: PyTree) -> PyTree:
-    """True for each trained leaf that weight decay may shrink, False for the others.
-
-    An optimizer takes the function itself: `optax.adamw(1e-3, mask=oo.weight_decay_mask)`. True are
-    weights and biases that are stored as their value: plain arrays, and the projected nodes
-    (`NonNegative`, `Connectivity`, `SpectralBound`), in whose sets 0 lies or whose bound shrinking
-    keeps. False are the numbers that stand for another one (`Positive`, `Bounded`, nodes of
-    paramax): θ = 0 is no small time constant but one of 1 in the user's unit, so that the result of
-    decay would depend on the unit.
-    """
-    stands_for_another = lambda x: (  # noqa: E731
-        isinstance(x, paramax.AbstractUnwrappable) and not isinstance(x, AbstractProjected)
-    )
-    return _arrays_but_in(stands_for_another, tree)
-
-
-def _arrays_but_in(left_out: Callable[[Any], bool], tree: PyTree) -> PyTree:
-    """True for each floating array, but none inside of what is left out."""
-    return jax.tree.map(
-        lambda x: jax.tree.map(lambda _: False, x) if left_out(x) else eqx.is_inexact_array(x),
-        tree,
-        is_leaf=left_out,
-    )
+    return jax.tree.map(one, node, is_leaf=lambda x: isinstance(x, Connectivity))
 
 
 def _stop_gradient(x: PyTree) -> PyTree:
     return jax.lax.stop_gradient(x) if eqx.is_array(x) else x
-
-
-def _range(array: Array) -> str:
-    return f"its values reach from {float(array.min())} to {float(array.max())}"
