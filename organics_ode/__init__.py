@@ -13,6 +13,7 @@ from ._constraints import (
     weight_decay_mask as weight_decay_mask,
 )
 from ._nonlinearities import Rectification as Rectification
+from ._tables import Table as Table
 from .cells import *
 from .circuits import *
 from .dynamics import (

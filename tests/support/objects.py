@@ -84,6 +84,7 @@ def history():
 
 MATRIX, ROWS = np.full((2, 2), 0.5), [[0.5], [1.5]]
 OBJECTS = {
+    "Table": lambda: oo.Table({"t": [0.0, 1.0]}, {"y": np.ones((2, 3))}, {"t": "ms"}, {"a": 1}),
     "AddingProblem": tasks.AddingProblem,
     "AtFixedPoint": feedback.AtFixedPoint,
     "Batch": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY)(0),

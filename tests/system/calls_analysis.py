@@ -67,6 +67,15 @@ CALLS: dict[str, Call] = {
             "max_steps": 4096,
         },
     ),
+    "Table": Call(
+        oo.Table,
+        lambda s: {
+            "axes": {"t": draw(s, 3)},
+            "columns": {"y": draw(s, 3, 2)},
+            "units": {"t": "ms"},
+            "notes": {"seed": s},
+        },
+    ),
     "lyapunov": Call(
         oo.lyapunov,
         lambda s: {"cell": cell(s), "xs": draw(s, 5, 1), "k": 2, "state0": state(s), "burn_in": 1},
