@@ -75,6 +75,7 @@ from .plot import (
     plot_slow_points as plot_slow_points,
     plot_spectrum as plot_spectrum,
     plot_state_space as plot_state_space,
+    plot_sweep as plot_sweep,
     plot_trajectory as plot_trajectory,
     plot_tuning as plot_tuning,
 )
@@ -93,6 +94,7 @@ from .storage import (
     pretrained_names as pretrained_names,
     save as save,
 )
+from .studies import *
 from .training import (
     Batch as Batch,
     EnsembleResult as EnsembleResult,

@@ -25,7 +25,7 @@ from ._functions import saved_name
 # the room shows, some of them (`Columns`, `Check`) for this alone.
 _LIBRARY = """
 _constraints _nonlinearities _tables cells circuits dynamics equilibria feedback linear mean_field
-models noise periods planar population robustness stability training
+models noise periods planar population robustness stability studies training
 """
 # `Lambda` calls what it holds, which is a function of this table; `Partial` also holds arguments.
 _LAYERS = """

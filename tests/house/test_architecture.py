@@ -48,10 +48,13 @@ ROOMS = {
     "robustness": "circuits cells facts linear storage programs",
     "feedback": "circuits cells dynamics equilibria linear optimizers programs",
     "periods": "circuits cells dynamics equilibria",
+    "studies": "circuits dynamics storage programs",
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
-    "plot": ("circuits dynamics equilibria stability noise population planar robustness training"),
+    "plot": (
+        "circuits dynamics equilibria stability noise population planar robustness studies training"
+    ),
 }
 
 
