@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from ._checks import a_or_an, is_key, is_traced, refuse
+from ._checks import a_or_an, is_key, is_traced, refuse, shown
 
 # pandas and xarray are imported when a table is asked for.
 if TYPE_CHECKING:
@@ -84,13 +84,18 @@ class Table(eqx.Module, AbstractTabular):
         for name, values in self.axes.items():
             if values.ndim != 1:
                 refuse("axes", "have shape (k,) each", f"`{name}` has shape {values.shape}")
+        columns = _mapping("columns", columns)
         self.columns, self.units = {}, {}
-        units = _mapping("units", units or {})
-        for name, tree in _mapping("columns", columns).items():
+        units = _mapping("units", {} if units is None else units)
+        if not all(isinstance(unit, str) for unit in units.values()):
+            refuse("units", "map names to texts", f"they are {shown(units)}")
+        if unknown := sorted(units.keys() - self.axes.keys() - set(columns)):
+            refuse("units", "be of axes or columns", f"there is no {unknown[0]!r:.99}")
+        for name, tree in columns.items():
             self.columns |= (own := named(tree, name))
             self.units |= dict.fromkeys(own, units[name]) if name in units else {}
         self.units |= {name: units[name] for name in self.axes if name in units}
-        self.notes = dict(_mapping("notes", notes or {}))
+        self.notes = dict(_mapping("notes", {} if notes is None else notes))
         self._check()
 
     def _check(self) -> None:

@@ -50,9 +50,10 @@ def read_axes(
     circuit: AbstractCircuit, axes: Any, x: Float[Array, " m"] | None
 ) -> tuple[dict[str, np.ndarray], list[Axis]]:
     """The values by name, and what they make of the circuit."""
-    if not isinstance(axes, Mapping) or not axes:
+    if not (is_mapping := isinstance(axes, Mapping)) or not axes:
         must = "map names of parameters to values, as {'tau_a': [1.0, 2.0]}"
-        refuse("axes", must, f"it is {a_or_an(type(axes).__name__)}" if axes else "it is empty")
+        found = "it is empty" if is_mapping else f"it is {a_or_an(type(axes).__name__)}"
+        refuse("axes", must, found)
     places = {name: read_place("axes", name, circuit) for name in axes}
     _check_apart(list(places.values()))
     values = {name: _read_values(name, axes[name]) for name in axes}

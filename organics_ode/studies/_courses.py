@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import as_float_array, as_known_array, as_times, refuse, shown
+from .._checks import as_float_array, as_known_array, as_times, check_state, refuse, shape_of, shown
 from .._constraints import resolve
 from ..circuits import AbstractCircuit
 from ..dynamics import AbstractInput, FunctionInput, simulate
@@ -128,9 +128,10 @@ def _read_course(
     noise: Any,
 ) -> Course:
     dtype = jax.tree.leaves(circuit.initial_state())[0].dtype
+    shape = shape_of("ts", ts)
+    if len(shape) != 1 or shape[0] < 2:
+        refuse("ts", "hold at least the start and the end", f"it has shape {shape}")
     ts = as_times("ts", ts, dtype)
-    if ts.ndim != 1 or ts.size < 2:
-        refuse("ts", "hold at least the start and the end", f"it has shape {ts.shape}")
     seen = eqx.filter_eval_shape(observe, circuit.initial_state()).size
     array = as_known_array("data", data)
     if array.dtype.kind not in "iuf":
@@ -147,7 +148,7 @@ def _read_course(
     return Course(
         _read_inputs(inputs, ts),
         ts,
-        None if state0 is None else resolve(state0),
+        None if state0 is None else check_state("state0", resolve(state0), circuit.initial_state()),
         jnp.asarray(seen_data, dtype),
         jnp.asarray(weights, dtype),
     )

@@ -1,5 +1,6 @@
 """`sweep`: a function of a circuit at every combination of some of its parameters."""
 
+import inspect
 import math
 import os
 import time
@@ -116,8 +117,7 @@ def sweep(
         x = check_finite("x", as_float_array("x", x, dtype_of(circuit)))
         check_shape("x", x, (circuit.input_size,), "(m,)")
     values, read = read_axes(circuit, axes, x)
-    if not callable(function) or isinstance(function, type):
-        refuse("function", "be a function of a circuit", f"it is {shown(function)}")
+    _check_function(function, x is not None or "x" in values)
     chunk = None if chunk is None else check_positive_integer("chunk", chunk)
     shape = tuple(map(len, values.values()))
     program = _Program(circuit, x, read, equal_one(function), shape)
@@ -129,6 +129,20 @@ def sweep(
     results = jax.tree.map(lambda v: jnp.asarray(v.reshape(*shape, *v.shape[1:])), tree)
     name = getattr(function, "__name__", "value")
     return Sweep(values, results, name if name.isidentifier() else "value")
+
+
+def _check_function(function: Any, takes_input: bool) -> None:
+    must = (
+        "be a function of a circuit and an input" if takes_input else "be a function of a circuit"
+    )
+    if not callable(function) or isinstance(function, type):
+        refuse("function", must, f"it is {shown(function)}")
+    try:
+        inspect.signature(function).bind(*(None,) * (1 + takes_input))
+    except ValueError:  # of some there is no signature
+        return
+    except TypeError as error:
+        refuse("function", must, f"{error} when it is called so")
 
 
 class _Program(eqx.Module):
@@ -166,11 +180,14 @@ def _evaluate(program: _Program, numbers: Int[Array, " chunk"]) -> PyTree:
 def _shape_of(program: _Program) -> PyTree:
     """What the function gives at one point, without computing it."""
     try:
-        return eqx.filter_eval_shape(program.at, jnp.asarray(0))
+        like = eqx.filter_eval_shape(program.at, jnp.asarray(0))
     except _TRACED as error:
         what = f"it reads numbers that are not known yet: {str(error).splitlines()[0]:.200}"
         remedy = "compute by jnp instead of np, float() and if, and call no host function"
         refuse("function", "be pure, as for `jax.vmap`", f"{what}; {remedy}")
+    if not jax.tree.leaves(like):
+        refuse("function", "give arrays", f"it gives {shown(like)}")
+    return like
 
 
 def _chunk(program: _Program, given: int | None) -> int:

@@ -65,7 +65,8 @@ class History(AbstractTabular):
         names = {name: None for row in rows for name in row if name != "step"}
         columns = {name: _filled([row.get(name) for row in rows]) for name in names}
         steps = np.array([row["step"] for row in rows], int)
-        return Table({"step": steps}, columns, {"seconds": "s"})
+        units = {name: unit for name, unit in (("seconds", "s"),) if name in columns}
+        return Table({"step": steps}, columns, units)
 
     def columns(self) -> Columns:
         """The records as arrays, a column for each quantity."""

@@ -165,6 +165,8 @@ def test_half_precision_becomes_single():
         (({"k": 1.0}, {}), r"`axes` must have shape \(k,\) each, but `k` has shape \(\)"),
         (({"k": [1]}, {"v": [1, 2]}), r"`columns` must have the axes \('k',\), of lengths \(1,\)"),
         (({"k": [1]}, {"k": [1]}), "`columns` must have names of their own, but `k` is one of"),
+        (({"k": [1]}, {}, {"k": 1.0}), "`units` must map names to texts"),
+        (({"k": [1]}, {}, {"t": "ms"}), "`units` must be of axes or columns, but there is no 't'"),
         (([1], {}), "`axes` must map names to values, but it is a list"),
         (
             ({"k": [1]}, {"v": [object()]}),

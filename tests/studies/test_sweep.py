@@ -239,6 +239,16 @@ def test_a_function_that_reads_unknown_numbers_is_told_of_jnp(function):
         oo.sweep(unit(), AXES, function, **QUIET)
 
 
+def test_a_function_takes_what_it_is_given():
+    must = "`function` must be a function of a circuit"
+    with pytest.raises(ValueError, match=f"{must} and an input, but too many positional"):
+        oo.sweep(unit(), AXES, lambda c: c.W_r, x=[1.0], **QUIET)
+    with pytest.raises(ValueError, match=f"{must}, but missing a required argument: 'x'"):
+        oo.sweep(unit(), AXES, lambda c, x: c.W_r, **QUIET)
+
+
 def test_a_function_gives_numbers():
+    with pytest.raises(ValueError, match="`function` must give arrays, but it gives None"):
+        oo.sweep(unit(), AXES, lambda c: None, **QUIET)
     with pytest.raises(ValueError, match="`function` must give arrays, but it gives 'a'"):
         oo.sweep(unit(), AXES, lambda c: "a", **QUIET)
