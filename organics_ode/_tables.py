@@ -213,7 +213,7 @@ def _entries(name: str, column: np.ndarray, rows: tuple[int, ...]) -> dict[str, 
     labels = [name + (f"[{','.join(map(str, i))}]" if i else "") for i in np.ndindex(own)]
     if column.dtype.kind != "c":
         return dict(zip(labels, flat.T, strict=True))
-    parts = {"real": flat.real.T, "imag": flat.imag.T}
+    parts = {"real": np.real(flat).T, "imag": np.imag(flat).T}
     return {
         f"{label}.{part}": values[i]
         for i, label in enumerate(labels)

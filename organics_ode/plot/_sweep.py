@@ -41,9 +41,10 @@ def plot_sweep(
     if len(table.axes) > 2:
         must = "have one or two axes"
         refuse("sweep", must, f"it has {len(table.axes)}: plot `oo.Sweep` of a part of it")
-    name = next(iter(table.columns)) if name is None and len(table.columns) == 1 else name
-    check_choice("name", name, tuple(table.columns))
-    values = _real(name, table.columns[name], len(table.axes), units)
+    names = tuple(table.columns)
+    name = names[0] if name is None and len(names) == 1 else name
+    check_choice("name", name, names)
+    values = _real(name, table.columns[str(name)], len(table.axes), units)
     ax = axes_of(ax)
     labels = [f"{k} ({table.units[k]})" if k in table.units else k for k in table.axes]
     orders = [np.argsort(v, kind="stable") for v in table.axes.values()]
@@ -54,7 +55,8 @@ def plot_sweep(
         _draw_lines(ax, sorted_axes[0], shown, kw)
         ax.set(xlabel=labels[0], ylabel=name, **scales)
         return ax
-    mesh = ax.pcolormesh(*map(_edges, sorted_axes), shown[..., 0].T, **{"rasterized": True} | kw)
+    style: dict[str, Any] = {"rasterized": True}
+    mesh = ax.pcolormesh(*map(_edges, sorted_axes), shown[..., 0].T, **style | kw)
     ax.set(xlabel=labels[0], ylabel=labels[1], **scales)
     ax.figure.colorbar(mesh, ax=ax, label=name)
     return ax

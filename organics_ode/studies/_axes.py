@@ -63,7 +63,7 @@ def read_axes(
 
 def _check_apart(places: list[Place]) -> None:
     fields = [place.field for place in places]
-    twice = [p for p in places if p.index is None and fields.count(p.field) > 1]
+    twice = [p for p in places if p.entry is None and fields.count(p.field) > 1]
     if twice or len(set(places)) < len(places):
         name = (twice or places)[0].field
         refuse("axes", "change every number once", f"`{name}` is there twice")
@@ -96,18 +96,18 @@ def _read_axis(circuit: AbstractCircuit, place: Place, values: np.ndarray, x: Ar
 def _stack(place: Place, shape: tuple[int, ...], old: Any, new: list[Any]) -> Array | None:
     if np.shape(old) != shape:  # the signs of a `Connectivity`, which stay
         return None
-    index = () if place.index is None else place.index
+    index = () if place.entry is None else place.entry
     return jnp.stack([jnp.asarray(leaf)[index] for leaf in new])
 
 
 def _full_values(place: Place, values: np.ndarray, base: np.ndarray) -> np.ndarray:
     """The whole parameter at every value, (k, …); one number stands for all units."""
     k, shape = len(values), base.shape
-    if place.index is not None:
+    if place.entry is not None:
         if values.ndim != 1:
             refuse("axes", "hold numbers for an entry", f"`{place}` has shape {values.shape}")
         full = np.repeat(base[None], k, axis=0)
-        full[(slice(None), *place.index)] = values
+        full[(slice(None), *place.entry)] = values
         return full
     if values.shape[1:] == shape:
         return values
@@ -125,10 +125,10 @@ def _read_inputs(
 ) -> Array:
     """(k, m) for inputs, (k,) for one entry of them."""
     m, dtype = circuit.input_size, dtype_of(circuit)
-    if place.index is not None:
+    if place.entry is not None:
         if x is None:
             refuse("x", "be given where an axis is one of its entries", "it is None")
-        if values.ndim != 1 or len(place.index) != 1 or place.index[0] >= m:
+        if values.ndim != 1 or len(place.entry) != 1 or place.entry[0] >= m:
             found = f"`{place}` has shape {values.shape}"
             refuse("axes", f"hold numbers for one of m = {m} inputs", found)
         return jnp.asarray(values, dtype)

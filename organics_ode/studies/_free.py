@@ -63,7 +63,7 @@ class Free(eqx.Module):
         """A resolved circuit with these values."""
         for i, place in enumerate(self.places):
             old = jnp.asarray(getattr(circuit, place.field))
-            new = old.at[place.index or ()].set(v[i].astype(old.dtype))
+            new = old.at[place.entry or ()].set(v[i].astype(old.dtype))
             circuit = eqx.tree_at(lambda c, f=place.field: getattr(c, f), circuit, new)
         return circuit
 
@@ -82,11 +82,11 @@ class Free(eqx.Module):
             if place.field not in found:
                 old = np.array(value_of("free", circuit, place.field))
                 found[place.field] = old if rest is None else np.full_like(old, rest)
-            found[place.field][place.index or ()] = value
+            found[place.field][place.entry or ()] = value
         return found
 
     def _value(self, circuit: AbstractCircuit, place: Place) -> Array:
-        return value_of("free", circuit, place.field)[place.index or ()]
+        return value_of("free", circuit, place.field)[place.entry or ()]
 
     def _bound(self, bounds: tuple[float, ...]) -> np.ndarray:
         return np.where(np.isinf(bounds), 0.0, bounds).astype(jnp.zeros(()).dtype)
@@ -126,9 +126,9 @@ def _entries(circuit: AbstractCircuit, place: Place) -> list[Place]:
     stays = value == 0 if _is_nonnegative(circuit, place.field) else np.zeros(value.shape, bool)
     if isinstance(node, Connectivity):
         stays = ~np.asarray(node.mask) | (stays | (value == 0) & (np.asarray(node.signs) != 0))
-    if place.index is not None and stays[place.index]:
+    if place.entry is not None and stays[place.entry]:
         refuse("free", "start inside of their bounds", f"`{place}` is 0, or absent")
-    if place.index is not None or value.ndim == 0:
+    if place.entry is not None or value.ndim == 0:
         return [place]
     if stays.all():
         refuse("free", "start inside of their bounds", f"all of `{place}` is 0")
@@ -141,7 +141,7 @@ def _bounds(circuit: AbstractCircuit, place: Place) -> tuple[float, float]:
     if isinstance(node, Bounded):
         return node.low, node.high
     if isinstance(node, Connectivity):
-        sign = int(np.asarray(node.signs)[place.index[1]]) if place.index else 0
+        sign = int(np.asarray(node.signs)[place.entry[1]]) if place.entry else 0
         return (0.0 if sign > 0 else -inf), (0.0 if sign < 0 else inf)
     is_positive = isinstance(node, Positive) or (kind is not None and kind.sign is check_positive)
     is_positive = is_positive or _is_nonnegative(circuit, place.field)

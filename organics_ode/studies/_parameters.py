@@ -11,7 +11,7 @@ import numpy as np
 import paramax
 from jaxtyping import Array
 
-from .._checks import a_or_an, as_float_array, refuse, shown
+from .._checks import a_or_an, as_float_array, is_traced, refuse, shown
 from .._constraints import (
     Bounded,
     Connectivity,
@@ -31,17 +31,17 @@ class Place(NamedTuple):
     """A field of a circuit, or the input `x`; and the index of one of its entries, or None."""
 
     field: str
-    index: tuple[int, ...] | None
+    entry: tuple[int, ...] | None
 
     def __str__(self) -> str:
-        entry = "" if self.index is None else f"[{','.join(map(str, self.index))}]"
+        entry = "" if self.entry is None else f"[{','.join(map(str, self.entry))}]"
         return self.field + entry
 
 
 def read_circuit(circuit: Any) -> AbstractCircuit:
     if not isinstance(circuit, AbstractCircuit):
         refuse("circuit", "be a circuit", f"it is {a_or_an(type(circuit).__name__)}")
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(circuit)):
+    if any(map(is_traced, jax.tree.leaves(circuit))):
         refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
     return circuit
 
