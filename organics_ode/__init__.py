@@ -16,6 +16,7 @@ from ._constraints import (
 )
 from ._namespace import __getattr__ as __getattr__, _public as _public
 from ._nonlinearities import Rectification as Rectification
+from ._tables import Table as Table
 from ._version import __version__ as __version__
 from .cells import *
 from .circuits import *
@@ -78,6 +79,7 @@ from .plot import (
     plot_slow_points as plot_slow_points,
     plot_spectrum as plot_spectrum,
     plot_state_space as plot_state_space,
+    plot_sweep as plot_sweep,
     plot_trajectory as plot_trajectory,
     plot_tuning as plot_tuning,
 )
@@ -96,6 +98,7 @@ from .storage import (
     pretrained_names as pretrained_names,
     save as save,
 )
+from .studies import *
 from .training import (
     Batch as Batch,
     EnsembleResult as EnsembleResult,

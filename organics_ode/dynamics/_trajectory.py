@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from .._checks import is_traced
 from .._nonlinearities import highest
+from .._tables import AbstractTabular, Table, over_time
 
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
@@ -36,7 +37,7 @@ _IMPLICIT = (
 _FEW = 1e3
 
 
-class Trajectory(eqx.Module):
+class Trajectory(eqx.Module, AbstractTabular):
     """A simulated trajectory.
 
     - `ts`: (time,), ms, the times asked for.
@@ -45,6 +46,8 @@ class Trajectory(eqx.Module):
     - `stats`: `num_steps`, `num_accepted_steps`, `num_rejected_steps`, `t_reached` (ms), `largest`
       (the largest magnitude in the last state).
     - `succeeded`: whether the end was reached.
+
+    `to_dataframe()`, `to_xarray()`: a row for each time, with columns `t`, `y[0]`, ….
     """
 
     ts: Float[Array, " time"]
@@ -57,6 +60,10 @@ class Trajectory(eqx.Module):
     @property
     def succeeded(self) -> Bool[Array, "*batch"]:
         return self.result == RESULTS.successful
+
+    def to_table(self) -> Table:
+        """The states over `t` in ms, of a batch also over its axes."""
+        return over_time(self.ts, self.states, solver=self.solver)
 
     def __repr__(self) -> str:
         if any(map(is_traced, jax.tree.leaves((self.ts, self.stats)))) or self.ts.ndim != 1:

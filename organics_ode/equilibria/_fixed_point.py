@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._checks import check_state, is_traced
 from .._constraints import resolve
+from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, State
 from ..circuits import NO_TIME, AbstractCircuit
 from ..facts import is_exact
@@ -33,7 +34,7 @@ from ._search import ATTEMPTS, ROUTES, known_point, search
 RESULTS: Any = diffrax.RESULTS
 
 
-class FixedPoint(eqx.Module, Generic[State]):
+class FixedPoint(eqx.Module, AbstractTabular, Generic[State]):
     """A fixed point of a circuit at a constant input.
 
     - `state`: the circuit's state there; the best one seen if it failed.
@@ -48,6 +49,7 @@ class FixedPoint(eqx.Module, Generic[State]):
     - `succeeded`: whether the residual is ≤ 1e-10 (2e-5 in float32).
 
     Inside jit what you do not use is not computed: without `abscissa` no eigenvalues are.
+    `to_dataframe()` and `to_xarray()` have a row for each point of a batch.
     """
 
     state: State
@@ -70,6 +72,12 @@ class FixedPoint(eqx.Module, Generic[State]):
     @property
     def is_marginal(self) -> Bool[Array, "*batch"]:
         return is_marginal(self) & self.succeeded
+
+    def to_table(self) -> Table:
+        """The numbers above and the state, over the axes of the batch."""
+        names = ("residual", "abscissa", "iterations", "succeeded", "is_stable")
+        columns = {name: getattr(self, name) for name in names} | named(self.state)
+        return Table(numbered(self.residual.shape), columns, {"abscissa": "1/ms"})
 
     def __repr__(self) -> str:
         if is_traced(self.residual) or self.residual.ndim:

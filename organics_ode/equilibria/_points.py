@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
 from .._constraints import resolve
+from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
@@ -26,12 +27,12 @@ _ENTRIES = 2**25
 _SAME = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 
 
-class AbstractPoints(eqx.Module):
+class AbstractPoints(eqx.Module, AbstractTabular):
     """States of one circuit at one input, each with its residual and its spectrum.
 
     `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
     `points.is_stable`), `points.sort(values)`; `oo.save` and `oo.load` keep it; printing shows a
-    table.
+    table, `to_dataframe()` and `to_xarray()` make one.
     """
 
     states: eqx.AbstractVar[PyTree]
@@ -71,6 +72,20 @@ class AbstractPoints(eqx.Module):
             refuse("values", f"have shape (k,) = ({len(self)},)", f"it has shape {values.shape}")
         return self[np.argsort(values, kind="stable")]
 
+    def to_table(self) -> Table:
+        """What printing shows of every point, and its whole state, over `point`."""
+        kinds = [self._kind(i) for i in range(len(self))]
+        measure, values = self._measure
+        columns = {"kind": np.asarray(kinds, str), "abscissa": self.abscissae}
+        columns |= {"frequency": self.spectra.frequencies[:, 0]}
+        columns |= {measure.split()[0]: values, "hits": self.hits} | named(self.states)
+        units = {"abscissa": "1/ms", "frequency": "Hz"}
+        return Table(numbered((len(self),), "point"), columns, units, {"starts": self.starts})
+
+    def _kind(self, i: int) -> str:
+        kind = kind_of(jax.tree.map(lambda leaf: leaf[i], self.spectra))
+        return kind if self._is_at_rest[i] else "slow"
+
     @property
     @abstractmethod
     def _measure(self) -> tuple[str, Float[Array, " k"]]:
@@ -93,12 +108,11 @@ class AbstractPoints(eqx.Module):
         return "\n".join([f"{name}: {len(self)} found (there may be more)", head, *rows, *more])
 
     def _row(self, i: int) -> str:
-        kind = kind_of(jax.tree.map(lambda leaf: leaf[i], self.spectra))
         state = jax.tree.map(lambda leaf: leaf[i], self.states)
         fields = getattr(state, "_fields", range(len(state)))
         shown = [f"{name} {_numbers(leaf)}" for name, leaf in zip(fields, state, strict=True)]
         return (
-            f"  {i:3} {kind if self._is_at_rest[i] else 'slow':8} {float(self.abscissae[i]):16.6g} "
+            f"  {i:3} {self._kind(i):8} {float(self.abscissae[i]):16.6g} "
             f"{float(self.spectra.frequencies[i, 0]):11.4g} {float(self._measure[1][i]):9.1e} "
             f"{int(self.hits[i]):12d}   {'  '.join(shown[:2])}"
         )
@@ -117,7 +131,7 @@ class FixedPoints(AbstractPoints):
 
     `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
     `points.is_stable`), `points.sort(values)`; `oo.save` and `oo.load` keep it; printing shows a
-    table.
+    table, `to_dataframe()` and `to_xarray()` make one.
     """
 
     states: PyTree

@@ -38,7 +38,7 @@ class SlowPoints(AbstractPoints):
 
     `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
     `points.is_fixed` or `points.speeds < 1e-9`), `points.sort(values)`; `oo.save` and `oo.load`
-    keep it; printing shows a table.
+    keep it; printing shows a table, `to_dataframe()` and `to_xarray()` make one.
     """
 
     states: PyTree

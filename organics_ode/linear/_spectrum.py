@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from .._checks import is_traced
 from .._nonlinearities import highest
+from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
@@ -19,7 +20,7 @@ from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
 
 
-class Spectrum(eqx.Module):
+class Spectrum(eqx.Module, AbstractTabular):
     """The eigenvalues λ of a Jacobian, the one of largest real part first.
 
     - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
@@ -34,7 +35,8 @@ class Spectrum(eqx.Module):
     - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
     - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
 
-    A spectrum from `jax.vmap` has the batch axes in front.
+    A spectrum from `jax.vmap` has the batch axes in front. `to_dataframe()` and `to_xarray()` have
+    a row for each eigenvalue.
     """
 
     eigenvalues: Complex[Array, "*batch d"]
@@ -66,6 +68,16 @@ class Spectrum(eqx.Module):
     def time_scales(self) -> Float[Array, "*batch d"]:
         rate = -self.eigenvalues.real
         return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
+
+    def to_table(self) -> Table:
+        """The eigenvalues, and the vectors where there are any, over `mode`."""
+        *batch, modes = self.eigenvalues.shape
+        columns = {"eigenvalue": self.eigenvalues, "frequency": self.frequencies}
+        columns |= {"damping_ratio": self.damping_ratios, "time_scale": self.time_scales}
+        if self.vectors is not None:
+            columns["vector"] = jnp.swapaxes(self.vectors, -1, -2)
+        units = {"eigenvalue": "1/ms", "frequency": "Hz", "time_scale": "ms"}
+        return Table(numbered(tuple(batch)) | numbered((modes,), "mode"), columns, units)
 
     def __repr__(self) -> str:
         if self.eigenvalues.ndim != 1 or is_traced(self.eigenvalues):

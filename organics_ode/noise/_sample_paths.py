@@ -19,18 +19,21 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._nonlinearities import root
+from .._tables import AbstractTabular, Table, over_time
 from .._types import Numbers, Scalar, State
 from ..circuits import NO_TIME, AbstractCircuit
 from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
 
-class Paths(eqx.Module):
+class Paths(eqx.Module, AbstractTabular):
     """Sampled states.
 
     - `ts`: (time,), ms after the start.
     - `states`: the circuit's state with a leading time axis.
     - `succeeded`: whether every state is finite.
+
+    `to_dataframe()`, `to_xarray()`: a row for each time, with columns `t`, `y[0]`, ….
     """
 
     ts: Float[Array, "*batch time"]
@@ -41,6 +44,10 @@ class Paths(eqx.Module):
         leaves = [jnp.isfinite(leaf) for leaf in jax.tree.leaves(self.states)]
         batch = self.ts.ndim - 1
         return jnp.stack([jnp.all(a, range(batch, a.ndim)) for a in leaves]).all(0)
+
+    def to_table(self) -> Table:
+        """The states over `t` in ms, of several paths also over their axes."""
+        return over_time(self.ts, self.states)
 
 
 def sample_paths(

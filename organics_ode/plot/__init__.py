@@ -19,6 +19,7 @@ from ._stability import (
     plot_energy as plot_energy,
     plot_spectrum as plot_spectrum,
 )
+from ._sweep import plot_sweep as plot_sweep
 from ._trials import (
     plot_chronometric as plot_chronometric,
     plot_leading_eigenvalues as plot_leading_eigenvalues,

@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_positive_integer, read_key, refuse
+from .._tables import AbstractTabular, Table
 from .._types import Numbers
 from ._classes import CLASSES, classify
 from ._study import RandomMatrix, describe, load, read_file, read_study, save
 from ._trials import run_trials
 
 
-class PhaseDiagram(eqx.Module):
+class PhaseDiagram(eqx.Module, AbstractTabular):
     """What circuits with W_r = I + ΔR do, over Δ and ‖z‖.
 
     - `deltas`: (Δ,). `norms`: (z,).
@@ -43,6 +44,14 @@ class PhaseDiagram(eqx.Module):
         if name not in CLASSES:
             refuse("name", f"be one of {', '.join(CLASSES)}", f"it is {name!r}")
         return self.counts[CLASSES.index(name)] / len(self.classes)
+
+    def to_table(self) -> Table:
+        """The class of every circuit by name, and its numbers, over `trial`, `delta`, `norm`."""
+        names = np.array([*CLASSES, "undecided"])
+        numbers = {name: getattr(self, name) for name in ("abscissa", "frequency", "amplitude")}
+        axes = {"trial": np.arange(len(self.classes)), "delta": self.deltas, "norm": self.norms}
+        columns = {"class": names[self.classes]} | numbers
+        return Table(axes, columns, {"abscissa": "1/ms", "frequency": "Hz"})
 
     def __repr__(self) -> str:
         head = "  ".join(f"{name:>16}" for name in CLASSES)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from .._checks import refuse
+from .._tables import AbstractTabular, Table
 from ..storage import from_line, read_path
 
 
@@ -19,13 +20,13 @@ class Columns(NamedTuple):
     kinds: tuple[dict[str, np.ndarray], ...]
 
 
-class History:
+class History(AbstractTabular):
     """The records of a training, each a dict; `history["loss"]` is one quantity as an array.
 
     Every step records `step`, `epoch` (if batches have them), `loss`, the metric under its own
     name, `gradient_norm` and `seconds`; every validation records `step`, `validation_loss` and the
     metric as `validation_…`. `resumed` holds the steps after which it was continued from a
-    checkpoint.
+    checkpoint. `to_dataframe()` and `to_xarray()` have a row for each step.
     """
 
     def __init__(self, records: list[dict[str, Any]], resumed: tuple[int, ...] = ()):
@@ -50,6 +51,22 @@ class History:
         last = {k: v for record in self.records[-2:] for k, v in record.items()}
         resumed = f", resumed after steps {list(self.resumed)}" if self.resumed else ""
         return f"History({len(self)} records, last {last}{resumed})"
+
+    def to_table(self) -> Table:
+        """Every quantity over `step`, NaN where a step has none; an ensemble's by member."""
+        rows: list[dict[str, Any]] = []
+        for record in self.records:
+            last = rows[-1] if rows else {"step": None}
+            # A validation belongs to the step before it.
+            if last["step"] == record["step"] and last.keys() & record.keys() == {"step"}:
+                last |= record
+            else:
+                rows.append(dict(record))
+        names = {name: None for row in rows for name in row if name != "step"}
+        columns = {name: _filled([row.get(name) for row in rows]) for name in names}
+        steps = np.array([row["step"] for row in rows], int)
+        units = {name: unit for name, unit in (("seconds", "s"),) if name in columns}
+        return Table({"step": steps}, columns, units)
 
     def columns(self) -> Columns:
         """The records as arrays, a column for each quantity."""
@@ -94,6 +111,12 @@ class History:
             i = records.index(None) + 1
             refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is no record")
         return cls([record for record in (*records, from_line(last)) if record is not None])
+
+
+def _filled(values: list[Any]) -> np.ndarray:
+    """The values as an array, with NaN for those that are None."""
+    missing = np.full(np.shape(next(v for v in values if v is not None)), np.nan).tolist()
+    return np.array([missing if v is None else v for v in values])
 
 
 def _check_columns(columns: object) -> None:

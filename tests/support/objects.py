@@ -84,6 +84,20 @@ def history():
 
 MATRIX, ROWS = np.full((2, 2), 0.5), [[0.5], [1.5]]
 OBJECTS = {
+    "ParameterFit": lambda: oo.ParameterFit(
+        classifier().cell.circuit,
+        {},
+        {},
+        np.eye(1),
+        np.ones((2, 1)),
+        np.ones(1),
+        ("tau",),
+        0.1,
+        3,
+        True,
+    ),
+    "Sweep": lambda: oo.Sweep({"sigma": np.ones(2)}, (np.ones(2), jnp.ones(2))),
+    "Table": lambda: oo.Table({"t": [0.0, 1.0]}, {"y": np.ones((2, 3))}, {"t": "ms"}, {"a": 1}),
     "AddingProblem": tasks.AddingProblem,
     "AtFixedPoint": feedback.AtFixedPoint,
     "Batch": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY)(0),

@@ -135,6 +135,7 @@ MEANT = {
     ("text", "reference"),
     ("text", "stimulus"),
     ("a dict", "hyperparameters"),
+    ("a dict", "notes"),
     ("a class", "activation"),
     ("a key", "key"),
     ("text", "name"),
@@ -147,6 +148,7 @@ MEANT = {
 
 # Of these NaN is documented: no answer, no trial, no such state, nothing to divide by.
 NAN_MEANS = (
+    "fit_parameters",
     "fit_with_skips",
     "mean_field.least_squares",
     "mean_field.padded_solutions",

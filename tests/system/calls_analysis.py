@@ -13,6 +13,10 @@ def _spectra(seed):
     }
 
 
+def _speed(circuit, x):
+    return circuit.vector_field(0.0, circuit.initial_state(), x)
+
+
 CALLS: dict[str, Call] = {
     "certify": Call(oo.certify, lambda s: point(s) | {"state0": state(s)}),
     "energy": Call(oo.energy, lambda s: point(s) | {"state0": state(s)}),
@@ -65,6 +69,43 @@ CALLS: dict[str, Call] = {
             "dt0": 0.01 + 0.001 * s,
             "dtmax": None,
             "max_steps": 4096,
+        },
+    ),
+    "sweep": Call(
+        oo.sweep,
+        lambda s: {
+            "circuit": circuit(s),
+            "axes": {"tau_a": 1.0 + draw(s, 3)},
+            "function": _speed,
+            "x": draw(s, 1),
+            "chunk": 2,
+            "path": None,
+        },
+        free=("progress",),
+    ),
+    "fit_parameters": Call(
+        oo.fit_parameters,
+        lambda s: {
+            "circuit": circuit(s),
+            "inputs": draw(s, 1),
+            "ts": TS + 0.01 * s,
+            "data": draw(s, 3, 2),
+            "free": ("tau_y", "b1"),
+            "noise": 0.1 + 0.01 * s,
+            "state0": state(s),
+            "solver": diffrax.Tsit5(),
+            "steps": 3,
+            "max_steps": 4096,
+            "throw": False,
+        },
+    ),
+    "Table": Call(
+        oo.Table,
+        lambda s: {
+            "axes": {"t": draw(s, 3)},
+            "columns": {"y": draw(s, 3, 2)},
+            "units": {"t": "ms"},
+            "notes": {"seed": s},
         },
     ),
     "lyapunov": Call(

@@ -141,6 +141,14 @@ CALLS: dict[str, Call] = {
     "plot_trajectory": drawn(
         oo.plot_trajectory, lambda s: {"trajectory": path(s), "name": "a", "units": [0]}
     ),
+    "plot_sweep": drawn(
+        oo.plot_sweep,
+        lambda s: {
+            "sweep": oo.Sweep({"tau_a": draw(s, 3), "x[0]": draw(s, 2)}, draw(s, 3, 2)),
+            "name": "value",
+            "units": None,
+        },
+    ),
     "plot_tuning": drawn(
         oo.plot_tuning,
         lambda s: {

@@ -1,0 +1,236 @@
+"""Results as tables with units, for pandas, for xarray, and for all that reads theirs."""
+
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from ._checks import a_or_an, is_key, is_traced, refuse, shown
+
+# pandas and xarray are imported when a table is asked for.
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from xarray import Dataset
+else:
+    DataFrame = Dataset = object
+
+
+class AbstractTabular(ABC):
+    """What can be read as a table."""
+
+    @abstractmethod
+    def to_table(self) -> "Table":
+        """Its numbers as named columns over named rows, with their units."""
+
+    def to_dataframe(self) -> DataFrame:
+        """Its numbers as a `pandas.DataFrame`, a row for each time, step or point (host).
+
+        Columns of several entries are called `y[0]`, `y[1]`, …; complex ones are two, `.real` and
+        `.imag`. Units are in `.attrs["units"]`, column by column.
+
+        Raises:
+            ImportError: pandas is missing; the text says how to install it.
+        """
+        return self.to_table()._as_dataframe()
+
+    def to_xarray(self) -> Dataset:
+        """Its numbers as an `xarray.Dataset`, with axes of their own for rows and units (host).
+
+        Units are in the `units` of each variable's `attrs`.
+
+        Raises:
+            ImportError: xarray is missing; the text says how to install it.
+        """
+        return self.to_table()._as_xarray()
+
+
+class Table(eqx.Module, AbstractTabular):
+    """Named columns of numbers over the grid of some named axes, with units.
+
+    Results make it of themselves in `to_dataframe` and `to_xarray`; of arrays of your own, such as
+    power spectra, you make it.
+
+    Args:
+        axes: name ↦ (k,), numbers or texts: what the rows are counted by, the slowest first.
+        columns: name ↦ array (k, …) with an axis for each of `axes` in front and any behind; or a
+            tree of them, such as a state, which makes a column for each of its fields.
+        units: name of an axis or a column ↦ its unit; those that are not named have none.
+        notes: further facts by name, which become the `attrs` of the whole.
+
+    Raises:
+        ValueError: an argument is bad, or the shapes do not fit.
+    """
+
+    axes: dict[str, np.ndarray]
+    columns: dict[str, np.ndarray]
+    units: dict[str, str]
+    notes: dict[str, Any]
+
+    def __init__(
+        self,
+        axes: Mapping[str, Any],
+        columns: Mapping[str, PyTree],
+        units: Mapping[str, str] | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ):
+        self.axes = {name: _known("axes", v) for name, v in _mapping("axes", axes).items()}
+        for name, values in self.axes.items():
+            if values.ndim != 1:
+                refuse("axes", "have shape (k,) each", f"`{name}` has shape {values.shape}")
+        columns = _mapping("columns", columns)
+        self.columns, self.units = {}, {}
+        units = _mapping("units", {} if units is None else units)
+        if not all(isinstance(unit, str) for unit in units.values()):
+            refuse("units", "map names to texts", f"they are {shown(units)}")
+        if unknown := sorted(units.keys() - self.axes.keys() - set(columns)):
+            refuse("units", "be of axes or columns", f"there is no {unknown[0]!r:.99}")
+        for name, tree in columns.items():
+            self.columns |= (own := named(tree, name))
+            self.units |= dict.fromkeys(own, units[name]) if name in units else {}
+        self.units |= {name: units[name] for name in self.axes if name in units}
+        self.notes = dict(_mapping("notes", {} if notes is None else notes))
+        self._check()
+
+    def _check(self) -> None:
+        rows = self._rows
+        for name, column in self.columns.items():
+            if name in self.axes:
+                refuse("columns", "have names of their own", f"`{name}` is one of the axes")
+            if column.shape[: len(rows)] != rows:
+                must = f"have the axes {tuple(self.axes)}, of lengths {rows}, in front"
+                refuse("columns", must, f"`{name}` has shape {column.shape}")
+
+    def to_table(self) -> "Table":
+        return self
+
+    @property
+    def _rows(self) -> tuple[int, ...]:
+        return tuple(values.size for values in self.axes.values())
+
+    def _as_dataframe(self) -> DataFrame:
+        pandas, rows = _imported("pandas"), self._rows
+        grid = np.meshgrid(*self.axes.values(), indexing="ij") if self.axes else []
+        data = {name: v.ravel() for name, v in zip(self.axes, grid, strict=True)}
+        units = {name: self.units[name] for name in self.axes if name in self.units}
+        for name, column in self.columns.items():
+            own = _entries(name, column, rows)
+            data |= own
+            units |= dict.fromkeys(own, self.units[name]) if name in self.units else {}
+        frame = pandas.DataFrame(data)
+        frame.attrs = {"units": units} | self.notes
+        return frame
+
+    def _as_xarray(self) -> Dataset:
+        xarray, axes = _imported("xarray"), tuple(self.axes)
+        own = {name: column.shape[len(axes) :] for name, column in self.columns.items()}
+        vectors = {shape for shape in own.values() if len(shape) == 1}
+        variables = {
+            name: ((*axes, *_dimensions(name, own[name], len(vectors) == 1)), column)
+            for name, column in self.columns.items()
+        }
+        coordinates = {name: (name, values) for name, values in self.axes.items()}
+        data = xarray.Dataset(variables, coordinates, attrs=self.notes)
+        for name, unit in self.units.items():
+            data[name].attrs["units"] = unit
+        return data
+
+
+def named(tree: PyTree, name: str = "") -> dict[str, np.ndarray]:
+    """The arrays of a tree by their places in it: a state's by its fields."""
+    found = {}
+    is_list = lambda part: type(part) is list  # noqa: E731
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_list):
+        # The codes of results are kept in objects of their own.
+        parts = [_part(key) for key in path if _part(key) != "_value"]
+        label = ".".join([name, *parts] if name else parts)
+        found[label or "value"] = _known("columns", leaf)
+    return found
+
+
+def numbered(shape: tuple[int, ...], name: str = "batch") -> dict[str, np.ndarray]:
+    """Axes that are counted from 0: `batch`, or `batch_0`, `batch_1`, … where there are several."""
+    names = [name] if len(shape) == 1 else [f"{name}_{i}" for i in range(len(shape))]
+    return {each: np.arange(size) for each, size in zip(names, shape, strict=True)}
+
+
+def over_time(ts: Any, states: PyTree, **notes: str) -> Table:
+    """The table of states over time; of a batch whose times differ, by the number of the time."""
+    ts, columns = _known("ts", ts), named(states)
+    *batch, length = ts.shape
+    axes, each = numbered(tuple(batch)), ts.reshape(math.prod(batch), length)
+    if len(each) and np.array_equal(each, np.broadcast_to(each[:1], each.shape)):
+        axes["t"] = each[0]
+    else:
+        axes, columns = axes | numbered((length,), "step"), {"t": ts} | columns
+    return Table(axes, columns, {"t": "ms"}, notes)
+
+
+def unit_of(parameter: str) -> str:
+    """The unit of a parameter by its name: times are in ms, all else has none."""
+    name = parameter.partition("[")[0]
+    return "ms" if name.startswith("tau") or name == "dt" else ""
+
+
+def _part(key: Any) -> str:
+    for attribute in ("name", "key", "idx"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def _known(argument: str, value: Any) -> np.ndarray:
+    """The numbers or texts as an array of numpy, in a type that tables have."""
+    if is_traced(value) or is_key(value):
+        refuse(argument, "hold known numbers", "some are traced: make tables outside of jax.jit")
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a ragged list
+        array = np.asarray(None)
+    if array.dtype.isbuiltin == 2:  # of ml_dtypes, such as bfloat16
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "biufcU":
+        refuse(argument, "hold arrays of numbers", f"one is {a_or_an(type(value).__name__)}")
+    return array
+
+
+def _mapping(argument: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        refuse(argument, "map names to values", f"it is {a_or_an(type(value).__name__)}")
+    return value
+
+
+def _entries(name: str, column: np.ndarray, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """A column for each entry behind the rows, and for each part of complex numbers."""
+    own = column.shape[len(rows) :]
+    flat = column.reshape(math.prod(rows), math.prod(own))
+    labels = [name + (f"[{','.join(map(str, i))}]" if i else "") for i in np.ndindex(own)]
+    if column.dtype.kind != "c":
+        return dict(zip(labels, flat.T, strict=True))
+    parts = {"real": np.real(flat).T, "imag": np.imag(flat).T}
+    return {
+        f"{label}.{part}": values[i]
+        for i, label in enumerate(labels)
+        for part, values in parts.items()
+    }
+
+
+def _dimensions(name: str, own: tuple[int, ...], is_shared: bool) -> tuple[str, ...]:
+    """Vectors of one length are over the same units."""
+    if len(own) == 1:
+        return ("unit",) if is_shared else (f"{name}_unit",)
+    return tuple(f"{name}_{i}" for i in range(len(own)))
+
+
+def _imported(package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        message = f"Tables need {package}: pip install 'organics_ode[tables]'."
+        raise ImportError(message) from error

@@ -1,0 +1,12 @@
+"""One circuit at many values of its parameters, and at those that fit data."""
+
+from ._file import StoredSweep as StoredSweep
+from ._fit import (
+    ParameterFit as ParameterFit,
+    Unidentified as Unidentified,
+    fit_parameters as fit_parameters,
+)
+from ._sweep import Sweep as Sweep, sweep as sweep
+
+# What is public as `oo.…`.
+__all__ = ["ParameterFit", "Sweep", "Unidentified", "fit_parameters", "sweep"]
