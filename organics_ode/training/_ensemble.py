@@ -81,8 +81,8 @@ def ensemble(
         hyperparameters: for such a function: an array or a tree of arrays (members, …).
         loss, metric, steps, epochs, validation, validate_every: as in `fit`.
         checkpoint, checkpoint_every: as in `fit`, of all members together.
-        log, progress: as in `fit`; each record has a list with the members' values, the bar shows
-            their median.
+        log, progress: as in `fit`; each record has a list with the members' values, the bar or
+            line shows their median.
         mesh: devices that each take an equal part of the members, such as `device_mesh()`.
 
     Returns:

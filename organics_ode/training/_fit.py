@@ -79,7 +79,8 @@ def fit(
         checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
             are no epochs); there is one at the end in any case.
         log: a file the history is appended to as JSON lines, record by record.
-        progress: show a bar with loss, metric and the time left.
+        progress: show loss, metric and the time left: on a bar, or where stderr is no terminal in
+            one line a minute.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
             so. Its model is the last good one either way: the last whose loss and gradient were
             finite on their batch.

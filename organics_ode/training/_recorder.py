@@ -1,6 +1,6 @@
-"""Keeps the history of a training, writes it to its log, and shows it on a progress bar.
+"""Keeps the history of a training, writes it to its log, and shows how far it is.
 
-Of an ensemble each quantity is a list with the members' values, and the bar shows their median.
+Of an ensemble each quantity is a list with the members' values, and their median is shown.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import refuse
+from .._progress import progress_bar
 from ..programs import arrived
 from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
@@ -23,7 +24,7 @@ from ._objective import Loss, named
 
 
 class Recorder:
-    """Keeps the history, writes it to the log, and shows it on the progress bar.
+    """Keeps the history, writes it to the log, and shows how far it is.
 
     Where the log can no longer be written, `failed` says why, and nothing more is.
     """
@@ -38,8 +39,6 @@ class Recorder:
         now: Progress,
         unit: str,
     ):
-        from tqdm import tqdm
-
         self.history = history = now.history
         self.log_start = now.log_start
         self._metric = metric
@@ -50,8 +49,8 @@ class Recorder:
             self._log = Log(log, now.log_start, history, now.step)
             self.log_start = self._log.start
         resumed = f"resumed after step {now.step}" if now.step else None
-        options = {"unit": unit, "dynamic_ncols": True, "disable": not progress}
-        self._bar = tqdm(total=total, initial=now.step, desc=resumed, **options)
+        options = {"done": now.step, "title": resumed, "shown": progress}
+        self._bar = progress_bar(total, unit=unit, **options)
         seconds = next((r["seconds"] for r in reversed(history.records) if "seconds" in r), 0.0)
         self._start, self._shown = time.perf_counter() - seconds, {}
 
@@ -69,8 +68,8 @@ class Recorder:
         numbers = {name: value.tolist() for name, value in found.items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
-        self._bar.update()
         self._show(numbers)
+        self._bar.update()
         return bool(were_good(numbers).any())
 
     def validation(self, step: int, scores: dict[str, Any] | None) -> None:
