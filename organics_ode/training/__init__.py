@@ -10,7 +10,7 @@ from ._batches import (
 )
 from ._checkpoints import Checkpoint as Checkpoint, Progress as Progress
 from ._ensemble import ensemble as ensemble
-from ._fit import evaluate as evaluate, fit as fit
+from ._fit import fit as fit
 from ._history import (
     Columns as Columns,
     EnsembleResult as EnsembleResult,
@@ -26,5 +26,6 @@ from ._losses import (
     cross_entropy as cross_entropy,
     squared_error as squared_error,
 )
+from ._objective import evaluate as evaluate
 from .skips._fit import fit_with_skips as fit_with_skips
 from .skips._schedule import SkipSchedule as SkipSchedule, Stage as Stage

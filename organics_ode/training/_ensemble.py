@@ -41,7 +41,7 @@ from ._objective import (
     Loss,
     check_data,
     check_labels,
-    check_metric,
+    check_scores,
     explain,
     named,
 )
@@ -97,7 +97,7 @@ def ensemble(
             `result` so far.
     """
     members = as_members(models)
-    check_metric(metric)
+    check_scores(loss, metric)
     check_devices(len(models), members, mesh)
     make_optimizer = read_optimizer(optimizer, hyperparameters)
     values = read_hyperparameters(hyperparameters, members, len(models))

@@ -1,23 +1,21 @@
-"""`fit` and `evaluate`: training by optax, and what became of it."""
+"""`fit`: training by optax, and what became of it."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
-from .._checks import check_positive_integer, refuse
+from .._checks import refuse
 from .._constraints import trainable
 from ..cells import Euler, RungeKutta, ShuOsher
 from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
-from ..parallel import check_mesh, check_same, replicate, split, split_batches
+from ..parallel import check_mesh, check_same, replicate, split_batches
 from ..programs import Shared, shared
 from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
@@ -28,11 +26,10 @@ from ._objective import (
     Loss,
     check_data,
     check_labels,
-    check_metric,
     check_model,
+    check_scores,
+    evaluate,
     explain,
-    mean_scores,
-    named,
     train_step,
 )
 
@@ -68,8 +65,9 @@ def fit(
             key=…)`.
         optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
             weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
-        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample; the metric's name
-            stands in the history, so that it can be none of those there.
+        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample, or (outputs,
+            targets) where no mask leaves out steps of theirs; the metric's name stands in the
+            history, so that it can be none of those there.
         steps, epochs: how long to train (one of them).
         validation: a split to evaluate every `validate_every` steps (an epoch unless given, or the
             end where there are no epochs).
@@ -99,7 +97,7 @@ def fit(
             `result` so far, with the last good model.
     """
     _check_arguments(model, batches, optimizer)
-    check_metric(metric)
+    check_scores(loss, metric)
     check_mesh(mesh)
     total = count_steps(batches, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
@@ -187,64 +185,6 @@ class _Single(AbstractTraining):
     def _whole(self, step: int) -> Batch:
         """The batch of one of the last two steps, on no device in particular."""
         return self._drawn[step] if self.mesh is None else self.batches(step)
-
-
-def evaluate(
-    model: PyTree,
-    data: Samples,
-    *,
-    loss: Loss = cross_entropy,
-    metric: Loss | None = accuracy,
-    batch_size: int = 256,
-    mesh: Mesh | None = None,
-) -> dict[str, float]:
-    """The mean loss and metric of a model on a data set (host).
-
-    Args:
-        model: as in `fit`.
-        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`.
-        loss, metric: as in `fit`.
-        batch_size: samples at a time, on all devices together.
-        mesh: as in `fit`; the number of samples need not divide.
-
-    Returns:
-        A dict with `loss` and the metric under its own name.
-
-    Raises:
-        ValueError: an argument is bad, there is no sample, or a label that counts is no class of
-            the model.
-    """
-    batch_size = check_positive_integer("batch_size", batch_size)
-    check_mesh(mesh)
-    check_metric(metric)
-    check_model("model", model)
-    samples = read_samples(data)
-    samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
-    if mesh is None:
-        values = mean_scores(model, samples, shared(loss, metric), batch_size)
-    else:
-        values = _scores_on(mesh, model, samples, shared(loss, metric), batch_size)
-    scores = {name: float(value) for name, value in named(values, metric).items()}
-    if any(map(math.isnan, scores.values())):
-        explain(model, samples, loss, metric, batch_size)
-    return scores
-
-
-def _scores_on(
-    mesh: Mesh, model: PyTree, samples: Batch, rules: Shared, batch_size: int
-) -> dict[str, Any]:
-    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
-    count, model = len(samples.inputs), replicate(model, mesh)
-    size, whole = -(-batch_size // mesh.size), count - count % mesh.size
-    first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
-    sums = []
-    if whole:
-        means = mean_scores(model, split(first, mesh), rules, size, mesh)
-        sums.append({name: whole * float(mean) for name, mean in means.items()})
-    if whole < count:
-        means = mean_scores(model, replicate(rest, mesh), rules, size)
-        sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
-    return {name: sum(part[name] for part in sums) / count for name in sums[0]}
 
 
 def _check_arguments(model: PyTree, batches: object, optimizer: object) -> None:

@@ -16,9 +16,8 @@ from ...circuits import RateNetwork
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, is_optimizer
 from .._batches import Task
-from .._losses import check_classes, cross_entropy, squared_error
+from .._losses import Loss, check_classes, check_loss, cross_entropy, squared_error
 from .._members import as_members
-from .._objective import Loss
 from ._closed_loop import ClosedTask, is_closed
 from ._schedule import SkipSchedule
 from ._trials import Restarts, Source
@@ -50,8 +49,8 @@ def check_rules(
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
-    if loss is not None and not callable(loss):
-        refuse("loss", "be a function or None", f"it is {loss!r}")
+    if loss is not None:
+        check_loss("loss", loss)
     read_key("key", key)
 
 

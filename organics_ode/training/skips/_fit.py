@@ -20,8 +20,8 @@ from .._batches import Task
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
 from .._loop import AbstractTraining, run as run_training
+from .._losses import Loss
 from .._members import check_devices, unstack
-from .._objective import Loss
 from ._arguments import (
     check_rules,
     check_trials,
