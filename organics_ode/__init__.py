@@ -94,6 +94,7 @@ from .storage import (
 )
 from .training import (
     Batch as Batch,
+    EarlyStopping as EarlyStopping,
     EnsembleResult as EnsembleResult,
     FitResult as FitResult,
     History as History,

@@ -18,8 +18,8 @@ from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
 from ..parallel import check_mesh, mean_over_devices, replicate, split
 from ..programs import Shared, compiled, shared, unawaited
-from ._batches import Batch, Minibatches, Samples, read_samples
 from ._losses import Loss, accuracy, apply_loss, check_classes, check_loss, cross_entropy
+from .batches import Batch, Data, Minibatches, read_samples
 
 # What the record of a step holds besides the metric.
 _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
@@ -127,7 +127,7 @@ def check_model(name: str, model: object) -> None:
 
 
 def check_data(
-    model: PyTree, batches: object, validation: Samples | None, loss: Loss, metric: Loss | None
+    model: PyTree, batches: object, validation: Data | None, loss: Loss, metric: Loss | None
 ) -> None:
     """Refuse masks and labels of data sets, which are known before the first step (host)."""
     if isinstance(batches, Minibatches):
@@ -178,6 +178,11 @@ def _faults(
     return outputs, is_nan, jnp.stack([jnp.isfinite(x).all(axis=1) for x in rows]).all(axis=0)
 
 
+def names_of(metric: Loss | None) -> list[str]:
+    """What an evaluation scores."""
+    return list(named({"loss": None} | ({} if metric is None else {"metric": None}), metric))
+
+
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
     """The metric under its function's name: the arrays above cannot carry it."""
     name = getattr(metric, "__name__", "metric")
@@ -199,7 +204,7 @@ def _scores(
 
 def evaluate(
     model: PyTree,
-    data: Samples,
+    data: Data,
     *,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
@@ -210,7 +215,8 @@ def evaluate(
 
     Args:
         model: as in `fit`.
-        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`.
+        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`; or these
+            arrays as a tuple.
         loss, metric: as in `fit`.
         batch_size: samples at a time, on all devices together.
         mesh: as in `fit`; the number of samples need not divide.

@@ -4,10 +4,12 @@ Of an ensemble each quantity is a list with the members' values, and their media
 """
 
 import contextlib
+import copy
 import errno
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
 from ._history import CannotWrite, History, were_good
 from ._objective import Loss, named
+
+Callback = Callable[[int, dict[str, Any]], Any]
 
 
 class Recorder:
@@ -38,10 +42,11 @@ class Recorder:
         progress: bool,
         now: Progress,
         unit: str,
+        callback: Callback | None = None,
     ):
         self.history = history = now.history
         self.log_start = now.log_start
-        self._metric = metric
+        self._metric, self._callback, self._told = metric, callback, len(history.records)
         self._per_epoch = getattr(batches, "steps_per_epoch", None)
         self._log = None
         self.failed: CannotWrite | None = None
@@ -78,6 +83,13 @@ class Recorder:
         named = {f"validation_{name}": score for name, score in scores.items()}
         self._add({"step": step, **named})
         self._show({k: v for k, v in named.items() if k != "validation_loss"})
+
+    def tell(self) -> None:
+        """Call back with the records that have come since."""
+        new = self.history.records[self._told :] if self._callback is not None else ()
+        for record in new:
+            self._told += 1
+            self._callback(record["step"], copy.deepcopy(record))  # pyright: ignore
 
     def _show(self, numbers: dict[str, Any]) -> None:
         self._shown |= {k: f"{_median(v):.4g}" for k, v in numbers.items() if k != "gradient_norm"}
