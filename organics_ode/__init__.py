@@ -101,6 +101,7 @@ from .storage import (
 from .studies import *
 from .training import (
     Batch as Batch,
+    EarlyStopping as EarlyStopping,
     EnsembleResult as EnsembleResult,
     FitResult as FitResult,
     History as History,

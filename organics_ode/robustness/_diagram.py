@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_positive_integer, read_key, refuse
+from .._progress import progress_bar
 from .._tables import AbstractTabular, Table
 from .._types import Numbers
 from ._classes import CLASSES, classify
@@ -118,7 +119,7 @@ def phase_diagram(
         slow: see above.
         path: a file, as `oo.save` makes them, that is written after every few trials, at once or
             not at all. A later call with the same arguments goes on from it, also with more trials.
-        progress: whether to show a progress bar.
+        progress: whether to show a bar, or a line a minute where stderr is no terminal.
         devices: over which to share the trials; one unless given.
 
     Returns:
@@ -134,15 +135,14 @@ def phase_diagram(
         where theirs become slow, and borders are not to be compared.
     """
     key = read_key("key", key)
-    from tqdm import tqdm
-
     study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)
     trials = check_positive_integer("trials", trials)
     devices = list(jax.devices()[:1] if devices is None else devices)
     arguments = describe(study, key, random)
     file = read_file(path)
     done = load(file, study, arguments)
-    with tqdm(total=trials, initial=min(len(done), trials), disable=not progress) as bar:
+    begun = min(len(done), trials)
+    with progress_bar(trials, unit="trial", done=begun, shown=progress) as bar:
         while len(done) < trials:
             first, count = len(done), min(len(devices), trials - len(done))
             ends = run_trials(study, key, random, first, devices)[:count]

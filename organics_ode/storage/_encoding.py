@@ -182,12 +182,15 @@ def _record(path: str, cls: Any, parts: dict[str, Any]) -> PyTree:
     if not is_tuple and not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
         raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which is no class of one")
     # Built without a call of `cls`, whose checks are of arguments and not of what it stores.
-    here = {k for k in _fields(cls) if k in parts or is_tuple or not hasattr(cls, k)}
+    since = cls._field_defaults if is_tuple else {}  # pyright: ignore
+    # A file of before lacks the fields that have come since, with a default.
+    is_new = lambda k: k in since if is_tuple else hasattr(cls, k)  # noqa: E731
+    here = {k for k in _fields(cls) if k in parts or not is_new(k)}
     if differences := sorted(here ^ parts.keys()):
         what = f"holds a `{cls.__qualname__}` whose fields differ from those here: {differences}"
         raise Unloadable(f"{what}; install the version that wrote it")
     if is_tuple:
-        return tuple.__new__(cls, [parts[name] for name in _fields(cls)])  # pyright: ignore
+        return tuple.__new__(cls, [(since | parts)[name] for name in _fields(cls)])  # pyright: ignore
     module = object.__new__(cls)
     vars(module).update(parts)
     return module

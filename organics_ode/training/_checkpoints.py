@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 from jaxtyping import PyTree
 
-from .._checks import check_positive_integer, refuse
+from .._checks import refuse
 from ..optimizers import State
 from ..storage import (
     Unloadable,
@@ -30,26 +30,32 @@ from ..storage import (
     unflatten,
     write,
 )
-from ._fingerprint import Fingerprint, changes, describe
+from ._fingerprint import Fingerprint, changes, describe, fingerprint
 from ._history import CannotWrite, Columns, History
 
-_STATE = ("model", "optimizer", "previous")
+_STATE = ("model", "optimizer", "previous", "best")
 STEPS_PER_CHECKPOINT = 100  # where there are no epochs
 _BYTES_PER_RECORD = 80  # ten numbers
+# What files of before do not say, and mean.
+_NOTHING = {"kind": "NoneType", "data": "null"}
+_BEFORE = {"stop": fingerprint(None), "keep": fingerprint("last")}
 
 
 class Progress(NamedTuple):
-    """A training after `step` steps; `previous` is its last model that was good on its batch."""
+    """A training after `step` steps; `previous` is its last model that was good on its batch, and
+    `best` the one that it keeps if not the last, None if the last."""
 
     step: int
     state: State
     previous: PyTree
     history: History
     log_start: int | None = None
+    best: PyTree = None
 
 
 class Checkpoint(NamedTuple):
-    """What the file holds: `oo.load(path).model` is the model after `step` steps."""
+    """What the file holds: `oo.load(path).model` is the model after `step` steps, and `best` with
+    `keep="best"` the one of the best evaluation among them."""
 
     model: PyTree
     optimizer: PyTree
@@ -60,6 +66,7 @@ class Checkpoint(NamedTuple):
     log_start: int | None
     library: str
     of: str
+    best: PyTree = None
 
 
 _REST = [name for name in Checkpoint._fields if name not in _STATE]
@@ -92,6 +99,7 @@ class Checkpoints:
         self._found = _stamp(self.path)
         with reading("checkpoint", self.path):
             facts, arrays = read(self.path)
+            facts = {"best": _NOTHING} | facts
         if facts["(root)"].get("name") != "organics_ode.training:Checkpoint":
             must = "name a checkpoint that `fit` wrote, or a new file"
             refuse("checkpoint", must, f"{self.path} is a saved model")
@@ -110,7 +118,7 @@ class Checkpoints:
             refuse(argument, what, f"{total} were asked for")
         with reading("checkpoint", self.path):
             state = [unflatten(facts, arrays, lambda k, _: named.named[k], f".{k}") for k in _STATE]
-            if wrong := list(out_of_range((state[0], state[2]))):
+            if wrong := list(out_of_range((state[0], *state[2:]))):
                 raise Unloadable(f"holds parameters out of their sets: {listed(wrong)}")
             return self._progress(*state, **rest, total=total)
 
@@ -157,6 +165,7 @@ class Checkpoints:
             progress.log_start,
             library(),
             json.dumps(self._of),
+            progress.best,
         )
         try:
             write(self.path, flatten("model", tree))
@@ -177,6 +186,7 @@ class Checkpoints:
         model: PyTree,
         optimizer: PyTree,
         previous: PyTree,
+        best: PyTree,
         *,
         step: int,
         history: Columns,
@@ -188,7 +198,7 @@ class Checkpoints:
         self.last = step
         resumed = [*resumed, step] if 0 < step < total else resumed
         records = History.from_columns(history, tuple(resumed))
-        return Progress(step, State(model, optimizer), previous, records, log_start)
+        return Progress(step, State(model, optimizer), previous, records, log_start, best)
 
     def _check_version(self, wrote: str) -> None:
         if wrote != library():
@@ -198,11 +208,12 @@ class Checkpoints:
             )
 
     def _differences(self, saved: dict[str, Fingerprint], leaves: list[str]) -> list[str]:
-        found = []
+        found, saved = [], _BEFORE | saved
         for argument, here in self._of.items():
             if argument != "model" or not leaves:  # else their values cannot be compared
                 found += changes(argument, saved.get(argument, {}), here)
-        return found + leaves
+        is_kept = self._of.get("keep", saved["keep"]) == saved["keep"]
+        return found + [leaf for leaf in leaves if is_kept or not leaf.startswith("leaf `best")]
 
     def _refuse(self, found: list[str]) -> None:
         remedy = (
@@ -215,7 +226,8 @@ class Checkpoints:
     def _check_space(self, progress: Progress, total: int) -> None:
         assert self.path is not None
         folder = self.path.parent
-        size = sum(x.nbytes for x in jax.tree.leaves(progress[1:3]) if hasattr(x, "nbytes"))
+        models = (progress.state, progress.previous, progress.best)
+        size = sum(x.nbytes for x in jax.tree.leaves(models) if hasattr(x, "nbytes"))
         size += 2 * total * _BYTES_PER_RECORD
         free = shutil.disk_usage(folder).free
         if free < 2 * size:  # the old one and the new one, while it is written
@@ -269,29 +281,17 @@ def _is_same(path: Path, other: Path) -> bool:
     return other.resolve() == path or (path.exists() and other.exists() and path.samefile(other))
 
 
-def check_intervals(
-    validate_every: int | None, checkpoint: str | os.PathLike | None, checkpoint_every: int | None
-) -> None:
-    """Of the arguments of a training; a ValueError names the bad one."""
-    if validate_every is not None:
-        validate_every = check_positive_integer("validate_every", validate_every)
-    if checkpoint_every is not None:
-        checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
-        if checkpoint is None:
-            refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
-
-
 def _like(first: Progress) -> Checkpoint:
     """The structure expected: arrays of numpy and of jax are the same to a training."""
-    model, optimizer, previous = jax.tree.map(
+    model, optimizer, previous, best = jax.tree.map(
         lambda x: (
             jax.ShapeDtypeStruct(x.shape, x.dtype)
             if eqx.is_array_like(x) and hasattr(x, "shape")
             else x
         ),
-        (*first.state, first.previous),
+        (*first.state, first.previous, first.best),
     )
-    return Checkpoint(model, optimizer, previous, 0, None, [], None, "", "")
+    return Checkpoint(model, optimizer, previous, 0, None, [], None, "", "", best)
 
 
 def _states(facts: dict[str, Any]) -> dict[str, Any]:

@@ -7,21 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from .._constraints import trainable
-from ..optimizers import Optimizer, each_without_decay
+from ..optimizers import Optimizer, State, each_without_decay
 from ..parallel import check_same, replicate, split, split_batches
 from ..programs import shared
-from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
-from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
+from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress
 from ._history import EnsembleResult, History, were_good
-from ._loop import AbstractTraining, run as run_training
+from ._loop import AbstractTraining, check_callback, run as run_training, way_of_end
 from ._losses import accuracy, cross_entropy
 from ._member_steps import (
     EnsembleRun,
+    Member,
+    best_of,
     evaluate_members,
     last_good,
     members_of,
@@ -41,9 +43,21 @@ from ._objective import (
     Loss,
     check_data,
     check_labels,
-    check_metric,
+    check_scores,
     explain,
     named,
+    names_of,
+)
+from ._recorder import Callback
+from ._stopping import EarlyStopping, Judge, check_intervals, check_judged, read_stopping
+from .batches import (
+    Batch,
+    Batches,
+    Data,
+    Minibatches,
+    check_repeatable,
+    count_steps,
+    read_samples,
 )
 
 MakesOptimizer = Callable[[Any], Optimizer]
@@ -51,7 +65,7 @@ MakesOptimizer = Callable[[Any], Optimizer]
 
 def ensemble(
     models: Sequence[PyTree],
-    batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]],
+    batches: Batches | Sequence[Callable[[int], Any]],
     *,
     optimizer: Optimizer | MakesOptimizer,
     hyperparameters: PyTree = None,
@@ -59,11 +73,14 @@ def ensemble(
     metric: Loss | None = accuracy,
     steps: int | None = None,
     epochs: int | None = None,
-    validation: Samples | None = None,
+    validation: Data | None = None,
     validate_every: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int | None = None,
+    stop: EarlyStopping | None = None,
+    keep: str = "last",
     log: str | os.PathLike | None = None,
+    callback: Callback | None = None,
     progress: bool = True,
     mesh: Mesh | None = None,
 ) -> EnsembleResult:
@@ -75,14 +92,16 @@ def ensemble(
 
     Args:
         models: the members, of one structure, such as `[make_model(key) for key in keys]`.
-        batches: step ↦ `Batch`, the same for every member; or a sequence of them, one per member.
+        batches: as in `fit`, the same for every member; or a sequence of functions, one per member.
         optimizer: an optax transformation; or a function that makes one from the hyperparameters
             of a member, such as `optax.adam` or `lambda h: optax.adamw(h["rate"], h["decay"])`.
         hyperparameters: for such a function: an array or a tree of arrays (members, …).
         loss, metric, steps, epochs, validation, validate_every: as in `fit`.
         checkpoint, checkpoint_every: as in `fit`, of all members together.
-        log, progress: as in `fit`; each record has a list with the members' values, the bar shows
-            their median.
+        stop, keep: as in `fit`, of each member by its own evaluations: one that stops stays as it
+            is while the others go on.
+        log, callback, progress: as in `fit`; each record has a list with the members' values, the
+            bar or line shows their median.
         mesh: devices that each take an equal part of the members, such as `device_mesh()`.
 
     Returns:
@@ -97,16 +116,20 @@ def ensemble(
             `result` so far.
     """
     members = as_members(models)
-    check_metric(metric)
+    check_scores(loss, metric)
     check_devices(len(models), members, mesh)
     make_optimizer = read_optimizer(optimizer, hyperparameters)
     values = read_hyperparameters(hyperparameters, members, len(models))
     data, is_shared = read_batches(batches, len(models))
+    check_repeatable(data, checkpoint, mesh)
     total = count_steps(data, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
+    check_callback(callback)
+    judge = read_stopping(stop, keep, names_of(metric))
     if validation is not None:
         read_samples(validation, "validation")
     per_epoch = getattr(data, "steps_per_epoch", None)
+    check_judged(judge, validation, validate_every or per_epoch)
     trained = members if hyperparameters is not None else models[0]
     params = eqx.filter(trained, trainable(trained))
     descent = each_without_decay(make_optimizer, params, values)
@@ -122,20 +145,35 @@ def ensemble(
         metric=metric,
         validation=validation,
         validate_every=validate_every,
+        stop=stop,
+        keep="last" if judge is None else judge.kept,
     )
-    first = progress_of(0, start_members(run, members, values), History([]))
+    empty = Progress(0, State(None, None), None, History([]))
+    first = progress_of(empty, start_members(run, members, values))
+    first = first._replace(best=first.state.model if keep == "best" else None)
     now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     every_data = [data] if is_shared else list(data.members)
     for each in every_data:
         check_data(models[0], each, validation, loss, metric)
-    state, previous, values = split((now.state, now.previous, values), mesh)
+    state, previous, best, values = split((now.state, now.previous, now.best, values), mesh)
     evaluate_every = total if validation is None else validate_every or per_epoch or total
     training = _Together(
-        data, every_data, models[0], values, validation, loss, metric, run, total, evaluate_every
+        data,
+        every_data,
+        models[0],
+        values,
+        validation,
+        loss,
+        metric,
+        run,
+        total,
+        evaluate_every,
+        judge,
     )
-    now = now._replace(state=state, previous=previous)
-    ended = training.result(run_training(training, now, checkpoints, log, progress), "completed")
+    now = now._replace(state=state, previous=previous, best=best)
+    now = run_training(training, now, checkpoints, log, progress, callback)
+    ended = training.result(now, way_of_end(now, total))
     _tell(ended, every_data, loss, metric)
     return ended
 
@@ -155,6 +193,7 @@ class _Together(AbstractTraining):
     run: EnsembleRun
     total: int
     evaluate_every: int
+    judge: Judge | None
 
     def __post_init__(self) -> None:
         self.mesh = self.run.mesh
@@ -165,18 +204,30 @@ class _Together(AbstractTraining):
         unknown = [each for each in self.every_data if not isinstance(each, Minibatches)]
         for each in unknown if now.step == 0 else ():
             check_labels(self.like, each(0), self.loss, self.metric)
-        members = members_of(now, self.hyperparameters)
-        members, scores = step_members(self.run, members, self._parts(now.step))
-        return progress_of(now.step + 1, members, now.history, now.log_start), scores
+        members, scores = step_members(self.run, self._members(now), self._parts(now.step))
+        return progress_of(now._replace(step=now.step + 1), members), scores
 
     def evaluate(self, now: Progress) -> dict[str, list[float]] | None:
         if self.validation is None:
             return None
-        scored, members = shared(self.loss, self.metric), members_of(now, self.hyperparameters)
+        scored, members = shared(self.loss, self.metric), self._members(now)
         return named(evaluate_members(scored, members, self.validation, self.mesh), self.metric)
 
+    def judged(self, now: Progress) -> Progress:
+        is_new = False if self.judge is None else self.judge.follow(now.history).is_new
+        if now.best is None or not np.any(is_new):
+            return now
+        return now._replace(best=best_of(split(is_new, self.mesh), now.state.model, now.best))
+
     def result(self, now: Progress, ended: str) -> EnsembleResult:
-        return _finish(now, ended)
+        return _finish(now, ended, self.judge, self.total)
+
+    def _members(self, now: Progress) -> Member:
+        if self.judge is None or self.judge.rule.patience is None:
+            return members_of(now, self.hyperparameters)
+        count = len(now.state.optimizer[-1])
+        has_stopped = np.broadcast_to(self.judge.follow(now.history).has_stopped, count)
+        return members_of(now, self.hyperparameters, split(jnp.asarray(has_stopped), self.mesh))
 
     def diverged(self, before: Progress, step: int) -> None:
         # A label that is no class ends every member: no member has diverged.
@@ -185,19 +236,24 @@ class _Together(AbstractTraining):
             explain(model, batch, self.loss, self.metric, len(batch.inputs))
 
     def is_done(self, history: History) -> bool:
-        return _have_all_diverged(history)
+        last = next((r for r in reversed(history.records) if "loss" in r), None)
+        if last is None:
+            return False
+        # A member that has diverged or stopped has NaN from then on.
+        is_over = ~were_good(last)
+        if self.judge is not None:
+            is_over = is_over | self.judge.follow(history).has_stopped
+        return bool(np.all(is_over))
 
 
-def _have_all_diverged(history: History) -> bool:
-    """Whether no member was good at the last step; a diverged one has NaN from then on."""
-    last = next((r for r in reversed(history.records) if "loss" in r), None)
-    return last is not None and not were_good(last).any()
-
-
-def _finish(now: Progress, ended: str) -> EnsembleResult:
+def _finish(now: Progress, ended: str, judge: Judge | None, total: int) -> EnsembleResult:
     models, is_good, taken = last_good(members_of(now, None))
-    outcomes = tuple(ended if good else "diverged" for good in is_good.tolist())
-    return EnsembleResult(unstack(models), now.history, outcomes, tuple(taken.tolist()))
+    has_stopped = np.broadcast_to(judge is not None and judge.has_stopped, len(taken))
+    has_stopped = has_stopped & (np.asarray(taken) < total)
+    outcomes = np.where(is_good, np.where(has_stopped, "stopped", ended), "diverged").tolist()
+    if judge is not None and judge.keeps:
+        models = best_of(np.broadcast_to(judge.has_best, len(outcomes)), now.best, models)
+    return EnsembleResult(unstack(models), now.history, tuple(outcomes), tuple(taken.tolist()))
 
 
 def _tell(ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | None) -> None:

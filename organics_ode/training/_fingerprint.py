@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from ..storage import is_allowed, saved_name
+from .batches import given
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic, enum.Enum)
 _ROOT = "itself"
@@ -45,7 +46,7 @@ def summary(model: PyTree) -> Fingerprint:
 
 def describe(*, model: PyTree, batches: object, **others: object) -> dict[str, Fingerprint]:
     """What a training is of, by argument of `fit`."""
-    of = {"model": summary(model)}
+    of, batches = {"model": summary(model)}, given(batches)
     # Of a function of the user's, lists and dicts may be its scratch paper.
     of["batches"] = fingerprint(batches, mutable=isinstance(batches, eqx.Module))
     return of | {
@@ -100,7 +101,7 @@ def _moments(array: Array | np.ndarray) -> str:
 
 
 def _walk(path: str, value: object, mutable: bool, seen: set[int]) -> Iterator[tuple[str, str]]:
-    label = path.removeprefix(".") or _ROOT
+    label, value = path.removeprefix(".") or _ROOT, given(value)
     if isinstance(value, jax.Array | np.ndarray):
         yield label, _checksum(value)
     elif isinstance(value, _CONSTANTS):

@@ -1,56 +1,68 @@
-"""`fit` and `evaluate`: training by optax, and what became of it."""
+"""`fit`: training by optax, and what became of it."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
-from .._checks import check_positive_integer, refuse
+from .._checks import refuse
 from .._constraints import trainable
 from ..cells import Euler, RungeKutta, ShuOsher
 from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
-from ..parallel import check_mesh, check_same, replicate, split, split_batches
+from ..parallel import check_mesh, check_same, replicate, split_batches
 from ..programs import Shared, shared
-from ._batches import Batch, Minibatches, Samples, count_steps, read_samples
-from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress, check_intervals
+from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress
 from ._history import FitResult, History, TrainingDiverged, were_good
-from ._loop import AbstractTraining, run
+from ._loop import AbstractTraining, check_callback, run, way_of_end
 from ._losses import accuracy, cross_entropy
 from ._objective import (
     Loss,
     check_data,
     check_labels,
-    check_metric,
     check_model,
+    check_scores,
+    evaluate,
     explain,
-    mean_scores,
-    named,
+    names_of,
     train_step,
+)
+from ._recorder import Callback
+from ._stopping import EarlyStopping, Judge, check_intervals, check_judged, read_stopping
+from .batches import (
+    Batch,
+    Batches,
+    Data,
+    Minibatches,
+    check_repeatable,
+    count_steps,
+    read_function,
+    read_samples,
 )
 
 
 def fit(
     model: PyTree,
-    batches: Callable[[int], Batch],
+    batches: Batches,
     *,
     optimizer: Optimizer,
     loss: Loss = cross_entropy,
     metric: Loss | None = accuracy,
     steps: int | None = None,
     epochs: int | None = None,
-    validation: Samples | None = None,
+    validation: Data | None = None,
     validate_every: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int | None = None,
+    stop: EarlyStopping | None = None,
+    keep: str = "last",
     log: str | os.PathLike | None = None,
+    callback: Callback | None = None,
     progress: bool = True,
     throw: bool = True,
     mesh: Mesh | None = None,
@@ -65,29 +77,40 @@ def fit(
     Args:
         model: maps one sample's inputs to outputs, such as a `SequenceClassifier`.
         batches: step ↦ `Batch`, from `minibatches(split, size, key=…)` or `trials(task, size,
-            key=…)`.
+            key=…)`, or a function of yours, whose batches may be pairs (inputs, targets); or a list
+            of batches; or an iterable of them, which has no checkpoint.
         optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
             weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
-        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample; the metric's name
-            stands in the history, so that it can be none of those there.
+        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample, or (outputs,
+            targets) where no mask leaves out steps of theirs; the metric's name stands in the
+            history, so that it can be none of those there.
         steps, epochs: how long to train (one of them).
-        validation: a split to evaluate every `validate_every` steps (an epoch unless given, or the
-            end where there are no epochs).
+        validation: a split, or a pair (inputs, targets), to evaluate every `validate_every` steps
+            (an epoch unless given, or the end where there are no epochs).
         checkpoint: a file that keeps the whole state of the training, and that the same call goes
             on from (with more steps too) to the same result, to the bit on the same machine. With
             it, SIGINT and SIGTERM, on any process, end the training after the step in flight.
         checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
             are no epochs); there is one at the end in any case.
+        stop: `EarlyStopping("accuracy", patience=4)` ends the training where its validation gets no
+            better; nothing in the steps before depends on it.
+        keep: the model to return, after the `"last"` step or as it stood at the `"best"` evaluation
+            by the metric of `stop`, without one by the validation loss; the last as long as no
+            evaluation is finite. The exceptions' results have the same.
         log: a file the history is appended to as JSON lines, record by record.
-        progress: show a bar with loss, metric and the time left.
+        callback: called as callback(step, record) with every new record of the history, those of
+            steps and of evaluations (on every process); what it returns does not matter.
+        progress: show loss, metric and the time left: on a bar, or where stderr is no terminal in
+            one line a minute.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
-            so. Its model is the last good one either way: the last whose loss and gradient were
-            finite on their batch.
+            so. Its model is the last good one either way (the last whose loss and gradient were
+            finite on their batch), unless the best is kept.
         mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
             those of several processes, every process calls `fit` alike and the first one writes.
 
     Returns:
-        A `FitResult(model, history, outcome)`.
+        A `FitResult(model, history, outcome)`; its outcome is completed, stopped (by `stop`, or
+            where an iterable of batches ended), diverged or interrupted.
 
     Raises:
         ValueError: an argument is bad, a label that counts is no class of the model, or the
@@ -97,19 +120,25 @@ def fit(
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
             `result` so far, with the last good model.
     """
-    _check_arguments(model, batches, optimizer)
-    check_metric(metric)
+    _check_arguments(model, optimizer)
+    check_scores(loss, metric)
     check_mesh(mesh)
+    batches = read_function(batches)
+    check_repeatable(batches, checkpoint, mesh)
     total = count_steps(batches, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
+    check_callback(callback)
+    judge = read_stopping(stop, keep, names_of(metric))
     if validation is not None:
         read_samples(validation, "validation")
     per_epoch = getattr(batches, "steps_per_epoch", None)
+    check_judged(judge, validation, validate_every or per_epoch)
     check_same("model", model, mesh)
     params = eqx.filter(model, trainable(model))
     rules = shared(without_decay(optimizer, params), loss, metric)
     evaluate_every = total if validation is None else validate_every or per_epoch or total
-    training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every)
+    training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every, judge)
+    best = model if keep == "best" else None
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -120,21 +149,23 @@ def fit(
         metric=metric,
         validation=validation,
         validate_every=validate_every,
+        keep="last" if judge is None else judge.kept,
     )
-    now = checkpoints.resume(Progress(0, begin(optimizer, model), model, History([])), total)
+    first = Progress(0, begin(optimizer, model), model, History([]), best=best)
+    now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     check_data(model, batches, validation, loss, metric)
-    state, previous = replicate((now.state, now.previous), mesh)
-    now = now._replace(state=state, previous=previous)
+    state, previous, best = replicate((now.state, now.previous, now.best), mesh)
+    now = now._replace(state=state, previous=previous, best=best)
     try:
-        now = run(training, now, checkpoints, log, progress)
-        ended = training.result(now, "completed")
+        now = run(training, now, checkpoints, log, progress, callback)
+        ended = training.result(now, way_of_end(now, total))
         if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
-            raise _divergence(now, total)
-    except TrainingDiverged as stop:
+            raise _divergence(now, now.step, ended)
+    except TrainingDiverged as error:
         if throw:
             raise
-        return stop.result
+        return error.result
     return ended
 
 
@@ -151,6 +182,7 @@ class _Single(AbstractTraining):
     mesh: Mesh | None
     total: int
     evaluate_every: int
+    judge: Judge | None
 
     def __post_init__(self) -> None:
         self._parts = split_batches(self.batches, self.mesh)
@@ -170,95 +202,46 @@ class _Single(AbstractTraining):
         options = {"loss": self.loss, "metric": self.metric, "mesh": self.mesh}
         return evaluate(now.state.model, self.validation, **options)
 
+    def judged(self, now: Progress) -> Progress:
+        is_best = self.judge is not None and self.judge.follow(now.history).is_new
+        return now._replace(best=now.state.model) if is_best and now.best is not None else now
+
     def result(self, now: Progress, ended: str) -> FitResult:
-        if is_finite(now.state.model):
-            return FitResult(now.state.model, now.history, ended)
-        return FitResult(now.previous, now.history, "diverged")
+        is_well = is_finite(now.state.model)
+        model, outcome = (now.state.model, ended) if is_well else (now.previous, "diverged")
+        return FitResult(self._kept(now, model), now.history, outcome)
 
     def diverged(self, before: Progress, step: int) -> NoReturn:
         model, batch = before.state.model, self._whole(before.step)
         is_odd = explain(model, batch, self.loss, self.metric, len(batch.inputs))
-        raise _divergence(before, step, is_odd)
+        kept = FitResult(self._kept(before, before.previous), before.history, "diverged")
+        raise _divergence(before, step, kept, is_odd)
 
     def is_done(self, history: History) -> bool:
-        return False
+        return self.judge is not None and bool(self.judge.follow(history).has_stopped)
+
+    def _kept(self, now: Progress, otherwise: PyTree) -> PyTree:
+        """The best model there is, where it is to be kept."""
+        has_best = self.judge is not None and self.judge.keeps and self.judge.has_best
+        return now.best if has_best else otherwise
 
     def _whole(self, step: int) -> Batch:
         """The batch of one of the last two steps, on no device in particular."""
         return self._drawn[step] if self.mesh is None else self.batches(step)
 
 
-def evaluate(
-    model: PyTree,
-    data: Samples,
-    *,
-    loss: Loss = cross_entropy,
-    metric: Loss | None = accuracy,
-    batch_size: int = 256,
-    mesh: Mesh | None = None,
-) -> dict[str, float]:
-    """The mean loss and metric of a model on a data set (host).
-
-    Args:
-        model: as in `fit`.
-        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`.
-        loss, metric: as in `fit`.
-        batch_size: samples at a time, on all devices together.
-        mesh: as in `fit`; the number of samples need not divide.
-
-    Returns:
-        A dict with `loss` and the metric under its own name.
-
-    Raises:
-        ValueError: an argument is bad, there is no sample, or a label that counts is no class of
-            the model.
-    """
-    batch_size = check_positive_integer("batch_size", batch_size)
-    check_mesh(mesh)
-    check_metric(metric)
-    check_model("model", model)
-    samples = read_samples(data)
-    samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
-    if mesh is None:
-        values = mean_scores(model, samples, shared(loss, metric), batch_size)
-    else:
-        values = _scores_on(mesh, model, samples, shared(loss, metric), batch_size)
-    scores = {name: float(value) for name, value in named(values, metric).items()}
-    if any(map(math.isnan, scores.values())):
-        explain(model, samples, loss, metric, batch_size)
-    return scores
-
-
-def _scores_on(
-    mesh: Mesh, model: PyTree, samples: Batch, rules: Shared, batch_size: int
-) -> dict[str, Any]:
-    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
-    count, model = len(samples.inputs), replicate(model, mesh)
-    size, whole = -(-batch_size // mesh.size), count - count % mesh.size
-    first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
-    sums = []
-    if whole:
-        means = mean_scores(model, split(first, mesh), rules, size, mesh)
-        sums.append({name: whole * float(mean) for name, mean in means.items()})
-    if whole < count:
-        means = mean_scores(model, replicate(rest, mesh), rules, size)
-        sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
-    return {name: sum(part[name] for part in sums) / count for name in sums[0]}
-
-
-def _check_arguments(model: PyTree, batches: object, optimizer: object) -> None:
+def _check_arguments(model: PyTree, optimizer: object) -> None:
     if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")
-    if not callable(batches) or isinstance(batches, type):
-        must = "be a function of the step, from `oo.minibatches` or `oo.trials`"
-        refuse("batches", must, f"it is {type(batches).__name__}")
     check_model("model", model)
     if not any(jax.tree.leaves(trainable(model))):
         refuse("model", "have something to train", "all of it is frozen")
 
 
-def _divergence(now: Progress, step: int, is_odd: bool = False) -> TrainingDiverged:
+def _divergence(
+    now: Progress, step: int, result: FitResult, is_odd: bool = False
+) -> TrainingDiverged:
     last = next(record for record in reversed(now.history.records) if "loss" in record)
     loss, norm = last["loss"], last["gradient_norm"]
     found = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
@@ -277,10 +260,11 @@ def _divergence(now: Progress, step: int, is_odd: bool = False) -> TrainingDiver
             "(`oo.Bounded(tau, low=10 * dt)`), or lower the learning rate"
         )
     kept = "the model it began with" if step == 1 else "the last model where both were finite"
+    kept = kept if result.model is now.previous else "the best model so far"
     return TrainingDiverged(
         f"Training diverged at step {step}: {found}. {remedy}. The exception's `result` has {kept} "
         "and the history.",
-        FitResult(now.previous, now.history, "diverged"),
+        result,
     )
 
 

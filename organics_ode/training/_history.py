@@ -152,7 +152,8 @@ def were_good(record: dict[str, Any]) -> np.ndarray | np.bool:
 
 
 class FitResult(NamedTuple):
-    """The trained `model`, its `history`, and why it ended: completed, diverged or interrupted."""
+    """The trained `model`, its `history`, and why it ended: completed, stopped, diverged or
+    interrupted."""
 
     model: PyTree
     history: History
@@ -162,9 +163,9 @@ class FitResult(NamedTuple):
 class EnsembleResult(NamedTuple):
     """What became of the members of an ensemble; `member(i)` is one of them as from `fit`.
 
-    `models` and `outcomes` (completed, diverged or interrupted) have one entry per member, `steps`
-    how many steps each took, its last one included. In the joint `history` a quantity such as
-    `history["loss"]` is (records, members), NaN where a member had diverged before.
+    `models` and `outcomes` (completed, stopped, diverged or interrupted) have one entry per member,
+    `steps` how many steps each took, its last one included. In the joint `history` a quantity such
+    as `history["loss"]` is (records, members), NaN where a member had diverged or stopped before.
     """
 
     models: tuple[PyTree, ...]
@@ -197,9 +198,9 @@ class SkipResult(NamedTuple):
             model `loss` and `gradient_norm`, means over the round), and for each evaluation
             (`step`; per model `validation_performance`).
         rounds: per model the first evaluated round at which it reached the criterion, or NaN.
-        performance: per model at the last evaluation.
-        outcome: `criterion` where the trimmed mean of the models reached it, else `completed` or
-            `interrupted`.
+        performance: per model at the last evaluation, or at that of the models that were kept.
+        outcome: `criterion` where the trimmed mean of the models reached it, else `completed`,
+            `stopped` or `interrupted`.
     """
 
     models: tuple[PyTree, ...]

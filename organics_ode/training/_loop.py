@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import types
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import jax
 from jax.sharding import Mesh
 
+from .._checks import refuse, shown
 from ..parallel import bring_home, gather, is_alone, is_writer, on_any
 from ._checkpoints import Checkpoints, Progress
 from ._history import (
@@ -25,7 +27,8 @@ from ._history import (
     TrainingInterrupted,
     TrainingNotSaved,
 )
-from ._recorder import Recorder
+from ._recorder import Callback, Recorder
+from .batches import BatchesEnded
 
 Value = TypeVar("Value")
 Step = Future[tuple[Progress, dict[str, Any]]]  # where a step leads, and what is recorded of it
@@ -60,6 +63,10 @@ class AbstractTraining(abc.ABC):
         """Scores of where it stands; None for none."""
 
     @abc.abstractmethod
+    def judged(self, now: Progress) -> Progress:
+        """The same after an evaluation, or a resume, with the model that is the best by now."""
+
+    @abc.abstractmethod
     def result(self, now: Progress, ended: str) -> FitResult | EnsembleResult | SkipResult:
         """What the training returns where it ended so, and what its exceptions hold."""
 
@@ -79,6 +86,7 @@ def run(
     checkpoints: Checkpoints,
     log: str | os.PathLike | None,
     progress: bool,
+    callback: Callback | None = None,
 ) -> Progress:
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
 
@@ -103,7 +111,7 @@ def run(
     total, mesh, is_kept = training.total, training.mesh, checkpoints.path is not None
     (is_logged,) = on_any((log is not None,), mesh)
     told, bar = (log, progress) if is_writer(mesh) else (None, False)
-    options = (training.metric, training.batches, total, told, bar, now, training.unit)
+    options = (training.metric, training.batches, total, told, bar, now, training.unit, callback)
     with contextlib.ExitStack() as held, Interruption(enabled=is_kept) as interruption:
 
         def opened() -> Recorder:
@@ -112,23 +120,29 @@ def run(
             return held.enter_context(Recorder(*options))
 
         recorder = _on_all(opened, mesh, _refused)
-        now = now._replace(log_start=recorder.log_start)
+        now = training.judged(now._replace(log_start=recorder.log_start))
         try:
             if is_kept:
                 begin = functools.partial(checkpoints.begin, total=total)
                 _write(checkpoints, begin, now, mesh, _refused)
             following, is_requested = None, False
             while now.step < total and not training.is_done(now.history):
-                before, (after, values) = now, (following or _begun(training, now)).result()
+                begun = following or _begun(training, now)
+                if _is_none(begun):
+                    break
+                before, (after, values) = now, begun.result()
                 is_scored = after.step == total or after.step % training.evaluate_every == 0
                 is_saved = checkpoints.is_due(after.step, total)
                 is_told = is_requested or (is_alone(mesh) and interruption.requested)
                 following = None if is_scored or is_saved or is_told else _begun(training, after)
+                is_scored = is_scored or _is_none(following)
                 is_good = recorder.step(after.step, values) or training.goes_on_without
                 now = after
                 following = following if is_good else _dropped(following)
                 if is_scored and is_good and not training.is_done(now.history):
                     recorder.validation(now.step, training.evaluate(now))
+                    now = training.judged(now)
+                recorder.tell()
                 flags = (interruption.requested, recorder.failed is not None)
                 is_requested, can_not_log = on_any(flags, mesh) if is_kept or is_logged else flags
                 if can_not_log:
@@ -152,7 +166,23 @@ def run(
                 "history up to then.",
                 so_far,
             ) from error
+    if now.step < total and not training.is_done(now.history):
+        ended = (
+            f"`batches` ended after {now.step} of {total} {training.unit}s, and the training too"
+        )
+        warnings.warn(ended, stacklevel=3)
     return _at_home(now, mesh)
+
+
+def check_callback(callback: object) -> None:
+    if callback is not None and (not callable(callback) or isinstance(callback, type)):
+        must = "be a function of the step and its record, or None"
+        refuse("callback", must, f"it is {shown(callback)}")
+
+
+def way_of_end(now: Progress, total: int) -> str:
+    """How a training ended that nothing interrupted."""
+    return "completed" if now.step == total else "stopped"
 
 
 def _begun(training: AbstractTraining, now: Progress) -> Step:
@@ -163,6 +193,11 @@ def _begun(training: AbstractTraining, now: Progress) -> Step:
     except BaseException as error:
         step.set_exception(error)
     return step
+
+
+def _is_none(step: Step | None) -> bool:
+    """Whether there was no batch left for it."""
+    return step is not None and isinstance(step.exception(), BatchesEnded)
 
 
 def _dropped(step: Step | None) -> None:
@@ -221,8 +256,9 @@ def _on_all(
 
 def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
     """With arrays that are whole, of this process alone and tied to no device."""
-    state, previous = bring_home(gather((now.state, now.previous), mesh), mesh)
-    return now._replace(state=state, previous=previous)
+    models = (now.state, now.previous, now.best)
+    state, previous, best = bring_home(gather(models, mesh), mesh)
+    return now._replace(state=state, previous=previous, best=best)
 
 
 class Interruption:

@@ -1,14 +1,19 @@
 """Losses and metrics of one sample; `fit` and `evaluate` average them over batches."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from .._checks import as_float_array, as_known_array, is_traced, refuse, shape_of
+from .._checks import as_float_array, as_known_array, is_traced, refuse, shape_of, shown
 from ..cells import blank, selected
+
+Loss = Callable[..., Array]  # (outputs, targets, mask) or (outputs, targets) of one sample
 
 
 def cross_entropy(
@@ -88,6 +93,65 @@ def check_classes(targets: ArrayLike, k: int, mask: ArrayLike | None = None) -> 
     wrong = labels[(labels < 0) | (labels >= k)]
     if wrong.size:
         refuse("targets", must, f"label {wrong[0]} is among them")
+
+
+def check_loss(name: str, loss: object) -> None:
+    """Refuse what is no function of (outputs, targets, mask) or (outputs, targets)."""
+    must = "be a function of (outputs, targets, mask) or (outputs, targets) of one sample"
+    if not callable(loss) or isinstance(loss, type):
+        refuse(name, must, f"it is {shown(loss)}")
+    signature = _signature(loss)
+    if signature is not None:
+        given = (None,) * (3 if _mask_of(signature) == "mask" else 2)
+        keyword = {"mask": None} if _mask_of(signature) == "mask=" else {}
+        try:
+            signature.bind(*given, **keyword)
+        except TypeError as error:
+            refuse(name, must, f"`{getattr(loss, '__name__', 'it')}{signature}` has a {error}")
+
+
+def apply_loss(name: str, loss: Loss, outputs: PyTree, targets: PyTree, mask: Any) -> Array:
+    """A loss or metric of one sample, called with the mask or without as its signature says.
+
+    One of several values, as those of optax, counts by their mean.
+    """
+    signature = _signature(loss)
+    how = "mask" if signature is None else _mask_of(signature)
+    if how is None:
+        _check_unmasked(name, outputs, targets, mask)
+        value = loss(outputs, targets)
+    else:
+        value = loss(outputs, targets, mask) if how == "mask" else loss(outputs, targets, mask=mask)
+    return jnp.mean(value) if jnp.ndim(value) else value
+
+
+def _check_unmasked(name: str, outputs: PyTree, targets: PyTree, mask: Any) -> None:
+    steps = {jnp.shape(x)[:1] for x in jax.tree.leaves((outputs, targets))}
+    if mask is not None and steps == {jnp.shape(mask)}:
+        found = "the samples have a mask, and without it the steps that it leaves out would count"
+        refuse(name, "take (outputs, targets, mask)", found)
+
+
+def _signature(loss: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(loss)
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        return None
+
+
+def _mask_of(signature: inspect.Signature) -> str | None:
+    """How a loss takes its mask: as its third argument, by keyword, or not at all.
+
+    A third argument that has a default, such as an axis, is the mask where it is called so or
+    where its default is None.
+    """
+    parameters = list(signature.parameters.values())
+    if any(p.kind == p.VAR_POSITIONAL for p in parameters):
+        return "mask"
+    third = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][2:3]
+    if any(p.name == "mask" or p.default is None or p.default is p.empty for p in third):
+        return "mask"
+    return "mask=" if "mask" in signature.parameters else None
 
 
 def _read_classes(

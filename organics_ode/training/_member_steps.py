@@ -7,15 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Int, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
 
 from ..optimizers import State, begin, choose, is_finite, is_good
 from ..parallel import each_on_its_device, replicate
 from ..programs import Shared, compiled, unawaited
-from ._batches import Batch, Samples, read_samples
 from ._checkpoints import Progress
-from ._history import History
 from ._objective import gradient_step, mean_scores
+from .batches import Batch, Data, read_samples
 
 
 class EnsembleRun(NamedTuple):
@@ -27,25 +26,34 @@ class EnsembleRun(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member, or all of them stacked; `good` is its last model that was good on its batch."""
+    """A member, or all of them stacked; `good` is its last model that was good on its batch.
+
+    One that has diverged is no longer running. One that has stopped (None: none can) stays as it
+    is.
+    """
 
     state: State
     hyperparameters: Any
     good: PyTree
     is_running: Bool[Array, "..."]
     taken: Int[Array, "..."]
+    has_stopped: Bool[Array, "..."] | None = None
+
+    def moves(self) -> Bool[Array, "..."]:
+        return self.is_running if self.has_stopped is None else self.is_running & ~self.has_stopped
 
 
-def progress_of(step: int, members: Member, history: History, log: int | None = None) -> Progress:
-    """What a checkpoint keeps: all but the hyperparameters, which the call says again."""
+def progress_of(now: Progress, members: Member) -> Progress:
+    """What a checkpoint keeps: all but the hyperparameters, which the call says again, and who has
+    stopped, which the history says."""
     optimizer = (members.state.optimizer, members.is_running, members.taken)
-    return Progress(step, State(members.state.model, optimizer), members.good, history, log)
+    return now._replace(state=State(members.state.model, optimizer), previous=members.good)
 
 
-def members_of(now: Progress, hyperparameters: PyTree) -> Member:
+def members_of(now: Progress, hyperparameters: PyTree, has_stopped: Any = None) -> Member:
     optimizer, is_running, taken = now.state.optimizer
     state = State(now.state.model, optimizer)
-    return Member(state, hyperparameters, now.previous, is_running, taken)
+    return Member(state, hyperparameters, now.previous, is_running, taken, has_stopped)
 
 
 @compiled
@@ -70,13 +78,17 @@ def step_members(
         with jax.numpy_dtype_promotion("standard"):
             optimizer = make(member.hyperparameters)
         new, values = gradient_step(member.state, batch, optimizer, loss, metric)
-        was_running = member.is_running
-        goes_on = was_running & is_good(values)
+        moves = member.moves()
+        goes_on = moves & is_good(values)
+        is_running = (
+            goes_on if member.has_stopped is None else goes_on | (member.is_running & ~moves)
+        )
         state = choose(goes_on, new, member.state)
         good = choose(goes_on, member.state.model, member.good)
-        values = {k: jnp.where(was_running, v, jnp.nan) for k, v in values.items()}
-        taken = jnp.where(was_running, member.taken + 1, member.taken)
-        return Member(state, member.hyperparameters, good, goes_on, taken), values
+        values = {k: jnp.where(moves, v, jnp.nan) for k, v in values.items()}
+        taken = jnp.where(moves, member.taken + 1, member.taken)
+        moved = member._replace(state=state, good=good, is_running=is_running, taken=taken)
+        return moved, values
 
     over_members = eqx.filter_vmap(step, in_axes=(eqx.if_array(0), None if run.is_shared else 0))
     return each_on_its_device(over_members, run.mesh, run.is_shared)(members, batch)
@@ -87,7 +99,7 @@ def _scores(scored: Shared, members: Member, samples: Batch, mesh: Mesh | None) 
     def scores(member: Member, samples: Batch) -> dict[str, Array]:
         model = member.state.model
         values = mean_scores(model, samples, scored, 256)
-        return {k: jnp.where(member.is_running, v, jnp.nan) for k, v in values.items()}
+        return {k: jnp.where(member.moves(), v, jnp.nan) for k, v in values.items()}
 
     def of_all(members: Member, samples: Batch) -> tuple[None, dict[str, Array]]:
         return None, eqx.filter_vmap(scores, in_axes=(eqx.if_array(0), None))(members, samples)
@@ -107,8 +119,14 @@ def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Arr
     return eqx.filter_vmap(last)(members)
 
 
+@eqx.filter_jit
+def best_of(is_new: Bool[ArrayLike, " members"], models: PyTree, best: PyTree) -> Any:
+    """Of each member the new model or the one that was the best before."""
+    return eqx.filter_vmap(choose)(is_new, models, best)
+
+
 def evaluate_members(
-    scored: Shared, members: Member, data: Samples, mesh: Mesh | None
+    scored: Shared, members: Member, data: Data, mesh: Mesh | None
 ) -> dict[str, list[float]]:
     samples = jax.tree.map(jnp.asarray, read_samples(data))
     scores = _scores(scored, members, replicate(samples, mesh), mesh)

@@ -14,7 +14,7 @@ from .._checks import common_dtype, refuse
 from .._constraints import trainable
 from ..optimizers import Always, Optimizer, is_optimizer
 from ..parallel import check_divides, check_mesh, check_same
-from ._batches import Batch
+from .batches import Batch, Batches, read_function
 
 
 class Together:
@@ -85,18 +85,16 @@ def unstack(tree: PyTree) -> tuple[PyTree, ...]:
     )
 
 
-def read_batches(
-    batches: Callable[[int], Batch] | Sequence[Callable[[int], Batch]], members: int
-) -> tuple[Any, bool]:
+def read_batches(batches: Batches | Sequence[Any], members: int) -> tuple[Any, bool]:
     """The data, and whether all members have it in common."""
-    if callable(batches) and not isinstance(batches, type):
-        return batches, True
+    if not isinstance(batches, Sequence) or not any(map(callable, batches)):
+        return read_function(batches), True
     must = "be a function of the step, or a sequence of one per member"
-    if not isinstance(batches, Sequence) or not all(map(callable, batches)):
+    if not all(map(callable, batches)):
         refuse("batches", must, f"it is {type(batches).__name__}")
     if len(batches) != members:
         refuse("batches", must, f"there are {len(batches)} for {members} members")
-    return Together(batches), False
+    return Together([read_function(each) for each in batches]), False
 
 
 def read_optimizer(

@@ -1,6 +1,7 @@
-"""What training minimises: a model applied to a batch, its losses, and one gradient step."""
+"""What training minimises: a model applied to a batch, its losses and one step; `evaluate`."""
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,19 +12,17 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, Bool, PyTree
 
-from .._checks import refuse
+from .._checks import check_positive_integer, refuse
 from .._constraints import resolve
 from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
-from ..parallel import mean_over_devices
+from ..parallel import check_mesh, mean_over_devices, replicate, split
 from ..programs import Shared, compiled, shared, unawaited
-from ._batches import Batch, Minibatches, Samples, read_samples
-from ._losses import accuracy, check_classes, cross_entropy
+from ._losses import Loss, accuracy, apply_loss, check_classes, check_loss, cross_entropy
+from .batches import Batch, Data, Minibatches, read_samples
 
 # What the record of a step holds besides the metric.
 _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
-
-Loss = Callable[[Array, Any, Any], Array]
 
 
 def predict(model: PyTree, inputs: PyTree, mask: ArrayLike | None = None) -> Any:
@@ -108,8 +107,12 @@ def mean_scores(
     return mean_over_devices(mean, mesh)(model, samples)
 
 
-def check_metric(metric: Loss | None) -> None:
-    """Refuse a metric whose name would write over the record of a step or of an evaluation."""
+def check_scores(loss: Loss, metric: Loss | None) -> None:
+    """Refuse a loss or a metric that cannot be called, and a metric whose name would write over the
+    record of a step or of an evaluation."""
+    check_loss("loss", loss)
+    if metric is not None:
+        check_loss("metric", metric)
     name = getattr(metric, "__name__", "metric")
     if name in _RECORDED or name.startswith("validation_"):
         must = "have a name that the history does not use for something else"
@@ -124,7 +127,7 @@ def check_model(name: str, model: object) -> None:
 
 
 def check_data(
-    model: PyTree, batches: object, validation: Samples | None, loss: Loss, metric: Loss | None
+    model: PyTree, batches: object, validation: Data | None, loss: Loss, metric: Loss | None
 ) -> None:
     """Refuse masks and labels of data sets, which are known before the first step (host)."""
     if isinstance(batches, Minibatches):
@@ -156,9 +159,9 @@ def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size
             of_one = jax.tree.map(lambda x, i=i: x[i], (outputs, part.targets, part.mask))
             if part.mask is not None:
                 check_mask(np.asarray(of_one[2]), "mask")
-            for f in (loss, metric):
+            for name, f in (("loss", loss), ("metric", metric)):
                 if is_finite[i] and f is not None:
-                    f(*of_one)
+                    apply_loss(name, f, *of_one)
         if np.any(is_nan & is_finite):
             return True
     return False
@@ -175,6 +178,11 @@ def _faults(
     return outputs, is_nan, jnp.stack([jnp.isfinite(x).all(axis=1) for x in rows]).all(axis=0)
 
 
+def names_of(metric: Loss | None) -> list[str]:
+    """What an evaluation scores."""
+    return list(named({"loss": None} | ({} if metric is None else {"metric": None}), metric))
+
+
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
     """The metric under its function's name: the arrays above cannot carry it."""
     name = getattr(metric, "__name__", "metric")
@@ -188,7 +196,66 @@ def _scores(
     outputs = predict(model, batch.inputs, batch.mask)
 
     def score(outputs: PyTree, targets: PyTree, mask: Array | None) -> dict[str, Array]:
-        values = {"loss": loss(outputs, targets, mask)}
-        return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
+        rules = {"loss": loss} | ({} if metric is None else {"metric": metric})
+        return {name: apply_loss(name, f, outputs, targets, mask) for name, f in rules.items()}
 
     return outputs, jax.vmap(score)(outputs, batch.targets, batch.mask)
+
+
+def evaluate(
+    model: PyTree,
+    data: Data,
+    *,
+    loss: Loss = cross_entropy,
+    metric: Loss | None = accuracy,
+    batch_size: int = 256,
+    mesh: Mesh | None = None,
+) -> dict[str, float]:
+    """The mean loss and metric of a model on a data set (host).
+
+    Args:
+        model: as in `fit`.
+        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`; or these
+            arrays as a tuple.
+        loss, metric: as in `fit`.
+        batch_size: samples at a time, on all devices together.
+        mesh: as in `fit`; the number of samples need not divide.
+
+    Returns:
+        A dict with `loss` and the metric under its own name.
+
+    Raises:
+        ValueError: an argument is bad, there is no sample, or a label that counts is no class of
+            the model.
+    """
+    batch_size = check_positive_integer("batch_size", batch_size)
+    check_mesh(mesh)
+    check_scores(loss, metric)
+    check_model("model", model)
+    samples = read_samples(data)
+    samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
+    if mesh is None:
+        values = mean_scores(model, samples, shared(loss, metric), batch_size)
+    else:
+        values = _scores_on(mesh, model, samples, shared(loss, metric), batch_size)
+    scores = {name: float(value) for name, value in named(values, metric).items()}
+    if any(map(math.isnan, scores.values())):
+        explain(model, samples, loss, metric, batch_size)
+    return scores
+
+
+def _scores_on(
+    mesh: Mesh, model: PyTree, samples: Batch, rules: Shared, batch_size: int
+) -> dict[str, Any]:
+    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
+    count, model = len(samples.inputs), replicate(model, mesh)
+    size, whole = -(-batch_size // mesh.size), count - count % mesh.size
+    first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])
+    sums = []
+    if whole:
+        means = mean_scores(model, split(first, mesh), rules, size, mesh)
+        sums.append({name: whole * float(mean) for name, mean in means.items()})
+    if whole < count:
+        means = mean_scores(model, replicate(rest, mesh), rules, size)
+        sums.append({name: (count - whole) * float(mean) for name, mean in means.items()})
+    return {name: sum(part[name] for part in sums) / count for name in sums[0]}

@@ -1,13 +1,15 @@
-"""Keeps the history of a training, writes it to its log, and shows it on a progress bar.
+"""Keeps the history of a training, writes it to its log, and shows how far it is.
 
-Of an ensemble each quantity is a list with the members' values, and the bar shows their median.
+Of an ensemble each quantity is a list with the members' values, and their median is shown.
 """
 
 import contextlib
+import copy
 import errno
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,18 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import refuse
+from .._progress import progress_bar
 from ..programs import arrived
 from ..storage import from_line, read_path, to_line
 from ._checkpoints import Progress
 from ._history import CannotWrite, History, were_good
 from ._objective import Loss, named
 
+Callback = Callable[[int, dict[str, Any]], Any]
+
 
 class Recorder:
-    """Keeps the history, writes it to the log, and shows it on the progress bar.
+    """Keeps the history, writes it to the log, and shows how far it is.
 
     Where the log can no longer be written, `failed` says why, and nothing more is.
     """
@@ -37,12 +42,11 @@ class Recorder:
         progress: bool,
         now: Progress,
         unit: str,
+        callback: Callback | None = None,
     ):
-        from tqdm import tqdm
-
         self.history = history = now.history
         self.log_start = now.log_start
-        self._metric = metric
+        self._metric, self._callback, self._told = metric, callback, len(history.records)
         self._per_epoch = getattr(batches, "steps_per_epoch", None)
         self._log = None
         self.failed: CannotWrite | None = None
@@ -50,8 +54,8 @@ class Recorder:
             self._log = Log(log, now.log_start, history, now.step)
             self.log_start = self._log.start
         resumed = f"resumed after step {now.step}" if now.step else None
-        options = {"unit": unit, "dynamic_ncols": True, "disable": not progress}
-        self._bar = tqdm(total=total, initial=now.step, desc=resumed, **options)
+        options = {"done": now.step, "title": resumed, "shown": progress}
+        self._bar = progress_bar(total, unit=unit, **options)
         seconds = next((r["seconds"] for r in reversed(history.records) if "seconds" in r), 0.0)
         self._start, self._shown = time.perf_counter() - seconds, {}
 
@@ -69,8 +73,8 @@ class Recorder:
         numbers = {name: value.tolist() for name, value in found.items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
         self._add({"step": step, **epoch, **numbers, "seconds": time.perf_counter() - self._start})
-        self._bar.update()
         self._show(numbers)
+        self._bar.update()
         return bool(were_good(numbers).any())
 
     def validation(self, step: int, scores: dict[str, Any] | None) -> None:
@@ -79,6 +83,13 @@ class Recorder:
         named = {f"validation_{name}": score for name, score in scores.items()}
         self._add({"step": step, **named})
         self._show({k: v for k, v in named.items() if k != "validation_loss"})
+
+    def tell(self) -> None:
+        """Call back with the records that have come since."""
+        new = self.history.records[self._told :] if self._callback is not None else ()
+        for record in new:
+            self._told += 1
+            self._callback(record["step"], copy.deepcopy(record))  # pyright: ignore
 
     def _show(self, numbers: dict[str, Any]) -> None:
         self._shown |= {k: f"{_median(v):.4g}" for k, v in numbers.items() if k != "gradient_norm"}

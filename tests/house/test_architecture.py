@@ -26,6 +26,7 @@ GROUND = {
     "_constraints",
     "_namespace",
     "_nonlinearities",
+    "_progress",
     "_tables",
     "_types",
     "_version",

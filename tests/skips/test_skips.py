@@ -389,6 +389,25 @@ def test_without_a_checkpoint_an_interruption_hands_over_what_there_is(monkeypat
     check_same(result, train(rounds=2)._replace(outcome="interrupted"))
 
 
+def test_rounds_stop_and_keep_the_best_of_all_models_together(undisturbed, tmp_path):
+    performance = undisturbed.history["validation_performance"]
+    best = int(np.argmax(performance.mean(axis=1)))  # two models: nothing is trimmed
+    options = {"stop": oo.EarlyStopping("performance", 1), "callback": lambda i, _: told.append(i)}
+    told = []
+    result = train(rounds=7, keep="best", **options)
+    assert 0 < best < 5 and np.all(np.diff(performance.mean(axis=1)[: best + 1]) > 0)
+    assert result.history.steps("loss")[-1] == best + 2 and result.outcome == "stopped"
+    assert told == [record["step"] for record in result.history.records]
+    np.testing.assert_array_equal(result.performance, performance[best])
+    assert all(map(eqx.tree_equal, result.models, train(rounds=best + 1).models))
+    path = tmp_path / "run"
+    for rounds in (best + 2, best + 2, 7):
+        again = train(rounds=rounds, keep="best", **options, checkpoint=path)
+        assert all(map(eqx.tree_equal, again.models, result.models))
+    with pytest.raises(ValueError, match="`keep` was 'best performance, higher is better' and is"):
+        train(checkpoint=path)
+
+
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     path = tmp_path / "run"
     train(rounds=1, checkpoint=path)

@@ -268,7 +268,7 @@ def blocks(restarts):
         ),
         ({"schedule": blocks(lambda t: t.mask[1:] > 0)}, r"`restarts` must return \(time,\)"),
         ({"schedule": blocks(lambda t: None)}, r"`restarts` must return .* but it returns None"),
-        ({"loss": "entropy"}, "`loss` must be a function or None"),
+        ({"loss": "entropy"}, "`loss` must be a function of "),
     ),
 )
 def test_bad_arguments_say_what_they_must_be(changes, message, unchecked):

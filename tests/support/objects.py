@@ -108,6 +108,7 @@ OBJECTS = {
     "CopyMemory": tasks.CopyMemory,
     "DelayedComparison": tasks.DelayedComparison,
     "DelayedMatch": tasks.DelayedMatch,
+    "EarlyStopping": lambda: oo.EarlyStopping("accuracy", 4),
     "EnsembleResult": lambda: oo.EnsembleResult((classifier(),), history(), ("diverged",), (1,)),
     "Euler": lambda: oo.Euler(zoo.gated(), 0.5),
     "FeedbackNetwork": feedback_network,

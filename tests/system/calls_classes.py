@@ -34,6 +34,11 @@ CALLS: dict[str, Call] = {
     "SpectralBound": Call(
         oo.SpectralBound, lambda s: {"value": draw(s, 2, 2), "bound": 3.0 + 0.1 * s}
     ),
+    "EarlyStopping": Call(
+        oo.EarlyStopping,
+        lambda s: {"metric": "own", "patience": 2 + s, "higher_is_better": True},
+        free=("metric",),
+    ),
     "Constant": Call(oo.Constant, lambda s: {"value": draw(s, 2)}),
     "LinearInput": Call(oo.LinearInput, lambda s: {"ts": TS + s, "values": draw(s, 3, 2)}),
     "ZeroOrderHold": Call(oo.ZeroOrderHold, lambda s: {"ts": TS + s, "values": draw(s, 3, 2)}),

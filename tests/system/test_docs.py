@@ -1,6 +1,9 @@
 """The code blocks of the documentation run, page by page and in order."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -42,7 +45,18 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = {"__name__": "__main__"}
     for block in _blocks(page):
-        exec(compile(block, str(page), "exec"), scope)
+        if block.startswith("# in another process\n"):
+            environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+            subprocess.run([sys.executable, "-c", block], check=True, env=environment)
+        else:
+            exec(compile(block, str(page), "exec"), scope)
+
+
+def test_a_task_of_ones_own_is_trained_and_analysed_in_thirty_lines():
+    page = (_ROOT / "docs/training.md").read_text(encoding="utf-8")
+    section = page.split("## Stop early, keep the best")[1].split("\n## ")[0]
+    train, analyse = _BLOCK.findall(section)
+    assert len((train + analyse).splitlines()) <= 30
 
 
 def _scripts():

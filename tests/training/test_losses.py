@@ -1,12 +1,18 @@
 """Losses and metrics of one sample, against hand values and scipy."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import scipy.special
+import zoo
+from trainings import KEY, classifier, train, two_classes
 
 import organics_ode as oo
+import tasks
+from organics_ode.training._losses import apply_loss, check_loss
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(size=(5, 3))
@@ -158,3 +164,90 @@ def test_nan_is_no_right_answer():
     outputs = jnp.asarray(SCORES).at[:, 0].set(jnp.nan)
     assert oo.accuracy(outputs, jnp.zeros(5, jnp.int32)) == 0
     assert oo.accuracy(outputs[0], jnp.asarray(0)) == 0
+
+
+def with_mask(outputs, targets, mask):
+    return oo.cross_entropy(outputs, targets, mask)
+
+
+def named(outputs, targets, mask=1.0):
+    return mask
+
+
+def weighted(outputs, targets, weights=None):
+    return weights
+
+
+def by_keyword(outputs, targets, *, mask=None):
+    return mask
+
+
+def along(outputs, targets, axis=-1, where=None):
+    return jnp.full((), axis)
+
+
+@pytest.mark.parametrize("takes", (named, weighted, by_keyword, lambda *args: args[2]))
+def test_what_can_take_the_mask_gets_it(takes):
+    mask = jnp.asarray(0.25)
+    assert apply_loss("loss", takes, SCORES, CLASSES, mask) is mask
+    check_loss("loss", takes)
+
+
+def test_a_third_argument_with_a_default_of_its_own_is_no_mask():
+    outputs, targets = jnp.asarray(SCORES[0]), jnp.asarray(CLASSES[0])
+    assert apply_loss("loss", along, outputs, targets, None) == -1
+    loss = optax.softmax_cross_entropy_with_integer_labels
+    mask = jnp.ones(7)  # of the steps of the inputs: the outputs have no time
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        value = apply_loss("loss", loss, outputs, targets, mask)
+    np.testing.assert_allclose(value, oo.cross_entropy(outputs, targets))
+
+
+def test_a_loss_of_several_values_counts_by_their_mean():
+    outputs = jnp.asarray(SCORES)
+    value = apply_loss("loss", optax.huber_loss, outputs, 0 * outputs, None)
+    size = np.abs(SCORES)
+    np.testing.assert_allclose(value, np.where(size < 1, size**2 / 2, size - 0.5).mean())
+
+
+def test_a_loss_without_a_mask_is_refused_where_one_leaves_out_steps():
+    told = r"^Argument `metric` must take \(outputs, targets, mask\), but the samples have a mask"
+    with pytest.raises(ValueError, match=told):
+        apply_loss("metric", along, jnp.asarray(SCORES), jnp.asarray(CLASSES), jnp.asarray(MASK))
+    with pytest.raises(ValueError, match=told.replace("metric", "loss")):
+        task = tasks.AddingProblem(6)
+        readout = eqx.nn.Linear(4, 1, key=KEY, dtype=np.float64)
+        cell = oo.Euler(oo.ORGaNICs(**zoo.values(4, 2)), 0.5)
+        batches = oo.trials(task, 4, key=KEY)
+        model = oo.SequenceToSequence(cell, readout)
+        train(model, batches, loss=optax.squared_error, metric=None)
+
+
+def test_a_loss_of_two_arguments_trains_to_the_same_bits():
+    def plain(outputs, targets):
+        return oo.cross_entropy(outputs, targets)
+
+    def hits(outputs, targets):
+        is_right = jnp.argmax(outputs).astype(targets.dtype) == targets
+        return is_right.astype(outputs.dtype)
+
+    options = {"validation": two_classes(seed=1), "steps": 6}
+    one, other = train(**options, loss=with_mask), train(**options, loss=plain, metric=hits)
+    assert eqx.tree_equal(one.model, other.model)
+    for name in ("loss", "validation_loss"):
+        np.testing.assert_array_equal(one.history[name], other.history[name])
+    np.testing.assert_array_equal(one.history["accuracy"], other.history["hits"])
+    scores = oo.evaluate(one.model, two_classes(seed=1), loss=plain, metric=hits)
+    np.testing.assert_array_equal(scores["hits"], one.history["validation_accuracy"][-1])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    (3, "mse", None, int, lambda outputs: 0, lambda a, b, c, d: 0, lambda a, *, b: 0),
+    ids=str,
+)
+def test_what_is_no_loss_is_refused(unchecked, bad):
+    told = r"^Argument `loss` must be a function of \(outputs, targets, mask\) or \(outputs, tar"
+    for call in (train, lambda loss: oo.evaluate(classifier(), two_classes(), loss=loss)):
+        with pytest.raises(ValueError, match=told):
+            call(loss=bad)

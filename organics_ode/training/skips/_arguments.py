@@ -15,10 +15,9 @@ from ...cells import Euler, TemporalSkip
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, is_optimizer
-from .._batches import Task
-from .._losses import check_classes, cross_entropy, squared_error
+from .._losses import Loss, check_classes, check_loss, cross_entropy, squared_error
 from .._members import as_members
-from .._objective import Loss
+from ..batches import Task, is_in_numpy
 from ._closed_loop import ClosedTask, is_closed
 from ._schedule import SkipSchedule
 from ._trials import Restarts, Source
@@ -50,8 +49,8 @@ def check_rules(
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
-    if loss is not None and not callable(loss):
-        refuse("loss", "be a function or None", f"it is {loss!r}")
+    if loss is not None:
+        check_loss("loss", loss)
     read_key("key", key)
 
 
@@ -62,6 +61,9 @@ def read_source(
         named = ("sample", "score", "dt", "input_size")
         missing = next(name for name in named if not hasattr(task, name))
         refuse("task", "have `sample`, `score`, `dt` and `input_size`", f"it has no `{missing}`")
+    if is_in_numpy(task):
+        must = "be written in jax.numpy, for it is compiled with the training"
+        refuse("task", must, "its `sample` takes a generator of numpy")
     cell = models[0].cell
     if task.input_size != cell.input_size:
         must = f"have as many channels as the models have inputs, {cell.input_size}"

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ..._constraints import resolve
 from ...models import SequenceToSequence
-from .._batches import Task
+from ..batches import Task
 from ._run import outputs
 from ._runners import Skips, advance, scan_runner
 from ._trials import TrialBatch, cast

@@ -16,12 +16,14 @@ from ...models import SequenceToSequence
 from ...optimizers import Optimizer, without_decay
 from ...parallel import check_same, split
 from ...programs import shared
-from .._batches import Task
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
-from .._loop import AbstractTraining, run as run_training
+from .._loop import AbstractTraining, check_callback, run as run_training, way_of_end
+from .._losses import Loss
 from .._members import check_devices, unstack
-from .._objective import Loss
+from .._recorder import Callback
+from .._stopping import EarlyStopping, Judge, read_stopping
+from ..batches import Task
 from ._arguments import (
     check_rules,
     check_trials,
@@ -56,7 +58,10 @@ def fit_with_skips(
     weights: float = 1e-5,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: int = 10,
+    stop: EarlyStopping | None = None,
+    keep: str = "last",
     log: str | os.PathLike | None = None,
+    callback: Callback | None = None,
     progress: bool = True,
     mesh: Mesh | None = None,
 ) -> SkipResult:
@@ -100,7 +105,9 @@ def fit_with_skips(
         loss: of one step's outputs, target and None as the mask; unless given, `cross_entropy`
             where the targets are classes, else `squared_error`.
         activity, weights: penalties.
-        checkpoint, checkpoint_every, log, progress: as in `fit`, with rounds for its steps.
+        stop, keep: as in `fit`, by the trimmed mean of the models' `performance`, all together.
+        checkpoint, checkpoint_every, log, callback, progress: as in `fit`, with rounds for its
+            steps.
         mesh: devices that each take an equal part of the models, such as `device_mesh()`.
 
     Returns:
@@ -129,6 +136,8 @@ def fit_with_skips(
         rounds=rounds, batch_size=batch_size, checkpoint_every=checkpoint_every
     ).values()
     (burn_in,) = read_sizes(burn_in=burn_in).values()
+    check_callback(callback)
+    judge = read_stopping(stop, keep, ["performance"], summary=trimmed_mean)
     members = read_models(models)
     source = read_source(models, task, burn_in, key, batch_size)
     loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
@@ -146,15 +155,19 @@ def fit_with_skips(
         loss=loss,
         **counts,
         **sizes,
+        keep="last" if judge is None else judge.kept,
     )
-    now = Progress(0, start(rules, members), None, History([]))
+    state = start(rules, members)
+    now = Progress(0, state, None, History([]), best=state.model if keep == "best" else None)
     now = checkpoints.resume(now, rounds, "rounds")
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     if now.step == 0:
         check_trials(models, source, loss)
-    now = now._replace(state=split(now.state, mesh))
-    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion)
-    return training.result(run_training(training, now, checkpoints, log, progress), "completed")
+    state, best = split((now.state, now.best), mesh)
+    now = now._replace(state=state, best=best)
+    training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion, judge)
+    now = run_training(training, now, checkpoints, log, progress, callback)
+    return training.result(now, way_of_end(now, rounds))
 
 
 @final
@@ -168,6 +181,7 @@ class _Rounds(AbstractTraining):
     total: int
     evaluate_every: int
     criterion: float
+    judge: Judge | None
     metric = None
     unit = "round"
     goes_on_without = True
@@ -188,14 +202,23 @@ class _Rounds(AbstractTraining):
         scores = evaluate_round(self.run, self.batches, now.state.model, number)
         return {"performance": np.asarray(scores).tolist()}
 
+    def judged(self, now: Progress) -> Progress:
+        is_best = self.judge is not None and self.judge.follow(now.history).is_new
+        return now._replace(best=now.state.model) if is_best and now.best is not None else now
+
     def result(self, now: Progress, ended: str) -> SkipResult:
-        return _result(now, self.criterion, ended)
+        last = _result(now, self.criterion, ended)
+        if self.judge is None or not self.judge.keeps or self.judge.best is None:
+            return last
+        performance = np.asarray(self.judge.best["validation_performance"], float)
+        return last._replace(models=unstack(now.best), performance=performance)
 
     def diverged(self, before: Progress, step: int) -> None:
         """Each model goes on by itself, with the parameters it had."""
 
     def is_done(self, history: History) -> bool:
-        return _has_reached(history, self.criterion)
+        has_stopped = self.judge is not None and self.judge.follow(history).has_stopped
+        return bool(has_stopped) or _has_reached(history, self.criterion)
 
 
 def _has_reached(history: History, criterion: float) -> bool:

@@ -15,7 +15,7 @@ from ...models import SequenceToSequence
 from ...optimizers import Optimizer, State, begin, choose, is_finite, is_good, update
 from ...parallel import each_on_its_device
 from ...programs import Shared, compiled, unawaited
-from .._objective import Loss
+from .._losses import Loss
 from ._closed_loop import answers, seen
 from ._run import loss_and_gradient
 from ._runners import Skips

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 from ..._constraints import resolve, trainable
 from ...cells import blank, running, selected
 from ...models import SequenceToSequence
-from .._objective import Loss
+from .._losses import Loss, apply_loss
 from ._runners import Skips, runner
 from ._trials import TrialBatch
 
@@ -36,7 +36,7 @@ def loss_and_gradient(
     share = share / (trials * jnp.maximum(jnp.sum(share, axis=0, keepdims=True), 1))
 
     def of_trials(o: Float[Array, "k batch"], y: PyTree) -> Float[Array, " batch"]:
-        return jax.vmap(lambda o, y: loss(o, y, None), in_axes=(-1, 0))(o, y)
+        return jax.vmap(lambda o, y: apply_loss("loss", loss, o, y, None), in_axes=(-1, 0))(o, y)
 
     def block(params: PyTree, state: PyTree, now: PyTree) -> tuple[Any, Array]:
         over_time, targets, weights, share = now

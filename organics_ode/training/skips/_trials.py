@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from ...cells import blank, running
 from ...dynamics import ornstein_uhlenbeck
-from .._batches import Task
+from ..batches import Task
 
 Restarts = Callable[[Any], Bool[Array, " time"]]
 

@@ -1,0 +1,149 @@
+"""When a training is evaluated and stops, and which of its models it keeps."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from .._checks import check_choice, check_flag, check_kind, check_positive_integer, refuse, shown
+from ._history import History
+
+# Whether higher is better, of what is known by its name.
+_HIGHER = {
+    "loss": False,
+    "cross_entropy": False,
+    "squared_error": False,
+    "accuracy": True,
+    "score": True,
+    "performance": True,
+}
+
+
+class EarlyStopping(eqx.Module):
+    """Stops a training whose validation gets no better, as `oo.fit(..., stop=EarlyStopping(…))`.
+
+    It ends after the evaluation that is the `patience`-th in a row to be no better than the best
+    before them. Equal is no better, nor is an evaluation that has NaN or infinity.
+    """
+
+    metric: str
+    patience: int | None
+    higher_is_better: bool
+
+    def __init__(self, metric: str, patience: int | None, *, higher_is_better: bool | None = None):
+        """
+        Args:
+            metric: `"loss"`, or the name of the metric, as the history has it behind
+                `validation_`.
+            patience: evaluations; None never stops, for `keep="best"` alone.
+            higher_is_better: need not be given where it follows from the name: it is so of
+                `accuracy`, `score` and `performance`, and not of `loss`, `cross_entropy` and
+                `squared_error`.
+
+        Raises:
+            ValueError: an argument is bad, or it does not follow.
+        """
+        if not isinstance(metric, str):
+            refuse("metric", 'be a name such as "loss" or "accuracy"', f"it is {shown(metric)}")
+        self.metric = metric.removeprefix("validation_")
+        self.patience = None if patience is None else check_positive_integer("patience", patience)
+        if higher_is_better is None and self.metric not in _HIGHER:
+            found = f"it does not follow from the name `{self.metric}`"
+            refuse("higher_is_better", "be True or False", found)
+        higher = _HIGHER[self.metric] if higher_is_better is None else higher_is_better
+        self.higher_is_better = check_flag("higher_is_better", higher)
+
+    def best(self, history: History) -> dict[str, Any] | None:
+        """The record of the best evaluation, after whose `step` stood the model that
+        `keep="best"` keeps; None where no evaluation counts."""
+        judge = Judge(self, keeps=True).follow(history)
+        if judge.has_best.ndim:
+            refuse("history", "be of one model", "it is of several; take `member(i).history`")
+        return judge.best
+
+
+class Judge:
+    """Follows the evaluations: which was the best, and how many since were no better.
+
+    Of several models each, unless `summary` makes one number of theirs.
+    """
+
+    def __init__(
+        self, rule: EarlyStopping, *, keeps: bool, summary: Callable[[Any], Any] = np.asarray
+    ):
+        self.rule, self.keeps, self._summary = rule, keeps, summary
+        self._seen, self._best = 0, np.asarray(-np.inf)
+        self._since, self.is_new = np.asarray(0), np.asarray(False)
+        self.best: dict[str, Any] | None = None  # the record, where it is that of all
+
+    @property
+    def has_best(self) -> np.ndarray:
+        return np.asarray(self._best > -np.inf)
+
+    @property
+    def has_stopped(self) -> np.ndarray:
+        patience = np.inf if self.rule.patience is None else self.rule.patience
+        return np.asarray(self._since >= patience)
+
+    def follow(self, history: History) -> "Judge":
+        """Take note of the records that have come since; `is_new` tells of the last of them."""
+        for record in history.records[self._seen :]:
+            is_scored = f"validation_{self.rule.metric}" in record
+            self.is_new = self._note(record) if is_scored else np.zeros_like(self.has_best)
+            self.best = record if np.all(self.is_new) else self.best
+        self._seen = len(history.records)
+        return self
+
+    def _note(self, record: dict[str, Any]) -> np.ndarray:
+        scores = {k: self._summary(v) for k, v in record.items() if k.startswith("validation_")}
+        value = np.asarray(scores[f"validation_{self.rule.metric}"], float)
+        value = value if self.rule.higher_is_better else -value
+        counts = np.logical_and.reduce([np.isfinite(np.asarray(v)) for v in scores.values()])
+        is_new = counts & (value > self._best)
+        self._best = np.where(is_new, value, self._best)
+        self._since = np.where(is_new, 0, self._since + 1)
+        return np.asarray(is_new)
+
+    @property
+    def kept(self) -> str:
+        """What is kept, as a checkpoint compares it."""
+        better = "higher" if self.rule.higher_is_better else "lower"
+        return f"best {self.rule.metric}, {better} is better" if self.keeps else "last"
+
+
+def read_stopping(
+    stop: EarlyStopping | None, keep: str, names: Sequence[str], **options: Any
+) -> Judge | None:
+    """The judge of what is evaluated under these names; None where there is nothing to judge."""
+    check_choice("keep", keep, ("last", "best"))
+    if stop is not None:
+        check_kind("stop", stop, EarlyStopping)
+    if stop is None and keep == "last":
+        return None
+    stop = EarlyStopping(names[0], None) if stop is None else stop
+    if stop.metric not in names:
+        refuse("stop", f"watch one of {', '.join(names)}", f"it watches `{stop.metric}`")
+    return Judge(stop, keeps=keep == "best", **options)
+
+
+def check_judged(judge: Judge | None, validation: object, every: object) -> None:
+    """Refuse a training that is judged by evaluations it does not have."""
+    what = 'for `stop` and for `keep="best"`'
+    if judge is not None and validation is None:
+        refuse("validation", f"be given {what}", "it is None")
+    if judge is not None and every is None:
+        refuse("validate_every", f"be given {what}, where there are no epochs", "it is None")
+
+
+def check_intervals(
+    validate_every: int | None, checkpoint: str | os.PathLike | None, checkpoint_every: int | None
+) -> None:
+    """Of the arguments of a training; a ValueError names the bad one."""
+    if validate_every is not None:
+        validate_every = check_positive_integer("validate_every", validate_every)
+    if checkpoint_every is not None:
+        checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
+        if checkpoint is None:
+            refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")

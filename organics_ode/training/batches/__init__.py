@@ -1,0 +1,19 @@
+"""Batches: of a data set, of trials of a task, of an iterable."""
+
+from ._batch import Batch as Batch, Data as Data, read_samples as read_samples
+from ._minibatches import Minibatches as Minibatches, minibatches as minibatches
+from ._read import (
+    Batches as Batches,
+    BatchesEnded as BatchesEnded,
+    check_repeatable as check_repeatable,
+    count_steps as count_steps,
+    given as given,
+    read_function as read_function,
+)
+from ._task import Task as Task
+from ._trials import (
+    NumpyTrials as NumpyTrials,
+    Trials as Trials,
+    is_in_numpy as is_in_numpy,
+    trials as trials,
+)

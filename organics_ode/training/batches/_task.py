@@ -1,0 +1,53 @@
+"""What trials are drawn from."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Array, PRNGKeyArray
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """What trials are drawn from; in numpy its method is `sample(rng)`."""
+
+    def sample(self, key: PRNGKeyArray) -> Any:
+        """One trial."""
+
+
+@runtime_checkable
+class Task(Sampler, Protocol):
+    """What `fit_with_skips` trains on: a task of the package `tasks`, or an object of your own.
+
+    It inherits from nothing; it has
+
+    - `dt`: ms per step. `input_size`: m.
+    - `sample(key)`: one trial with `inputs` (time, m), `targets` (time, …), `mask` (time,), the
+      weights ≥ 0 of the steps, and `info`, a dict, whose `"periods"`, where they are there, map
+      names to (start, stop) steps. It is vmapped over keys. `trials` asks for no more than this,
+      not for `mask` and `info`, and takes (inputs, targets) and (inputs, targets, mask) too. A task
+      written in numpy has `sample(rng)` instead, for `trials` alone.
+    - `score(outputs, trial)`: how well the outputs (time, k) solve a trial, 1 for solved.
+
+    and, where it likes,
+
+    - `sample(key, jitter=False)`: trials of fixed durations, for the evaluation.
+    - `loss_weights(trial)`: (time,), the weights of the steps in the loss; otherwise the mask,
+      scaled to sum to 1.
+    - `burn_in_inputs(trial)`: (m,), what is held before the trial; otherwise its first inputs.
+    - `play(step, state, trial)`: runs an agent in closed loop, and returns its outputs (time, k)
+      and the inputs (time, m) that it saw; `step` maps (state, inputs (m,)) to (state, outputs
+      (k,)). `output_size` is then the k it needs.
+    """
+
+    @property
+    def dt(self) -> float:
+        """ms per step."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """m, the number of inputs."""
+        ...
+
+    def score(self, outputs: Array, trial: Any) -> Array:
+        """How well a trial is solved."""
+        ...
