@@ -1,9 +1,10 @@
 from abc import abstractmethod
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._checks import in_jax, refuse_kind
 from .._types import State
 from ._parameters import Kind
 from ._time import Time
@@ -20,6 +21,11 @@ class AbstractCircuit(eqx.Module, Generic[State]):
     # What its parameters are, of a circuit that reads them by `read_parameters`.
     kinds: ClassVar[dict[str, Kind]] = {}
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "vector_field" in vars(cls):
+            cls.vector_field = in_jax("circuit", cls.vector_field)
+
     @property
     @abstractmethod
     def input_size(self) -> int:
@@ -32,3 +38,9 @@ class AbstractCircuit(eqx.Module, Generic[State]):
     @abstractmethod
     def initial_state(self) -> State:
         """The state a simulation starts from when none is given."""
+
+
+def check_circuit(circuit: object, name: str = "circuit") -> None:
+    """Refuse what is no circuit."""
+    if not isinstance(circuit, AbstractCircuit):
+        refuse_kind(name, "be a circuit", circuit)

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
-from .._checks import check_positive_integer, read_key, refuse, shown
+from .._checks import check_positive_integer, in_jax, plain, read_key, refuse, refuse_kind, shown
+from .._types import KeyLike
 from ..cells import check_mask
 
 
@@ -134,11 +135,11 @@ class Trials(eqx.Module):
 
 @eqx.filter_jit
 def _sample(task: Sampler, size: int, key: PRNGKeyArray, rows: np.ndarray | Array) -> Batch:
-    trials = jax.vmap(task.sample)(jax.random.split(key, size)[rows])
+    trials = jax.vmap(in_jax("task", task.sample))(jax.random.split(key, size)[rows])
     return Batch(trials.inputs, trials.targets, trials.mask)
 
 
-def minibatches(split: Samples, size: int, *, key: PRNGKeyArray) -> Minibatches:
+def minibatches(split: Samples, size: int, *, key: KeyLike) -> Minibatches:
     """Shuffled batches of a data set, as a function of the step number (host).
 
     Args:
@@ -156,10 +157,11 @@ def minibatches(split: Samples, size: int, *, key: PRNGKeyArray) -> Minibatches:
     key = read_key("key", key)
     size = check_positive_integer("size", size)
     if not (hasattr(split, "inputs") and hasattr(split, "targets")):
-        refuse("split", "have `inputs` and `targets`", f"it is {type(split).__name__}")
-    inputs, targets = np.asarray(split.inputs), np.asarray(split.targets)
+        must = "have `inputs` and `targets`, such as `oo.Batch(inputs, targets)`"
+        refuse_kind("split", must, split)
+    inputs, targets = (np.asarray(plain(x)) for x in (split.inputs, split.targets))
     mask = getattr(split, "mask", None)
-    mask = None if mask is None else np.asarray(mask)
+    mask = None if mask is None else np.asarray(plain(mask))
     if len(inputs) != len(targets):
         refuse("split", "pair inputs and targets", f"it has {len(inputs)} and {len(targets)}")
     if size > len(inputs):
@@ -211,7 +213,7 @@ def _check_finite(name: str, values: np.ndarray, counts: np.ndarray | None) -> N
         refuse("split", f"hold finite {name}{where}", "some are NaN or infinite")
 
 
-def trials(task: Sampler, size: int, *, key: PRNGKeyArray) -> Trials:
+def trials(task: Sampler, size: int, *, key: KeyLike) -> Trials:
     """Batches of fresh trials, as a function of the step number.
 
     Args:
@@ -227,15 +229,17 @@ def trials(task: Sampler, size: int, *, key: PRNGKeyArray) -> Trials:
     """
     key = read_key("key", key)
     size = check_positive_integer("size", size)
-    if not isinstance(task, Sampler):
-        refuse("task", "have a method `sample(key)`", f"it is {type(task).__name__}")
+    if isinstance(task, type) or not isinstance(task, Sampler):
+        refuse_kind("task", "have a method `sample(key)`", task)
     return Trials(task, size, key)
 
 
 def count_steps(batches: Callable[[int], Batch], steps: int | None, epochs: int | None) -> int:
     """How many steps a training takes, given as one of the two."""
     if (steps is None) == (epochs is None):
-        raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
+        raise ValueError(
+            "Arguments `steps` and `epochs`: exactly one of them must be given, as `steps=1000`."
+        )
     if steps is not None:
         steps = check_positive_integer("steps", steps)
         return steps

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, Bool, PyTree
 
-from .._checks import refuse
+from .._checks import in_jax, refuse
 from .._constraints import resolve
 from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
@@ -34,7 +34,7 @@ def predict(model: PyTree, inputs: PyTree, mask: ArrayLike | None = None) -> Any
     """
     model = resolve(model)
     is_batched = hasattr(model, "batched")
-    apply = model.batched if is_batched else jax.vmap(model)
+    apply = in_jax("model", model.batched if is_batched else jax.vmap(model))
     if mask is None:
         return apply(inputs)
     if _takes_mask(model.batched if is_batched else model):
@@ -188,7 +188,9 @@ def _scores(
     outputs = predict(model, batch.inputs, batch.mask)
 
     def score(outputs: PyTree, targets: PyTree, mask: Array | None) -> dict[str, Array]:
-        values = {"loss": loss(outputs, targets, mask)}
-        return values if metric is None else values | {"metric": metric(outputs, targets, mask)}
+        values = {"loss": in_jax("loss", loss)(outputs, targets, mask)}
+        if metric is None:
+            return values
+        return values | {"metric": in_jax("metric", metric)(outputs, targets, mask)}
 
     return outputs, jax.vmap(score)(outputs, batch.targets, batch.mask)
