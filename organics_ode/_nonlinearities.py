@@ -46,7 +46,8 @@ class Rectification(enum.Enum):
 
 def check_rectification(rectification: Rectification) -> Rectification:
     if not isinstance(rectification, Rectification):
-        refuse("rectification", "be an `oo.Rectification`", f"it is {rectification!r}")
+        must = "be an `oo.Rectification`, such as `oo.Rectification.AFTER`"
+        refuse("rectification", must, f"it is {rectification!r}")
     return rectification
 
 

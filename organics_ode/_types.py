@@ -1,17 +1,26 @@
 """The words that the annotations of many rooms share."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import paramax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Real
+from jaxtyping import Array, Integer, PRNGKeyArray, Real
 
 # What a circuit or a cell calls its state: a tuple of arrays, the same kind in and out.
 State = TypeVar("State", bound=tuple)
-# What a user gives for an array: one of JAX or numpy, a number, or lists of numbers.
-Numbers = ArrayLike | Sequence[Any]
+
+
+@runtime_checkable
+class HasArray(Protocol):
+    """An array of another library, such as a tensor of PyTorch or a column of pandas."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+# What a user gives for an array: one of any library, a number, or lists of numbers.
+Numbers = ArrayLike | Sequence[Any] | HasArray
 # One real number, which may be traced. Static checkers do not know shapes.
 if TYPE_CHECKING:
     Scalar = float | Array | np.ndarray
@@ -19,5 +28,13 @@ else:
     Scalar = Real[ArrayLike, ""]
 # What a user gives for a parameter: numbers, or a node that says how they are trained.
 ParameterLike = Numbers | paramax.AbstractUnwrappable
+# What a user gives for a state: one, or a tuple, a list or a dict of its fields.
+StateLike = Numbers | Mapping[str, Any]
+# What a user gives for a PRNG key: one, or the integer that seeds it. Static checkers do not know
+# shapes.
+if TYPE_CHECKING:
+    KeyLike = PRNGKeyArray | int | np.integer
+else:
+    KeyLike = PRNGKeyArray | int | np.integer | Integer[ArrayLike, ""]
 # (low, high)
 Limits = Sequence[float] | Array | np.ndarray

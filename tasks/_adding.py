@@ -5,9 +5,9 @@ from typing import ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from ._checks import check_integer, check_key, check_time_step
+from ._checks import KeyLike, check_integer, check_time_step, read_key
 from ._task import AbstractTask, Trial
 
 # The error below which Hochreiter & Schmidhuber count a trial as solved.
@@ -61,9 +61,9 @@ class AddingProblem(AbstractTask):
         half = self.length // 2
         return {"first half": (0, half), "second half": (half, self.length)}
 
-    def sample(self, key: PRNGKeyArray) -> Trial:
+    def sample(self, key: KeyLike) -> Trial:
         """Draws one trial; `info["markers"]` holds the two marked steps."""
-        check_key("key", key)
+        key = read_key("key", key)
         value_key, *half_keys = jax.random.split(key, 3)
         v = jax.random.uniform(value_key, (self.length,))
         markers = jnp.stack(

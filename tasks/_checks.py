@@ -5,16 +5,30 @@ import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import jax
 import jax.core
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array
+from jaxtyping import Array, Integer, PRNGKeyArray
 
-# What is read as an array: one of JAX or numpy, a number, or lists of numbers.
-Numbers = ArrayLike | Sequence[Any]
+
+@runtime_checkable
+class HasArray(Protocol):
+    """An array of another library, such as a tensor of PyTorch or a column of pandas."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+# What is read as an array: one of any library, a number, or lists of numbers.
+Numbers = ArrayLike | Sequence[Any] | HasArray
+# A PRNG key, or the integer that seeds it. Static checkers do not know shapes.
+if TYPE_CHECKING:
+    KeyLike = PRNGKeyArray | int | np.integer
+else:
+    KeyLike = PRNGKeyArray | int | np.integer | Integer[ArrayLike, ""]
 
 
 def check_integer(name: str, value: Any, *, minimum: int, maximum: float = math.inf) -> None:
@@ -61,16 +75,24 @@ def check_probability(name: str, value: Any) -> None:
         raise ValueError(f"Argument `{name}` must be in [0, 1], but it is {value!r}.")
 
 
-def check_key(name: str, key: Any) -> None:
-    """Raises ValueError unless it is one PRNG key, of the new kind or an old-style array."""
+def read_key(name: str, key: Any) -> PRNGKeyArray:
+    """One PRNG key, of the new kind or an old-style array, or that of an integer, its seed."""
     try:
+        key = jax.random.key(key) if _is_seed(key) else key
         jax.eval_shape(_is_one_key, key)
     except (TypeError, ValueError, OverflowError):
         shown = key if getattr(key, "ndim", 0) == 0 else f"an array of shape {key.shape}"
         raise ValueError(
-            f"Argument `{name}` must be one PRNG key such as `jax.random.key(0)`, but it is "
-            f"{shown!r}."
+            f"Argument `{name}` must be one PRNG key such as `jax.random.key(0)`, or an integer, "
+            f"its seed, but it is {shown!r}."
         ) from None
+    return key
+
+
+def _is_seed(value: Any) -> bool:
+    if isinstance(value, jax.Array | np.ndarray):
+        return value.ndim == 0 and jnp.issubdtype(value.dtype, jnp.integer)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _is_one_key(key: Any) -> Array:
@@ -80,7 +102,7 @@ def _is_one_key(key: Any) -> Array:
 def read_array(name: str, value: object) -> np.ndarray:
     """The value as an array of numbers or of bool."""
     try:
-        array = np.asarray(value)
+        array = np.asarray(_plain(value))
     except (TypeError, ValueError, OverflowError):
         array = np.empty(0, object)
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
@@ -88,6 +110,11 @@ def read_array(name: str, value: object) -> np.ndarray:
             f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
         )
     return array
+
+
+def _plain(value: Any) -> Any:
+    """The value as it is, but a tensor of PyTorch without its gradient and on the CPU."""
+    return value.detach().cpu() if hasattr(value, "detach") else value
 
 
 def check_scalar(name: str, value: object) -> None:

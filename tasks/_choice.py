@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from ._checks import check_key
+from ._checks import KeyLike, read_key
 from ._cognitive import AbstractCognitiveTask, held_and_right
 from ._task import Trial
 from ._timeline import Period, Steps, as_floats, counted_steps, draw_steps, steps_in, within
@@ -34,13 +34,13 @@ class AbstractChoiceTask(AbstractCognitiveTask):
         """Waiting until told, and then choosing by a coin."""
         return 0.5
 
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one trial; `info["choice"]` is the class to choose."""
-        check_key("key", key)
-        time_key, key = jax.random.split(key)
+        key = read_key("key", key)
+        time_key, own_key = jax.random.split(key)
         u = jax.random.uniform(time_key, (len(self.timeline),))
         steps, length = draw_steps(self.timeline, self.dt, u, jitter)
-        inputs, choice, info = self._draw(key, steps, length)
+        inputs, choice, info = self._draw(own_key, steps, length)
         before, during = counted_steps(length, steps["response"], steps_in(_GRACE, self.dt))
         is_trial = jnp.arange(length, dtype=jnp.int32) < steps["response"][1]
         return Trial(

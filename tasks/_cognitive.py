@@ -3,8 +3,9 @@
 import abc
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
+from ._checks import KeyLike
 from ._task import AbstractTask, Trial
 from ._timeline import Period, nominal_steps
 
@@ -32,7 +33,7 @@ class AbstractCognitiveTask(AbstractTask):
         """The best mean score without the stimuli."""
 
     @abc.abstractmethod
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one trial.
 
         Args:

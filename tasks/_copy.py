@@ -5,9 +5,9 @@ from typing import ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from ._checks import check_integer, check_key, check_time_step
+from ._checks import KeyLike, check_integer, check_time_step, read_key
 from ._task import AbstractTask, Trial
 
 _BLANK, _DELIMITER = 0, 9
@@ -69,9 +69,9 @@ class CopyMemory(AbstractTask):
             "recall": (recall, recall + _SEQUENCE),
         }
 
-    def sample(self, key: PRNGKeyArray) -> Trial:
+    def sample(self, key: KeyLike) -> Trial:
         """Draws one trial; `info["symbols"]` holds the ten symbols."""
-        check_key("key", key)
+        key = read_key("key", key)
         recall, length = self.periods["recall"]
         low, high = _SYMBOLS.start, _SYMBOLS.stop
         symbols = jax.random.randint(key, (_SEQUENCE,), low, high, dtype=jnp.int32)

@@ -5,9 +5,9 @@ from typing import ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from ._checks import check_integer, check_key, check_probability, check_time_step
+from ._checks import KeyLike, check_integer, check_probability, check_time_step, read_key
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
 from ._timeline import Period, as_floats, nominal_steps
@@ -68,9 +68,9 @@ class FlipFlop(AbstractCognitiveTask):
         pulses = (1 + (self.length - 1) * self.pulse) / self.length
         return (1 + pulses) / 2
 
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one trial; there is no jitter in this task."""
-        check_key("key", key)
+        key = read_key("key", key)
         u = jax.random.uniform(key, (2, self.length, self.bits))
         is_pulse = (u[0] < self.pulse).at[0].set(True)
         inputs = as_floats(is_pulse) * (1 - 2 * as_floats(u[1] < 0.5))

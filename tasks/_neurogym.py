@@ -11,9 +11,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from ._checks import check_integer, check_key, check_kind, check_time_step
+from ._checks import KeyLike, check_integer, check_kind, check_time_step, read_key
 from ._cognitive import held_and_right
 from ._task import AbstractTask, Trial
 
@@ -84,9 +84,9 @@ class NeurogymTask(AbstractTask):
         """The whole trial; the periods of one trial are in its `info`."""
         return {"trial": (0, self.length)}
 
-    def sample(self, key: PRNGKeyArray) -> Trial:
+    def sample(self, key: KeyLike) -> Trial:
         """Draws one trial from the environment; `info["periods"]` has the periods it names."""
-        check_key("key", key)
+        key = read_key("key", key)
         seed = jax.random.bits(key, dtype=jnp.uint32) >> 1
         dtype = jnp.zeros(()).dtype
         shapes = (

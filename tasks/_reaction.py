@@ -30,9 +30,7 @@ class Reaction(NamedTuple):
         return jnp.where(self.choice < 0, -1, chosen).astype(jnp.int32)
 
 
-def reaction(
-    outputs: Float[Array, "time k"], onset: ArrayLike, *, threshold: float, dt: float
-) -> Reaction:
+def reaction(outputs: Numbers, onset: ArrayLike, *, threshold: float, dt: float) -> Reaction:
     """The first time at or after an onset at which any output is above a threshold.
 
     Pure (jit, vmap over trials).

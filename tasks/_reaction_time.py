@@ -4,9 +4,9 @@ from typing import final
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int32, PRNGKeyArray
+from jaxtyping import Array, Float, Int32
 
-from ._checks import check_choice, check_key, check_kind
+from ._checks import KeyLike, check_choice, check_kind, read_key
 from ._choice import AbstractChoiceTask
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
@@ -72,9 +72,9 @@ class ReactionTime(AbstractCognitiveTask):
         """That of the task."""
         return self.task.chance
 
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws a trial of the task, with the choice as target from the stimulus on."""
-        check_key("key", key)
+        key = read_key("key", key)
         trial = self.task.sample(key, jitter)
         (start, _), (go, stop) = (trial.info["periods"][k] for k in (self.stimulus, "response"))
         t = jnp.arange(len(trial.mask), dtype=jnp.int32)

@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32, PRNGKeyArray
+from jaxtyping import Array, Float, Int32
 
-from ._checks import check_key, check_time_step
+from ._checks import KeyLike, check_time_step, read_key
 from ._cognitive import AbstractCognitiveTask
 from ._task import Trial
 from ._timeline import Period, as_floats, draw_steps, steps_in
@@ -62,9 +62,9 @@ class ReadySetGo(AbstractCognitiveTask):
         error = np.abs(intervals[:, None] - intervals[None])
         return float((error <= _TOLERANCE * intervals).mean(axis=1).max())
 
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one trial; `info["interval"]` is t_s in ms."""
-        check_key("key", key)
+        key = read_key("key", key)
         u_fixation, u_interval = jax.random.uniform(key, (2,))
         u = jnp.stack([u_interval, u_interval, jnp.zeros_like(u_interval)])
         fixation, start = draw_steps((_READY,), self.dt, u_fixation[None], jitter)

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
-from ._checks import check_integer, check_key, check_time_step
+from ._checks import KeyLike, check_integer, check_time_step, read_key
 from ._cognitive import AbstractCognitiveTask, share
 from ._task import Trial
 from ._timeline import Period, as_floats, nominal_steps, steps_in
@@ -71,13 +71,13 @@ class RuleReversal(AbstractCognitiveTask):
         """A coin at every presentation."""
         return 0.5
 
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one sequence; there is no jitter in this task.
 
         `info` holds the `stimuli` and the `rules` (0 or 1) of the presentations, and which of
         them are `counted`; the choice to make is their sum modulo 2.
         """
-        check_key("key", key)
+        key = read_key("key", key)
         u = jax.random.uniform(key, (self.presentations + 2,))
         k = jnp.arange(self.presentations, dtype=jnp.int32)
         # Presentations count from 0: the reversal is before 1 … k - 2, or, as k - 1, never.

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int32, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Float32, Int32, Shaped
 
-from ._checks import check_kind
+from ._checks import KeyLike, check_kind
 from ._plot import Axes, plot_rows
 
 # Type checkers know equinox's abstract class variables only by this name, and have none for what
@@ -73,7 +73,7 @@ class AbstractTask(eqx.Module):
         """The name of every period, in order, and its (start, stop) steps."""
 
     @abc.abstractmethod
-    def sample(self, key: PRNGKeyArray) -> Trial:
+    def sample(self, key: KeyLike) -> Trial:
         """Draws one trial.
 
         Args:

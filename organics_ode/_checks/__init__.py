@@ -11,9 +11,24 @@ from ._arrays import (
     check_precision as check_precision,
     check_shape as check_shape,
     common_dtype as common_dtype,
+    plain as plain,
     shape_of as shape_of,
+    with_ones as with_ones,
 )
-from ._errors import a_or_an as a_or_an, is_traced as is_traced, refuse as refuse, shown as shown
+from ._calls import many_calls as many_calls, refuse_kind as refuse_kind, warn_user as warn_user
+from ._errors import (
+    a_or_an as a_or_an,
+    is_traced as is_traced,
+    refuse as refuse,
+    refuse_traced as refuse_traced,
+    shown as shown,
+)
+from ._inputs import (
+    hint_of_batch as hint_of_batch,
+    read_inputs as read_inputs,
+    shape_inputs as shape_inputs,
+    with_input_axis as with_input_axis,
+)
 from ._single import (
     check_choice as check_choice,
     check_flag as check_flag,
@@ -27,3 +42,4 @@ from ._single import (
     read_scalar as read_scalar,
 )
 from ._states import check_state as check_state, fields_of as fields_of
+from ._traced import in_jax as in_jax

@@ -14,12 +14,26 @@ from jaxtyping import Array
 from ._errors import is_traced, refuse, shown
 from ._single import is_key
 
-# What is read as an array: an array, a number, or lists of them.
+# What is read as an array: an array of any library, a number, or lists of them.
+
+
+def plain(value: Any) -> Any:
+    """The value as it is, but what another library holds, such as a tensor of PyTorch, as numpy's
+    array."""
+    if isinstance(value, jax.Array | np.ndarray) or not hasattr(value, "__array__"):
+        return value
+    # A tensor may be on a device, and part of a computation that is differentiated.
+    for step in ("detach", "cpu"):
+        value = getattr(value, step)() if hasattr(value, step) else value
+    try:
+        return np.asarray(value)
+    except TypeError:  # numpy has no bfloat16
+        return np.asarray(value.float()) if hasattr(value, "float") else value
 
 
 def common_dtype(*values: Any) -> jnp.dtype:
     """The widest floating dtype among arrays; Python numbers and integers do not count."""
-    dtypes = [v.dtype for v in values if hasattr(v, "dtype") and not is_key(v)]
+    dtypes = [v.dtype for v in map(plain, values) if hasattr(v, "dtype") and not is_key(v)]
     floats = [d for d in dtypes if jnp.issubdtype(d, jnp.floating)]
     default = jnp.zeros(()).dtype
     if not floats:
@@ -44,8 +58,9 @@ def _as_float_array(name: str, value: object, dtype: DTypeLike | None) -> Array:
     try:
         array = _read_array(value)
     except (TypeError, ValueError, OverflowError) as error:
+        found = "a list of rows of different lengths" if _is_ragged(value) else shown(value)
         raise ValueError(
-            f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
+            f"Argument `{name}` must be an array of numbers, but it is {found}."
         ) from error
     if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
         refuse(name, "hold real numbers", f"its dtype is {array.dtype}")
@@ -58,12 +73,20 @@ def _as_float_array(name: str, value: object, dtype: DTypeLike | None) -> Array:
     return jnp.asarray(array, dtype)
 
 
+def _is_ragged(value: object) -> bool:
+    """Whether a list has rows, and not all of one shape."""
+    if not isinstance(value, list | tuple) or not any(map(np.iterable, value)):
+        return False
+    lengths = {len(row) if isinstance(row, list | tuple) else None for row in value}
+    return len(lengths) > 1
+
+
 def _read_array(value: object) -> Array | np.ndarray:
     """An array of JAX as it is, anything else by numpy: it holds what a narrower type does not."""
     if isinstance(value, jax.Array):
         return value
     try:
-        array = np.asarray(value)
+        array = np.asarray(plain(value))
     except jax.errors.TracerArrayConversionError:
         return jnp.asarray(value)
     # Integers beyond 64 bits come as objects.
@@ -90,7 +113,7 @@ def as_times(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
     """Finite times that increase strictly; it is told where only the cast makes two of them one."""
     times = check_finite(name, as_float_array(name, value, dtype))
     if times.ndim == 1 and not is_traced(times):
-        given = np.asarray(value, float)
+        given = np.asarray(plain(value), float)
         merged = (np.diff(given) > 0) & (np.diff(np.asarray(times)) <= 0)
         if merged.any():
             i = int(np.argmax(merged))
@@ -101,10 +124,17 @@ def as_times(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
     return check_increasing(name, times)
 
 
+def with_ones(array: Array, *sizes: int | None) -> Array:
+    """The array with the last axes that were left out where their size is 1: a number for (1,) or
+    (1, 1), (time,) for (time, 1)."""
+    missing = sizes[array.ndim :]
+    return array.reshape(array.shape + missing) if set(missing) == {1} else array
+
+
 def check_shape(name: str, array: Array, shape: tuple[int, ...], letters: str) -> None:
     if array.shape == shape:
         return
-    hint = " (is it transposed?)" if array.shape == shape[::-1] else ""
+    hint = f" (is it transposed?); write `{name}.T`" if array.shape == shape[::-1] else ""
     refuse(name, f"have shape {letters} = {shape}", f"it has shape {array.shape}{hint}")
 
 
@@ -128,7 +158,7 @@ def check_between(name: str, array: Array, low: float, high: float) -> Array:
 
 
 def check_increasing(name: str, array: Array) -> Array:
-    found = "its entries {i} and {j} do not"
+    found = "its entries {i} and {j}, {a:g} and {b:g}, do not"
     return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)
 
 
@@ -137,7 +167,7 @@ def as_known_array(name: str, value: object) -> np.ndarray:
     array = None
     if not is_traced(value) and not is_key(value):
         with contextlib.suppress(ValueError, TypeError, OverflowError):
-            array = np.asarray(value)
+            array = np.asarray(plain(value))
     if array is None or not (array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)):
         refuse(name, "be an array", f"it is {shown(value)}")
     return array
@@ -146,7 +176,7 @@ def as_known_array(name: str, value: object) -> np.ndarray:
 def shape_of(name: str, value: Any) -> tuple[int, ...]:
     """The shape of an array, a number or a list of lists."""
     try:
-        return np.shape(value)
+        return np.shape(plain(value))
     except (TypeError, ValueError):  # a ragged list
         refuse(name, "be an array of numbers", f"it is {shown(value)}")
 
@@ -168,7 +198,8 @@ def _check(array: Array, is_bad: Callable[[Any], Any], name: str, must: str, fou
     if bad.any():
         i = int(np.argmax(bad))
         low, high = np.min(known), np.max(known)
-        refuse(name, must, found.format(low=low, high=high, i=i, j=i + 1))
+        a, b = known.ravel()[[i, min(i + 1, known.size - 1)]]
+        refuse(name, must, found.format(low=low, high=high, i=i, j=i + 1, a=a, b=b))
     return array
 
 

@@ -16,6 +16,12 @@ def is_traced(value: object) -> TypeGuard[Tracer]:
     return isinstance(value, Tracer)
 
 
+def refuse_traced(name: str, *values: object) -> None:
+    """Refuse what is not known yet, for a function that runs outside jit."""
+    if any(map(is_traced, jax.tree.leaves(values))):
+        refuse(name, "hold known values", "it is traced: this runs outside jit and vmap")
+
+
 def shown(value: object) -> str:
     """The value in an error: short, and arrays by dtype and shape."""
     if isinstance(value, jax.Array | np.ndarray) and np.ndim(value):

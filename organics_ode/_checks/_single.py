@@ -85,21 +85,31 @@ def read_integer(
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_integer or not low <= value <= high:  # pyright: ignore
         must = must if high < _LARGEST or not is_integer or value < low else f"be at most {high}"
-        refuse(name, must, f"it is {shown(value)}")
+        is_whole = isinstance(value, float) and value.is_integer() and low <= value <= high
+        refuse(name, must, f"it is {shown(value)}{f'; write `{value:.0f}`' if is_whole else ''}")
     return int(value)
 
 
 def is_key(value: Any) -> bool:
-    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def read_key(name: str, key: Any) -> PRNGKeyArray:
-    """One PRNG key, of the new kind or an old-style array of numbers."""
+    """One PRNG key, of the new kind or an old-style array of numbers, or that of an integer."""
     try:
+        key = jax.random.key(key) if _is_seed(key) else key
         jax.eval_shape(_is_one_key, key)
     except (TypeError, ValueError, OverflowError):
-        refuse(name, "be one PRNG key such as `jax.random.key(0)`", f"it is {shown(key)}")
+        must = "be one PRNG key such as `jax.random.key(0)`, or an integer, its seed"
+        one = f"; take one of them, `{name}=keys[0]`" if is_key(key) else ""
+        refuse(name, must, f"it is {shown(key)}{one}")
     return key
+
+
+def _is_seed(value: Any) -> bool:
+    if isinstance(value, jax.Array | np.ndarray):
+        return value.ndim == 0 and jnp.issubdtype(value.dtype, jnp.integer)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_one_key(key: Any) -> Array:

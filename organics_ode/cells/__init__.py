@@ -1,6 +1,6 @@
 """Discrete-time recurrences."""
 
-from ._cell import AbstractCell as AbstractCell
+from ._cell import AbstractCell as AbstractCell, check_cell as check_cell
 from ._euler import Euler as Euler
 from ._gru import GRU as GRU, GRUState as GRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState

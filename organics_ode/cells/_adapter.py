@@ -5,10 +5,11 @@ from typing import Generic, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import check_positive_integer, read_key, refuse
 from .._constraints import resolve
+from .._types import KeyLike
 from ._cell import AbstractCell, State
 
 Layer = TypeVar("Layer", eqx.nn.GRUCell, eqx.nn.LSTMCell)
@@ -32,7 +33,7 @@ class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
         self.cell = cell
 
     @classmethod
-    def random(cls: type[Adapted], input_size: int, size: int, *, key: PRNGKeyArray) -> Adapted:
+    def random(cls: type[Adapted], input_size: int, size: int, *, key: KeyLike) -> Adapted:
         """A random one, initialised as equinox does: all U(±1/√n).
 
         Args:

@@ -1,9 +1,10 @@
 from abc import abstractmethod
-from typing import Generic
+from typing import Any, Generic
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._checks import in_jax, refuse_kind
 from .._constraints import table
 from .._types import State
 
@@ -13,6 +14,11 @@ class AbstractCell(eqx.Module, Generic[State]):
 
     The state is a tuple of arrays whose first entry is the response: what a readout sees.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in vars(cls):
+            cls.step = in_jax("cell", cls.step)
 
     @property
     @abstractmethod
@@ -29,3 +35,9 @@ class AbstractCell(eqx.Module, Generic[State]):
 
     def __repr__(self) -> str:
         return table(self)
+
+
+def check_cell(cell: object) -> None:
+    """Refuse what is no cell, such as a circuit without its step."""
+    if not isinstance(cell, AbstractCell):
+        refuse_kind("cell", "be a cell such as `oo.Euler(circuit, dt)`", cell)

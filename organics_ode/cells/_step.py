@@ -2,8 +2,8 @@
 
 from jaxtyping import Array, ArrayLike, Num
 
-from .._checks import check_positive_number, is_traced, refuse
-from ..circuits import EXPONENT, AbstractCircuit
+from .._checks import check_positive_number, is_traced
+from ..circuits import EXPONENT, AbstractCircuit, check_circuit
 from ._cell import AbstractCell, State
 
 
@@ -26,8 +26,7 @@ class AbstractStep(AbstractCell[State]):
     kinds = {"dt": EXPONENT}
 
     def __init__(self, circuit: AbstractCircuit[State], dt: ArrayLike):
-        if not isinstance(circuit, AbstractCircuit):
-            refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+        check_circuit(circuit)
         step = check_positive_number("dt", dt)
         # A float is no array and so not trained; a traced dt stays open to jax's transformations.
         self.circuit, self.dt = circuit, step if is_traced(step) else float(step)

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PyTree
 
 from .._checks import as_float_array, is_traced, read_integer, refuse
 from .._constraints import Frozen, resolve
-from ._cell import AbstractCell
+from ._cell import AbstractCell, check_cell
 
 
 class SkipBlock(NamedTuple):
@@ -115,9 +115,7 @@ class TemporalSkip(AbstractCell[tuple]):
     def __init__(
         self, cell: AbstractCell, scheme: AbstractSkip, length: ArrayLike, beta: ArrayLike
     ):
-        if not isinstance(cell, AbstractCell):
-            must = "be a cell such as `oo.Euler(circuit, dt)`"
-            refuse("cell", must, f"it is {type(cell).__name__}")
+        check_cell(cell)
         if not isinstance(scheme, AbstractSkip):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
             refuse("scheme", must, f"it is {scheme!r}")

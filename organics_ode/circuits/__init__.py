@@ -1,6 +1,6 @@
 """Continuous-time vector fields, one circuit per file."""
 
-from ._circuit import AbstractCircuit as AbstractCircuit
+from ._circuit import AbstractCircuit as AbstractCircuit, check_circuit as check_circuit
 from ._feedback import (
     FeedbackNetwork as FeedbackNetwork,
     FeedbackNetworkState as FeedbackNetworkState,
@@ -35,7 +35,7 @@ from ._rate import (
     RateNetworkState as RateNetworkState,
     check_units as check_units,
 )
-from ._time import NO_TIME as NO_TIME, Time as Time
+from ._time import NO_TIME as NO_TIME, Time as Time, TimeUnitWarning as TimeUnitWarning
 from ._wilson_cowan import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
 
 # What is public as `oo.…`; other rooms import more.
@@ -53,6 +53,7 @@ __all__ = [
     "ORGaNICsState",
     "RateNetwork",
     "RateNetworkState",
+    "TimeUnitWarning",
     "WilsonCowan",
     "WilsonCowanState",
     "fourier_memory",

@@ -1,9 +1,10 @@
 from abc import abstractmethod
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._checks import in_jax, refuse_kind
 from .._constraints import table
 from .._types import State
 from ._parameters import Kind
@@ -21,6 +22,11 @@ class AbstractCircuit(eqx.Module, Generic[State]):
     # What its parameters are, of a circuit that reads them by `read_parameters`.
     kinds: ClassVar[dict[str, Kind]] = {}
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "vector_field" in vars(cls):
+            cls.vector_field = in_jax("circuit", cls.vector_field)
+
     @property
     @abstractmethod
     def input_size(self) -> int:
@@ -36,3 +42,9 @@ class AbstractCircuit(eqx.Module, Generic[State]):
 
     def __repr__(self) -> str:
         return table(self)
+
+
+def check_circuit(circuit: object, name: str = "circuit") -> None:
+    """Refuse what is no circuit."""
+    if not isinstance(circuit, AbstractCircuit):
+        refuse_kind(name, "be a circuit", circuit)

@@ -19,9 +19,9 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve
-from .._types import Numbers, ParameterLike, Scalar
+from .._types import KeyLike, Numbers, ParameterLike, Scalar
 from ._circuit import AbstractCircuit
-from ._parameters import Kind, Parameter, check_elementwise, read_parameters
+from ._parameters import Kind, Parameter, check_elementwise, read_parameters, size_of_square
 from ._time import Time
 
 # ξ, η_m and η_I.
@@ -105,8 +105,9 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         phi: Callable[[Array], Array] = jnp.tanh,
     ):
         if W_x is None:  # integers have no say in the dtype
-            W_x = np.zeros((*shape_of("chi", resolve(chi))[:1], 0), int)
-        is_of_rank_one = len(shape_of("m", resolve(m))) == 1
+            N = size_of_square("chi", shape_of("chi", resolve(chi)), "N")
+            W_x = np.zeros((N, 0), int)
+        is_of_rank_one = len(shape_of("m", resolve(m))) < 2
         kinds = self.kinds | (dict.fromkeys("mn", self.kinds["I"]) if is_of_rank_one else {})
         given = {"chi": chi, "m": m, "n": n, "I": I, "g": g, "W_x": W_x}
         for name, parameter in read_parameters(kinds, given).items():
@@ -121,7 +122,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         c: ArrayLike,
         *,
         g: ParameterLike,
-        key: PRNGKeyArray,
+        key: KeyLike,
         phi: Callable[[Array], Array] = jnp.tanh,
     ) -> "FeedbackNetwork":
         """A random network of rank one with a given geometry.
@@ -198,9 +199,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         return FeedbackNetworkState(jnp.zeros(self.size, resolve(self.chi).dtype))
 
 
-def orthogonal_directions(
-    size: int, count: int, *, key: PRNGKeyArray
-) -> Float[Array, "count size"]:
+def orthogonal_directions(size: int, count: int, *, key: KeyLike) -> Float[Array, "count size"]:
     """Random vectors that are orthogonal and of norm √size, exactly: rows (count, size)."""
     key = read_key("key", key)
     size = check_positive_integer("size", size)

@@ -4,19 +4,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
 from .._checks import (
-    as_float_array,
     as_known_array,
     check_finite,
     check_positive_number,
     read_key,
     refuse,
+    refuse_traced,
+    shape_inputs,
 )
 from .._constraints import resolve
 from .._nonlinearities import Rectification
-from .._types import Numbers
+from .._types import KeyLike, Numbers
 from ._gated import GatedORGaNICs
 from ._obeys import obeys, what_is
 
@@ -28,7 +28,7 @@ def fourier_memory(
     *,
     cycles: tuple[float, float] = (0.25, 24.0),
     rms: float = 0.3,
-    key: PRNGKeyArray,
+    key: KeyLike,
 ) -> GatedORGaNICs:
     """The circuit with W_r and W_zx such that pairs of its principal cells start as oscillators.
 
@@ -108,9 +108,8 @@ def _read(circuit: GatedORGaNICs, xs: Numbers) -> tuple[GatedORGaNICs, np.ndarra
     tau = np.broadcast_to(c.tau_y, (c.size,))
     if not np.allclose(tau[::2], tau[1::2]):
         refuse("circuit", "have the same tau_y within each pair of cells", "it has not")
-    xs = as_float_array("xs", xs, c.W_r.dtype)
-    if xs.ndim != 3 or xs.shape[2] != c.input_size or not xs.size:
-        refuse("xs", f"have shape (batch, time, {c.input_size})", f"it has {xs.shape}")
+    refuse_traced("xs", xs, c)
+    xs = shape_inputs("xs", xs, c.input_size, c.W_r.dtype, "batch", "time")
     return c, np.asarray(check_finite("xs", xs))
 
 

@@ -3,12 +3,12 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import read_key
 from .._constraints import Frozen, resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
-from .._types import ParameterLike
+from .._types import KeyLike, ParameterLike
 from ._circuit import AbstractCircuit
 from ._initial import (
     Drawn,
@@ -132,7 +132,7 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         input_size: int,
         size: int,
         *,
-        key: PRNGKeyArray,
+        key: KeyLike,
         sigma: Drawn = Frozen(1.0),
         tau_y: Drawn = LogitNormal(50.0),
         tau_a: Drawn = LogitNormal(200.0),
@@ -202,7 +202,7 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         y = jnp.zeros(c.size, c.W_r.dtype)
         return GatedORGaNICsState(y, y + power(c.sigma / 2, c.exponent), y + 0.5, y + 0.5)
 
-    def random_state(self, key: PRNGKeyArray) -> GatedORGaNICsState:
+    def random_state(self, key: KeyLike) -> GatedORGaNICsState:
         """The reference's random start: y ~ U(0, 1) scaled to norm 1, a, b1 ~ U(0, 1), b0 = 1."""
         key = read_key("key", key)
         dtype = resolve(self.W_r).dtype

@@ -7,16 +7,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_positive_integer, check_positive_number, read_number, refuse
+from .._checks import check_positive_integer, check_positive_number, read_key, read_number, refuse
 from .._constraints import AbstractNode, Bounded
-from .._types import ParameterLike
+from .._types import KeyLike, ParameterLike
 
 
 class AbstractInitializer(eqx.Module):
     """Draws one parameter per unit."""
 
     @abstractmethod
-    def __call__(self, key: PRNGKeyArray, size: int) -> AbstractNode:
+    def __call__(self, key: KeyLike, size: int) -> AbstractNode:
         """The parameter, (size,)."""
 
 
@@ -43,7 +43,8 @@ class LogUniform(AbstractInitializer):
                 "low", "lie between `bound` and `high`", f"{self.bound}, {low}, {high} were given"
             )
 
-    def __call__(self, key: PRNGKeyArray, size: int) -> Bounded:
+    def __call__(self, key: KeyLike, size: int) -> Bounded:
+        key = read_key("key", key)
         log_tau = jax.random.uniform(
             key, (size,), minval=jnp.log(self.low), maxval=jnp.log(self.high)
         )
@@ -65,7 +66,8 @@ class LogitNormal(AbstractInitializer):
     def __init__(self, shortest: float):
         self.shortest = float(check_positive_number("shortest", shortest))
 
-    def __call__(self, key: PRNGKeyArray, size: int) -> Bounded:
+    def __call__(self, key: KeyLike, size: int) -> Bounded:
+        key = read_key("key", key)
         tau = self.shortest / jax.nn.sigmoid(jax.random.normal(key, (size,)))
         return Bounded(tau, low=self.shortest)
 

@@ -3,12 +3,12 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import read_key
 from .._constraints import resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
-from .._types import ParameterLike
+from .._types import KeyLike, ParameterLike
 from ._circuit import AbstractCircuit
 from ._initial import Drawn, check_sizes, draw, input_matrix, orthogonal_matrix, pool_matrix
 from ._parameters import (
@@ -103,7 +103,7 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
         input_size: int,
         size: int,
         *,
-        key: PRNGKeyArray,
+        key: KeyLike,
         sigma: Drawn = 0.1,
         b0: Drawn = 0.5,
         b1: Drawn = 0.5,

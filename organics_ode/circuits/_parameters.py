@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import paramax
 from jaxtyping import Array, Float, PyTree
 
@@ -16,10 +17,13 @@ from .._checks import (
     check_positive,
     check_positive_number,
     common_dtype,
+    in_jax,
     refuse,
+    with_ones,
 )
 from .._constraints import AbstractNode, Frozen, NonNegative, Positive, cast, resolve
 from .._types import ParameterLike
+from ._time import warn_of_seconds
 
 if TYPE_CHECKING:
     # What the equations see: after `resolve` every parameter is an array.
@@ -65,23 +69,26 @@ def read_parameters(
     """Check the given parameters, cast all of them to one floating dtype, and say how each is
     trained: nodes stay the nodes they are.
 
-    Sizes that are not given are those of the first parameter of the table that has their letter.
+    Sizes that are not given are those of the first parameter of the table that has their letter
+    and all its axes; those of length 1 may be left out at the end: a number for (1, 1), (n,) for
+    (n, 1).
     """
     values = {name: resolve(p) for name, p in given.items()}
     dtype = common_dtype(*(v for name, v in values.items() if kinds[name].sets_dtype))
-    read = {}
-    for name, kind in kinds.items():
-        if name not in given:
-            continue
-        if kind.is_compiled_in:
-            read[name] = _read_number(name, given[name], dtype)
-            continue
-        array = as_float_array(name, values[name], dtype)
-        sizes |= _read_sizes(name, array.shape, kind, sizes)
+    numbers = [n for n in kinds if n in given and kinds[n].is_compiled_in]
+    read = {name: _read_number(name, given[name], dtype) for name in numbers}
+    arrays = {n: as_float_array(n, values[n], dtype) for n in kinds if n in given.keys() - read}
+    for name in sorted(arrays, key=lambda n: arrays[n].ndim < len(kinds[n].shape)):
+        array, kind = arrays[name], kinds[name]
+        found = _read_sizes(name, array.shape, kind, sizes)
+        sizes |= found
+        array = with_ones(array, *(found[letter] for letter in kind.shape if found))
         array = check_finite(name, array)
-        array = array if kind.sign is None else kind.sign(name, array)
-        read[name] = _node(name, given[name], array, kind)
-    return read
+        arrays[name] = array if kind.sign is None else kind.sign(name, array)
+        read[name] = _node(name, given[name], arrays[name], kind)
+    # Times of one number are those of noise, which are not in the unit of a variable of the state.
+    warn_of_seconds({n: a for n, a in arrays.items() if n.startswith("tau") and kinds[n].shape})
+    return {name: read[name] for name in kinds if name in read}
 
 
 def size_of_square(name: str, shape: tuple[int, ...], letter: str = "n") -> int:
@@ -95,9 +102,11 @@ def _read_sizes(
     """The sizes that the shape of a parameter tells, which agree with those that are known."""
     if kind.or_scalar and shape == ():
         return {}
-    if _fits(shape, kind, sizes):
-        return dict(zip(kind.shape, shape, strict=True))
-    hint = " (is it transposed?)" if _fits(shape[::-1], kind, sizes) else ""
+    whole = shape + (1,) * (len(kind.shape) - len(shape))
+    if _fits(whole, kind, sizes):
+        return dict(zip(kind.shape, whole, strict=True))
+    is_turned = _fits(shape[::-1], kind, sizes)
+    hint = f" (is it transposed?); write `{name}.T`" if is_turned else ""
     refuse(name, _must_have(kind, sizes), f"it has shape {shape}{hint}")
 
 
@@ -132,9 +141,20 @@ def _read_number(name: str, given: ParameterLike, dtype: jnp.dtype) -> Parameter
 
 
 def _node(name: str, given: ParameterLike, array: Array, kind: Kind) -> PyTree:
+    if isinstance(given, Frozen):
+        return Frozen(array)  # whose value may be lists
     if isinstance(given, paramax.AbstractUnwrappable):
-        return cast(name, given, array.dtype)
+        node = cast(name, given, array.dtype)
+        return node if resolve(node).shape == array.shape else _reshaped(name, node, array.shape)
     return array if kind.node is None else kind.node(array)
+
+
+def _reshaped(name: str, node: PyTree, shape: tuple[int, ...]) -> PyTree:
+    """A node of one number, or of (n,), with the axes of length 1 that were left out."""
+    new = jax.tree.map(lambda x: x.reshape(shape) if x.size == np.prod(shape) else x, node)
+    if resolve(new).shape != shape:
+        refuse(name, f"have shape {shape}", f"it is a node of shape {resolve(node).shape}")
+    return new
 
 
 def check_elementwise(
@@ -144,7 +164,7 @@ def check_elementwise(
     if not callable(f) or isinstance(f, type):
         refuse(name, "be a function", f"it is {f!r}")
     probe = jax.ShapeDtypeStruct((2,), dtype)
-    found = jax.eval_shape(f, probe)
+    found = jax.eval_shape(in_jax(name, f), probe)
     if getattr(found, "shape", None) != probe.shape or found.dtype != dtype:
         refuse(name, f"map an array (n,) of {dtype} to one elementwise", f"it gives {found}")
     return f

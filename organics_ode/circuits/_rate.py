@@ -5,7 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import (
     as_known_array,
@@ -17,7 +17,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import Connectivity, resolve
-from .._types import Numbers, ParameterLike
+from .._types import KeyLike, Numbers, ParameterLike
 from ._circuit import AbstractCircuit
 from ._obeys import obeys, what_is
 from ._parameters import (
@@ -114,7 +114,7 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         input_size: int,
         size: int,
         *,
-        key: PRNGKeyArray,
+        key: KeyLike,
         tau: ParameterLike | None = None,
         f: Callable[[Array], Array] = jax.nn.relu,
         noise: ParameterLike = 0.1,

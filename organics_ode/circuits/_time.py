@@ -1,10 +1,13 @@
-"""What stands for the time where there is none: a circuit that uses it is told so by name."""
+"""What stands for the time where there is none: a circuit that uses it is told so by name; and the
+unit of time."""
 
+from collections.abc import Mapping
 from typing import NoReturn
 
+import numpy as np
 from jaxtyping import Array, Num
 
-from .._checks import refuse
+from .._checks import is_traced, refuse, warn_user
 
 _METHODS = (
     *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv"),
@@ -34,3 +37,29 @@ NO_TIME = type("_NoTime", (_Time,), _attributes)()
 
 # What a vector field gets as its time; a circuit that does not look at it may get None.
 Time = _Time | float | Num[Array, ""] | None
+
+
+_SHORTEST = 0.1  # ms: no cell is faster.
+
+
+class TimeUnitWarning(UserWarning):
+    """Every time constant of a circuit is below 0.1 ms, as if it were in seconds.
+
+    `warnings.simplefilter("ignore", oo.TimeUnitWarning)` turns it off.
+    """
+
+
+def warn_of_seconds(times: Mapping[str, Array]) -> None:
+    """Warn where all of the time constants, if they are known, look like seconds."""
+    if not times or any(map(is_traced, times.values())):
+        return
+    longest = {name: float(np.max(np.asarray(time, float))) for name, time in times.items()}
+    name = max(longest, key=lambda name: longest[name])
+    if longest[name] < _SHORTEST:
+        warn_user(
+            f"Every time constant is below {_SHORTEST:g} ms; the longest is {name} = "
+            f"{longest[name]:g} ms. Times are in milliseconds: write `{name}="
+            f"{1000 * longest[name]:g}` for {longest[name]:g} s. If they are meant so, "
+            'write `warnings.simplefilter("ignore", oo.TimeUnitWarning)`.',
+            TimeUnitWarning,
+        )

@@ -2,11 +2,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import check_nonnegative, check_positive_integer, read_key
 from .._constraints import NonNegative, resolve
-from .._types import ParameterLike
+from .._types import KeyLike, ParameterLike
 from ._circuit import AbstractCircuit
 from ._initial import Drawn, check_sizes, draw, uniform_fan_in
 from ._parameters import POSITIVE, Kind, Parameter, read_parameters
@@ -114,7 +114,7 @@ class WilsonCowan(AbstractCircuit[WilsonCowanState]):
         input_size: int,
         size: int,
         *,
-        key: PRNGKeyArray,
+        key: KeyLike,
         inhibitory: int | None = None,
         a_E: Drawn = 1.3,
         a_I: Drawn = 2.0,

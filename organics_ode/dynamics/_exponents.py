@@ -7,21 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from .._checks import (
-    as_float_array,
-    check_finite,
-    check_precision,
-    check_state,
-    is_traced,
-    read_integer,
-    refuse,
-)
+from .._checks import check_precision, check_state, is_traced, read_inputs, read_integer
 from .._constraints import resolve
-from .._types import Numbers, State
-from ..cells import AbstractCell
+from .._types import Numbers, State, StateLike
+from ..cells import AbstractCell, check_cell
 from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
@@ -34,7 +25,7 @@ def lyapunov(
     xs: Numbers,
     k: int | None = None,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
     burn_in: int = 0,
 ) -> Float[Array, " k"]:
     """The k largest finite-time Lyapunov exponents of a cell along a driven trajectory.
@@ -72,12 +63,11 @@ def lyapunov(
         ValueError: an argument is bad.
         RuntimeError: the state diverged. Inside jit the exponents are NaN instead.
     """
-    if not isinstance(cell, AbstractCell):
-        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    check_cell(cell)
     cell = resolve(cell)
     start = check_state("state0", resolve(state0), cell.initial_state())
     check_precision("cell", jax.tree.leaves(start)[0].dtype)
-    xs = _read_inputs(cell, xs, jax.tree.leaves(start)[0].dtype)
+    xs = read_inputs("xs", xs, cell.input_size, jax.tree.leaves(start)[0].dtype, "time")
     d = sum(leaf.size for leaf in jax.tree.leaves(start))
     must = f"be an integer from 1 to {d}, the size of the state"
     k = read_integer("k", d if k is None else k, 1, must, d)
@@ -91,13 +81,6 @@ def lyapunov(
             "step `dt`, or look at the circuit with `oo.simulate`."
         )
     return exponents
-
-
-def _read_inputs(cell: AbstractCell, xs: Numbers, dtype: DTypeLike) -> Array:
-    xs, m = as_float_array("xs", xs, dtype), cell.input_size
-    if xs.ndim != 2 or xs.shape[0] == 0 or xs.shape[1] != m:
-        refuse("xs", f"have shape (time, m) = (time, {m})", f"it has shape {xs.shape}")
-    return xs if is_traced(xs) else check_finite("xs", xs)
 
 
 @eqx.filter_jit

@@ -3,6 +3,7 @@
 import functools
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,18 +16,26 @@ from .._checks import (
     check_finite,
     check_positive_integer,
     check_positive_number,
+    hint_of_batch,
+    in_jax,
     read_integer,
     read_key,
     refuse,
     shape_of,
     shown,
+    with_ones,
 )
 from .._nonlinearities import root
-from .._types import Numbers, Scalar
+from .._types import KeyLike, Numbers, Scalar
 
 
 class AbstractInput(eqx.Module):
     """An input x(t) to a circuit."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):
+            cls.__call__ = in_jax("inputs", cls.__call__)
 
     @abstractmethod
     def __call__(self, t: Scalar) -> Float[Array, " m"]:
@@ -41,7 +50,8 @@ class AbstractInput(eqx.Module):
         """
 
 
-# What a user gives for an input: one held constant, an input over time, or a function of time.
+# What a user gives for an input: one held constant, an input over time, a pair of times and of
+# the values held from them on, or a function of time.
 Inputs = Numbers | AbstractInput | Callable[..., Numbers]
 
 
@@ -49,7 +59,7 @@ class Constant(AbstractInput):
     """The same input at all times.
 
     Args:
-        value: (m,).
+        value: (m,), or a number for m = 1.
     """
 
     value: Float[Array, " m"]
@@ -72,7 +82,7 @@ class ZeroOrderHold(AbstractInput):
 
     Args:
         ts: (time,), ms, strictly increasing.
-        values: (time, m).
+        values: (time, m), or (time,) for m = 1.
 
     Raises:
         ValueError: unsorted times, an empty sequence, or shapes that do not match.
@@ -100,7 +110,7 @@ class LinearInput(AbstractInput):
 
     Args:
         ts: (time,), ms, strictly increasing.
-        values: (time, m).
+        values: (time, m), or (time,) for m = 1.
 
     Raises:
         ValueError: unsorted times, an empty sequence, or shapes that do not match.
@@ -130,7 +140,7 @@ class FunctionInput(AbstractInput):
     """A smooth input given as a function of time.
 
     Args:
-        function: t (ms) ↦ (m,).
+        function: t (ms) ↦ (m,), or a number for m = 1.
     """
 
     function: Callable[..., Numbers]
@@ -142,7 +152,7 @@ class FunctionInput(AbstractInput):
     def __call__(self, t: Scalar) -> Float[Array, " m"]:
         value = self.function(t)
         try:
-            return jnp.asarray(value)
+            return jnp.atleast_1d(jnp.asarray(value))
         except (TypeError, ValueError):
             return refuse("inputs", "give numbers (m,) at every t", f"it gave {shown(value)}")
 
@@ -151,27 +161,36 @@ class FunctionInput(AbstractInput):
         return None
 
 
-def as_input(inputs: Inputs) -> AbstractInput:
-    """An array (m,) as a constant input, a callable as a function of t (ms)."""
+def as_input(inputs: Inputs, size: int) -> AbstractInput:
+    """An array (m,) as a constant input, a pair (ts, values) as a `ZeroOrderHold`, a callable as a
+    function of t (ms)."""
     if isinstance(inputs, AbstractInput):
         return inputs
-    return FunctionInput(inputs) if callable(inputs) else Constant(_flat("inputs", inputs))
+    if callable(inputs):
+        return FunctionInput(inputs)
+    if isinstance(inputs, tuple) and len(inputs) == 2:
+        ts, values = inputs
+        if len(shape_of("inputs", ts)) == 1:
+            return ZeroOrderHold(*_read_samples(ts, values, of="inputs."))
+    return Constant(_flat("inputs", inputs, size))
 
 
-def _flat(name: str, value: Numbers) -> Array:
-    array = as_float_array(name, value)
+def _flat(name: str, value: Numbers, size: int) -> Array:
+    array = with_ones(as_float_array(name, value), 1)
     if array.ndim != 1:
-        refuse(
-            name,
-            "be an array (m,) held constant, an input such as `oo.ZeroOrderHold(ts, values)`, or a "
-            "function of t",
-            f"it has shape {array.shape}",
+        must = (
+            "be an array (m,) held constant, a pair (ts, values) or another input over time, or a "
+            "function of t"
         )
+        hint = hint_of_batch(name, array, 1, size)
+        over_time = "; an input over time is `(times, values)`" if array.ndim == 2 else ""
+        refuse(name, must, f"it has shape {array.shape}{over_time}{hint}")
     return check_finite(name, array)
 
 
 def _read_values(name: str, value: Numbers, ndim: int) -> Array:
-    array = check_finite(name, as_float_array(name, value))
+    array = as_float_array(name, value)
+    array = check_finite(name, array[..., None] if array.ndim == ndim - 1 else array)
     # A circuit without inputs, m = 0, is driven by the empty array.
     if array.ndim != ndim or (ndim == 2 and array.size == 0):
         shape = "(m,)" if ndim == 1 else "(time, m) and not be empty"
@@ -179,16 +198,17 @@ def _read_values(name: str, value: Numbers, ndim: int) -> Array:
     return array
 
 
-def _read_samples(ts: Numbers, values: Numbers) -> tuple[Array, Array]:
-    values = _read_values("values", values, ndim=2)
-    shape = shape_of("ts", ts)
+def _read_samples(ts: Numbers, values: Numbers, of: str = "") -> tuple[Array, Array]:
+    values, name = _read_values(f"{of}values", values, ndim=2), f"{of}ts"
+    shape = shape_of(name, ts)
     if shape != values.shape[:1]:
-        refuse("ts", f"have shape (time,) = {values.shape[:1]}", f"it has shape {shape}")
-    return as_times("ts", ts), values
+        must = f"have shape (time,) = {values.shape[:1]}, a time for each row of the values"
+        refuse(name, must, f"it has shape {shape}")
+    return as_times(name, ts), values
 
 
 def ornstein_uhlenbeck(
-    steps: int, size: int | tuple[int, ...], *, dt: Scalar, tau: Scalar, key: PRNGKeyArray
+    steps: int, size: int | tuple[int, ...], *, dt: Scalar, tau: Scalar, key: KeyLike
 ) -> Float[Array, "steps ..."]:
     """Stationary Ornstein-Uhlenbeck noise of variance 1, exact at every step.
 

@@ -20,10 +20,11 @@ from .._checks import (
     is_traced,
     refuse,
     shape_of,
+    shown,
 )
 from .._constraints import resolve
-from .._types import Numbers, Scalar, State
-from ..circuits import AbstractCircuit
+from .._types import Numbers, Scalar, State, StateLike
+from ..circuits import AbstractCircuit, check_circuit
 from ..programs import opened, prevbefore, quickly_compiled
 from ._controllers import prepare
 from ._implicit_steps import with_sized_chord
@@ -50,7 +51,7 @@ def simulate(
     inputs: Inputs,
     ts: Numbers,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
     solver: diffrax.AbstractSolver | None = None,
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
@@ -67,9 +68,9 @@ def simulate(
 
     Args:
         circuit: an `AbstractCircuit`.
-        inputs: an array (m,) held constant, `ZeroOrderHold(ts, values)`, `LinearInput(ts, values)`,
-            or a smooth function of t (ms); it is looked at 4 096 even times and at `ts` first, so
-            that no step passes over what it does there.
+        inputs: an array (m,) held constant, `ZeroOrderHold(ts, values)` or in short the pair
+            (ts, values), `LinearInput(ts, values)`, or a smooth function of t (ms); that is looked
+            at 4 096 even times and at `ts` first, so that no step passes over what it does there.
         ts: (time,), ms, strictly increasing; the first is the start, the last the end.
         state0: the state at ts[0]; `circuit.initial_state()` unless given.
         solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
@@ -96,8 +97,7 @@ def simulate(
         RuntimeError: the state diverged or the steps ran out; the text says when and what to do.
             Inside jit it is equinox's run-time error, without the time.
     """
-    if not isinstance(circuit, AbstractCircuit):
-        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+    check_circuit(circuit)
     max_steps = check_positive_integer("max_steps", max_steps)
     circuit = resolve(circuit)
     state0 = check_state("state0", resolve(state0), circuit.initial_state())
@@ -180,19 +180,23 @@ def _field(t: Any, state: PyTree, args: Driven) -> PyTree:
 
 def _read(name: str, value: Value | None, kind: type[Value], default: Value) -> Value:
     if value is not None and not isinstance(value, kind):
-        refuse(name, f"be a diffrax.{kind.__name__}", f"it is {value!r}")
+        example = "PIDController(rtol=1e-6, atol=1e-8)"
+        example = example if default is None else f"{type(default).__name__}()"
+        must = f"be a diffrax.{kind.__name__} such as `diffrax.{example}`"
+        refuse(name, must, f"it is {shown(value)}")
     return default if value is None else value
 
 
 def _read_times(ts: Numbers, dtype: DTypeLike) -> Float[Array, " time"]:
     shape = shape_of("ts", ts)
     if len(shape) != 1 or shape[0] < 2:
-        refuse("ts", "hold at least the start and the end", f"it has shape {shape}")
+        hint = "; for the end alone write `ts=[0.0, end]`" if shape == () else ""
+        refuse("ts", "hold at least the start and the end", f"it has shape {shape}{hint}")
     return as_times("ts", ts, dtype)
 
 
 def _read_inputs(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
-    read: AbstractInput = resolve(as_input(inputs))
+    read: AbstractInput = resolve(as_input(inputs, circuit.input_size))
     if isinstance(read, FunctionInput):
         read = FunctionInput(opened(read.function, ts[0]))
     given = read.switch_times
@@ -203,7 +207,8 @@ def _read_inputs(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> Abstrac
     else:
         size = eqx.filter_eval_shape(read, ts[0]).shape
     if size != (circuit.input_size,):
-        refuse("inputs", f"give m = {circuit.input_size} numbers", f"they have shape {size}")
+        must = f"give m = {circuit.input_size} numbers at every time"
+        refuse("inputs", must, f"they have shape {size}")
     if read.switch_times is not None:
         as_times("inputs.ts", given, ts.dtype)
     return read

@@ -9,17 +9,17 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from .._checks import (
-    as_float_array,
     as_known_array,
     check_finite,
     check_positive_integer,
     check_state,
     is_traced,
     refuse,
+    shape_inputs,
 )
 from .._constraints import resolve
-from .._types import Numbers, State
-from ..cells import AbstractCell, TemporalSkip, blank, hold, read_mask
+from .._types import Numbers, State, StateLike
+from ..cells import AbstractCell, TemporalSkip, blank, check_cell, hold, read_mask
 from ..kernels import kernel_of
 
 # Inputs, restarts, and which steps run, of one step or of all.
@@ -30,7 +30,7 @@ def unroll(
     cell: AbstractCell[State],
     xs: Numbers,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
     restarts: Numbers | None = None,
     mask: Numbers | None = None,
     last_only: bool = False,
@@ -73,7 +73,7 @@ def unroll_batch(
     cell: AbstractCell[State],
     xs: Numbers,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
     mask: Numbers | None = None,
     last_only: bool,
 ) -> Array:
@@ -92,25 +92,18 @@ def unroll_batch(
 
 def _read(
     cell: AbstractCell[State],
-    state0: State | None,
+    state0: StateLike | None,
     xs: Numbers,
     axes: tuple[str, ...],
     mask: Numbers | None,
 ) -> tuple[AbstractCell[State], State, Array, Array | None]:
     """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
     steps run before the end of their sequence, None for all."""
-    if not isinstance(cell, AbstractCell):
-        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    check_cell(cell)
     cell = resolve(cell)
     start = check_state("state0", resolve(state0), cell.initial_state())
-    xs = as_float_array("xs", xs, jax.tree.leaves(start)[0].dtype)
-    names, size = ", ".join(axes), cell.input_size
-    if xs.ndim != len(axes) + 1 or xs.shape[-2] == 0:
-        refuse("xs", f"have shape ({names}, m) with at least one step", f"it has shape {xs.shape}")
-    if xs.shape[-1] != size:
-        must = f"have shape ({names}, m) = ({names}, {size})"
-        refuse("xs", must, f"it has shape {xs.shape}")
-    runs = None if mask is None else read_mask(mask, xs.shape[:-1], names)
+    xs = shape_inputs("xs", xs, cell.input_size, jax.tree.leaves(start)[0].dtype, *axes)
+    runs = None if mask is None else read_mask(mask, xs.shape[:-1], ", ".join(axes))
     xs = xs if runs is None else blank(runs, xs)
     if not is_traced(xs):  # inside jit the check would cost a callback in every training step
         check_finite("xs", xs)

@@ -1,13 +1,14 @@
 """`find_fixed_points`: a search from many starts."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import (
     a_or_an,
@@ -16,12 +17,12 @@ from .._checks import (
     check_positive,
     check_positive_integer,
     check_state,
-    is_traced,
     read_key,
     refuse,
+    refuse_traced,
 )
 from .._constraints import resolve
-from .._types import Numbers, Scalar, State
+from .._types import KeyLike, Numbers, Scalar, State, StateLike
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
@@ -36,9 +37,9 @@ def find_fixed_points(
     circuit: AbstractCircuit[State],
     x: Numbers,
     *,
-    key: PRNGKeyArray | None = None,
-    starts: int | State = 512,
-    scale: Scalar | State | None = None,
+    key: KeyLike | None = None,
+    starts: int | StateLike = 512,
+    scale: Scalar | StateLike | None = None,
     rounds: int = 4,
 ) -> FixedPoints:
     """The fixed points of a circuit at a constant input that a search from many starts finds.
@@ -75,13 +76,12 @@ def find_fixed_points(
     """
     rounds = check_positive_integer("rounds", rounds)
     circuit, like, x = read_point(circuit, None, x)
-    if any(map(is_traced, jax.tree.leaves((circuit, x, key, starts, scale)))):
-        refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
-    if isinstance(starts, tuple):
+    refuse_traced("circuit", circuit, x, key, starts, scale)
+    if isinstance(starts, tuple | list | Mapping):
         return _from_states(circuit, x, read_starts(starts, like))
     starts = check_positive_integer("starts", starts)
     if key is None:
-        refuse("key", "be given where `starts` is a number", "it is None")
+        refuse("key", "be given where `starts` is a number", "it is None; write `key=0`")
     return _from_drawn(circuit, x, read_key("key", key), starts, _read_scale(scale, like), rounds)
 
 
@@ -129,10 +129,10 @@ def _gathered(
     return found.sort(found.abscissae), not np.any(is_rare)
 
 
-def _read_scale(scale: Scalar | State | None, like: State) -> Float[Array, " d"] | None:
+def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, " d"] | None:
     if scale is None:
         return None
-    if isinstance(scale, tuple):
+    if isinstance(scale, tuple | list | Mapping):
         sizes = ravel(check_state("scale", resolve(scale), like))
     else:
         sizes = ravel(like)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._checks import check_state, is_traced
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
-from .._types import Numbers, State
+from .._types import Numbers, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit
 from ..facts import is_exact
 from ..linear import (
@@ -94,7 +94,11 @@ class FixedPoint(eqx.Module, AbstractTabular, Generic[State]):
 
 
 def fixed_point(
-    circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None = None, throw: bool = True
+    circuit: AbstractCircuit[State],
+    x: Numbers,
+    *,
+    state0: StateLike | None = None,
+    throw: bool = True,
 ) -> FixedPoint[State]:
     """A fixed point of a circuit at a constant input: f(state, x) = 0.
 

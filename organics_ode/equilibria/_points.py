@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
-from .._types import Numbers, State
+from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
 from ..programs import in_full_precision, quickly_compiled
@@ -221,11 +221,11 @@ def firsts(clusters: list[np.ndarray]) -> np.ndarray:
     return np.asarray([cluster[0] for cluster in clusters], int)
 
 
-def read_starts(starts: State, like: State) -> Float[Array, "k d"]:
+def read_starts(starts: StateLike, like: State) -> Float[Array, "k d"]:
     """States with any leading axes as rows."""
     starts = resolve(starts)
     pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)
-    leaves = [(as_float_array("starts", leaf, goal.dtype), goal.shape) for leaf, goal in pairs]
+    leaves = [(_with_units("starts", leaf, goal), goal.shape) for leaf, goal in pairs]
     leading = {leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in leaves}
     ends = [leaf.shape[leaf.ndim - len(shape) :] == shape for leaf, shape in leaves]
     if not all(ends) or len(leading) != 1 or 0 in max(leading):
@@ -234,3 +234,9 @@ def read_starts(starts: State, like: State) -> Float[Array, "k d"]:
         refuse("starts", f"have shapes {wanted}, with at least one state", f"they are {shapes}")
     rows = [leaf.reshape(-1, *shape) for leaf, shape in leaves]
     return check_finite("starts", jax.vmap(lambda *each: ravel(each))(*rows))
+
+
+def _with_units(name: str, leaf: Numbers, goal: Array) -> Array:
+    """A field of states with any leading axes; of one unit its axis may be left out."""
+    array = as_float_array(name, leaf, goal.dtype)
+    return array[..., None] if goal.shape == (1,) and array.shape[-1:] != (1,) else array

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._checks import check_positive_number, is_traced, refuse
-from .._types import Numbers, State
+from .._checks import check_positive_number, refuse_traced
+from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, blur, read_point, tolerance
 from ..programs import in_full_precision, quickly_compiled
@@ -62,7 +62,7 @@ class SlowPoints(AbstractPoints):
 
 
 def slow_points(
-    circuit: AbstractCircuit[State], x: Numbers, starts: State, *, within: float = 1e-3
+    circuit: AbstractCircuit[State], x: Numbers, starts: StateLike, *, within: float = 1e-3
 ) -> SlowPoints:
     """Fixed points and slow points of a circuit near the states that it visits.
 
@@ -95,8 +95,7 @@ def slow_points(
     """
     within = float(check_positive_number("within", within))
     circuit, like, x = read_point(circuit, None, x)
-    if any(map(is_traced, jax.tree.leaves((circuit, x, starts)))):
-        refuse("circuit", "hold known values", "it is traced: this runs outside jit and vmap")
+    refuse_traced("circuit", circuit, x, starts)
     v0 = read_starts(starts, like)
     v, residuals, speeds = map(np.asarray, _slowest(circuit, x, v0, jnp.asarray(within, v0.dtype)))
     finite = np.isfinite(residuals) & np.isfinite(speeds)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import is_traced, refuse
-from .._types import Numbers, State
+from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..linear import balanced, float64_remedy, jacobian_matrix, read_point
 from ..programs import after, in_full_precision, quickly_compiled
@@ -25,7 +25,9 @@ class StablePoint(NamedTuple):
     J: Float[Array, "d d"]
 
 
-def stable_point(circuit: AbstractCircuit[State], x: Numbers, state0: State | None) -> StablePoint:
+def stable_point(
+    circuit: AbstractCircuit[State], x: Numbers, state0: StateLike | None
+) -> StablePoint:
     """The stable fixed point that `fixed_point` finds, or an error that there is none.
 
     Raises:

@@ -13,6 +13,7 @@ from .._checks import (
     check_positive_integer,
     check_positive_number,
     refuse,
+    refuse_traced,
 )
 from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
@@ -79,6 +80,7 @@ def attractors(
     if z0.ndim != c.n.ndim or z0.shape[1:] != c.n.shape[1:] or not len(z0):
         must = "have shape (starts,)" if c.n.ndim == 1 else f"have shape (starts, {c.rank})"
         refuse("z0", must, f"it has shape {z0.shape}")
+    refuse_traced("network", circuit, x, z0)
     v, residuals = map(np.asarray, _run(circuit, x, z0.reshape(len(z0), -1), float(dt), steps))
     rests = residuals <= tolerance(v.dtype)
     return _gathered(circuit, x, v[rests], residuals[rests], len(z0))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse
+from .._checks import as_float_array, check_finite, check_shape, is_traced, refuse, with_input_axis
 from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..programs import in_full_precision, quickly_compiled
@@ -51,6 +51,7 @@ def read_conditions(network: FeedbackNetwork, target: Numbers, x: Numbers | None
     c = read_network(network)
     dtype = c.n.dtype
     x = as_float_array("x", jnp.zeros(c.input_size) if x is None else x, dtype)
+    x = with_input_axis(x, c.input_size)
     is_single = x.ndim == 1
     x = x[None] if is_single else x
     if x.ndim != 2 or x.shape[1] != c.input_size or not len(x):

@@ -11,7 +11,7 @@ from .._checks import (
     read_integer,
     refuse,
 )
-from .._types import Numbers, Scalar
+from .._types import Numbers, Scalar, StateLike
 from ..cells import Euler
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..programs import in_full_precision
@@ -28,7 +28,7 @@ def force(
     dt: Scalar = 0.1,
     every: int = 2,
     duration: Scalar = 60.0,
-    state0: FeedbackNetworkState | None = None,
+    state0: StateLike | None = None,
 ) -> Trained:
     """FORCE: recursive least squares of the readout while the network runs in closed loop.
 

@@ -4,18 +4,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import as_float_array, check_finite, check_precision, check_state, is_traced, refuse
+from .._checks import check_precision, check_state, read_inputs
 from .._constraints import resolve
-from .._types import Numbers, State
-from ..circuits import (
-    AbstractCircuit,
-)
+from .._types import Numbers, State, StateLike
+from ..circuits import AbstractCircuit, check_circuit
 from ..facts import blocks
 from ..programs import in_full_precision, quickly_compiled
 
 
 def jacobian(
-    circuit: AbstractCircuit[State], state: State | None, x: Numbers
+    circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers
 ) -> Float[Array, "d d"]:
     """The Jacobian of a circuit's vector field in its state, J_ij = ∂ẋ_i/∂x_j.
 
@@ -51,7 +49,7 @@ _jacobian = quickly_compiled(jacobian_matrix)
 
 
 @in_full_precision
-def jacobian_blocks(circuit: AbstractCircuit[State], state: State | None, x: Numbers) -> State:
+def jacobian_blocks(circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers) -> State:
     """The Jacobian by named blocks: `jacobian_blocks(circuit, state, x).y.a` is ∂ẏ/∂a.
 
     Args, errors and units are those of `jacobian`.
@@ -64,16 +62,12 @@ def jacobian_blocks(circuit: AbstractCircuit[State], state: State | None, x: Num
 
 
 def read_point(
-    circuit: AbstractCircuit[State], state: State | None, x: Numbers
+    circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers
 ) -> tuple[AbstractCircuit[State], State, Array]:
     """A resolved circuit, a state of its own (its initial one for None) and an input, checked."""
-    if not isinstance(circuit, AbstractCircuit):
-        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+    check_circuit(circuit)
     circuit = resolve(circuit)
     state = check_state("state", resolve(state), circuit.initial_state())
     check_precision("circuit", jax.tree.leaves(state)[0].dtype)
-    x = as_float_array("x", x, jax.tree.leaves(state)[0].dtype)
-    m = circuit.input_size
-    if x.shape != (m,):
-        refuse("x", f"have shape (m,) = ({m},)", f"it has shape {x.shape}")
-    return circuit, state, x if is_traced(x) else check_finite("x", x)
+    x = read_inputs("x", x, circuit.input_size, jax.tree.leaves(state)[0].dtype)
+    return circuit, state, x

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from .._checks import is_traced
 from .._nonlinearities import highest
 from .._tables import AbstractTabular, Table, numbered
-from .._types import Numbers, State
+from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._equations import Equations, blur, ravel
@@ -124,7 +124,7 @@ def kind_of(found: Located) -> str:
 
 @in_full_precision
 def spectrum(
-    circuit: AbstractCircuit[State], state: State | None, x: Numbers, *, vectors: bool = False
+    circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers, *, vectors: bool = False
 ) -> Spectrum:
     """The eigenvalues of a circuit's Jacobian at a state.
 

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_float_array, check_finite, is_traced, read_key, refuse
+from .._checks import read_inputs, read_key
 from .._constraints import resolve, table
 from .._nonlinearities import power, unit
-from .._types import Numbers, ParameterLike
+from .._types import KeyLike, Numbers, ParameterLike
 from ..circuits import (
     EXPONENT,
     INPUT,
@@ -102,7 +102,7 @@ class FixedPointLayer(eqx.Module):
         input_size: int,
         size: int,
         *,
-        key: PRNGKeyArray,
+        key: KeyLike,
         sigma: ParameterLike = 1.0,
         beta0: ParameterLike = 0.0,
         W_r: ParameterLike | None = None,
@@ -172,9 +172,8 @@ class FixedPointLayer(eqx.Module):
             An `ORGaNICs` with the gains b0 and b1 for this input and W_zx = I, and z (n,).
         """
         c: FixedPointLayer = resolve(self)
-        x = as_float_array("x", x, c.W_zx.dtype)
-        if x.shape != (self.input_size,):
-            refuse("x", f"have shape (m,) = ({self.input_size},)", f"it has shape {x.shape}")
+        dtype, many = c.W_zx.dtype, "jax.vmap(layer)(batch)"
+        x = read_inputs("x", x, self.input_size, dtype, many=many)
         eye = np.eye(self.size, dtype=c.W_zx.dtype)
         W_r = eye if c.W_r is None else c.W_r
         b0, b1 = jax.nn.sigmoid(c.beta0), jax.nn.sigmoid(c.W_bx @ x)
@@ -185,7 +184,7 @@ class FixedPointLayer(eqx.Module):
             resolve(template),
             (jnp.asarray(W_r), c.W, c.sigma, b0, b1, c.exponent),
         )
-        return circuit, unit(c.W_zx @ (x if is_traced(x) else check_finite("x", x)))
+        return circuit, unit(c.W_zx @ x)
 
     def __repr__(self) -> str:
         return table(self)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from .._checks import (
     check_positive_integer,
@@ -13,7 +13,7 @@ from .._checks import (
     shape_of,
 )
 from .._constraints import resolve, table
-from .._types import ParameterLike
+from .._types import KeyLike, ParameterLike
 from ..circuits import (
     Kind,
     Parameter,
@@ -73,7 +73,7 @@ class Readout(eqx.Module):
         size: int,
         output_size: int,
         *,
-        key: PRNGKeyArray,
+        key: KeyLike,
         units: tuple[int, int] | None = None,
         activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
     ) -> "Readout":

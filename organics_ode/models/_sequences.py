@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import check_state, refuse
 from .._constraints import Frozen, resolve, table
 from .._types import Numbers
-from ..cells import AbstractCell, selected
+from ..cells import AbstractCell, check_cell, selected
 from ..dynamics import unroll, unroll_batch
 
 Readout = Callable[..., Any]
@@ -104,8 +104,7 @@ def _if_any(mask: Numbers | None, last: Array) -> Array:
 def _read(
     cell: AbstractCell, readout: Readout, state0: PyTree
 ) -> tuple[AbstractCell, Readout, Frozen | None]:
-    if not isinstance(cell, AbstractCell):
-        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
+    check_cell(cell)
     if not callable(readout) or isinstance(readout, type):
         refuse("readout", "be callable", f"it is {type(readout).__name__}")
     if state0 is None:

@@ -11,9 +11,9 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float
 
-from .._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
+from .._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse, shown
 from .._nonlinearities import root
-from .._types import Numbers, Scalar, State
+from .._types import Numbers, Scalar, State, StateLike
 from ..circuits import AbstractCircuit
 from ..equilibria import stable_point
 from ..linear import balanced, refuse_unresolved, resolved_lyapunov
@@ -55,7 +55,7 @@ class Noise(eqx.Module):
 
 
 def covariance(
-    circuit: AbstractCircuit[State], x: Numbers, noise: Noise, *, state0: State | None = None
+    circuit: AbstractCircuit[State], x: Numbers, noise: Noise, *, state0: StateLike | None = None
 ) -> Float[Array, "d d"]:
     """The stationary covariance of a circuit in noise, linearised about its stable fixed point.
 
@@ -88,7 +88,7 @@ def power_spectrum(
     frequencies: Numbers,
     noise: Noise,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
 ) -> Float[Array, "f d"]:
     """The power spectra of all state variables: the diagonal of `cross_spectrum`, and real.
 
@@ -116,7 +116,7 @@ def cross_spectrum(
     frequencies: Numbers,
     noise: Noise,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
 ) -> Complex[Array, "f d d"]:
     """The cross-spectral density matrices of a circuit in noise, linearised about its stable point.
 
@@ -147,7 +147,7 @@ def coherence(
     frequencies: Numbers,
     noise: Noise,
     *,
-    state0: State | None = None,
+    state0: StateLike | None = None,
 ) -> Float[Array, "f d d"]:
     """The magnitude-squared coherence of every pair of state variables, |S_ij|²/(S_ii S_jj).
 
@@ -170,7 +170,7 @@ def coherence(
 
 
 def _linear(
-    circuit: AbstractCircuit[State], x: Numbers, noise: Noise, state0: State | None
+    circuit: AbstractCircuit[State], x: Numbers, noise: Noise, state0: StateLike | None
 ) -> tuple[Array, Array]:
     """J, (d, d), and the diagonal of D, (d,), at the stable fixed point."""
     point = stable_point(circuit, x, state0)
@@ -258,7 +258,7 @@ def _spread_one(name: str, amplitude: Array, like: Array) -> Array:
 
 def check_noise(noise: object) -> None:
     if not isinstance(noise, Noise):
-        refuse("noise", "be an `oo.Noise`", f"it is {type(noise).__name__}")
+        refuse("noise", "be an `oo.Noise`, such as `oo.Noise(0.1)`", f"it is {shown(noise)}")
 
 
 def _read_frequencies(frequencies: Numbers, dtype: DTypeLike) -> Array:

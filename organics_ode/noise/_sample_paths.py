@@ -13,15 +13,17 @@ from .._checks import (
     check_positive_integer,
     check_positive_number,
     check_state,
+    hint_of_batch,
     is_traced,
     read_key,
     refuse,
+    with_input_axis,
 )
 from .._constraints import resolve
 from .._nonlinearities import root
 from .._tables import AbstractTabular, Table, over_time
-from .._types import Numbers, Scalar, State
-from ..circuits import NO_TIME, AbstractCircuit
+from .._types import KeyLike, Numbers, Scalar, State, StateLike
+from ..circuits import NO_TIME, AbstractCircuit, check_circuit
 from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
@@ -56,9 +58,9 @@ def sample_paths(
     noise: Noise,
     *,
     dt: Scalar,
-    key: PRNGKeyArray,
+    key: KeyLike,
     steps: int | None = None,
-    state0: State | None = None,
+    state0: StateLike | None = None,
     keep_every: int = 1,
 ) -> Paths:
     """Simulate a circuit in noise with fixed steps, by the method of Euler and Maruyama.
@@ -91,8 +93,7 @@ def sample_paths(
             finite, and `succeeded` says so.
     """
     key = read_key("key", key)
-    if not isinstance(circuit, AbstractCircuit):
-        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+    check_circuit(circuit)
     circuit = resolve(circuit)
     state0 = check_state("state0", resolve(state0), circuit.initial_state())
     check_noise(noise)
@@ -142,13 +143,17 @@ def _sample(
 
 def _read_inputs(inputs: Numbers, steps: int | None, m: int, dtype: DTypeLike) -> tuple[Array, int]:
     """The inputs, (m,) or (steps, m), and the number of steps."""
-    xs = as_float_array("inputs", inputs, dtype)
+    xs = with_input_axis(as_float_array("inputs", inputs, dtype), m)
     if xs.ndim not in (1, 2) or xs.shape[-1] != m:
-        refuse("inputs", f"have shape ({m},) or (steps, {m})", f"it has shape {xs.shape}")
+        hint = hint_of_batch("inputs", xs, 2, m)
+        refuse("inputs", f"have shape ({m},) or (steps, {m})", f"it has shape {xs.shape}{hint}")
     if not is_traced(xs):
         check_finite("inputs", xs)
     if steps is None and xs.ndim == 2:
         steps = xs.shape[0]
+    if steps is None:
+        must = f"be given where `inputs` has shape (m,) = ({m},)"
+        refuse("steps", must, "it is None; write `steps=1000` for a thousand steps of `dt`")
     steps = check_positive_integer("steps", steps)
     if xs.ndim == 2 and steps != xs.shape[0]:
         refuse(

@@ -6,13 +6,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import check_kind, check_positive_integer, check_positive_number
+from .._checks import check_positive_integer, check_positive_number, refuse_traced
 from .._constraints import resolve
 from .._nonlinearities import highest
-from ..cells import AbstractCell
+from .._types import Numbers
+from ..cells import AbstractCell, check_cell
 from ..dynamics import unroll
 from ._visit import as_inputs, read_starts, refuse_diverged
 
@@ -32,7 +32,7 @@ class Ends(NamedTuple):
 
 
 def ends(
-    cell: AbstractCell, starts: PyTree, inputs: ArrayLike, steps: int, *, within: float = 0.01
+    cell: AbstractCell, starts: PyTree, inputs: Numbers, steps: int, *, within: float = 0.01
 ) -> Ends:
     """Where a cell comes to from the states of trials, each with its input held (host).
 
@@ -52,12 +52,13 @@ def ends(
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    check_kind("cell", cell, AbstractCell)
+    check_cell(cell)
     cell = resolve(cell)
     steps = check_positive_integer("steps", steps)
     check_positive_number("within", within)
     inputs = as_inputs("inputs", inputs, cell, ("trials",))
     starts = read_starts("starts", starts, cell, len(inputs))
+    refuse_traced("inputs", inputs, cell, starts)
     states, largest = _hold(cell, starts, inputs, steps)
     refuse_diverged((states, largest))
     rows = np.concatenate(

@@ -6,12 +6,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import as_float_array, check_finite, check_kind, fields_of, read_integer, refuse
+from .._checks import (
+    as_float_array,
+    check_finite,
+    fields_of,
+    read_inputs,
+    read_integer,
+    refuse,
+    refuse_traced,
+    with_ones,
+)
 from .._constraints import resolve
-from ..cells import AbstractCell
+from .._types import Numbers
+from ..cells import AbstractCell, check_cell
 from ..dynamics import unroll
 
 
@@ -29,7 +38,7 @@ class Visit(NamedTuple):
     states: Any
 
 
-def visit(cell: AbstractCell, inputs: ArrayLike, *, burn_in: int = 0) -> Visit:
+def visit(cell: AbstractCell, inputs: Numbers, *, burn_in: int = 0) -> Visit:
     """The states of a cell along trials that start at rest (host).
 
     Every trial begins at `cell.initial_state()`, is given its first input for `burn_in` steps, and
@@ -47,10 +56,11 @@ def visit(cell: AbstractCell, inputs: ArrayLike, *, burn_in: int = 0) -> Visit:
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    check_kind("cell", cell, AbstractCell)
+    check_cell(cell)
     cell = resolve(cell)
     burn_in = read_integer("burn_in", burn_in, 0, "be a number of steps, 0 or more")
     inputs = as_inputs("inputs", inputs, cell, ("trials", "time"))
+    refuse_traced("inputs", inputs, cell)
     rest, states = _run(cell, inputs, burn_in)
     refuse_diverged(states)
     return Visit(inputs, rest, states)
@@ -67,22 +77,19 @@ def _run(cell: AbstractCell, inputs: Float[Array, "trials time m"], burn_in: int
 
 
 def as_inputs(
-    name: str, inputs: ArrayLike, cell: AbstractCell, axes: tuple[str, ...]
+    name: str, inputs: Numbers, cell: AbstractCell, axes: tuple[str, ...]
 ) -> Float[Array, "... m"]:
     """Inputs with the given axes and then (m,), none of them empty, in the dtype of the state."""
     dtype = jax.tree.leaves(cell.initial_state())[0].dtype
-    array, m = as_float_array(name, inputs, dtype), cell.input_size
-    if array.ndim != len(axes) + 1 or array.shape[-1] != m or 0 in array.shape[:-1]:
-        shape = ", ".join(axes)
-        refuse(name, f"have shape ({shape}, m) = ({shape}, {m})", f"it has shape {array.shape}")
-    return check_finite(name, array)
+    return check_finite(name, read_inputs(name, inputs, cell.input_size, dtype, *axes))
 
 
 def read_starts(name: str, starts: PyTree, cell: AbstractCell, trials: int) -> PyTree:
     """States of a cell, one for each trial."""
     like, arrays = cell.initial_state(), []
     for part, leaf in zip(fields_of(name, starts, like), jax.tree.leaves(like), strict=True):
-        array = check_finite(name, as_float_array(name, part, leaf.dtype))
+        array = with_ones(as_float_array(name, part, leaf.dtype), None, *leaf.shape)
+        array = check_finite(name, array)
         if array.shape != (trials, *leaf.shape):
             must = f"hold arrays with a row for each of the {trials} trials"
             refuse(name, f"{must}, {(trials, *leaf.shape)}", f"one has shape {array.shape}")

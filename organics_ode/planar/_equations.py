@@ -8,7 +8,15 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import as_float_array, check_finite, read_number, refuse, shape_of, shown
+from .._checks import (
+    as_float_array,
+    check_finite,
+    read_number,
+    refuse,
+    refuse_traced,
+    shape_of,
+    shown,
+)
 from .._nonlinearities import Rectification, power, root
 from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit, ORGaNICs, obeys, what_is
@@ -45,6 +53,7 @@ def read(circuit: AbstractCircuit, x: Numbers) -> Scalars:
 
 def read_host(circuit: AbstractCircuit, x: Numbers) -> tuple[Scalars, np.dtype]:
     q = read(circuit, x)
+    refuse_traced("circuit", q)
     return Scalars(*map(float, q)), q.c.dtype
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 
-from .._checks import a_or_an, is_key, refuse, shown
+from .._checks import a_or_an, is_key, plain, refuse, shown
 from .._types import Numbers
 from ..equilibria import AbstractPoints
 
@@ -152,6 +152,7 @@ def _as_array(
     name: str, value: object, must: str, given: object = None, kinds: str = "fiuc"
 ) -> np.ndarray:
     """Numbers, and no tree of them: a state would be read as a matrix."""
+    value = plain(value)
     listed = value if isinstance(value, list | tuple) else [value]
     is_tree = any(hasattr(each, "_fields") for each in [value, *listed])
     is_plain = hasattr(value, "dtype") or (isinstance(value, _PLAIN) and not is_tree)

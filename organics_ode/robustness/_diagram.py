@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
 from .._checks import check_positive_integer, read_key, refuse
 from .._progress import progress_bar
 from .._tables import AbstractTabular, Table
-from .._types import Numbers
+from .._types import KeyLike, Numbers
 from ._classes import CLASSES, classify
 from ._study import RandomMatrix, describe, load, read_file, read_study, save
 from ._trials import run_trials
@@ -65,7 +65,7 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
         return "\n".join([title, f"  {'delta':>10}  {head}", *rows])
 
 
-def gaussian(key: PRNGKeyArray, n: int) -> Float[Array, "n n"]:
+def gaussian(key: KeyLike, n: int) -> Float[Array, "n n"]:
     """Entries N(0, 1)/√n: eigenvalues fill the unit disk for every n, so Δ has no scale of n."""
     key = read_key("key", key)
     n = check_positive_integer("n", n)
@@ -76,7 +76,7 @@ def phase_diagram(
     deltas: Numbers,
     norms: Numbers,
     *,
-    key: PRNGKeyArray,
+    key: KeyLike,
     size: int = 100,
     trials: int = 8,
     b: float = 0.5,

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._checks import is_traced, refuse
 from .._nonlinearities import Rectification, highest
-from .._types import Numbers, State
+from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ..equilibria import FixedPoint, fixed_point
 from ..facts import has_constant_gains, is_exact, normalization
@@ -88,7 +88,7 @@ class Certificate(eqx.Module):
 
 @in_full_precision
 def certify(
-    circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None = None
+    circuit: AbstractCircuit[State], x: Numbers, *, state0: StateLike | None = None
 ) -> Certificate:
     """Which theorem proves the stability of a circuit at its fixed point for the input x.
 

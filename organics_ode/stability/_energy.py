@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from .._checks import check_state, is_traced, refuse
 from .._constraints import resolve
 from .._nonlinearities import Rectification, highest, root
-from .._types import Numbers, State
+from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..equilibria import StablePoint, stable_point
 from ..facts import is_exact, normalization
@@ -118,7 +118,9 @@ class Energy(eqx.Module):
         return jnp.where(self.kind == _LYAPUNOV, jnp.nan, terms)
 
 
-def energy(circuit: AbstractCircuit[State], x: Numbers, *, state0: State | None = None) -> Energy:
+def energy(
+    circuit: AbstractCircuit[State], x: Numbers, *, state0: StateLike | None = None
+) -> Energy:
     """The energy of a circuit about its stable fixed point, for any circuit that has one.
 
         V = ½ Σ_i c_i { r_i² + (τ_y,i/τ_a,i) a_s,i^(1/p) (y_i − y_s,i)² }

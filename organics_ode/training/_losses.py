@@ -8,17 +8,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, PyTree
 
-from .._checks import as_float_array, as_known_array, is_traced, refuse, shape_of, shown
+from .._checks import (
+    as_float_array,
+    as_known_array,
+    in_jax,
+    is_traced,
+    plain,
+    refuse,
+    shape_of,
+    shown,
+)
+from .._types import Numbers
 from ..cells import blank, selected
 
 Loss = Callable[..., Array]  # (outputs, targets, mask) or (outputs, targets) of one sample
 
 
-def cross_entropy(
-    outputs: Float[Array, "*time k"], targets: ArrayLike, mask: ArrayLike | None = None
-) -> Array:
+def cross_entropy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) -> Array:
     """−log softmax(outputs)[target], averaged over the time steps the mask selects.
 
     Args:
@@ -32,14 +40,13 @@ def cross_entropy(
     Raises:
         ValueError: the shapes do not fit, or a target is no class.
     """
+    mask = plain(mask)
     outputs, targets, is_class = _read_classes(outputs, targets, mask)
     losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
     return _average(losses * is_class, mask)
 
 
-def squared_error(
-    outputs: Float[Array, "*time k"], targets: ArrayLike, mask: ArrayLike | None = None
-) -> Array:
+def squared_error(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) -> Array:
     """(output − target)², averaged over the channels and the time steps the mask selects.
 
     Args:
@@ -52,15 +59,13 @@ def squared_error(
     Raises:
         ValueError: the shapes do not fit.
     """
-    outputs = as_float_array("outputs", outputs)
+    outputs, targets, mask = as_float_array("outputs", outputs), plain(targets), plain(mask)
     _check_targets(outputs.shape, targets)
     outputs, targets = _counted(mask, outputs, targets)
     return _average(jnp.mean((outputs - targets) ** 2, axis=-1), mask)
 
 
-def accuracy(
-    outputs: Float[Array, "*time k"], targets: ArrayLike, mask: ArrayLike | None = None
-) -> Array:
+def accuracy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) -> Array:
     """The share of time steps, among those the mask selects, whose highest score is the target's.
 
     Args:
@@ -75,6 +80,7 @@ def accuracy(
     Raises:
         ValueError: the shapes do not fit, or a target is no class.
     """
+    mask = plain(mask)
     outputs, targets, is_class = _read_classes(outputs, targets, mask)
     highest = jnp.argmax(outputs, axis=-1)
     # NaN is the highest of all to argmax.
@@ -82,7 +88,7 @@ def accuracy(
     return _average(right.astype(outputs.dtype) * is_class, mask)
 
 
-def check_classes(targets: ArrayLike, k: int, mask: ArrayLike | None = None) -> None:
+def check_classes(targets: Numbers, k: int, mask: Numbers | None = None) -> None:
     """Refuse labels, known by now, that are no class and count."""
     labels = np.asarray(targets)
     must = f"hold classes from 0 to {k - 1}"
@@ -115,7 +121,7 @@ def apply_loss(name: str, loss: Loss, outputs: PyTree, targets: PyTree, mask: An
 
     One of several values, as those of optax, counts by their mean.
     """
-    signature = _signature(loss)
+    signature, loss = _signature(loss), in_jax(name, loss)
     how = "mask" if signature is None else _mask_of(signature)
     if how is None:
         _check_unmasked(name, outputs, targets, mask)
@@ -154,9 +160,7 @@ def _mask_of(signature: inspect.Signature) -> str | None:
     return "mask=" if "mask" in signature.parameters else None
 
 
-def _read_classes(
-    outputs: Array, targets: Any, mask: ArrayLike | None
-) -> tuple[Array, Array, Array]:
+def _read_classes(outputs: Any, targets: Any, mask: Numbers | None) -> tuple[Array, Array, Array]:
     """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is no
     class: a wrong one must not be trained."""
     outputs = as_float_array("outputs", outputs)
@@ -174,23 +178,26 @@ def _read_classes(
     return outputs, jnp.where(is_class, labels, 0), one
 
 
-def _counted(mask: ArrayLike | None, outputs: Array, targets: ArrayLike) -> tuple[Array, Array]:
+def _counted(mask: Numbers | None, outputs: Array, targets: Numbers) -> tuple[Array, Array]:
     """Both where the mask counts them, zeros elsewhere."""
     shape = outputs.shape[:-1]
     # A mask weighs time steps; without a time axis there is nothing to weigh.
     if mask is None or shape == ():
         return jnp.asarray(outputs), jnp.asarray(targets)
-    if jnp.shape(mask) != shape:
-        refuse("mask", f"have shape (time,) = {shape}", f"it has shape {jnp.shape(mask)}")
+    if (found := shape_of("mask", mask)) != shape:
+        refuse("mask", f"have shape (time,) = {shape}", f"it has shape {found}")
     return blank(selected(mask), outputs), blank(selected(mask), targets)
 
 
-def _check_targets(shape: tuple[int, ...], targets: ArrayLike) -> None:
+def _check_targets(shape: tuple[int, ...], targets: Numbers) -> None:
     if shape_of("targets", targets) != shape:
-        refuse("targets", f"have shape {shape} to fit the outputs", f"it has {jnp.shape(targets)}")
+        found = shape_of("targets", targets)
+        is_one_hot = found[:-1] == shape and len(found) > len(shape)
+        hint = "; classes of one-hot rows are `targets.argmax(-1)`" if is_one_hot else ""
+        refuse("targets", f"have shape {shape} to fit the outputs", f"it has {found}{hint}")
 
 
-def _average(values: Array, mask: ArrayLike | None) -> Array:
+def _average(values: Array, mask: Numbers | None) -> Array:
     if mask is None or values.ndim == 0:
         return jnp.mean(values)
     mask = jnp.asarray(mask).astype(values.dtype)

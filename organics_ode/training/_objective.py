@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, Bool, PyTree
 
-from .._checks import check_positive_integer, refuse
+from .._checks import check_positive_integer, in_jax, refuse
 from .._constraints import resolve
 from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
@@ -33,7 +33,7 @@ def predict(model: PyTree, inputs: PyTree, mask: ArrayLike | None = None) -> Any
     """
     model = resolve(model)
     is_batched = hasattr(model, "batched")
-    apply = model.batched if is_batched else jax.vmap(model)
+    apply = in_jax("model", model.batched if is_batched else jax.vmap(model))
     if mask is None:
         return apply(inputs)
     if _takes_mask(model.batched if is_batched else model):

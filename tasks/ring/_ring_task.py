@@ -8,9 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float
 
-from .._checks import check_choice, check_key, check_time_step
+from .._checks import KeyLike, check_choice, check_time_step, read_key
 from .._cognitive import AbstractCognitiveTask, share
 from .._task import Trial
 from .._timeline import Period, counted_steps, draw_steps, spread, steps_in, within
@@ -181,9 +181,9 @@ class RingTask(AbstractCognitiveTask):
         """Fixation held, and a response in a random direction, or, in the match tasks, withheld."""
         return 1 - self._response_weight * (1 - self._rule.blind)
 
-    def sample(self, key: PRNGKeyArray, jitter: bool = True) -> Trial:
+    def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one trial; `info` holds the `direction` to answer and whether it `responds`."""
-        check_key("key", key)
+        key = read_key("key", key)
         u = jax.random.uniform(key, (CHANCES + len(self.timeline),))
         steps, length = draw_steps(self.timeline, self.dt, u[CHANCES:], jitter)
         draw = self._rule.draw(u[:CHANCES])

@@ -99,7 +99,7 @@ def test_only_the_drive_and_the_recurrence_change():
         ({"circuit": circuit(size=5)}, "even size"),
         ({"circuit": circuit(tau=jnp.arange(1.0, 7.0))}, "same tau_y"),
         ({"circuit": eqx.tree_at(lambda c: c.W_r, circuit(), oo.Frozen(np.eye(6)))}, "array W_r"),
-        ({"xs": sequences(3)}, "`xs` must have shape .batch, time, 2"),
+        ({"xs": sequences(3)}, "`xs` must have shape .* = .batch, time, 2"),
         ({"xs": sequences()[0]}, "`xs` must have shape"),
         ({"xs": np.full((2, LENGTH, 2), np.nan)}, "`xs` must be finite"),
         ({"dt": 0.0}, "`dt` must be a positive"),

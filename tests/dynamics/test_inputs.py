@@ -148,7 +148,8 @@ BAD_SAMPLES = {
     "a scalar time": (0.0, np.ones((1, 2)), "ts"),
     "empty sequence": ([], np.ones((0, 2)), "values"),
     "no inputs": ([0.0, 1.0], np.ones((2, 0)), "values"),
-    "one axis": ([0.0, 1.0], np.ones(2), "values"),
+    "three axes": ([0.0, 1.0], np.ones((2, 1, 1)), "values"),
+    "a scalar": ([0.0], 1.0, "values"),
     "NaN values": ([0.0, 1.0], np.full((2, 2), np.nan), "values"),
     "infinite values": ([0.0, 1.0], np.full((2, 2), np.inf), "values"),
     "booleans": ([0.0, 1.0], np.ones((2, 2), bool), "values"),
@@ -170,9 +171,7 @@ def test_a_linear_input_needs_two_times_and_a_hold_needs_one(unchecked):
         oo.LinearInput([0.0], VALUES[:1])
 
 
-@pytest.mark.parametrize(
-    "value", [np.ones((2, 2)), 1.0, [np.nan], ["a"]], ids=lambda v: np.shape(v)
-)
+@pytest.mark.parametrize("value", [np.ones((2, 2)), [np.nan], ["a"]], ids=lambda v: np.shape(v))
 def test_a_bad_constant_is_refused_by_name(unchecked, value):
     with pytest.raises(ValueError, match=r"Argument `value` must .*, but "):
         oo.Constant(value)

@@ -213,7 +213,7 @@ def test_float32_has_its_own_tolerance_and_a_warning_for_finer_ones():
 BAD_ARGUMENTS = {
     "circuit": [{"circuit": "circuit"}, {"circuit": oo.ORGaNICs}],
     "ts": [{"ts": ts} for ts in ([1.0, 0.0], [0.0, 0.0], [1.0], 1.0, [[0.0, 1.0]], [0.0, np.nan])],
-    "state0": [{"state0": np.ones(8)}, {"state0": (np.ones(4), np.ones(4))}],
+    "state0": [{"state0": np.ones(8)}, {"state0": 3 * (np.ones(4),)}],
     "state0.y": [{"state0": oo.ORGaNICsState(np.ones(3), np.ones(4))}],
     "state0.a": [{"state0": oo.ORGaNICsState(np.ones(4), np.full(4, np.nan))}],
     "dt0": [{"dt0": dt0} for dt0 in (0, -1.0, np.nan, np.inf, True, np.ones(2), "dt0")],

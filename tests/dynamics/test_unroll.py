@@ -220,10 +220,9 @@ def test_a_divergence_names_the_step():
 BAD_ARGUMENTS = {
     "cell": [{"cell": "cell"}, {"cell": DIVERGING}],
     "xs": [
-        {"xs": xs}
-        for xs in (np.ones((4, 2)), np.ones(1), np.ones((0, 1)), np.full((4, 1), np.nan), "xs")
+        {"xs": xs} for xs in (np.ones((4, 2)), 1.0, np.ones((0, 1)), np.full((4, 1), np.nan), "xs")
     ],
-    "state0": [{"state0": np.ones(2)}, {"state0": (1, 2)}],
+    "state0": [{"state0": np.ones(2)}, {"state0": (1, 2, 3)}],
     "state0.y": [{"state0": oo.ORGaNICsState(np.ones(3), np.ones(1))}],
     "state0.a": [{"state0": oo.ORGaNICsState(np.ones(1), np.full(1, np.nan))}],
     "keep_every": [{"keep_every": k} for k in (0, -1, 1.5, True)],

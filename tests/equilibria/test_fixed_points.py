@@ -450,7 +450,7 @@ def test_inside_jit_a_failure_raises_when_it_runs():
 @pytest.mark.parametrize(
     ("arguments", "options", "text"),
     [
-        ((3.0, ZERO), {}, "Argument `circuit` must be a circuit, but it is float."),
+        ((3.0, ZERO), {}, "Argument `circuit` must be a circuit, but it is a float; the call is"),
         ((RESTING, jnp.ones(2)), {}, r"Argument `x` must have shape \(m,\) = \(1,\), but it has"),
         ((RESTING, jnp.full(1, jnp.nan)), {}, "Argument `x` must be finite, but it holds NaN"),
         ((RESTING, ZERO), {"state0": ZERO}, "Argument `state0` must be a Cubic like `initial_"),

@@ -152,7 +152,7 @@ def test_bad_arguments_are_refused(unchecked):
         with pytest.raises(ValueError, match=r"Argument `starts` must have shapes \(\.\.\., 2\)"):
             oo.slow_points(circuit, [0.0], starts)
     with pytest.raises(ValueError, match="Argument `starts` must be a PlaneState"):
-        oo.slow_points(circuit, [0.0], jnp.zeros((3, 2)))
+        oo.slow_points(circuit, [0.0], {"y": jnp.zeros((3, 2))})
     with pytest.raises(ValueError, match="Argument `starts` must be finite"):
         oo.slow_points(circuit, [0.0], PlaneState(jnp.full((3, 2), jnp.nan)))
     with pytest.raises(ValueError, match="Argument `within` must be a positive number"):

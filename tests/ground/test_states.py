@@ -61,8 +61,9 @@ def test_amplitudes_of_noise_may_be_lists():
     ("state0", "message"),
     [
         (
-            ([0.1, 0.2], [0.3, 0.4]),
-            r"`state0` must be an ORGaNICsState like `initial_state\(\)`, but it is a tuple\.",
+            ([0.1, 0.2], [0.3, 0.4], [0.5, 0.6]),
+            r"be an ORGaNICsState like `initial_state\(\)`, or a tuple \(y, a\) or a dict of "
+            r"these, but it is a tuple of 3\.",
         ),
         (np.ones(4), r"`state0` must be an ORGaNICsState like .*, but it is an? \w+\."),
         (

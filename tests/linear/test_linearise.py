@@ -155,7 +155,7 @@ def test_the_gradient_of_the_jacobian_reaches_the_circuit():
         ({"circuit": "organics"}, "Argument `circuit` must be a circuit"),
         ({"x": np.zeros(zoo.M + 1)}, "Argument `x` must have shape"),
         ({"x": np.full(zoo.M, np.nan)}, "Argument `x` must be finite"),
-        ({"state": (1.0, 2.0)}, "Argument `state` must be an ORGaNICsState"),
+        ({"state": (1.0, 2.0, 3.0)}, "Argument `state` must be an ORGaNICsState"),
         ({"state": oo.ORGaNICsState(np.zeros(3), np.ones(zoo.N))}, "Argument `state.y` must"),
     ),
 )

@@ -175,7 +175,7 @@ def test_bad_arguments_are_refused(unchecked):
         ({"inputs": np.ones(4)}, r"Argument `inputs` must have shape \(3,\) or \(steps, 3\)"),
         ({"inputs": np.ones((5, 3))}, r"Argument `steps` must be the length of `inputs`"),
         ({"inputs": np.full(3, np.nan)}, "Argument `inputs` must be finite"),
-        ({"steps": None}, "Argument `steps` must be a positive integer"),
+        ({"steps": None}, "Argument `steps` must be given where `inputs`"),
         ({"dt": 0.0}, "Argument `dt` must be a positive number"),
         ({"keep_every": 4}, "Argument `keep_every` must divide the number of steps, 6"),
         ({"noise": 0.1}, r"Argument `noise` must be an `oo\.Noise`"),

@@ -87,7 +87,7 @@ def test_ends_are_counted_and_the_way_is_measured():
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda v: periods.visit(switch(), np.zeros((3, 1))), "`inputs` must have shape"),
+        (lambda v: periods.visit(switch(), np.zeros((3, 1, 2))), "`inputs` must have shape"),
         (lambda v: periods.visit(switch(), np.zeros((0, 3, 1))), "`inputs` must have shape"),
         (lambda v: periods.visit(switch(), np.full((1, 3, 1), np.nan)), "`inputs` must be finite"),
         (lambda v: periods.visit(switch(), np.zeros((1, 3, 1)), burn_in=-1), "`burn_in` must be"),

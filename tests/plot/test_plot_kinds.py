@@ -117,7 +117,7 @@ PLOTS = {
     "psychometric": (oo.plot_psychometric, set()),
     "chronometric": (oo.plot_chronometric, set()),
     "portrait": (lambda v: oo.plot_phase_portrait(v, np.ones(1), points=4), {"circuit"}),
-    "portrait at": (lambda v: oo.plot_phase_portrait(UNIT, v, points=4), set()),
+    "portrait at": (lambda v: oo.plot_phase_portrait(UNIT, v, points=4), {"number"}),
     "bifurcation": (oo.plot_bifurcation, {"bifurcation"}),
     "diagram": (oo.plot_phase_diagram, {"diagram"}),
     "sweep": (oo.plot_sweep, {"sweep"}),

@@ -450,7 +450,7 @@ def silent():
         ({"task": Recall(dt=5.0)}, "`task` must have the time step of the cell, 10.0 ms"),
         ({"schedule": oo.StateSkip()}, "`schedule` must be a `SkipSchedule`"),
         ({"optimizer": optax.adam}, "`optimizer` must be an optax transformation"),
-        ({"key": 0}, "`key` must be one PRNG key"),
+        ({"key": 0.5}, "`key` must be one PRNG key"),
         ({"key": jax.random.split(KEY)}, "`key` must be one PRNG key"),
         ({"loss": "squared"}, "`loss` must be a function"),
         ({"rounds": 0}, "`rounds` must be a positive integer"),

@@ -4,9 +4,11 @@ import enum
 import inspect
 
 import jax
+import numpy as np
 import pytest
 from attack_arguments import cases, outcome
 from calls import CALLS
+from forms import forms_of
 from objects import NAMESPACES
 
 import organics_ode as oo
@@ -73,3 +75,27 @@ def test_bad_arguments_are_refused_by_name(name, unchecked):
 @pytest.mark.slow
 def test_bad_arguments_of_every_function_are_refused_by_name(unchecked):
     check(cases(most=22))
+
+
+def results(call, arguments):
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        found = jax.tree.leaves(call.function(**arguments))
+    kinds, key = jax.Array | np.ndarray | float, jax.dtypes.prng_key
+    arrays = [x for x in found if isinstance(x, kinds)]
+    is_key = [jax.dtypes.issubdtype(getattr(x, "dtype", float), key) for x in arrays]
+    return [np.asarray(x) for x, no in zip(arrays, is_key, strict=True) if not no]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - {"Frozen"}))  # which holds what it is given
+def test_other_forms_of_arguments_give_the_same(name, unchecked):
+    call = CALLS[name]
+    expected = None
+    for argument, value in call.arguments(0).items():
+        for form, given in forms_of(value).items():
+            expected = results(call, call.arguments(0)) if expected is None else expected
+            found = results(call, call.arguments(0) | {argument: given})
+            for a, b in zip(found, expected, strict=True):
+                if np.issubdtype(a.dtype, np.number):
+                    message = f"{argument} as {form}"
+                    np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9, err_msg=message)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, PyTree
 
-from ..._checks import refuse, shown
+from ..._checks import plain, refuse, refuse_kind, shown
 from ...cells import check_mask
 
 
@@ -44,7 +44,7 @@ def as_batch(name: str, data: Any, must: str | None = None) -> Batch:
         return Batch(data.inputs, data.targets, getattr(data, "mask", None))
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         must = must or "have `inputs` and `targets`, or be a pair (inputs, targets) of arrays"
-        refuse(name, must, f"it is {shown(data)}")
+        refuse_kind(name, must, data)
     is_list = lambda part: isinstance(part, tuple | list)  # noqa: E731
     array = lambda part: _as_array(name, part)  # noqa: E731
     return Batch(*(jax.tree.map(array, part, is_leaf=is_list) for part in data))
@@ -53,6 +53,7 @@ def as_batch(name: str, data: Any, must: str | None = None) -> Batch:
 def _as_array(name: str, part: Any) -> Any:
     """Lists and the tensors of other libraries as arrays."""
     try:
+        part = plain(part)
         array = part if isinstance(part, jax.Array | np.ndarray) else np.asarray(part)
     except ValueError:
         refuse(name, "hold arrays of numbers", "one is a list of lists of several lengths")

@@ -5,9 +5,9 @@ import functools
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
-from ..._checks import check_positive_integer, read_key, refuse
+from ..._checks import check_positive_integer, plain, read_key, refuse
+from ..._types import KeyLike
 from ._batch import Batch, Data, as_batch, check_masks
 
 
@@ -45,7 +45,7 @@ def _order(seed: tuple[int, ...], epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((*seed, epoch)).permutation(count)
 
 
-def minibatches(split: Data, size: int, *, key: PRNGKeyArray) -> Minibatches:
+def minibatches(split: Data, size: int, *, key: KeyLike) -> Minibatches:
     """Shuffled batches of a data set, as a function of the step number (host).
 
     Args:
@@ -64,8 +64,8 @@ def minibatches(split: Data, size: int, *, key: PRNGKeyArray) -> Minibatches:
     key = read_key("key", key)
     size = check_positive_integer("size", size)
     samples = as_batch("split", split)
-    inputs, targets = np.asarray(samples.inputs), np.asarray(samples.targets)
-    mask = None if samples.mask is None else np.asarray(samples.mask)
+    inputs, targets = np.asarray(plain(samples.inputs)), np.asarray(plain(samples.targets))
+    mask = None if samples.mask is None else np.asarray(plain(samples.mask))
     if inputs.ndim == 0 or targets.ndim == 0:
         shapes = f"it holds arrays of shapes {inputs.shape} and {targets.shape}"
         refuse("split", "have samples along a leading axis", shapes)

@@ -142,7 +142,9 @@ def check_repeatable(
 def count_steps(batches: Callable[[int], Batch], steps: int | None, epochs: int | None) -> int:
     """How many steps a training takes, given as one of the two."""
     if (steps is None) == (epochs is None):
-        raise ValueError("Arguments `steps` and `epochs`: exactly one of them must be given.")
+        raise ValueError(
+            "Arguments `steps` and `epochs`: exactly one of them must be given, as `steps=1000`."
+        )
     if steps is not None:
         steps = check_positive_integer("steps", steps)
         return steps

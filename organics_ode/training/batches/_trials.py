@@ -10,7 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from ..._checks import check_positive_integer, is_traced, read_key, refuse
+from ..._checks import check_positive_integer, is_traced, read_key, refuse, refuse_kind
+from ..._types import KeyLike
 from ._batch import Batch, as_batch
 from ._task import Sampler
 
@@ -88,7 +89,7 @@ def is_in_numpy(task: Sampler) -> bool:
     return any(p.name == "rng" or p.annotation is np.random.Generator for p in parameters)
 
 
-def trials(task: Sampler, size: int, *, key: PRNGKeyArray) -> Trials | NumpyTrials:
+def trials(task: Sampler, size: int, *, key: KeyLike) -> Trials | NumpyTrials:
     """Batches of fresh trials, as a function of the step number.
 
     Args:
@@ -106,8 +107,8 @@ def trials(task: Sampler, size: int, *, key: PRNGKeyArray) -> Trials | NumpyTria
     """
     key = read_key("key", key)
     size = check_positive_integer("size", size)
-    if not isinstance(task, Sampler):
-        refuse("task", "have a method `sample(key)`", f"it is {type(task).__name__}")
+    if isinstance(task, type) or not isinstance(task, Sampler):
+        refuse_kind("task", "have a method `sample(key)`", task)
     if is_in_numpy(task):
         words = np.asarray(jax.random.key_data(key)).ravel()
         return NumpyTrials(task, size, tuple(int(word) for word in words))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from ..._checks import check_positive_integer, read_key, read_number, refuse
+from ..._checks import check_positive_integer, read_number, refuse
 from ..._constraints import resolve
 from ...cells import Euler, TemporalSkip
 from ...circuits import RateNetwork
@@ -42,16 +42,13 @@ def read_sizes(**sizes: float) -> dict[str, float]:
     return {name: read_number(name, value, 0.0) for name, value in sizes.items()}
 
 
-def check_rules(
-    schedule: SkipSchedule | None, optimizer: Optimizer, loss: Loss | None, key: PRNGKeyArray
-) -> None:
+def check_rules(schedule: SkipSchedule | None, optimizer: Optimizer, loss: Loss | None) -> None:
     if schedule is not None and not isinstance(schedule, SkipSchedule):
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     if loss is not None:
         check_loss("loss", loss)
-    read_key("key", key)
 
 
 def read_source(

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import PRNGKeyArray
 
+from ..._checks import read_key
 from ..._constraints import trainable
+from ..._types import KeyLike
 from ...cells import StateSkip
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, without_decay
@@ -45,7 +46,7 @@ def fit_with_skips(
     schedule: SkipSchedule | None = None,
     *,
     optimizer: Optimizer,
-    key: PRNGKeyArray,
+    key: KeyLike,
     rounds: int = 4000,
     steps_per_round: int = 10,
     batch_size: int = 20,
@@ -125,7 +126,8 @@ def fit_with_skips(
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
         tasks with long-term dependencies", NeurIPS 36 (2023).
     """
-    check_rules(schedule, optimizer, loss, key)
+    key = read_key("key", key)
+    check_rules(schedule, optimizer, loss)
     counts = read_counts(
         steps_per_round=steps_per_round, trials=trials, evaluate_every=evaluate_every
     )
