@@ -12,7 +12,13 @@ from ._arrays import (
     common_dtype as common_dtype,
     shape_of as shape_of,
 )
-from ._errors import a_or_an as a_or_an, is_traced as is_traced, refuse as refuse, shown as shown
+from ._errors import (
+    a_or_an as a_or_an,
+    counted as counted,
+    is_traced as is_traced,
+    refuse as refuse,
+    shown as shown,
+)
 from ._single import (
     check_choice as check_choice,
     check_flag as check_flag,

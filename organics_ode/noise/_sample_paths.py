@@ -7,6 +7,7 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
+from .._cards import Card, carded, outline
 from .._checks import (
     as_float_array,
     check_finite,
@@ -25,6 +26,7 @@ from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
 
+@carded
 class Paths(eqx.Module):
     """Sampled states.
 
@@ -41,6 +43,14 @@ class Paths(eqx.Module):
         leaves = [jnp.isfinite(leaf) for leaf in jax.tree.leaves(self.states)]
         batch = self.ts.ndim - 1
         return jnp.stack([jnp.all(a, range(batch, a.ndim)) for a in leaves]).all(0)
+
+    def _card(self) -> Card:
+        start, end = float(self.ts[0]), float(self.ts[-1])
+        facts = {
+            "time": f"{start:g} to {end:g} ms, {self.ts.size} saved",
+            "states": outline(self.states),
+        }
+        return Card(f"Paths: {'succeeded' if self.succeeded else 'not finite'}", facts)
 
 
 def sample_paths(

@@ -9,12 +9,22 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import as_float_array, check_finite, check_kind, fields_of, read_integer, refuse
+from .._cards import carded
+from .._checks import (
+    as_float_array,
+    check_finite,
+    check_kind,
+    counted,
+    fields_of,
+    read_integer,
+    refuse,
+)
 from .._constraints import resolve
 from ..cells import AbstractCell
 from ..dynamics import unroll
 
 
+@carded
 class Visit(NamedTuple):
     """A network on trials.
 
@@ -84,7 +94,7 @@ def read_starts(name: str, starts: PyTree, cell: AbstractCell, trials: int) -> P
     for part, leaf in zip(fields_of(name, starts, like), jax.tree.leaves(like), strict=True):
         array = check_finite(name, as_float_array(name, part, leaf.dtype))
         if array.shape != (trials, *leaf.shape):
-            must = f"hold arrays with a row for each of the {trials} trials"
+            must = f"hold arrays with a row for each of the {counted(trials, 'trial')}"
             refuse(name, f"{must}, {(trials, *leaf.shape)}", f"one has shape {array.shape}")
         arrays.append(array)
     return jax.tree.unflatten(jax.tree.structure(like), arrays)

@@ -35,7 +35,7 @@ def plot_power_spectrum(
     frequencies = read_numbers("frequencies", frequencies, "(f,)", 1)
     power = read_numbers("power", power, "(f, d) or (f,)", 1, 2)
     if len(power) != len(frequencies):
-        must = f"have one row for each of {len(frequencies)} frequencies"
+        must = f"have one row for each frequency, {len(frequencies)}"
         refuse("power", must, f"it has shape {power.shape}")
     columns = power.reshape(len(frequencies), -1)
     chosen, shown = columns[:, read_units(units, columns.shape[1])], frequencies > 0

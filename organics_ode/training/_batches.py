@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
+from .._cards import carded
 from .._checks import check_positive_integer, read_key, refuse, shown
 from ..cells import check_mask
 
@@ -24,6 +25,7 @@ class Samples(Protocol):
     def targets(self) -> Any: ...
 
 
+@carded
 class Batch(NamedTuple):
     """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
     (batch, …), classes or values, and `mask`, None or (batch, time), weights ≥ 0 of the steps.

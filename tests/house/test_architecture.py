@@ -19,7 +19,8 @@ import tasks
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
-GROUND = {"_checks", "_constraints", "_nonlinearities", "_types"}  # everyone may import it
+# Everyone may import it.
+GROUND = {"_cards", "_checks", "_constraints", "_nonlinearities", "_types"}
 # Each room, and the rooms whose names it may import; those come before it.
 ROOMS = {
     "programs": "",
