@@ -37,6 +37,8 @@ from .equilibria import (
 )
 from .linear import (
     Spectrum as Spectrum,
+    by_block as by_block,
+    by_field as by_field,
     jacobian as jacobian,
     jacobian_blocks as jacobian_blocks,
     spectrum as spectrum,
@@ -48,13 +50,16 @@ from .models import (
     SequenceToSequence as SequenceToSequence,
 )
 from .noise import (
+    LargeNoiseWarning as LargeNoiseWarning,
     Noise as Noise,
     Paths as Paths,
+    Peak as Peak,
     coherence as coherence,
     covariance as covariance,
     cross_spectrum as cross_spectrum,
     power_spectrum as power_spectrum,
     sample_paths as sample_paths,
+    spectral_peak as spectral_peak,
 )
 from .parallel import device_mesh as device_mesh
 from .plot import (

@@ -24,7 +24,8 @@ def summary(value: Any) -> str:
     part = "real part " if array.dtype.kind == "c" else ""
     found = np.real(array)[np.isfinite(array)]
     missing = array.size - found.size
-    parts = [f"{part}{_span(found)}"] * bool(found.size) + [f"{missing} not finite"] * bool(missing)
+    parts = [f"{part}{_span(found)}"] if found.size else []
+    parts += [f"{missing} not finite"] if missing else []
     return ", ".join([str(array.shape), *parts])
 
 

@@ -33,6 +33,8 @@ class Spectrum(eqx.Module):
       continuum of fixed points.
     - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
     - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
+    - `qualities`: (d,), |λ|/(−2 Re λ): of a mode alone the frequency of its peak in noise over the
+      width at half power, where it is lightly damped; ½ does not oscillate, ∞ is not damped.
     - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
 
     A spectrum from `jax.vmap` has the batch axes in front.
@@ -62,6 +64,12 @@ class Spectrum(eqx.Module):
     def damping_ratios(self) -> Float[Array, "*batch d"]:
         size = jnp.abs(self.eigenvalues)
         return -self.eigenvalues.real / jnp.where(size == 0, 1, size)
+
+    @property
+    def qualities(self) -> Float[Array, "*batch d"]:
+        rate = -self.eigenvalues.real
+        size = jnp.abs(self.eigenvalues)
+        return jnp.where(rate == 0, jnp.inf, size / jnp.where(rate == 0, 1, 2 * rate))
 
     @property
     def time_scales(self) -> Float[Array, "*batch d"]:

@@ -32,7 +32,7 @@ ROOMS = {
     "dynamics": "circuits cells kernels facts programs",
     "equilibria": "circuits facts linear programs",
     "stability": "circuits facts linear equilibria programs",
-    "noise": "circuits linear equilibria programs",
+    "noise": "circuits facts linear dynamics equilibria programs",
     "models": "circuits cells facts dynamics equilibria",
     "parallel": "programs",
     "storage": "circuits",

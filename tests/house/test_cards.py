@@ -76,6 +76,10 @@ def test_a_card_is_a_table_in_a_notebook(cls):
     assert words == repr(thing).split()
 
 
+def unknown(leaf):
+    return leaf * np.nan if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
+
+
 def test_cards_are_printed_under_tracers_of_batches_and_of_trees_without_numbers(cls):
     thing = objects.build(cls)
     arrays, rest = eqx.partition(thing, eqx.is_array)
@@ -88,6 +92,7 @@ def test_cards_are_printed_under_tracers_of_batches_and_of_trees_without_numbers
     jax.eval_shape(seen, arrays)
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), arrays)
     texts.append(repr(eqx.combine(batch, rest)))
+    texts.append(repr(eqx.combine(jax.tree.map(unknown, batch), rest)))
     empty = [jax.tree.map(lambda _, value=value: value, thing) for value in (None, 1j)]
     empty.append(eqx.filter_eval_shape(lambda t: t, arrays))
     texts += [repr(each) for each in empty if isinstance(each, cls)]
@@ -154,7 +159,9 @@ def test_one_is_singular():
 
 
 COUNTED = "units members steps trials models devices records columns events bytes frequencies"
-PLURAL = re.compile(rf"\{{[^{{}}]*\}} ({'|'.join(COUNTED.split())})\b|\w\(s\)[ .,;]|\ban? \{{type\(")
+PLURAL = re.compile(
+    rf"\{{[^{{}}]*\}} ({'|'.join(COUNTED.split())})\b|\w\(s\)[ .,;]|\ban? \{{type\("
+)
 
 
 def test_no_message_counts_or_names_without_the_helpers():
