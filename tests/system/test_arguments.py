@@ -21,7 +21,7 @@ QUICK = (
 # Public, and called by no user: what comes out of functions, each a class of its own.
 RESULTS = (
     *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
-    *(oo.Paths, oo.SlowPoints, oo.Spectrum, oo.Trajectory),
+    *(oo.Paths, oo.Peak, oo.SlowPoints, oo.Spectrum, oo.Trajectory),
     *(feedback.Attractors, feedback.Trained),
     *(mean_field.Chaos, mean_field.LeastSquares, mean_field.Solutions),
     *(planar.Bifurcation, planar.PlanarFixedPoints),
