@@ -46,7 +46,9 @@ ROOMS = {
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
-    "plot": ("circuits dynamics equilibria stability noise population planar robustness training"),
+    "plot": (
+        "circuits linear dynamics equilibria stability noise population planar robustness training"
+    ),
 }
 
 
