@@ -40,7 +40,7 @@ def carded(cls: Result) -> Result:
 
     Traced results, batches, and trees that hold no numbers are shown by their fields.
     """
-    cls.__repr__ = lambda self: as_text(card_of(self))
+    cls.__repr__ = lambda self: as_text(card_of(self))  # pyright: ignore
     cls._repr_html_ = lambda self: as_html(card_of(self))
     return cls
 

@@ -24,7 +24,7 @@ def draw_curves(
         _draw_map(ax, xs, curves, label, kw, is_log)
         _name_rows(ax, names)
         return
-    given = {"label": names} if len(names) > 1 else {}
+    given: dict[str, Any] = {"label": names} if len(names) > 1 else {}
     ax.plot(xs, curves, **given | kw)
     if len(names) > 1 and "label" not in kw:
         ax.legend(frameon=False, fontsize="small")

@@ -83,5 +83,6 @@ def plot_coherence(
     ax, is_map = axes_of(ax), len(names) > MOST_LINES
     draw_curves(ax, frequencies, values[:, rows, columns], names, "coherence", kw)
     ax.set(xlabel="frequency (Hz)", ylabel="pair" if is_map else "coherence")
-    ax.set_ylim((None, None) if is_map else (-0.02, 1.02))
+    if not is_map:
+        ax.set_ylim(-0.02, 1.02)
     return ax

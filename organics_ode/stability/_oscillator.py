@@ -55,7 +55,7 @@ class Oscillator(eqx.Module):
         return jnp.concatenate([pencil, self.gain_rates.astype(pencil.dtype)])
 
     def _card(self) -> Card:
-        values = np.asarray(self.eigenvalues)
+        values: Any = np.asarray(self.eigenvalues)
         turning = np.abs(values.imag[values.imag > 0]) * (1000 / (2 * math.pi))
         modes = counted(turning.size, "mode")
         between = f", {turning.min():.4g} to {turning.max():.4g} Hz" if turning.size else ""
