@@ -42,6 +42,8 @@ from .equilibria import (
 )
 from .linear import (
     Spectrum as Spectrum,
+    by_block as by_block,
+    by_field as by_field,
     jacobian as jacobian,
     jacobian_blocks as jacobian_blocks,
     spectrum as spectrum,
@@ -53,19 +55,23 @@ from .models import (
     SequenceToSequence as SequenceToSequence,
 )
 from .noise import (
+    LargeNoiseWarning as LargeNoiseWarning,
     Noise as Noise,
     Paths as Paths,
+    Peak as Peak,
     coherence as coherence,
     covariance as covariance,
     cross_spectrum as cross_spectrum,
     power_spectrum as power_spectrum,
     sample_paths as sample_paths,
+    spectral_peak as spectral_peak,
 )
 from .parallel import device_mesh as device_mesh
 from .plot import (
     plot_abscissae as plot_abscissae,
     plot_bifurcation as plot_bifurcation,
     plot_chronometric as plot_chronometric,
+    plot_coherence as plot_coherence,
     plot_eigenvalues as plot_eigenvalues,
     plot_energy as plot_energy,
     plot_explained_variance as plot_explained_variance,
@@ -75,6 +81,7 @@ from .plot import (
     plot_phase_portrait as plot_phase_portrait,
     plot_power_spectrum as plot_power_spectrum,
     plot_psychometric as plot_psychometric,
+    plot_result as plot_result,
     plot_selectivity as plot_selectivity,
     plot_slow_points as plot_slow_points,
     plot_spectrum as plot_spectrum,

@@ -139,6 +139,11 @@ def check_flag(name: str, value: object) -> None:
         raise ValueError(f"Argument `{name}` must be True or False, but it is {value!r}.")
 
 
+def counted(count: int, noun: str) -> str:
+    """How many: 1 step, 2 steps."""
+    return f"{count} {noun if count == 1 else noun + 's'}"
+
+
 def check_kind(name: str, value: object, kind: type) -> None:
     """Raises ValueError unless `value` is an object of the class."""
     if not isinstance(value, kind):

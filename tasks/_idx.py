@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from ._checks import counted
+
 _UNSIGNED_BYTE = 0x08
 
 
@@ -44,7 +46,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
         raise corrupt(path, "intact gzip data", f"broken gzip data ({error})") from error
     if len(content) != count:
         found = f"{len(content)}" + (" or more" if len(content) > count else "")
-        raise corrupt(path, f"{count} bytes after its header", found)
+        raise corrupt(path, f"{counted(count, 'byte')} after its header", found)
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
@@ -64,7 +66,11 @@ def _check_header(path: Path, start: bytes, shape: tuple[int, ...]) -> None:
     magic = bytes((0, 0, _UNSIGNED_BYTE, len(shape)))
     header = 4 + 4 * len(shape)
     if len(start) < header:
-        raise corrupt(path, f"an IDX header of {header} bytes", f"{len(start)} bytes in all")
+        raise corrupt(
+            path,
+            f"an IDX header of {counted(header, 'byte')}",
+            f"{counted(len(start), 'byte')} in all",
+        )
     if start[:4] != magic:
         raise corrupt(
             path,

@@ -13,7 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._checks import KeyLike, check_integer, check_kind, check_time_step, read_key
+from ._checks import (
+    KeyLike,
+    check_integer,
+    check_kind,
+    check_time_step,
+    counted,
+    read_key,
+)
 from ._cognitive import held_and_right
 from ._task import AbstractTask, Trial
 
@@ -132,7 +139,7 @@ def _new_trial(
     if len(gt) > length:
         raise ValueError(
             f"Argument `length` must hold the longest trial, but it is {length} and a trial has "
-            f"{len(gt)} steps."
+            f"{counted(len(gt), 'step')}."
         )
     starts, ends = _find(env, "start_ind", None) or {}, _find(env, "end_ind", None) or {}
     return ob, gt, {name: (starts[name], ends[name]) for name in starts if name in ends}

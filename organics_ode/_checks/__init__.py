@@ -18,6 +18,7 @@ from ._arrays import (
 from ._calls import many_calls as many_calls, refuse_kind as refuse_kind, warn_user as warn_user
 from ._errors import (
     a_or_an as a_or_an,
+    counted as counted,
     is_traced as is_traced,
     refuse as refuse,
     refuse_traced as refuse_traced,

@@ -34,4 +34,12 @@ def shown(value: object) -> str:
 
 
 def a_or_an(noun: str) -> str:
-    return f"{'an' if noun[0] in 'AEIOaeio' else 'a'} {noun}"
+    """The noun with its article: an LSTM, a GRU, an ORGaNICs, a unit."""
+    is_spelt = len(noun) > 1 and noun[:2].isupper()
+    vowels = "AEFHILMNORSX" if is_spelt else "AEIOaeio"
+    return f"{'an' if noun[0] in vowels else 'a'} {noun}"
+
+
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """How many: 1 event, 2 events."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"

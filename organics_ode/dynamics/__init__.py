@@ -5,10 +5,11 @@ from ._inputs import (
     AbstractInput as AbstractInput,
     Constant as Constant,
     FunctionInput as FunctionInput,
+    Inputs as Inputs,
     LinearInput as LinearInput,
     ZeroOrderHold as ZeroOrderHold,
     ornstein_uhlenbeck as ornstein_uhlenbeck,
 )
-from ._simulate import simulate as simulate
+from ._simulate import read_inputs as read_inputs, simulate as simulate
 from ._trajectory import Trajectory as Trajectory
 from ._unroll import unroll as unroll, unroll_batch as unroll_batch

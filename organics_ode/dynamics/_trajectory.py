@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
+from .._cards import Card, carded, outline
 from .._checks import is_traced
 from .._nonlinearities import highest
 from .._tables import AbstractTabular, Table, over_time
@@ -37,6 +38,7 @@ _IMPLICIT = (
 _FEW = 1e3
 
 
+@carded
 class Trajectory(eqx.Module, AbstractTabular):
     """A simulated trajectory.
 
@@ -65,20 +67,17 @@ class Trajectory(eqx.Module, AbstractTabular):
         """The states over `t` in ms, of a batch also over its axes."""
         return over_time(self.ts, self.states, solver=self.solver)
 
-    def __repr__(self) -> str:
-        if any(map(is_traced, jax.tree.leaves((self.ts, self.stats)))) or self.ts.ndim != 1:
-            return f"Trajectory(ts={eqx.tree_pformat(self.ts)}, solver={self.solver})"
-        stats = self.stats
+    def _card(self) -> Card:
+        accepted, rejected = (self.stats[f"num_{kind}_steps"] for kind in ("accepted", "rejected"))
+        start, end = float(self.ts[0]), float(self.stats["t_reached"])
+        facts = {
+            "solver": self.solver,
+            "time": f"{start:g} to {end:g} ms, {self.ts.size} saved",
+            "steps": f"{int(accepted)} accepted, {int(rejected)} rejected",
+            "states": outline(self.states),
+        }
         outcome = "succeeded" if self.succeeded else describe(self)
-        return (
-            f"Trajectory: {outcome}\n"
-            f"  solver   {self.solver}\n"
-            f"  time     {float(self.ts[0]):g} to {float(stats['t_reached']):g} ms, "
-            f"{self.ts.size} saved\n"
-            f"  steps    {int(stats['num_accepted_steps'])} accepted, "
-            f"{int(stats['num_rejected_steps'])} rejected\n"
-            f"  states   {eqx.tree_pformat(self.states, width=200)}"
-        )
+        return Card(f"Trajectory: {outcome}", facts)
 
 
 def read_solution(

@@ -10,7 +10,8 @@ import jax.flatten_util
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._checks import check_state, is_traced
+from .._cards import Card, carded, first_numbers
+from .._checks import check_state, counted, is_traced
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, State, StateLike
@@ -34,6 +35,7 @@ from ._search import ATTEMPTS, ROUTES, known_point, search
 RESULTS: Any = diffrax.RESULTS
 
 
+@carded
 class FixedPoint(eqx.Module, AbstractTabular, Generic[State]):
     """A fixed point of a circuit at a constant input.
 
@@ -79,18 +81,16 @@ class FixedPoint(eqx.Module, AbstractTabular, Generic[State]):
         columns = {name: getattr(self, name) for name in names} | named(self.state)
         return Table(numbered(self.residual.shape), columns, {"abscissa": "1/ms"})
 
-    def __repr__(self) -> str:
-        if is_traced(self.residual) or self.residual.ndim:
-            return f"FixedPoint(state={eqx.tree_pformat(self.state)})"
+    def _card(self) -> Card:
         kind = kind_of(self).replace("unstable", "not stable")
-        head = f"FixedPoint: {kind if self.succeeded else 'not found'}"
-        return (
-            f"{head}\n"
-            f"  route     {ROUTES[int(self.route)]}, {int(self.iterations)} iterations\n"
-            f"  residual  {float(self.residual):.2e} of the largest term\n"
-            f"  abscissa  {float(self.abscissa):.6g} /ms\n"
-            f"  state     {eqx.tree_pformat(self.state, width=200, short_arrays=False)}"
-        )
+        steps = counted(int(self.iterations), "iteration")
+        facts = {
+            "route": f"{ROUTES[int(self.route)]}, {steps}",
+            "residual": f"{float(self.residual):.2e} of the largest term",
+            "abscissa": f"{float(self.abscissa):.6g} /ms",
+            "state": first_numbers(self.state),
+        }
+        return Card(f"FixedPoint: {kind if self.succeeded else 'not found'}", facts)
 
 
 def fixed_point(

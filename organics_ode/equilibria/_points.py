@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._checks import as_float_array, check_finite, fields_of, is_traced, refuse
+from .._cards import SHOWN, Card, carded, first_numbers
+from .._checks import as_float_array, check_finite, fields_of, refuse
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, State, StateLike
@@ -27,6 +28,7 @@ _ENTRIES = 2**25
 _SAME = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 
 
+@carded
 class AbstractPoints(eqx.Module, AbstractTabular):
     """States of one circuit at one input, each with its residual and its spectrum.
 
@@ -42,15 +44,15 @@ class AbstractPoints(eqx.Module, AbstractTabular):
     starts: eqx.AbstractVar[int]
 
     @property
-    def is_stable(self) -> Bool[Array, " k"]:
+    def is_stable(self) -> Bool[Array, "*batch k"]:
         return self.spectra.is_stable
 
     @property
-    def is_marginal(self) -> Bool[Array, " k"]:
+    def is_marginal(self) -> Bool[Array, "*batch k"]:
         return self.spectra.is_marginal
 
     @property
-    def abscissae(self) -> Float[Array, " k"]:
+    def abscissae(self) -> Float[Array, "*batch k"]:
         return self.spectra.abscissa
 
     def __len__(self) -> int:
@@ -96,25 +98,22 @@ class AbstractPoints(eqx.Module, AbstractTabular):
     def _is_at_rest(self) -> Bool[Array, " k"]:
         """Which of them the table calls stable or not; the others are slow."""
 
-    def __repr__(self) -> str:
-        name = type(self).__name__
-        if is_traced(self.residuals) or self.residuals.ndim != 1:
-            return f"{name}(residuals={eqx.tree_pformat(self.residuals)})"
+    def _card(self) -> Card:
         hits = f"hits of {self.starts}"
-        columns = ("", "", "abscissa (1/ms)", "freq. (Hz)", self._measure[0], hits)
-        head = "  {:3} {:8} {:>16} {:>11} {:>9} {:>12}   state".format(*columns)
-        rows = [self._row(i) for i in range(min(len(self), _SHOWN))]
-        more = [f"  ... {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
-        return "\n".join([f"{name}: {len(self)} found (there may be more)", head, *rows, *more])
+        columns = ("", "", "abscissa (1/ms)", "freq. (Hz)", self._measure[0], hits, "state")
+        rows = [self._row(i) for i in range(min(len(self), SHOWN))]
+        title = f"{type(self).__name__}: {len(self)} found (there may be more)"
+        return Card(title, columns=columns, rows=rows, total=len(self))
 
-    def _row(self, i: int) -> str:
-        state = jax.tree.map(lambda leaf: leaf[i], self.states)
-        fields = getattr(state, "_fields", range(len(state)))
-        shown = [f"{name} {_numbers(leaf)}" for name, leaf in zip(fields, state, strict=True)]
+    def _row(self, i: int) -> tuple[Any, ...]:
         return (
-            f"  {i:3} {self._kind(i):8} {float(self.abscissae[i]):16.6g} "
-            f"{float(self.spectra.frequencies[i, 0]):11.4g} {float(self._measure[1][i]):9.1e} "
-            f"{int(self.hits[i]):12d}   {'  '.join(shown[:2])}"
+            i,
+            self._kind(i),
+            self.abscissae[i],
+            self.spectra.frequencies[i, 0],
+            float(f"{self._measure[1][i]:.1e}"),
+            self.hits[i],
+            first_numbers(jax.tree.map(lambda leaf: leaf[i], self.states)),
         )
 
 
@@ -147,15 +146,6 @@ class FixedPoints(AbstractPoints):
     @property
     def _is_at_rest(self) -> Bool[Array, " k"]:
         return jnp.full(self.residuals.shape, True)
-
-
-_SHOWN = 20
-
-
-def _numbers(leaf: Array) -> str:
-    values = np.asarray(leaf).ravel()
-    text = " ".join(f"{value:.4g}" for value in values[:3])
-    return f"[{text}{' ...' if values.size > 3 else ''}]"
 
 
 def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: Array) -> PyTree:

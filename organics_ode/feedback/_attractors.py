@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .._cards import SHOWN, Card, carded, summary
 from .._checks import (
     as_float_array,
     check_finite,
     check_positive_integer,
     check_positive_number,
+    counted,
     refuse,
     refuse_traced,
 )
@@ -24,6 +26,7 @@ from ._overlaps import read_network
 from ._rest import run_to_rest, still
 
 
+@carded
 class Attractors(eqx.Module):
     """The fixed points that the flow came to rest at, in rising order of the (first) readout.
 
@@ -43,6 +46,16 @@ class Attractors(eqx.Module):
 
     def __len__(self) -> int:
         return len(self.z)
+
+    def _card(self) -> Card:
+        rows = [
+            (i, summary(np.asarray(self.z)[i]), self.hits[i], summary(self.states[i]))
+            for i in range(min(len(self), SHOWN))
+        ]
+        unsettled = f"{counted(self.unsettled, 'start')} came to none"
+        head = ("", "readout z", "hits", "state")
+        title = f"Attractors: {len(self)} found (there may be more)"
+        return Card(title, columns=head, rows=rows, total=len(self), notes=[unsettled])
 
 
 def attractors(

@@ -4,12 +4,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._cards import carded
 from .._checks import refuse
 from .._constraints import resolve
 from ..circuits import FeedbackNetwork, obeys, what_is
 from ..programs import in_full_precision
 
 
+@carded
 class Overlaps(NamedTuple):
     """The overlaps of a network's feedback, input and readout, v·w/N for vectors v and w of (N,).
 

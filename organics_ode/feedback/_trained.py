@@ -1,10 +1,13 @@
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
+from .._cards import Card, carded, number, outline
 from ..circuits import FeedbackNetwork
 from ._overlaps import Overlaps, overlaps
 
 
+@carded
 class Trained(eqx.Module):
     """A trained network, and how well it does at the states it was trained in.
 
@@ -25,3 +28,12 @@ class Trained(eqx.Module):
     @property
     def overlaps(self) -> Overlaps:
         return overlaps(self.network)
+
+    def _card(self) -> Card:
+        error, steps = np.asarray(self.error), self.history.size
+        facts = {
+            "network": outline(self.network),
+            "error": f"{number(np.abs(error).max())} at most, of {error.shape or 'one readout'}",
+            "steps": f"{steps}, to an error of {number(self.history[-1])}" if steps else "at once",
+        }
+        return Card("Trained", facts)

@@ -8,6 +8,7 @@ from ._equations import (
     target as target,
     tolerance as tolerance,
 )
+from ._fields import by_block as by_block, by_field as by_field
 from ._jacobian import (
     jacobian as jacobian,
     jacobian_blocks as jacobian_blocks,

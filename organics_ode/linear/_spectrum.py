@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import is_traced
+from .._cards import SHOWN, Card, carded
 from .._nonlinearities import highest
 from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State, StateLike
@@ -20,6 +20,7 @@ from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
 
 
+@carded
 class Spectrum(eqx.Module, AbstractTabular):
     """The eigenvalues λ of a Jacobian, the one of largest real part first.
 
@@ -33,6 +34,8 @@ class Spectrum(eqx.Module, AbstractTabular):
       continuum of fixed points.
     - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
     - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
+    - `qualities`: (d,), |λ|/(−2 Re λ): of a mode alone the frequency of its peak in noise over the
+      width at half power, where it is lightly damped; ½ does not oscillate, ∞ is not damped.
     - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
 
     A spectrum from `jax.vmap` has the batch axes in front. `to_dataframe()` and `to_xarray()` have
@@ -65,6 +68,12 @@ class Spectrum(eqx.Module, AbstractTabular):
         return -self.eigenvalues.real / jnp.where(size == 0, 1, size)
 
     @property
+    def qualities(self) -> Float[Array, "*batch d"]:
+        rate = -self.eigenvalues.real
+        size = jnp.abs(self.eigenvalues)
+        return jnp.where(rate == 0, jnp.inf, size / jnp.where(rate == 0, 1, 2 * rate))
+
+    @property
     def time_scales(self) -> Float[Array, "*batch d"]:
         rate = -self.eigenvalues.real
         return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
@@ -79,18 +88,12 @@ class Spectrum(eqx.Module, AbstractTabular):
         units = {"eigenvalue": "1/ms", "frequency": "Hz", "time_scale": "ms"}
         return Table(numbered(tuple(batch)) | numbered((modes,), "mode"), columns, units)
 
-    def __repr__(self) -> str:
-        if self.eigenvalues.ndim != 1 or is_traced(self.eigenvalues):
-            return f"Spectrum(eigenvalues={eqx.tree_pformat(self.eigenvalues)})"
+    def _card(self) -> Card:
         columns = (self.eigenvalues, self.frequencies, self.damping_ratios, self.time_scales)
-        rows = [
-            f"  {_complex(value):>24} {frequency:12.4g} {damping:9.3f} {time:12.4g}"
-            for value, frequency, damping, time in zip(*map(np.asarray, columns), strict=True)
-        ]
-        shown = rows if len(rows) <= 12 else [*rows[:12], f"  ... {len(rows) - 12} more"]
-        head = f"  {'eigenvalue (1/ms)':>24} {'freq. (Hz)':>12} {'damping':>9} {'time (ms)':>12}"
+        rows = list(zip(*(np.asarray(column[:SHOWN]) for column in columns), strict=True))
         title = f"Spectrum: {kind_of(self)}, abscissa {float(self.abscissa):.6g} /ms"
-        return "\n".join([title, head, *shown])
+        head = ("eigenvalue (1/ms)", "freq. (Hz)", "damping", "time (ms)")
+        return Card(title, columns=head, rows=rows, total=self.eigenvalues.size)
 
 
 @runtime_checkable
@@ -200,11 +203,6 @@ def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, 
 # How often the scales are corrected, and the largest power of 2 among them: its square is finite in
 # float32.
 _ROUNDS, _FURTHEST = 24, 30
-
-
-def _complex(value: complex) -> str:
-    sign = "-" if value.imag < 0 else "+"
-    return f"{value.real:.6g} {sign} {abs(value.imag):.6g}i"
 
 
 @jax.custom_jvp

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import read_number
+from .._cards import SHOWN, Card, carded
+from .._checks import counted, read_number
 from .._types import Scalar
 from ..programs import jitted
 from ._averages import Function, average_at, host_nodes, integrands, read_phi
@@ -23,6 +24,7 @@ _STRONGEST = 1e6  # random connections: beyond them Δ0 is out of reach of the q
 _SIZES = (128, 512, 2048)  # coefficients of φ
 
 
+@carded
 class Chaos(eqx.Module):
     """All chaotic solutions, sorted by the mean readout z; numpy arrays of 64 bits, (k,).
 
@@ -36,6 +38,13 @@ class Chaos(eqx.Module):
 
     def __len__(self) -> int:
         return len(self.z)
+
+    def _card(self) -> Card:
+        columns = (self.z, self.delta0, self.delta_inf)
+        rows = list(zip(*(column[:SHOWN] for column in columns), strict=True))
+        title = f"Chaos: {counted(len(self), 'chaotic solution')}"
+        head = ("z", "delta0", "delta_inf")
+        return Card(title, columns=head, rows=rows, total=len(self))
 
 
 def chaos(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.tanh) -> Chaos:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._cards import carded
 from .._checks import is_traced, refuse
 from .._types import Numbers
 
@@ -32,6 +33,7 @@ class ReadoutClass(enum.Enum):
     MIXTURE = "mixture"
 
 
+@carded
 class Moments(NamedTuple):
     """The five numbers through which a geometry and a readout enter the theory, and ⟨n²⟩."""
 
@@ -43,6 +45,7 @@ class Moments(NamedTuple):
     n2: Any
 
 
+@carded
 class Geometry(eqx.Module):
     """The directions of a feedback network with readout n, in the limit of many units.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._cards import Card, card_of, carded, number
 from .._checks import read_number, refuse
 from .._types import Scalar
 from ..programs import jitted
@@ -22,6 +23,7 @@ _GRID = 128  # values of z
 _SILENT = 1e-20  # ⟨φ²⟩ of what is only rounding
 
 
+@carded
 class LeastSquares(eqx.Module):
     """The trained readout and all states at rest of the closed loop; numpy arrays of 64 bits.
 
@@ -38,6 +40,13 @@ class LeastSquares(eqx.Module):
     n_I: float
     norm: float
     output: float
+
+    def _card(self) -> Card:
+        names = ("n_m", "n_I", "norm", "output")
+        readout = (f"{name} {number(getattr(self, name))}" for name in names)
+        facts = {"delta_star": number(self.delta_star), "readout": ", ".join(readout)}
+        rest = card_of(self.rest)
+        return rest._replace(title=f"LeastSquares: {rest.title.partition(': ')[2]}", facts=facts)
 
 
 def least_squares(

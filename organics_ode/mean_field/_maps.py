@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from .._checks import as_known_array, is_traced, read_number, refuse
+from .._cards import Card, carded, summary
+from .._checks import as_known_array, counted, is_traced, read_number, refuse
 from .._types import Numbers, Scalar
 from ..programs import jitted
 from ._averages import Function, read_phi
@@ -16,6 +17,7 @@ from ._padded import padded_solutions
 from ._solutions import calibrate, sup_of
 
 
+@carded
 class PhaseMap(NamedTuple):
     """The states at rest over geometries (rows) and targets (columns); numpy arrays.
 
@@ -40,6 +42,20 @@ class PhaseMap(NamedTuple):
     @property
     def globally_stable(self) -> Bool[np.ndarray, "rows columns"]:
         return self.target_is_stable & (self.counts == 1)
+
+    def _card(self) -> Card:
+        shares = {
+            "stable target": self.target_is_stable,
+            "chaotic target": self.target_is_chaotic,
+            "globally stable": self.globally_stable,
+        }
+        facts = {name: summary(shown) for name, shown in shares.items()}
+        numbers, places = np.unique(self.counts, return_counts=True)
+        pairs = zip(numbers.tolist(), places.tolist(), strict=True)
+        facts["at rest"] = "; ".join(f"{counted(n, 'state')}: {many}" for n, many in pairs)
+        rows, columns = self.counts.shape
+        geometries = counted(rows, "geometry", "geometries")
+        return Card(f"PhaseMap: {geometries}, {counted(columns, 'target')}", facts)
 
 
 def phase_map(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from .._cards import carded
 from .._checks import check_positive_integer, read_scalar, refuse, shown
 from .._types import Scalar
 from ..programs import jitted
@@ -23,6 +24,7 @@ _EXTREMUM = 5  # steps to the extremum of the gap
 _STEPS = 8  # of Newton's method before the two that carry the derivatives
 
 
+@carded
 class PaddedSolutions(NamedTuple):
     """States at rest sorted by z, in arrays of length `most`: NaN (or False) after the last.
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import is_traced, read_number, refuse
+from .._cards import SHOWN, Card, carded
+from .._checks import counted, is_traced, read_number, refuse
 from .._types import Scalar
 from ..programs import jitted
 from ._averages import Averages, Function, average_at, averages_at, derivative, host_nodes, read_phi
@@ -23,6 +24,7 @@ _TOLERANCE = 1e-9  # of the residuals, relative to their largest term
 _NEAR = 1e-9  # of n_m A + n_I, relative to its terms: where the target is A*
 
 
+@carded
 class Solutions(eqx.Module):
     """All states at rest, sorted by the readout z; numpy arrays of 64 bits.
 
@@ -51,14 +53,12 @@ class Solutions(eqx.Module):
     def __len__(self) -> int:
         return len(self.z)
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         columns = (self.z, self.delta0, self.radius, self.outlier, self.kinds)
-        rows = [
-            f"  {z:12.6g} {d:12.6g} {r:10.5g} {o:20.5g}  {kind}"
-            for z, d, r, o, kind in zip(*columns, strict=True)
-        ]
-        head = f"  {'z':>12} {'delta0':>12} {'radius':>10} {'outlier':>20}  kind"
-        return "\n".join([f"{type(self).__name__}: {len(self)}", head, *rows])
+        rows = list(zip(*(column[:SHOWN] for column in columns), strict=True))
+        head = ("z", "delta0", "radius", "outlier", "kind")
+        title = f"Solutions: {counted(len(self), 'state')} at rest"
+        return Card(title, columns=head, rows=rows, total=len(self))
 
 
 def _kind(is_stable: bool | np.bool_, radius: float, leading: complex) -> str:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from .._checks import (
     check_positive_integer,
+    counted,
     read_key,
     refuse,
     shape_of,
@@ -58,7 +59,7 @@ class Readout(eqx.Module):
             refuse("W_out", "be a matrix (k, units)", f"it has shape {shape}")
         self.units = check_units("units", units, shape[1] if units is None else None)
         if self.units[1] - self.units[0] != shape[1]:
-            found = f"it has {shape[1]} columns for units {self.units}"
+            found = f"it has {counted(shape[1], 'column')} for units {self.units}"
             refuse("W_out", "have a column for each of the units", found)
         given = {"W_out": W_out} | ({} if b_out is None else {"b_out": b_out})
         for name, parameter in ({"b_out": None} | read_parameters(self.kinds, given)).items():
@@ -96,7 +97,11 @@ class Readout(eqx.Module):
         """The outputs (k,) for the response r (n,)."""
         start, stop = self.units
         if r.ndim != 1 or r.shape[0] < stop:
-            refuse("r", f"be a response (n,) of at least {stop} units", f"it has shape {r.shape}")
+            refuse(
+                "r",
+                f"be a response (n,) of at least {counted(stop, 'unit')}",
+                f"it has shape {r.shape}",
+            )
         o = resolve(self.W_out) @ r[start:stop]
         o = o if self.b_out is None else o + resolve(self.b_out)
         return o if self.activation is None else self.activation(o)

@@ -15,13 +15,14 @@ from .._checks import a_or_an, as_float_array, check_finite, check_nonnegative, 
 from .._nonlinearities import root
 from .._types import Numbers, Scalar, State, StateLike
 from ..circuits import AbstractCircuit
-from ..equilibria import stable_point
+from ..equilibria import StablePoint, stable_point
 from ..linear import balanced, refuse_unresolved, resolved_lyapunov
 from ..programs import in_full_precision, quickly_compiled
+from ._large import variances, warn_where_large
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
-_TOGETHER = 64
-_MS = 1000  # in a second
+TOGETHER = 64
+PER_SECOND = 1000  # ms in a second
 
 
 class Noise(eqx.Module):
@@ -49,8 +50,8 @@ class Noise(eqx.Module):
 
     def variance(self, state: State) -> State:
         """S_i² at a state, a state, in its unit squared per ms."""
-        alpha = _spread("additive", self.additive, state)
-        beta = _spread("proportional", self.proportional, state)
+        alpha = spread("additive", self.additive, state)
+        beta = spread("proportional", self.proportional, state)
         return jax.tree.map(lambda a, b, x: a**2 + (b * x) ** 2, alpha, beta, state)
 
 
@@ -78,8 +79,10 @@ def covariance(
         ValueError: an argument is bad, no stable fixed point was found, or rounding may change a
             variance by more than 1 % (inside jit equinox's run-time error).
     """
-    J, D = _linear(circuit, x, noise, state0)
-    return refuse_unresolved(_covariance(J, D))
+    point, J, D = linearised(circuit, x, noise, state0)
+    C = refuse_unresolved(_covariance(J, D))
+    warn_where_large(point.circuit, point.state, jnp.diag(C))
+    return C
 
 
 def power_spectrum(
@@ -106,8 +109,10 @@ def power_spectrum(
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    J, D = _linear(circuit, x, noise, state0)
-    return _over(_read_frequencies(frequencies, J.dtype), _power_at, J, D)
+    point, J, D = linearised(circuit, x, noise, state0)
+    read = _read_frequencies(frequencies, J.dtype)
+    warn_where_large(point.circuit, point.state, variances(J, D))
+    return _over(read, _power_at, J, D)
 
 
 def cross_spectrum(
@@ -137,8 +142,10 @@ def cross_spectrum(
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    J, D = _linear(circuit, x, noise, state0)
-    return _over(_read_frequencies(frequencies, J.dtype), _cross_at, J, D)
+    point, J, D = linearised(circuit, x, noise, state0)
+    read = _read_frequencies(frequencies, J.dtype)
+    warn_where_large(point.circuit, point.state, variances(J, D))
+    return _over(read, _cross_at, J, D)
 
 
 def coherence(
@@ -165,17 +172,19 @@ def coherence(
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    J, D = _linear(circuit, x, noise, state0)
-    return _over(_read_frequencies(frequencies, J.dtype), _coherence_at, J, D)
+    point, J, D = linearised(circuit, x, noise, state0)
+    read = _read_frequencies(frequencies, J.dtype)
+    warn_where_large(point.circuit, point.state, variances(J, D))
+    return _over(read, _coherence_at, J, D)
 
 
-def _linear(
+def linearised(
     circuit: AbstractCircuit[State], x: Numbers, noise: Noise, state0: StateLike | None
-) -> tuple[Array, Array]:
-    """J, (d, d), and the diagonal of D, (d,), at the stable fixed point."""
+) -> tuple[StablePoint, Array, Array]:
+    """The stable point, J, (d, d), and the diagonal of D, (d,), there."""
     point = stable_point(circuit, x, state0)
     check_noise(noise)
-    return point.J, _diagonal(noise, point.state)
+    return point, point.J, _diagonal(noise, point.state)
 
 
 @quickly_compiled
@@ -195,15 +204,15 @@ def _over(
     frequencies: Array, spectrum_at: Callable[[Array, Array, Array], Array], J: Array, D: Array
 ) -> Array:
     J, scale = balanced(J)
-    D = D / scale / scale / _MS
+    D = D / scale / scale / PER_SECOND
 
     def at(f: Array) -> Array:
         # H = (iωI − J)⁻¹ takes the noise to the state, both in even units.
-        omega = 2 * np.pi * f / _MS
+        omega = 2 * np.pi * f / PER_SECOND
         H = jnp.linalg.inv(jax.lax.complex(-J, omega * jnp.eye(D.size, dtype=D.dtype)))
         return spectrum_at(H, D, scale)
 
-    return jax.lax.map(at, frequencies, batch_size=min(_TOGETHER, frequencies.size))
+    return jax.lax.map(at, frequencies, batch_size=min(TOGETHER, frequencies.size))
 
 
 def _power_at(H: Array, D: Array, scale: Array) -> Array:
@@ -238,7 +247,7 @@ def _read_amplitude(name: str, value: Numbers, axes: int) -> Array:
     return check_nonnegative(name, check_finite(name, array))
 
 
-def _spread(name: str, amplitudes: Array | tuple, state: State) -> State:
+def spread(name: str, amplitudes: Array | tuple, state: State) -> State:
     """The amplitudes as a state of the shapes and dtype of the given one."""
     if not isinstance(amplitudes, tuple):
         amplitudes = jax.tree.map(lambda _: amplitudes, state)

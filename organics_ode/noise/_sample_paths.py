@@ -7,6 +7,7 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
+from .._cards import Card, carded, outline
 from .._checks import (
     as_float_array,
     check_finite,
@@ -22,12 +23,16 @@ from .._checks import (
 from .._constraints import resolve
 from .._nonlinearities import root
 from .._tables import AbstractTabular, Table, over_time
-from .._types import KeyLike, Numbers, Scalar, State, StateLike
+from .._types import KeyLike, Scalar, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit, check_circuit
+from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, read_inputs
 from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
+_LATE = 1e-3  # Of a step.
 
+
+@carded
 class Paths(eqx.Module, AbstractTabular):
     """Sampled states.
 
@@ -51,10 +56,18 @@ class Paths(eqx.Module, AbstractTabular):
         """The states over `t` in ms, of several paths also over their axes."""
         return over_time(self.ts, self.states)
 
+    def _card(self) -> Card:
+        start, end = float(self.ts[0]), float(self.ts[-1])
+        facts = {
+            "time": f"{start:g} to {end:g} ms, {self.ts.size} saved",
+            "states": outline(self.states),
+        }
+        return Card(f"Paths: {'succeeded' if self.succeeded else 'not finite'}", facts)
+
 
 def sample_paths(
     circuit: AbstractCircuit[State],
-    inputs: Numbers,
+    inputs: Inputs,
     noise: Noise,
     *,
     dt: Scalar,
@@ -74,12 +87,14 @@ def sample_paths(
 
     Args:
         circuit: an `AbstractCircuit`.
-        inputs: (m,), held constant over all `steps`, or (steps, m), each held over one step.
+        inputs: (m,), held constant over all `steps`; (steps, m), each held over one step; or an
+            input over time, `ZeroOrderHold(ts, values)`, `LinearInput(ts, values)` or a function
+            of t in ms after the start, which is looked at where a step begins.
         noise: a `Noise`.
         dt: the step, ms.
         key: a PRNG key. `jax.vmap(lambda k: sample_paths(…, key=k))(jax.random.split(key, 100))`
             draws a hundred paths.
-        steps: the number of steps; needed where `inputs` is (m,).
+        steps: the number of steps; needed unless `inputs` is (steps, m).
         state0: the state at the start; `circuit.initial_state()` unless given. For stationary noise
             start at `fixed_point(circuit, x).state`.
         keep_every: keep every k-th state only, which leaves the path the same and needs 1/k of the
@@ -100,7 +115,7 @@ def sample_paths(
     noise.variance(state0)  # refuses amplitudes of a wrong shape
     check_positive_number("dt", dt)
     dtype = jax.tree.leaves(state0)[0].dtype
-    xs, steps = _read_inputs(inputs, steps, circuit.input_size, dtype)
+    xs, steps = _read_inputs(inputs, steps, circuit, dtype)
     keep_every = check_positive_integer("keep_every", keep_every)
     if steps % keep_every:
         refuse("keep_every", f"divide the number of steps, {steps}", f"it is {keep_every}")
@@ -113,7 +128,7 @@ def sample_paths(
 @in_full_precision
 def _sample(
     circuit: AbstractCircuit[State],
-    xs: Array,
+    xs: Array | AbstractInput,
     noise: Noise,
     dt: Array,
     key: PRNGKeyArray,
@@ -127,7 +142,7 @@ def _sample(
         return x + dt * f + root(dt * variance, 2) * xi
 
     def step(state: State, i: Array) -> tuple[State, None]:
-        x = xs if xs.ndim == 1 else xs[i]
+        x = _input_at(xs, i, dt)
         # The draw of a step depends on its number alone, and so not on which states are kept.
         xi = unravel(jax.random.normal(jax.random.fold_in(key, i), flat.shape, dt.dtype))
         drift, variance = circuit.vector_field(NO_TIME, state, x), noise.variance(state)
@@ -141,8 +156,23 @@ def _sample(
     return Paths(dt * jnp.arange(keep, steps + 1, keep, dtype=dt.dtype), states)
 
 
-def _read_inputs(inputs: Numbers, steps: int | None, m: int, dtype: DTypeLike) -> tuple[Array, int]:
-    """The inputs, (m,) or (steps, m), and the number of steps."""
+def _input_at(xs: Array | AbstractInput, i: Array, dt: Array) -> Array:
+    """The input at the beginning of a step."""
+    if not isinstance(xs, AbstractInput):
+        return xs if xs.ndim == 1 else xs[i]
+    # A value that is held from this step on is there, also where the time is rounded down.
+    late = _LATE if isinstance(xs, ZeroOrderHold) else 0.0
+    return xs(dt * (i.astype(dt.dtype) + late)).astype(dt.dtype)
+
+
+def _read_inputs(
+    inputs: Inputs, steps: int | None, circuit: AbstractCircuit, dtype: DTypeLike
+) -> tuple[Array | AbstractInput, int]:
+    """The inputs, (m,) or (steps, m) or over time, and the number of steps."""
+    if callable(inputs):
+        read = read_inputs(inputs, circuit, jnp.zeros(1, dtype))
+        return read, check_positive_integer("steps", steps)
+    m = circuit.input_size
     xs = with_input_axis(as_float_array("inputs", inputs, dtype), m)
     if xs.ndim not in (1, 2) or xs.shape[-1] != m:
         hint = hint_of_batch("inputs", xs, 2, m)

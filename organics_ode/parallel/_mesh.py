@@ -12,7 +12,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
-from .._checks import refuse, shown
+from .._checks import counted, refuse, shown
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -152,7 +152,9 @@ def _processes(mesh: Mesh) -> list[int]:
 
 
 def _check_batch(size: int, mesh: Mesh) -> None:
-    check_divides("batches", f"have a size that the mesh's {mesh.size} devices divide", size, mesh)
+    check_divides(
+        "batches", f"have a size that the mesh's {counted(mesh.size, 'device')} divide", size, mesh
+    )
 
 
 def _own_slices(size: int, mesh: Mesh) -> dict[jax.Device, slice]:

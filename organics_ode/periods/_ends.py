@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from .._cards import carded
 from .._checks import check_positive_integer, check_positive_number, refuse_traced
 from .._constraints import resolve
 from .._nonlinearities import highest
@@ -17,6 +18,7 @@ from ..dynamics import unroll
 from ._visit import as_inputs, read_starts, refuse_diverged
 
 
+@carded
 class Ends(NamedTuple):
     """Where the states of trials came to.
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from .._cards import carded
 from .._checks import as_known_array, check_kind, check_positive_number, refuse, shown
 from .._constraints import resolve
 from ..cells import AbstractCell
@@ -16,6 +17,7 @@ from ._visit import Visit
 _ALIKE = 1e-9  # Inputs that differ by less, relative to the largest, are held as one.
 
 
+@carded
 class PeriodPoints(NamedTuple):
     """The points of one period, and how many of the states that were visited belong to them.
 

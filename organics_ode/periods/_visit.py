@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from .._cards import carded
 from .._checks import (
     as_float_array,
     check_finite,
+    counted,
     fields_of,
     read_inputs,
     read_integer,
@@ -24,6 +26,7 @@ from ..cells import AbstractCell, check_cell
 from ..dynamics import unroll
 
 
+@carded
 class Visit(NamedTuple):
     """A network on trials.
 
@@ -91,7 +94,7 @@ def read_starts(name: str, starts: PyTree, cell: AbstractCell, trials: int) -> P
         array = with_ones(as_float_array(name, part, leaf.dtype), None, *leaf.shape)
         array = check_finite(name, array)
         if array.shape != (trials, *leaf.shape):
-            must = f"hold arrays with a row for each of the {trials} trials"
+            must = f"hold arrays with a row for each of the {counted(trials, 'trial')}"
             refuse(name, f"{must}, {(trials, *leaf.shape)}", f"one has shape {array.shape}")
         arrays.append(array)
     return jax.tree.unflatten(jax.tree.structure(like), arrays)

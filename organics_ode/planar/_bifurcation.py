@@ -7,7 +7,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
-from .._checks import as_known_array, refuse, shown
+from .._cards import SHOWN, Card, carded
+from .._checks import as_known_array, counted, refuse, shown
 from .._types import Numbers
 from ..circuits import AbstractCircuit, ORGaNICsState
 from ..linear import read_point
@@ -33,6 +34,7 @@ class BifurcationEvent(NamedTuple):
     high: float
 
 
+@carded
 class Bifurcation(eqx.Module):
     """The fixed points of a one-unit circuit over the values of one parameter.
 
@@ -50,11 +52,12 @@ class Bifurcation(eqx.Module):
     is_stable: Bool[np.ndarray, "v k"]
     events: tuple[BifurcationEvent, ...] = eqx.field(static=True)
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         low, high = self.values[0], self.values[-1]
-        title = f"Bifurcation: {self.name} from {low:g} to {high:g}, {len(self.events)} events"
-        rows = [f"  {e.kind:12} at {(e.low + e.high) / 2:.8g}" for e in self.events]
-        return "\n".join([title, *rows])
+        events = counted(len(self.events), "event")
+        rows = [(e.kind, f"at {(e.low + e.high) / 2:.8g}") for e in self.events[:SHOWN]]
+        title = f"Bifurcation: {self.name} from {low:g} to {high:g}, {events}"
+        return Card(title, rows=rows, total=len(self.events))
 
 
 def bifurcation(circuit: AbstractCircuit, x: Numbers, name: str, values: Numbers) -> Bifurcation:

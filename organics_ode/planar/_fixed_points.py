@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
+from .._cards import Card, carded
 from .._checks import refuse
 from .._types import Numbers
 from ..circuits import AbstractCircuit, ORGaNICsState
@@ -28,6 +29,7 @@ _TOLERANCE = 1e-10  # of a relative residual
 _NEWTON = 8  # steps: each doubles the digits that bisection found
 
 
+@carded
 class PlanarFixedPoints(eqx.Module):
     """All fixed points of a one-unit circuit, sorted by y.
 
@@ -51,14 +53,11 @@ class PlanarFixedPoints(eqx.Module):
     def __len__(self) -> int:
         return len(self.kinds)
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         columns = (self.states.y[:, 0], self.states.a[:, 0], self.kinds, self.eigenvalues)
-        rows = [
-            f"  {y:12.6g} {a:12.6g}  {kind:14}  {first:.5g}, {second:.5g}"
-            for y, a, kind, (first, second) in zip(*columns, strict=True)
-        ]
-        head = f"  {'y':>12} {'a':>12}  {'kind':14}  eigenvalues (1/ms)"
-        return "\n".join([f"PlanarFixedPoints: {len(self)}", head, *rows])
+        rows = [(y, a, kind, *values) for y, a, kind, values in zip(*columns, strict=True)]
+        head = ("y", "a", "kind", "eigenvalues", "(1/ms)")
+        return Card(f"PlanarFixedPoints: {len(self)}", columns=head, rows=rows)
 
 
 def fixed_points(circuit: AbstractCircuit, x: Numbers) -> PlanarFixedPoints:

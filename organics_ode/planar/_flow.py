@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._cards import carded
 from .._checks import as_float_array, check_finite, check_positive_integer, refuse
 from .._nonlinearities import power
 from .._types import Limits, Numbers
@@ -14,6 +15,7 @@ from ..circuits import AbstractCircuit, ORGaNICsState
 from ._equations import Scalars, read, read_host, read_points, read_range, velocities
 
 
+@carded
 class Nullclines(NamedTuple):
     """Where ẏ = 0 and where ȧ = 0, as a over y; NaN where a curve has no point.
 
@@ -78,6 +80,7 @@ def nullclines(circuit: AbstractCircuit, x: Numbers, y: Numbers) -> Nullclines:
     return Nullclines(y, of_y, of_a, vertical)
 
 
+@carded
 class NullclineCurves(NamedTuple):
     """The nullclines in a window of the plane, each as curves (points, 2) of (y, a)."""
 

@@ -1,7 +1,7 @@
 """Pictures. Each function draws into `ax` (a new figure's unless given) and returns it."""
 
 from ._dynamics import plot_history as plot_history, plot_trajectory as plot_trajectory
-from ._noise import plot_power_spectrum as plot_power_spectrum
+from ._noise import plot_coherence as plot_coherence, plot_power_spectrum as plot_power_spectrum
 from ._planar import (
     plot_bifurcation as plot_bifurcation,
     plot_phase_portrait as plot_phase_portrait,
@@ -12,6 +12,7 @@ from ._population import (
     plot_slow_points as plot_slow_points,
     plot_tuning as plot_tuning,
 )
+from ._result import plot_result as plot_result
 from ._robustness import plot_phase_diagram as plot_phase_diagram
 from ._stability import (
     plot_abscissae as plot_abscissae,

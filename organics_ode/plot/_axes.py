@@ -23,7 +23,7 @@ def axes_of(ax: Axes | None) -> Axes:
         message = "Plots need matplotlib: pip install 'organics_ode[examples]'."
         raise ImportError(message) from error
     if ax is None:
-        return pyplot.subplots()[1]
+        return pyplot.subplots(layout="constrained")[1]
     if not isinstance(ax, axes.Axes):
         refuse("ax", "be matplotlib axes", f"it is {a_or_an(type(ax).__name__)}")
     return ax

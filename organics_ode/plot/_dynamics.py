@@ -8,18 +8,24 @@ from .._checks import check_choice, check_kind
 from .._types import Numbers
 from ..dynamics import Trajectory
 from ..noise import Paths
-from ..training import FitResult, History
-from ._axes import Axes, axes_of
+from ..training import EnsembleResult, FitResult, History, SkipResult
+from ._axes import BLUE, ORANGE, Axes, axes_of
+from ._many import MOST_LINES, draw_curves
 from ._read import read_path, read_units
 
 
 def plot_history(
-    history: History | FitResult, name: str = "loss", ax: Axes | None = None, **kw: Any
+    history: History | FitResult | EnsembleResult | SkipResult,
+    name: str = "loss",
+    ax: Axes | None = None,
+    **kw: Any,
 ) -> Axes:
     """One quantity of a training over its steps, with its validation values as dots.
 
+    Of several models each is a line.
+
     Args:
-        history: a `History`, or a `FitResult` for its own.
+        history: a `History`, or a `FitResult`, `EnsembleResult` or `SkipResult` for its own.
         name: a quantity, such as "loss", "accuracy" or "gradient_norm".
         ax: matplotlib axes.
         kw: passed to `ax.plot`.
@@ -30,14 +36,16 @@ def plot_history(
     Raises:
         ValueError: not a history, or no record has the quantity.
     """
-    history = history.history if isinstance(history, FitResult) else history
+    if isinstance(history, FitResult | EnsembleResult | SkipResult):
+        history = history.history
     check_kind("history", history, History)
     check_choice("name", name, sorted({key for record in history.records for key in record}))
     ax = axes_of(ax)
-    ax.plot(history.steps(name), history[name], **{"lw": 0.8, "label": "training"} | kw)
+    _draw_models(ax, history, name, {"lw": 0.8, "label": "training"} | kw)
     validation = f"validation_{name}"
     if len(history.steps(validation)):
-        ax.plot(history.steps(validation), history[validation], "o-", ms=3, label="validation")
+        style = {"marker": "o", "ms": 3, "color": ORANGE, "label": "validation"}
+        _draw_models(ax, history, validation, style)
         ax.legend(frameon=False)
     ax.set(xlabel="step", ylabel=name.replace("_", " "))
     return ax
@@ -52,12 +60,14 @@ def plot_trajectory(
 ) -> Axes:
     """One variable of a trajectory over time, a line per unit; of one that failed, what there is.
 
+    More than 12 units are a heat map.
+
     Args:
         trajectory: a `Trajectory` or `Paths`, one and no batch.
         name: a field of its state.
         ax: matplotlib axes.
         units: which units, all unless given.
-        kw: passed to `ax.plot`.
+        kw: passed to `ax.plot`, or to `ax.pcolormesh` for a heat map.
 
     Returns:
         The axes.
@@ -68,9 +78,21 @@ def plot_trajectory(
     ts, states = read_path("trajectory", trajectory)
     check_choice("name", name, states._fields)
     values = np.asarray(getattr(states, name)).reshape(len(ts), -1)
-    shown = values[:, read_units(units, values.shape[1])]
+    chosen = np.arange(values.shape[1])[read_units(units, values.shape[1])]
+    shown = values[:, chosen]
     ax = axes_of(ax)
-    style: dict[str, Any] = {"lw": 1.2}
-    ax.plot(ts, np.where(np.isfinite(shown), shown, np.nan), **style | kw)
-    ax.set(xlabel="time (ms)", ylabel=name)
+    is_map = len(chosen) > MOST_LINES
+    names = [f"{name} {i}" for i in chosen]
+    style = {} if is_map else {"lw": 1.2}
+    draw_curves(ax, ts, np.where(np.isfinite(shown), shown, np.nan), names, name, style | kw)
+    ax.set(xlabel="time (ms)", ylabel="unit" if is_map else name)
     return ax
+
+
+def _draw_models(ax: Axes, history: History, name: str, style: dict[str, Any]) -> None:
+    """A line for each model, one of them with the label."""
+    values = history[name]
+    if values.ndim > 1:
+        style = {"color": BLUE, "alpha": 0.6} | style
+    for line in ax.plot(history.steps(name), values, **style)[1:]:
+        line.set_label("_")

@@ -7,6 +7,7 @@ import numpy as np
 from .._checks import refuse
 from .._types import Numbers
 from ._axes import Axes, axes_of
+from ._many import MOST_LINES, draw_curves
 from ._read import read_numbers, read_units
 
 
@@ -17,14 +18,14 @@ def plot_power_spectrum(
     units: Numbers | None = None,
     **kw: Any,
 ) -> Axes:
-    """Power over frequency, both on log scales, a line per variable.
+    """Power over frequency, both on log scales, a line per variable; of more than 12 a heat map.
 
     Args:
         frequencies: (f,), Hz; those ≤ 0 are not shown.
         power: (f, d) as from `power_spectrum`, or (f,).
         ax: matplotlib axes.
         units: which of the d variables, all unless given.
-        kw: passed to `ax.plot`.
+        kw: passed to `ax.plot`, or to `ax.pcolormesh` for a heat map.
 
     Returns:
         The axes.
@@ -35,14 +36,53 @@ def plot_power_spectrum(
     frequencies = read_numbers("frequencies", frequencies, "(f,)", 1)
     power = read_numbers("power", power, "(f, d) or (f,)", 1, 2)
     if len(power) != len(frequencies):
-        must = f"have one row for each of {len(frequencies)} frequencies"
+        must = f"have one row for each frequency, {len(frequencies)}"
         refuse("power", must, f"it has shape {power.shape}")
     columns = power.reshape(len(frequencies), -1)
-    chosen, shown = columns[:, read_units(units, columns.shape[1])], frequencies > 0
+    index = np.arange(columns.shape[1])[read_units(units, columns.shape[1])]
+    chosen, shown = columns[:, index], frequencies > 0
     if not np.any(chosen[shown] > 0):
         refuse("power", "be positive at a positive frequency", "it is so nowhere")
     ax = axes_of(ax)
-    style: dict[str, Any] = {"lw": 1.5}
-    ax.plot(frequencies[shown], chosen[shown], **style | kw)
-    ax.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="power (1/Hz)")
+    is_map = len(index) > MOST_LINES
+    style: dict[str, Any] = {} if is_map else {"lw": 1.5}
+    names = [f"variable {i}" for i in index]
+    label = "power (1/Hz)"
+    given = (ax, frequencies[shown], chosen[shown], names, label, style | kw)
+    draw_curves(*given, is_log=True)
+    ax.set(xscale="log", xlabel="frequency (Hz)", ylabel="variable" if is_map else label)
+    ax.set_yscale("linear" if is_map else "log")
+    return ax
+
+
+def plot_coherence(
+    frequencies: Numbers, coherence: Numbers, ax: Axes | None = None, **kw: Any
+) -> Axes:
+    """The coherence of every pair of variables over frequency; of more than 12 pairs a heat map.
+
+    Args:
+        frequencies: (f,), Hz.
+        coherence: (f, d, d) as from `coherence`, such as a block of it from `by_block`.
+        ax: matplotlib axes.
+        kw: passed to `ax.plot`, or to `ax.pcolormesh` for a heat map.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: the shapes do not fit, or there is one variable only.
+    """
+    frequencies = read_numbers("frequencies", frequencies, "(f,)", 1)
+    values = read_numbers("coherence", coherence, "(f, d, d)", 3)
+    f, d = len(frequencies), values.shape[1]
+    if values.shape != (f, d, d) or d < 2 or not f:
+        must = f"have shape (f, d, d) with f = {f} and d of at least 2"
+        refuse("coherence", must, f"it has shape {values.shape}")
+    rows, columns = np.triu_indices(d, 1)
+    names = [f"{i} and {j}" for i, j in zip(rows, columns, strict=True)]
+    ax, is_map = axes_of(ax), len(names) > MOST_LINES
+    draw_curves(ax, frequencies, values[:, rows, columns], names, "coherence", kw)
+    ax.set(xlabel="frequency (Hz)", ylabel="pair" if is_map else "coherence")
+    if not is_map:
+        ax.set_ylim(-0.02, 1.02)
     return ax

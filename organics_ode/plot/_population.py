@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import check_kind, refuse
+from .._checks import check_kind, counted, refuse
 from .._types import Numbers
 from ..equilibria import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
@@ -124,8 +124,8 @@ def plot_slow_points(
     check_kind("components", components, PrincipalComponents)
     response = read_numbers("points", points.states[0], "(k, n)", 2)
     if response.shape[1] != components.mean.size:
-        found = f"they are of {components.mean.size} units"
-        refuse("components", f"be of the {response.shape[1]} units of the points", found)
+        found = f"they are of {counted(components.mean.size, 'unit')}"
+        refuse("components", f"be of the {counted(response.shape[1], 'unit')} of the points", found)
     if len(components.components) < 2:
         refuse(
             "components", "hold two components or more", f"it holds {len(components.components)}"

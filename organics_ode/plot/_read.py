@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 
-from .._checks import a_or_an, is_key, plain, refuse, shown
+from .._checks import a_or_an, counted, is_key, plain, refuse, shown
 from .._types import Numbers
 from ..equilibria import AbstractPoints
 
@@ -111,7 +111,7 @@ def read_units(
     """Indices of some of the units; all of them for None."""
     if units is None:
         return np.arange(count)
-    must = f"name some of {count} units, 0 to {count - 1}"
+    must = f"name some of {counted(count, 'unit')}, 0 to {count - 1}"
     chosen = np.atleast_1d(_as_array("units", units, must, kinds="iub"))
     is_mask = chosen.dtype == bool and chosen.shape == (count,)
     is_index = chosen.dtype != bool and chosen.ndim == 1

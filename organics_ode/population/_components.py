@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._cards import carded
 from .._checks import as_float_array, check_finite, check_positive_integer, is_traced, refuse
 from .._types import Numbers
 from ..programs import in_full_precision
 from ._share import share
 
 
+@carded
 class PrincipalComponents(eqx.Module):
     """The directions in which the responses of n units vary most.
 

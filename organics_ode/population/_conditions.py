@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .._cards import carded
 from .._checks import (
     as_float_array,
     as_known_array,
@@ -19,6 +20,7 @@ from .._types import Numbers
 from ..programs import in_full_precision
 
 
+@carded
 class ConditionMeans(NamedTuple):
     """Responses by condition.
 

@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._cards import carded
 from .._checks import check_positive_integer, refuse, shown
 from .._types import Numbers
 from ._conditions import moments, read_trials, variances_of
 from ._share import rounding, share
 
 
+@carded
 class MixedSelectivity(NamedTuple):
     """Shares of a unit's variance, which sum to 1 (to 0 for a unit that never varies).
 

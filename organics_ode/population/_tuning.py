@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .._cards import carded
 from .._checks import as_float_array, check_positive_integer, refuse
 from .._types import Numbers
 from ..programs import in_full_precision
 from ._conditions import condition_means
 
 
+@carded
 class Tuning(NamedTuple):
     """Tuning curves of n units to a direction.
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .._cards import SHOWN, Card, carded
 from .._checks import check_positive_integer, read_key, refuse
 from .._progress import progress_bar
 from .._tables import AbstractTabular, Table
@@ -17,6 +18,7 @@ from ._study import RandomMatrix, describe, load, read_file, read_study, save
 from ._trials import run_trials
 
 
+@carded
 class PhaseDiagram(eqx.Module, AbstractTabular):
     """What circuits with W_r = I + ΔR do, over Δ and ‖z‖.
 
@@ -54,15 +56,13 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
         columns = {"class": names[self.classes]} | numbers
         return Table(axes, columns, {"abscissa": "1/ms", "frequency": "Hz"})
 
-    def __repr__(self) -> str:
-        head = "  ".join(f"{name:>16}" for name in CLASSES)
+    def _card(self) -> Card:
         shares = np.moveaxis(self.counts / len(self.classes), 0, -1).mean(axis=1)
-        rows = [
-            f"  {delta:10.4g}  " + "  ".join(f"{share:16.3f}" for share in row)
-            for delta, row in zip(self.deltas, shares, strict=True)
-        ]
-        title = f"PhaseDiagram: {self.classes.shape} trials, delta, |z|; fractions over all |z|"
-        return "\n".join([title, f"  {'delta':>10}  {head}", *rows])
+        # Of many values of delta some, from the first to the last.
+        chosen = np.unique(np.linspace(0, len(self.deltas) - 1, SHOWN).astype(int))
+        rows = [(self.deltas[i], *shares[i].round(3)) for i in chosen]
+        title = f"PhaseDiagram: {self.classes.shape}, trials, delta, |z|; fractions over all |z|"
+        return Card(title, columns=("delta", *CLASSES), rows=rows, total=len(self.deltas))
 
 
 def gaussian(key: KeyLike, n: int) -> Float[Array, "n n"]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from .._cards import carded
 from .._checks import refuse
 from .._nonlinearities import Rectification, power, root
 from .._types import Numbers
@@ -14,6 +15,7 @@ from ..linear import read_point
 from ..programs import in_full_precision
 
 
+@carded
 class FirstOrder(NamedTuple):
     """The fixed point to first order in W_r − I: `zeroth` for W_r = I, `first` its change."""
 

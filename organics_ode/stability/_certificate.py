@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import is_traced, refuse
+from .._cards import Card, carded
+from .._checks import a_or_an, counted, is_traced, refuse
 from .._nonlinearities import Rectification, highest
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
@@ -34,7 +35,7 @@ _SENTENCES = {
     "abscissa": "every eigenvalue has a negative real part: the largest is {:.6g} /ms",
 }
 _KINK = (
-    "{} unit(s) rest at y = 0, where the equations may have a kink: to first order such a unit "
+    "{} at y = 0, where the equations may have a kink: to first order such a unit "
     "follows tau_y dy/dt = -y or -u y on either side of it (u = a_s^(1/p) for W_r = I), whatever "
     "the others do; it contracts, and drives them less and less"
 )
@@ -46,6 +47,7 @@ _ROUNDED = 1e-6  # What a norm or a weight that was scaled to 1 may be above it.
 _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stable"
 
 
+@carded
 class Certificate(eqx.Module):
     """What is proved about the stability of a circuit for one input.
 
@@ -76,14 +78,15 @@ class Certificate(eqx.Module):
     def is_global(self) -> bool:
         return self.scope == "global"
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         title = f"{self.scope}ly stable by the theorem for {self.theorem}"
-        lines = [f"Certificate: {title if self.holds else 'nothing is proved'}"]
-        lines += [f"  {'abscissa':12}{self.abscissa:.6g} /ms"] if self.abscissa is not None else []
-        if self.dissipation is not None:
-            lines += [f"  {'dissipation':12}{self.dissipation:.6g}"]
-        lines += [f"  - {reason}" for reason in self.reasons]
-        return "\n".join(lines + ([f"  {self.evidence}"] if self.evidence else []))
+        facts = {} if self.abscissa is None else {"abscissa": f"{self.abscissa:.6g} /ms"}
+        facts |= {} if self.dissipation is None else {"dissipation": f"{self.dissipation:.6g}"}
+        notes = [f"- {reason}" for reason in self.reasons]
+        notes += [self.evidence] if self.evidence else []
+        return Card(
+            f"Certificate: {title if self.holds else 'nothing is proved'}", facts, notes=notes
+        )
 
 
 @in_full_precision
@@ -169,7 +172,7 @@ def _certificate(
     holds = all(bool(check.holds) for check in checks.values())
     reasons = [opening] + [_sentence(name, checks[name]) for name in _SENTENCES if name in checks]
     at_kink = int(np.sum(np.asarray(state.y) == 0))
-    reasons += [_KINK.format(at_kink)] if at_kink else []
+    reasons += [_KINK.format(counted(at_kink, "unit rests", "units rest"))] if at_kink else []
     reasons += [_GLOBAL] if holds and _is_global(c) else []
     scope = ("global" if _is_global(c) else "local") if holds else None
     dissipation = float(checks["dissipation"].value) if "dissipation" in checks else None
@@ -199,7 +202,7 @@ def _evidence(c: Any, x: Array, found: FixedPoint) -> Certificate:
 def _why_uncovered(c: Any) -> str:
     if not (_is_plain(c) or _is_gated(c)):
         own = " and its equations" if isinstance(c, ORGaNICs | GatedORGaNICs) else ""
-        return f"no theorem is known here for a {type(c).__name__}{own}"
+        return f"no theorem is known here for {a_or_an(type(c).__name__)}{own}"
     if not _is_covered_kind(c):
         return "the gains depend on y or a (W_by0, W_ba0, W_by1 or W_ba1 is not 0): no theorem"
     if c.size == 1:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._cards import Card, carded, first_numbers
 from .._checks import check_state, is_traced, refuse
 from .._constraints import resolve
 from .._nonlinearities import Rectification, highest, root
@@ -20,8 +21,14 @@ from ..programs import after, in_full_precision, quickly_compiled
 
 _FORMS = ("symmetric", "oscillator", "lyapunov")
 _SYMMETRIC, _OSCILLATOR, _LYAPUNOV = range(3)
+_WORDS = {
+    "symmetric": "a sum over units, reconstruction and normalization, weights in closed form",
+    "oscillator": "a sum over units, reconstruction and normalization",
+    "lyapunov": "quadratic in the distance from the fixed point, no sum over units",
+}
 
 
+@carded
 class Energy(eqx.Module):
     """V, the energy of a circuit about a stable fixed point.
 
@@ -61,6 +68,10 @@ class Energy(eqx.Module):
                 f"`energy.kind`, 0, 1 or 2 for {', '.join(_FORMS)}."
             )
         return _FORMS[int(self.kind)]
+
+    def _card(self) -> Card:
+        facts = {"form": _WORDS[self.form], "fixed point": first_numbers(self.state)}
+        return Card(f"Energy: {self.form}", facts)
 
     @in_full_precision
     def __call__(self, state: PyTree) -> Float[Array, ""]:

@@ -1,12 +1,15 @@
 """The linearised circuit as coupled damped oscillators, for W_r = I."""
 
+import math
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, PyTree
 
-from .._checks import is_traced, refuse
+from .._cards import Card, carded, first_numbers, summary
+from .._checks import counted, is_traced, refuse
 from .._nonlinearities import Rectification, root
 from .._types import Numbers
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, what_is
@@ -15,6 +18,7 @@ from ..linear import read_point
 from ..programs import in_full_precision
 
 
+@carded
 class Oscillator(eqx.Module):
     """q̈ + B q̇ + K q = 0: a circuit with W_r = I, linearised at its fixed point.
 
@@ -49,6 +53,19 @@ class Oscillator(eqx.Module):
         companion = jnp.block([[0 * eye, root_K], [-root_K, -self.damping]])
         pencil = jnp.linalg.eigvals(companion)
         return jnp.concatenate([pencil, self.gain_rates.astype(pencil.dtype)])
+
+    def _card(self) -> Card:
+        values: Any = np.asarray(self.eigenvalues)
+        turning = np.abs(values.imag[values.imag > 0]) * (1000 / (2 * math.pi))
+        modes = counted(turning.size, "mode")
+        between = f", {turning.min():.4g} to {turning.max():.4g} Hz" if turning.size else ""
+        facts = {
+            "oscillating": modes + between,
+            "abscissa": f"{values.real.max():.6g} /ms",
+            "damping": summary(self.damping),
+            "fixed point": first_numbers(self.state),
+        }
+        return Card(f"Oscillator: {counted(self.weights.size, 'unit')}", facts)
 
 
 def oscillator(circuit: AbstractCircuit, x: Numbers) -> Oscillator:

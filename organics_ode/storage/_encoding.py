@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from .._checks import is_traced, refuse
+from .._checks import a_or_an, is_traced, refuse
 from ._functions import name_of, saved_name
 
 # Their classes and functions have names that do not depend on which script runs.
@@ -100,7 +100,8 @@ def _add(flat: Flat, path: str, value: object, in_module: bool) -> None:
     label = label_of(path)
     node = _leaf(value, in_module) or _container(value)
     if node is None:
-        what = f"`{label}` is a {type(value).__module__}.{type(value).__qualname__}: {value!r:.99}"
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        what = f"`{label}` is {a_or_an(kind)}: {value!r:.99}"
         remedy = "use functions and classes from the top level of a module"
         refuse(flat.argument, "be made of what `oo.save` lists", f"{what}; {remedy}")
     facts, named, parts = node

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 from jaxtyping import PyTree
 
-from .._checks import refuse
+from .._checks import counted, refuse
 from ..optimizers import State
 from ..storage import (
     Unloadable,
@@ -177,9 +177,8 @@ class Checkpoints:
         """How to go on, as a sentence."""
         if self.last is None:
             return ""
-        return (
-            f" {self.path} has the first {self.last} steps whole: the same call goes on from there."
-        )
+        done = f"has the first {counted(self.last, 'step')} whole"
+        return f" {self.path} {done}: the same call goes on from there."
 
     def _progress(
         self,

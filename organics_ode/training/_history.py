@@ -5,10 +5,14 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from .._checks import refuse
+from .._cards import Card, carded, report, summary
+from .._checks import counted, refuse
+from .._constraints import trainable
 from .._tables import AbstractTabular, Table
 from ..storage import from_line, read_path
 
@@ -20,6 +24,7 @@ class Columns(NamedTuple):
     kinds: tuple[dict[str, np.ndarray], ...]
 
 
+@carded
 class History(AbstractTabular):
     """The records of a training, each a dict; `history["loss"]` is one quantity as an array.
 
@@ -47,10 +52,9 @@ class History(AbstractTabular):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __repr__(self) -> str:
-        last = {k: v for record in self.records[-2:] for k, v in record.items()}
+    def _card(self) -> Card:
         resumed = f", resumed after steps {list(self.resumed)}" if self.resumed else ""
-        return f"History({len(self)} records, last {last}{resumed})"
+        return Card(f"History: {counted(len(self), 'record')}{resumed}", report(self.records))
 
     def to_table(self) -> Table:
         """Every quantity over `step`, NaN where a step has none; an ensemble's by member."""
@@ -128,7 +132,7 @@ def _check_columns(columns: object) -> None:
         refuse("columns", "be the columns of a history", f"they are {columns!r:.99}")
     counts = np.bincount(order, minlength=len(kinds)).tolist()
     if len(counts) > len(kinds) or not all(map(_has_records, kinds, counts)):
-        must = f"hold {counts} records of each kind, with their steps"
+        must = f"hold records of each kind, {counts}, with their steps"
         refuse("columns", must, f"they are {kinds!r:.99}")
 
 
@@ -146,11 +150,19 @@ def _read_bytes(file: Path) -> bytes:
         refuse("path", "name a log that can be read", f"{file}: {error.strerror}")
 
 
+def _sizes(models: PyTree) -> str:
+    """What was trained, and how many numbers of it."""
+    one = models[0] if type(models) is tuple and models else models
+    trained = jax.tree.leaves(eqx.filter(one, trainable(one)))
+    return f"{type(one).__name__}, {counted(sum(x.size for x in trained), 'trained number')}"
+
+
 def were_good(record: dict[str, Any]) -> np.ndarray | np.bool:
     """Of the record of a step: whether each model was good, its loss and its gradient finite."""
     return np.isfinite(record["loss"]) & np.isfinite(record["gradient_norm"])
 
 
+@carded
 class FitResult(NamedTuple):
     """The trained `model`, its `history`, and why it ended: completed, stopped, diverged or
     interrupted."""
@@ -159,7 +171,13 @@ class FitResult(NamedTuple):
     history: History
     outcome: str = "completed"
 
+    def _card(self) -> Card:
+        steps = counted(len(self.history.steps("loss")), "step")
+        facts = {"model": _sizes(self.model)} | report(self.history.records)
+        return Card(f"FitResult: {self.outcome} after {steps}", facts)
 
+
+@carded
 class EnsembleResult(NamedTuple):
     """What became of the members of an ensemble; `member(i)` is one of them as from `fit`.
 
@@ -188,7 +206,14 @@ class EnsembleResult(NamedTuple):
         ]
         return FitResult(self.models[i], History(records), self.outcomes[i])
 
+    def _card(self) -> Card:
+        facts = {"members": _sizes(self.models)} | report(self.history.records)
+        outcomes = [f"{self.outcomes.count(o)} {o}" for o in dict.fromkeys(self.outcomes)]
+        members = counted(len(self.models), "member")
+        return Card(f"EnsembleResult: {members}, {', '.join(outcomes)}", facts)
 
+
+@carded
 class SkipResult(NamedTuple):
     """What became of a training with skips.
 
@@ -208,6 +233,17 @@ class SkipResult(NamedTuple):
     rounds: Float[np.ndarray, " models"]
     performance: Float[np.ndarray, " models"]
     outcome: str
+
+    def _card(self) -> Card:
+        steps = [record["step"] for record in self.history.records]
+        reached = int(np.isfinite(self.rounds).sum())
+        facts = {"models": _sizes(self.models)} | report(self.history.records)
+        facts |= {
+            "criterion": f"reached by {reached} of {len(self.rounds)}",
+            "performance": summary(self.performance),
+        }
+        title = f"SkipResult: {counted(len(self.models), 'model')}, {self.outcome}"
+        return Card(f"{title} after {counted(max(steps, default=0), 'round')}", facts)
 
 
 class _Carrier(BaseException):

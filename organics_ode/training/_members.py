@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import common_dtype, refuse
+from .._checks import common_dtype, counted, refuse
 from .._constraints import trainable
 from ..optimizers import Always, Optimizer, is_optimizer
 from ..parallel import check_divides, check_mesh, check_same
@@ -61,7 +61,7 @@ def check_devices(count: int, members: PyTree, mesh: Mesh | None) -> None:
     """Refuse a mesh that cannot take the members, or processes that have different ones."""
     check_mesh(mesh)
     if mesh is not None:
-        must = f"have as many members as a multiple of the mesh's {mesh.size} devices"
+        must = f"have as many members as a multiple of the mesh's {counted(mesh.size, 'device')}"
         check_divides("models", must, count, mesh)
     check_same("models", members, mesh)
 
@@ -93,7 +93,7 @@ def read_batches(batches: Batches | Sequence[Any], members: int) -> tuple[Any, b
     if not all(map(callable, batches)):
         refuse("batches", must, f"it is {type(batches).__name__}")
     if len(batches) != members:
-        refuse("batches", must, f"there are {len(batches)} for {members} members")
+        refuse("batches", must, f"there are {len(batches)} for {counted(members, 'member')}")
     return Together([read_function(each) for each in batches]), False
 
 
@@ -123,7 +123,7 @@ def read_hyperparameters(hyperparameters: PyTree, models: PyTree, members: int) 
     def read(value: ArrayLike | list) -> Array:
         array = jnp.asarray(value)
         if array.ndim == 0 or len(array) != members:
-            must = f"have one value for each of the {members} members on the first axis"
+            must = f"have one value for each member, {members}, on the first axis"
             refuse("hyperparameters", must, f"one has shape {array.shape}")
         return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 

@@ -181,13 +181,13 @@ def test_it_prints_a_table(three):
     assert len(lines) == 5
     assert lines[2].split()[:2] == ["0", "stable"] and "y [0.9978]" in lines[2]
     assert [line.split()[1] for line in lines[3:]] == ["unstable"] * 2
-    assert "FixedPoints(" in repr(jax.tree.map(lambda leaf: leaf[None], three))
+    assert "FixedPoints: a batch of 1" in repr(jax.tree.map(lambda leaf: leaf[None], three))
 
 
 def test_a_long_table_is_cut(ring):
     *_, points = ring
     lines = repr(points).splitlines()
-    assert lines[-1] == f"  ... {len(points) - 20} more" and len(lines) == 23
+    assert lines[-1] == f"  ... {len(points) - 7} more" and len(lines) == 10
     assert "marginal" in repr(points[points.is_marginal])
     assert " ...]" in lines[2]
 

@@ -533,7 +533,7 @@ def test_single_precision_is_kept_and_solved():
 
 def test_a_point_prints_its_route_and_residual(small, large):
     _, points = small
-    assert repr(large[0][2]).startswith("FixedPoint(state=ORGaNICsState(")
+    assert repr(large[0][2]).startswith("FixedPoint: a batch of ")
     text = repr(points["identity 0"])
     assert "FixedPoint: stable" in text and "closed form, 0 iterations" in text
     assert oo.FixedPoint.routes[0] == "closed form"

@@ -22,6 +22,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
 # Everyone may import it.
 GROUND = {
+    "_cards",
     "_checks",
     "_constraints",
     "_namespace",
@@ -42,7 +43,7 @@ ROOMS = {
     "dynamics": "circuits cells kernels facts programs",
     "equilibria": "circuits facts linear programs",
     "stability": "circuits facts linear equilibria programs",
-    "noise": "circuits linear equilibria programs",
+    "noise": "circuits facts linear dynamics equilibria programs",
     "models": "circuits cells facts dynamics equilibria",
     "parallel": "programs",
     "storage": "circuits",
@@ -58,7 +59,8 @@ ROOMS = {
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
     "plot": (
-        "circuits dynamics equilibria stability noise population planar robustness studies training"
+        "circuits linear dynamics equilibria stability noise population planar robustness studies "
+        "training"
     ),
     "tasks": "",
     "__main__": "storage training tasks",

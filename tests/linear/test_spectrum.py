@@ -139,7 +139,7 @@ def test_along_a_trajectory_it_is_vmapped():
         one = spectrum(circuit, jax.tree.map(lambda s, i=i: s[i], states), xs[i])
         np.testing.assert_allclose(many.eigenvalues[i], one.eigenvalues, rtol=1e-10)
         assert bool(many.is_stable[i]) == bool(one.is_stable)
-    assert repr(many).startswith("Spectrum(")
+    assert repr(many).startswith("Spectrum: a batch of 5")
 
 
 def test_the_gradient_of_the_abscissa_is_the_finite_difference():
@@ -162,7 +162,7 @@ def test_printing_shows_a_table_with_units():
     assert "stable, abscissa -0.01 /ms" in text
     assert "freq. (Hz)" in text and "159.1" in text and "-0.01 + 0.99995i" in text
     large = repr(spectrum_of(-jnp.diag(jnp.arange(1.0, 21.0))))
-    assert "... 8 more" in large and len(large.splitlines()) == 15
+    assert "... 13 more" in large and len(large.splitlines()) == 10
 
 
 def test_float32_stays_float32():

@@ -187,3 +187,96 @@ def test_bad_arguments_are_refused(unchecked):
         given |= changed
         with pytest.raises(ValueError, match=text):
             sample_paths(given.pop("circuit"), given.pop("inputs"), given.pop("noise"), **given)
+
+
+# Inputs over time
+
+
+TS = np.array([0.0, 0.4, 1.1])
+VALUES = np.array([[1.0, 0.0, -1.0], [0.2, 0.5, 0.4], [0.0, 1.5, 0.3]])
+OVER_TIME = {
+    "hold": (
+        oo.ZeroOrderHold(TS, VALUES),
+        VALUES[np.searchsorted(TS, np.arange(16) / 10, "right") - 1],
+    ),
+    "line": (
+        oo.LinearInput(TS, VALUES),
+        np.stack([np.interp(np.arange(16) / 10, TS, v) for v in VALUES.T], axis=1),
+    ),
+    "function": (
+        lambda t: jnp.stack([jnp.sin(t), jnp.cos(t), t]),
+        np.stack([f(np.arange(16) / 10) for f in (np.sin, np.cos, np.asarray)], axis=1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OVER_TIME)
+def test_an_input_over_time_is_looked_at_where_a_step_begins(name):
+    inputs, rows = OVER_TIME[name]
+    circuit = zoo.organics(identity=True)
+    settings = {"dt": 0.1, "key": KEY}
+    over = sample_paths(circuit, inputs, Noise(0.1), steps=16, **settings)
+    given = sample_paths(circuit, rows, Noise(0.1), **settings)
+    # The function is smooth: the hair by which a hold is looked at later is not there.
+    assert eqx.tree_equal(over, given, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.3])
+def test_a_value_is_held_from_its_step_on_in_float32_too(dt):
+    steps = np.arange(0, 3000, 500)
+    values = np.arange(18.0).reshape(6, 3)
+    circuit = zoo.organics(identity=True, dtype=np.float32)
+    held = oo.ZeroOrderHold(np.float32(dt) * steps, values)
+    rows = np.repeat(values, 500, axis=0)
+    settings = {"dt": dt, "key": KEY, "keep_every": 100}
+    over = sample_paths(circuit, held, Noise(), steps=3000, **settings)
+    given = sample_paths(circuit, rows, Noise(), **settings)
+    np.testing.assert_allclose(over.states.y, given.states.y, rtol=1e-5)
+
+
+def test_without_noise_it_is_what_simulate_says():
+    circuit, start = zoo.organics(identity=True), zoo.organics(identity=True).initial_state()
+    inputs = OVER_TIME["hold"][0]
+    run = oo.simulate(circuit, inputs, [0.0, 0.8, 1.6], state0=start)
+    errors = []
+    for steps in (160, 320):
+        paths = sample_paths(circuit, inputs, Noise(), dt=1.6 / steps, steps=steps, key=KEY)
+        errors.append(np.abs(paths.states.y[-1] - run.states.y[-1]).max())
+    # Euler's method: an error of the order of the step, which halves with it.
+    assert errors[0] < 0.01 and errors[1] == pytest.approx(errors[0] / 2, rel=0.1)
+
+
+def test_the_mean_of_an_ornstein_uhlenbeck_process_follows_its_input():
+    # τ v̇ = −v + x(t) with x = sin ωt: m(t) = (sin ωt − ωτ cos ωt + ωτ e^(−t/τ))/(1 + (ωτ)²), and
+    # the variance α² τ/2 (1 − e^(−2t/τ)).
+    tau, omega, alpha, dt, steps = 2.0, 0.5, 0.3, 0.02, 400
+
+    @eqx.filter_jit
+    def draw(keys):
+        def one(key):
+            settings = {"dt": dt, "steps": steps, "keep_every": 40}
+            drive = lambda t: jnp.sin(omega * t)[None]  # noqa: E731
+            return sample_paths(Decay(), drive, Noise(alpha), key=key, **settings)
+
+        return jax.vmap(one)(keys)
+
+    paths = draw(jax.random.split(KEY, 4000))
+    v, t = np.asarray(paths.states[0])[..., 0], np.asarray(paths.ts[0])
+    wave = np.sin(omega * t) - omega * tau * np.cos(omega * t) + omega * tau * np.exp(-t / tau)
+    mean, variance = (
+        wave / (1 + (omega * tau) ** 2),
+        alpha**2 * tau / 2 * (1 - np.exp(-2 * t / tau)),
+    )
+    # Five standard errors, and the method's own O(dt).
+    error = 5 * np.sqrt(variance / len(v)) + dt * omega
+    assert np.all(np.abs(v.mean(0) - mean) < error) and np.ptp(mean) > 20 * error.max()
+    np.testing.assert_allclose(v.var(0), variance, rtol=5 * np.sqrt(2 / len(v)) + dt / tau)
+
+
+def test_bad_inputs_over_time_are_refused(unchecked):
+    circuit = zoo.organics(identity=True)
+    settings = {"dt": 0.1, "key": KEY}
+    with pytest.raises(ValueError, match="Argument `steps` must be a positive integer"):
+        sample_paths(circuit, OVER_TIME["hold"][0], Noise(), **settings)
+    with pytest.raises(ValueError, match="Argument `inputs` must give m = 3 numbers"):
+        sample_paths(circuit, lambda t: jnp.ones(2), Noise(), steps=3, **settings)

@@ -74,7 +74,8 @@ def test_a_unit_at_rest_is_certified_and_the_kink_is_named():
     found = certify(circuit, zoo.input_of(circuit))
     at_rest = int(np.sum(np.asarray(found.state.y) == 0))
     assert found.holds and at_rest > 0
-    assert any(reason.startswith(f"{at_rest} unit(s) rest at y = 0") for reason in found.reasons)
+    rests = "unit rests" if at_rest == 1 else "units rest"
+    assert any(reason.startswith(f"{at_rest} {rests} at y = 0") for reason in found.reasons)
     plain = certify(constant(), zoo.input_of(circuit))
     assert not any("kink" in reason for reason in plain.reasons)
 

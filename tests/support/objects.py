@@ -82,6 +82,7 @@ def history():
     return oo.History(loss, resumed=(1,))
 
 
+SIZE = 2
 MATRIX, ROWS = np.full((2, 2), 0.5), [[0.5], [1.5]]
 OBJECTS = {
     "ParameterFit": lambda: oo.ParameterFit(
@@ -196,7 +197,7 @@ def build(cls):
 
 
 def _filled(hint):
-    """A value of an annotated type; every named dimension is 2."""
+    """A value of an annotated type; every named dimension is `SIZE`."""
     if hasattr(hint, "dim_str"):
         return _array(hint)
     if isinstance(hint, types.UnionType):
@@ -221,7 +222,7 @@ def _filled(hint):
 
 def _array(hint):
     dims = [d for d in hint.dim_str.split() if d[0] not in ".*"]
-    shape = tuple(int(d) if d.isdigit() else 2 for d in dims)
+    shape = tuple(int(d) if d.isdigit() else SIZE for d in dims)
     kind = hint.dtypes[0] if isinstance(hint.dtypes[0], str) else hint.dtypes[0].pattern
     kinds = {"bool": bool, "int32": np.int32, "int": int, "complex": complex}
     kinds |= {"float32": np.float32, "float": float}

@@ -154,6 +154,7 @@ NAN_MEANS = (
     "mean_field.padded_solutions",
     "mean_field.phase_map",
     "mean_field.solutions",
+    "spectral_peak",
     "planar.nullclines",
     "planar.bifurcation",
     "population.condition_means",

@@ -5,11 +5,13 @@ from calls_parts import TS, Call, cell, circuit, draw, key, point, state
 
 import organics_ode as oo
 
+_D = 4  # Variables of the circuit.
+
 
 def _spectra(seed):
     return point(seed) | {
         "frequencies": 0.01 * draw(seed, 3),
-        "noise": oo.Noise(0.1 + 0.01 * seed),
+        "noise": oo.Noise(0.001 + 0.0001 * seed),
     }
 
 
@@ -38,7 +40,17 @@ CALLS: dict[str, Call] = {
     "coherence": Call(oo.coherence, _spectra),
     "cross_spectrum": Call(oo.cross_spectrum, _spectra),
     "power_spectrum": Call(oo.power_spectrum, _spectra),
-    "covariance": Call(oo.covariance, lambda s: point(s) | {"noise": oo.Noise(0.1 + 0.01 * s)}),
+    "covariance": Call(oo.covariance, lambda s: point(s) | {"noise": oo.Noise(0.001 + 0.0001 * s)}),
+    "spectral_peak": Call(
+        oo.spectral_peak,
+        lambda s: (
+            point(s)
+            | {"noise": oo.Noise(0.001 + 0.0001 * s)}
+            | {"weights": oo.ORGaNICsState(y=1.0 + s, a=0.0), "band": (0.0, 1000.0 + s)}
+        ),
+    ),
+    "by_field": Call(oo.by_field, lambda s: {"circuit": circuit(s), "values": draw(s, 3, _D)}),
+    "by_block": Call(oo.by_block, lambda s: {"circuit": circuit(s), "values": draw(s, _D, _D)}),
     "ornstein_uhlenbeck": Call(
         oo.ornstein_uhlenbeck,
         lambda s: {"steps": 5, "size": 2, "dt": 0.1 + 0.01 * s, "tau": 2.0 + s, "key": key(s)},

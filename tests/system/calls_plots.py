@@ -126,6 +126,11 @@ CALLS: dict[str, Call] = {
         oo.plot_power_spectrum,
         lambda s: {"frequencies": np.array([1.0, 2.0 + s]), "power": draw(s, 2, 2), "units": [1]},
     ),
+    "plot_coherence": drawn(
+        oo.plot_coherence,
+        lambda s: {"frequencies": np.array([1.0, 2.0 + s]), "coherence": draw(s, 2, 2, 2)},
+    ),
+    "plot_result": drawn(oo.plot_result, lambda s: {"result": path(s)}),
     "plot_psychometric": drawn(oo.plot_psychometric, lambda s: {"curve": curve(s)}),
     "plot_selectivity": drawn(
         oo.plot_selectivity, lambda s: {"shares": shares(s), "names": ("motion", "color")}

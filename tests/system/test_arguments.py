@@ -23,7 +23,7 @@ QUICK = (
 # Public, and called by no user: what comes out of functions, each a class of its own.
 RESULTS = (
     *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
-    *(oo.ParameterFit, oo.Paths, oo.SlowPoints, oo.Spectrum, oo.Sweep, oo.Trajectory),
+    *(oo.ParameterFit, oo.Paths, oo.Peak, oo.SlowPoints, oo.Spectrum, oo.Sweep, oo.Trajectory),
     *(feedback.Attractors, feedback.Trained),
     *(mean_field.Chaos, mean_field.LeastSquares, mean_field.Solutions),
     *(planar.Bifurcation, planar.PlanarFixedPoints),

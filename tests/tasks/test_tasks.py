@@ -123,7 +123,8 @@ def test_periods_cover_the_trial_in_order(name, task):
 
 
 def test_plot_shows_the_inputs_above_the_counted_targets(task):
-    figure = pytest.importorskip("matplotlib.figure").Figure()
+    # So wide that no two steps share a column.
+    figure = pytest.importorskip("matplotlib.figure").Figure(figsize=(100, 4))
     trial, ax = sample(task, KEYS[0]), figure.subplots()
     assert task.plot(trial, ax) is ax
     image = ax.images[0].get_array()
@@ -135,6 +136,24 @@ def test_plot_shows_the_inputs_above_the_counted_targets(task):
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == [f"in: {c}" for c in task.channels] + [f"out: {o}" for o in task.outputs]
     assert ax.get_xlim() == (0, len(trial.mask) * task.dt)
+
+
+@pytest.mark.parametrize("length", [100, 700, 3000])
+def test_a_pulse_of_one_step_is_drawn_however_long_the_trial_is(length):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    task = tasks.AddingProblem(length)
+    trial = sample(task, KEYS[0])
+    ax = task.plot(trial)
+    ax.figure.canvas.draw()
+    row = task.channels.index("marker")
+    (steps,) = np.nonzero(np.asarray(trial.inputs)[:, row])
+    pixels = np.asarray(ax.figure.canvas.buffer_rgba())[::-1, :, :3].sum(axis=-1)
+    for step in steps:
+        x, y = ax.transData.transform(((step + 0.5) * task.dt, row)).round().astype(int)
+        assert np.sum(pixels[y, x - 3 : x + 4] < 300) >= 2, f"step {step} is not seen"
+    assert np.sum(pixels[y] < 300) < 40  # and nothing else, but for the frame
+    pyplot.close(ax.figure)
 
 
 def test_plot_makes_its_own_axes_and_does_not_show_them(monkeypatch):

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, PyTree
 
+from ..._cards import carded
 from ..._checks import plain, refuse, refuse_kind, shown
 from ...cells import check_mask
 
@@ -26,6 +27,7 @@ class Samples(Protocol):
 Data = Samples | Sequence[Any]
 
 
+@carded
 class Batch(NamedTuple):
     """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
     (batch, …), classes or values, and `mask`, None or (batch, time), weights ≥ 0 of the steps.

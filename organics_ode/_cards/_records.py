@@ -1,0 +1,46 @@
+"""What the records of a training come to."""
+
+from typing import Any
+
+import numpy as np
+
+# What every step records, beside the loss and the metrics.
+_COUNTED = ("step", "epoch", "gradient_norm", "seconds", "stage", "length", "beta")
+
+
+def report(records: list[dict[str, Any]]) -> dict[str, str]:
+    """Every quantity by its first and its last value, and the best validation; of several models
+    the medians."""
+    names = dict.fromkeys(key for record in records for key in record)
+    facts = {}
+    for name in names:
+        if not name.startswith(("validation_", *_COUNTED)):
+            kept = [record for record in records if name in record]
+            facts[name] = ", ".join(_at(record, name) for record in (kept[0], kept[-1]))
+    checks = [record for record in records if "validation_loss" in record]
+    if checks:
+        best = min(checks, key=lambda record: _rank(record["validation_loss"]))
+        others = [f"{k[11:]} {typical(v):.4g}" for k, v in best.items() if _is_metric(k)]
+        facts["validation"] = ", ".join(["least loss " + _at(best, "validation_loss"), *others])
+    seconds = [record["seconds"] for record in records if "seconds" in record]
+    return facts | ({"time": f"{typical(seconds[-1]):.4g} s"} if seconds else {})
+
+
+def _at(record: dict[str, Any], name: str) -> str:
+    return f"{typical(record[name]):.4g} at step {record['step']}"
+
+
+def _is_metric(name: str) -> bool:
+    return name.startswith("validation_") and name != "validation_loss"
+
+
+def _rank(loss: Any) -> float:
+    """By which losses are compared: one that is no number is the last."""
+    return float(np.nan_to_num(typical(loss), nan=np.inf))
+
+
+def typical(values: Any) -> float:
+    """A number, or the median of those that are numbers."""
+    numbers = np.asarray(values, float).ravel()
+    numbers = numbers[~np.isnan(numbers)]
+    return float(np.median(numbers)) if numbers.size else float("nan")

@@ -1,0 +1,195 @@
+"""`spectral_peak`: where the power of a circuit in noise has its peak, how wide, how sharp."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float
+
+from .._cards import Card, carded
+from .._checks import as_float_array, as_known_array, refuse
+from .._nonlinearities import highest, lowest
+from .._types import Limits, Numbers, State
+from ..circuits import AbstractCircuit
+from ..linear import balanced
+from ..programs import in_full_precision
+from ._large import variances, warn_where_large
+from ._noise import PER_SECOND, TOGETHER, Noise, linearised, spread
+
+_EVEN = 256  # Frequencies over the whole range, beside those around every mode.
+_AROUND = np.linspace(-6, 6, 13)  # Of a mode, in units of the real part of its eigenvalue.
+_LOWEST, _HIGHEST = 1 / 30, 100.0  # Of the range, in units of the slowest and the fastest mode.
+_HALVINGS = 60  # More than the bits of a float.
+
+
+@carded
+class Peak(eqx.Module):
+    """The highest peak of a power spectrum above frequency 0.
+
+    - `frequency`: Hz; NaN where there is none.
+    - `power`: there, in the unit of the signal squared per Hz, two-sided as `power_spectrum`.
+    - `width`: Hz, between the frequencies on both sides where the power is half of it; NaN where
+      it does not fall to half on one side, as on the shoulder of a spectrum that falls.
+    - `quality`: frequency/width. `found`: whether there is a peak.
+    """
+
+    frequency: Float[Array, "*batch"]
+    power: Float[Array, "*batch"]
+    width: Float[Array, "*batch"]
+
+    @property
+    def quality(self) -> Float[Array, "*batch"]:
+        return self.frequency / self.width
+
+    @property
+    def found(self) -> Bool[Array, "*batch"]:
+        return jnp.isfinite(self.frequency)
+
+    def _card(self) -> Card:
+        if not self.found:
+            return Card("Peak: none above frequency 0")
+        width, quality = float(self.width), float(self.quality)
+        is_known = np.isfinite(width)
+        known = f"{width:.4g} Hz at half power, quality {quality:.4g}"
+        facts = {
+            "power": f"{float(self.power):.4g} /Hz",
+            "width": known if is_known else "none: on one side it does not fall to half",
+        }
+        return Card(f"Peak: at {float(self.frequency):.6g} Hz", facts)
+
+
+def spectral_peak(
+    circuit: AbstractCircuit[State],
+    x: Numbers,
+    noise: Noise,
+    *,
+    weights: State | None = None,
+    band: Limits = (0.0, float("inf")),
+    state0: State | None = None,
+) -> Peak:
+    """The frequency, width and quality of the peak in the power of a circuit's signal.
+
+        S(f) = 10⁻³ wᵀ (J + iωI)⁻¹ D (J − iωI)⁻ᵀ w,   S′ = 0,   ω = 2π f/1000 in rad/ms
+
+    The signal is w·state, in noise about the stable fixed point. Where the slope of S changes its
+    sign is found to rounding: frequencies are tried over the whole range of the eigenvalues and
+    around each of them, and the zero is bisected. Derivatives are those of the implicit function
+    theorem. Pure (jit, vmap, grad); no batch axis.
+
+    Args:
+        circuit, x, noise, state0: as for `covariance`.
+        weights: w, a state of the circuit whose fields are numbers or (n,); unless given, 1 for the
+            first field (the responses) and 0 elsewhere, which is their sum.
+        band: (low, high), Hz; peaks elsewhere do not count. Of several the highest is taken.
+
+    Returns:
+        A `Peak`, NaN where the power has no peak at a frequency above 0.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+            run-time error).
+    """
+    ends, (point, J, D) = _read_band(band), linearised(circuit, x, noise, state0)
+    w = _read_weights(weights, point.state)
+    warn_where_large(point.circuit, point.state, variances(J, D))
+    return _peak(J, D, w, *ends)
+
+
+@eqx.filter_jit
+@in_full_precision
+def _peak(J: Array, D: Array, w: Array, low: float, high: float) -> Peak:
+    J, scale = balanced(J)
+    D, w = D / scale / scale / PER_SECOND, w * scale
+    still = jax.lax.stop_gradient((J, D, w))
+    power, slope = lambda f: _power(f, *still), lambda f: _slope(f, *still)
+    grid = _grid(still[0])
+    tried = jax.lax.map(lambda f: (power(f), slope(f)), grid, batch_size=TOGETHER)
+    # Where the slope is rounding it is none.
+    rises = grid * tried[1] > np.sqrt(jnp.finfo(J.dtype).eps) * tried[0]
+    is_inside = (grid[1:] >= low) & (grid[:-1] <= high)
+    is_peak = rises[:-1] & ~rises[1:] & is_inside
+    k = jnp.argmax(jnp.where(is_peak, tried[0][:-1], -jnp.inf))
+    top = _bisect(lambda f: slope(f) > 0, grid[k], grid[k + 1])
+    is_found = jnp.any(is_peak) & (top >= low) & (top <= high)
+    top = top - _slope(top, J, D, w) / jax.grad(slope)(top)
+    best = _power(top, J, D, w)
+    sides = jnp.array([-1, 1], J.dtype)
+    ends = jax.vmap(lambda side: _half(J, D, w, grid, tried[0], top, best, side))(sides)
+    found = (PER_SECOND / (2 * np.pi) * top, best, PER_SECOND / (2 * np.pi) * (ends[1] - ends[0]))
+    return Peak(*(jnp.where(is_found, each, jnp.nan) for each in found))
+
+
+def _power(f: Array, J: Array, D: Array, w: Array) -> Float[Array, ""]:
+    """S at ω = f, in the units of J."""
+    A = jax.lax.complex(-J.T, f * jnp.eye(w.size, dtype=w.dtype))
+    g = jnp.linalg.solve(A, w.astype(A.dtype))
+    return D @ (g.real**2 + g.imag**2)
+
+
+def _slope(f: Array, J: Array, D: Array, w: Array) -> Float[Array, ""]:
+    return jax.jvp(lambda f: _power(f, J, D, w), (f,), (jnp.ones_like(f),))[1]
+
+
+def _half(
+    J: Array, D: Array, w: Array, grid: Array, powers: Array, top: Array, best: Array, side: Array
+) -> Float[Array, ""]:
+    """Where the power is half of the best, the nearest such place on one side."""
+    half, away = jax.lax.stop_gradient(best) / 2, side * grid
+    start = side * jax.lax.stop_gradient(top)
+    is_low = (away > start) & (powers < half)
+    outer = lowest(jnp.where(is_low, away, jnp.inf))
+    inner = highest(jnp.where((away > start) & (away < outer), away, start))
+    still = jax.lax.stop_gradient((J, D, w))
+    end = _bisect(lambda f: _power(f, *still) < half, side * outer, side * inner)
+    end = end - (_power(end, J, D, w) - best / 2) / _slope(end, *still)
+    return jnp.where(jnp.any(is_low), end, jnp.nan)
+
+
+def _bisect(is_first: Callable[[Array], Array], first: Array, second: Array) -> Array:
+    """Between a place where it holds and one where it does not, the border."""
+
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = (ends[0] + ends[1]) / 2
+        holds = is_first(middle)
+        return jnp.where(holds, middle, ends[0]), jnp.where(holds, ends[1], middle)
+
+    first, second = jax.lax.fori_loop(0, _HALVINGS, halve, (first, second))
+    return (first + second) / 2
+
+
+def _grid(J: Array) -> Float[Array, " g"]:
+    """Increasing ω over the range of the eigenvalues, and around every one of them."""
+    values = jnp.linalg.eigvals(J)
+    slow, fast = lowest(jnp.abs(values)), highest(jnp.abs(values))
+    even = jnp.geomspace(_LOWEST * slow, _HIGHEST * fast, _EVEN, dtype=J.dtype)
+    widths = jnp.asarray(_AROUND, J.dtype)[None, :] * jnp.abs(values.real)[:, None]
+    around = jnp.abs(values.imag)[:, None] + widths
+    return jnp.sort(jnp.concatenate([even, jnp.maximum(around.ravel(), even[0])]))
+
+
+def _read_weights(weights: State | None, state: State) -> Float[Array, " d"]:
+    if weights is None:
+        leaves, structure = jax.tree.flatten(state)
+        ones = [jnp.full_like(leaf, i == 0) for i, leaf in enumerate(leaves)]
+        weights = jax.tree.unflatten(structure, ones)
+    elif not isinstance(weights, tuple):
+        refuse("weights", "be a state of the circuit", f"it is {type(weights).__name__}")
+    else:
+        weights = spread(
+            "weights", jax.tree.map(lambda v: as_float_array("weights", v), weights), state
+        )
+    return ravel_pytree(weights)[0]
+
+
+def _read_band(band: Limits) -> tuple[float, float]:
+    """In rad/ms."""
+    must = "be (low, high) in Hz, 0 <= low < high"
+    ends = as_known_array("band", band).astype(float)
+    if ends.shape != (2,) or not 0 <= ends[0] < ends[1]:
+        refuse("band", must, f"it is {ends.tolist()}")
+    low, high = (ends * (2 * np.pi / PER_SECOND)).tolist()
+    return low, high

@@ -1,0 +1,127 @@
+"""Results of many units, of many models, and the one function for all of them."""
+
+import jax.numpy as jnp
+import numpy as np
+import objects
+import pytest
+from matplotlib import pyplot
+
+import organics_ode as oo
+from organics_ode import planar, population, robustness
+
+F = np.array([1.0, 10.0, 100.0])
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+def path(units):
+    y = np.random.default_rng(0).normal(size=(7, units))
+    states = oo.ORGaNICsState(jnp.asarray(y), jnp.asarray(np.abs(y)))
+    return oo.Paths(jnp.linspace(0, 3, 7), states)
+
+
+def test_many_units_are_a_heat_map_with_a_bar_that_names_them():
+    ax = oo.plot_trajectory(path(13))
+    (mesh,) = ax.collections
+    np.testing.assert_array_equal(mesh.get_array(), path(13).states.y.T)
+    low, high = mesh.get_clim()
+    assert low == -high and high == np.abs(path(13).states.y).max()  # 0 is white
+    assert not ax.get_lines() and ax.get_ylabel() == "unit"
+    bar = next(axes for axes in ax.figure.axes if axes is not ax)
+    assert bar.get_ylabel() == "y"
+    ax.figure.canvas.draw()
+    names = {text.get_text() for text in ax.get_yticklabels()}
+    assert {"y 0", "y 10"} <= names and not any("." in name for name in names)
+
+
+def test_chosen_units_of_a_heat_map_keep_their_numbers():
+    units = np.arange(20, 0, -1)
+    ax = oo.plot_trajectory(path(30), "a", units=units)
+    np.testing.assert_array_equal(ax.collections[0].get_array(), path(30).states.a.T[units])
+    ax.figure.canvas.draw()
+    ticks = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    labels = {round(y): text.get_text() for y, text in ticks}
+    assert labels[0] == "a 20" and labels[10] == "a 10"
+
+
+def test_a_few_units_are_lines_with_a_legend_and_one_has_none():
+    legend = oo.plot_trajectory(path(3), units=[2, 0]).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["y 2", "y 0"]
+    assert oo.plot_trajectory(path(1)).get_legend() is None
+    assert len(oo.plot_trajectory(path(12)).get_lines()) == 12
+
+
+def test_spectra_of_many_variables_are_a_heat_map_of_the_logarithm():
+    power = np.abs(np.random.default_rng(0).normal(size=(3, 14)))
+    ax = oo.plot_power_spectrum(F, power)
+    np.testing.assert_array_equal(ax.collections[0].get_array(), power.T)
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_ylabel()) == ("log", "linear", "variable")
+
+
+def test_the_coherence_of_every_pair_is_shown():
+    values = np.random.default_rng(0).uniform(size=(3, 3, 3))
+    ax = oo.plot_coherence(F, values)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    for line, (i, j) in zip(ax.get_lines(), pairs, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), values[:, i, j])
+        assert line.get_label() == f"{i} and {j}"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("frequency (Hz)", "coherence")
+    assert oo.plot_coherence(F, np.ones((3, 6, 6))).collections[0].get_array().shape == (15, 3)
+    with pytest.raises(ValueError, match=r"`coherence` must have shape \(f, d, d\) with f = 3"):
+        oo.plot_coherence(F, np.ones((3, 1, 1)))
+
+
+def test_a_training_of_several_models_has_a_line_each_and_one_label():
+    records = [{"step": i, "loss": [1.0 / i, 2.0]} for i in (1, 2)]
+    records.append({"step": 2, "validation_loss": [0.5, 1.5]})
+    result = oo.EnsembleResult((1, 2), oo.History(records), ("completed",) * 2, (2, 2))
+    ax = oo.plot_history(result)
+    assert len(ax.get_lines()) == 4
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), [1, 0.5])
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training", "validation"]
+
+
+RESULTS = {
+    "Paths": lambda: path(3),
+    "many Paths": lambda: path(20),
+    "Trajectory": objects.trajectory,
+    "History": objects.history,
+    "FitResult": lambda: objects.build(oo.FitResult),
+    "Spectrum": lambda: objects.build(oo.Spectrum),
+    "FixedPoints": lambda: objects.build(oo.FixedPoints),
+    "SlowPoints": lambda: objects.build(oo.SlowPoints),
+    "Oscillator": lambda: objects.build(oo.Oscillator),
+    "Tuning": lambda: objects.build(population.Tuning),
+    "MixedSelectivity": lambda: objects.build(population.MixedSelectivity),
+    "PrincipalComponents": lambda: objects.build(population.PrincipalComponents),
+    "PhaseDiagram": lambda: objects.build(robustness.PhaseDiagram),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_worth_a_look_is_drawn_within_its_figure(name):
+    ax = oo.plot_result(RESULTS[name]())
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() and ax.get_ylabel()
+    inside, tight = ax.figure.bbox, ax.get_tightbbox()
+    assert tight.x0 >= -1 and tight.y0 >= -1
+    assert tight.x1 <= inside.x1 + 1 and tight.y1 <= inside.y1 + 1
+
+
+def test_a_result_without_a_picture_is_refused_with_those_that_have_one():
+    with pytest.raises(ValueError, match=r"`result` must be one of Trajectory.*it is a FixedPoint"):
+        oo.plot_result(objects.build(oo.FixedPoint))
+    assert not pyplot.get_fignums()
+
+
+def test_a_bifurcation_and_a_batch_of_spectra_have_theirs():
+    one = np.ones((1, 1))
+    circuit = oo.ORGaNICs(one, 2 * one, one, 0.1, 0.5, 0.5, 2.0, 2.0)
+    branches = planar.bifurcation(circuit, [0.0], "W_r", np.linspace(0.5, 2, 3))
+    assert oo.plot_result(branches).get_xlabel() == "W_r"
+    batch = oo.Spectrum(jnp.ones((3, 2), complex), None, jnp.zeros(3))
+    assert oo.plot_result(batch).collections
