@@ -1,8 +1,9 @@
 from abc import abstractmethod
-from typing import Generic
+from typing import Any, Generic
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax
+from jaxtyping import Array, Float, PyTree
 
 from .._types import State
 
@@ -10,7 +11,8 @@ from .._types import State
 class AbstractCell(eqx.Module, Generic[State]):
     """A recurrence state ← step(state, x) in discrete time.
 
-    The state is a tuple of arrays whose first entry is the response: what a readout sees.
+    The state is a tuple of arrays, whose first one is the response: what a readout sees. In a
+    `Stack` it holds the states of the cells.
     """
 
     @property
@@ -25,3 +27,8 @@ class AbstractCell(eqx.Module, Generic[State]):
     @abstractmethod
     def initial_state(self) -> State:
         """The state a sequence starts from when none is given."""
+
+
+def response(state: PyTree) -> Any:
+    """What a readout sees of a state, or of states over time: the first of its arrays."""
+    return jax.tree.leaves(state)[0]

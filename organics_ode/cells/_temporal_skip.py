@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PyTree
 
 from .._checks import as_float_array, is_traced, read_integer, refuse
 from .._constraints import Frozen, resolve
+from ._adapter import CellLike, read_cell
 from ._cell import AbstractCell
 
 
@@ -112,16 +113,11 @@ class TemporalSkip(AbstractCell[tuple]):
     length: Int[Array, ""]
     beta: Frozen | float
 
-    def __init__(
-        self, cell: AbstractCell, scheme: AbstractSkip, length: ArrayLike, beta: ArrayLike
-    ):
-        if not isinstance(cell, AbstractCell):
-            must = "be a cell such as `oo.Euler(circuit, dt)`"
-            refuse("cell", must, f"it is {type(cell).__name__}")
+    def __init__(self, cell: CellLike, scheme: AbstractSkip, length: ArrayLike, beta: ArrayLike):
         if not isinstance(scheme, AbstractSkip):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
             refuse("scheme", must, f"it is {scheme!r}")
-        self.cell, self.scheme = _check_state(cell), scheme
+        self.cell, self.scheme = _check_state(read_cell("cell", cell)), scheme
         self.length, self.beta = _read_length(length), _read_beta(beta)
 
     @property

@@ -21,7 +21,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._types import Numbers, State
-from ..cells import AbstractCell
+from ..cells import AbstractCell, CellLike, read_cell
 from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
@@ -30,7 +30,7 @@ _FLATTEST = 1e-6
 
 
 def lyapunov(
-    cell: AbstractCell[State],
+    cell: CellLike[State],
     xs: Numbers,
     k: int | None = None,
     *,
@@ -72,9 +72,7 @@ def lyapunov(
         ValueError: an argument is bad.
         RuntimeError: the state diverged. Inside jit the exponents are NaN instead.
     """
-    if not isinstance(cell, AbstractCell):
-        refuse("cell", "be a cell such as `oo.Euler(circuit, dt)`", f"it is {type(cell).__name__}")
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), cell.initial_state())
     check_precision("cell", jax.tree.leaves(start)[0].dtype)
     xs = _read_inputs(cell, xs, jax.tree.leaves(start)[0].dtype)

@@ -9,10 +9,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import check_kind, check_positive_integer, check_positive_number
+from .._checks import check_positive_integer, check_positive_number
 from .._constraints import resolve
 from .._nonlinearities import highest
-from ..cells import AbstractCell
+from ..cells import AbstractCell, CellLike, read_cell
 from ..dynamics import unroll
 from ._visit import as_inputs, read_starts, refuse_diverged
 
@@ -32,7 +32,7 @@ class Ends(NamedTuple):
 
 
 def ends(
-    cell: AbstractCell, starts: PyTree, inputs: ArrayLike, steps: int, *, within: float = 0.01
+    cell: CellLike, starts: PyTree, inputs: ArrayLike, steps: int, *, within: float = 0.01
 ) -> Ends:
     """Where a cell comes to from the states of trials, each with its input held (host).
 
@@ -52,8 +52,7 @@ def ends(
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    check_kind("cell", cell, AbstractCell)
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     steps = check_positive_integer("steps", steps)
     check_positive_number("within", within)
     inputs = as_inputs("inputs", inputs, cell, ("trials",))

@@ -9,9 +9,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import as_float_array, check_finite, check_kind, fields_of, read_integer, refuse
+from .._checks import as_float_array, check_finite, fields_of, read_integer, refuse
 from .._constraints import resolve
-from ..cells import AbstractCell
+from ..cells import AbstractCell, CellLike, read_cell
 from ..dynamics import unroll
 
 
@@ -29,7 +29,7 @@ class Visit(NamedTuple):
     states: Any
 
 
-def visit(cell: AbstractCell, inputs: ArrayLike, *, burn_in: int = 0) -> Visit:
+def visit(cell: CellLike, inputs: ArrayLike, *, burn_in: int = 0) -> Visit:
     """The states of a cell along trials that start at rest (host).
 
     Every trial begins at `cell.initial_state()`, is given its first input for `burn_in` steps, and
@@ -47,8 +47,7 @@ def visit(cell: AbstractCell, inputs: ArrayLike, *, burn_in: int = 0) -> Visit:
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    check_kind("cell", cell, AbstractCell)
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     burn_in = read_integer("burn_in", burn_in, 0, "be a number of steps, 0 or more")
     inputs = as_inputs("inputs", inputs, cell, ("trials", "time"))
     rest, states = _run(cell, inputs, burn_in)
