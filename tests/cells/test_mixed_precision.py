@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from marks import slow
 
 import organics_ode as oo
 from organics_ode.kernels import gated, kernel_of
@@ -80,7 +81,7 @@ def slopes(model, apply):
     return jax.jit(jax.value_and_grad(value))(params)
 
 
-@pytest.mark.parametrize("kind", (oo.Euler, oo.ShuOsher))
+@pytest.mark.parametrize("kind", (oo.Euler, slow(oo.ShuOsher)))
 def test_kernel_and_scan_have_the_gradients_of_float32_within_the_rounding(kind):
     exact, rounded = classifier(step(kind=kind)), classifier(oo.MixedPrecision(step(kind=kind)))
     scanned = slopes(rounded, lambda m, xs: jax.vmap(m)(xs))
@@ -128,7 +129,7 @@ def test_it_learns_as_float32_does_and_bfloat16_stands_still_and_says_so():
     exact = oo.fit(classifier(step()), batches, **options)
     rounded = oo.fit(classifier(oo.MixedPrecision(step())), batches, **options)
     losses = [r.history["loss"][-1] / r.history["loss"][0] for r in (exact, rounded)]
-    assert max(losses) < 0.1
+    assert losses[0] < 0.3 and losses[1] == pytest.approx(losses[0], rel=0.05)
     assert {v.dtype for v in jax.tree.leaves(oo.resolve(rounded.model.cell.circuit))} == {
         np.dtype(np.float32)
     }
