@@ -11,6 +11,7 @@ how much memory each program takes besides its arguments.
 import argparse
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,30 +84,33 @@ def row(name: str, values: list[Any]) -> str:
     return f"| {name} | " + " | ".join(map(str, values)) + " |"
 
 
-def main(args: argparse.Namespace) -> None:
-    digits, lines = (
-        tasks.SequentialDigits(),
-        [row(*COLUMNS[:1], list(COLUMNS[1:])), "|---|---|---|"],
-    )
+def rows(args: argparse.Namespace) -> Iterator[str]:
+    """The lines of the table, as they are measured."""
+    yield row(COLUMNS[0], list(COLUMNS[1:]))
+    yield "|---|---|---|"
+    digits = tasks.SequentialDigits()
     for seed in args.seeds:
         found = [train(m, digits, args.epochs, seed) for m in models(96, seed).values()]
         name = f"digits, held-out accuracy after {args.epochs} epochs, seed {seed}"
-        lines.append(row(name, [f"{accuracy:.3f}" for accuracy in found]))
-    for name, shape in SHAPES.items():
-        if name not in args.shapes:
-            continue
-        measured = measure(shape, args.repeats)
-        text = "{}: batch {}, {} units, {} steps".format(name, *shape)
-        values = [f"{1 / t:.3g} steps/s, {mb:.0f} MB" for t, mb in measured.values()]
-        lines.append(row(text, values))
+        yield row(name, [f"{accuracy:.3f}" for accuracy in found])
+    for name in args.shapes:
+        measured = measure(SHAPES[name], args.repeats)
+        text = "{}: batch {}, {} units, {} steps".format(name, *SHAPES[name])
+        yield row(text, [f"{1 / t:.3g} steps/s, {mb:.3g} MB" for t, mb in measured.values()])
     facts = machine("jax")
-    lines += ["", f"{facts['cpu']}, {facts['cores']} cores, {facts['device']}, jax {facts['jax']}."]
-    print("\n".join(lines))
+    yield ""
+    yield f"{facts['cpu']}, {facts['cores']} cores, {facts['device']}, jax {facts['jax']}."
+
+
+def main(args: argparse.Namespace) -> None:
+    lines = []
+    for line in rows(args):
+        print(line, flush=True)
+        lines.append(line)
     if args.write:
         before, _, after = PAGE.read_text(encoding="utf-8").split(MARK)
-        PAGE.write_text(
-            MARK.join([before, "\n".join(["\n", *lines, "\n"]), after]), encoding="utf-8"
-        )
+        table = "\n".join(["\n", *lines, "\n"])
+        PAGE.write_text(MARK.join([before, table, after]), encoding="utf-8")
 
 
 if __name__ == "__main__":
