@@ -1,6 +1,7 @@
 """Discrete-time recurrences."""
 
-from ._cell import AbstractCell as AbstractCell, check_cell as check_cell
+from ._adapter import CellLike as CellLike, read_cell as read_cell
+from ._cell import AbstractCell as AbstractCell, response as response
 from ._euler import Euler as Euler
 from ._gru import GRU as GRU, GRUState as GRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState
@@ -12,8 +13,10 @@ from ._masks import (
     running as running,
     selected as selected,
 )
+from ._mixed_precision import LOW as LOW, MixedPrecision as MixedPrecision
 from ._runge_kutta import RungeKutta as RungeKutta, runge_kutta as runge_kutta
 from ._shu_osher import ShuOsher as ShuOsher
+from ._stack import Stack as Stack, StackState as StackState
 from ._step import AbstractStep as AbstractStep
 from ._temporal_skip import (
     AbstractSkip as AbstractSkip,
@@ -37,9 +40,12 @@ __all__ = [
     "Euler",
     "GRUState",
     "LSTMState",
+    "MixedPrecision",
     "RungeKutta",
     "ShuOsher",
     "SkipBlock",
+    "Stack",
+    "StackState",
     "StateSkip",
     "TemporalSkip",
 ]

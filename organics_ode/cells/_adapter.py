@@ -1,19 +1,21 @@
 """Recurrent layers of equinox as cells."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_positive_integer, read_key, refuse
+from .._checks import check_positive_integer, read_key, refuse, refuse_kind
 from .._constraints import resolve
 from .._types import KeyLike
 from ._cell import AbstractCell, State
 
 Layer = TypeVar("Layer", eqx.nn.GRUCell, eqx.nn.LSTMCell)
 Adapted = TypeVar("Adapted", bound="AbstractAdapter")
+# What is taken for a cell.
+CellLike = AbstractCell[State] | eqx.nn.GRUCell | eqx.nn.LSTMCell
 
 
 class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
@@ -66,3 +68,14 @@ class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
         """All zeros."""
         zeros = jnp.zeros(self.size, resolve(self.cell.weight_hh).dtype)
         return self.state(*(zeros for _ in self.state._fields))
+
+
+def read_cell(name: str, cell: Any) -> Any:
+    """A cell as it is, and a recurrent layer of equinox as the cell that stands for it."""
+    for adapter in AbstractAdapter.__subclasses__():
+        if isinstance(cell, adapter.kind):
+            return adapter(cell)
+    if not isinstance(cell, AbstractCell):
+        must = "be a cell such as `oo.Euler(circuit, dt)`, or equinox's `GRUCell` or `LSTMCell`"
+        refuse_kind(name, must, cell)
+    return cell

@@ -2,9 +2,10 @@ from abc import abstractmethod
 from typing import Any, Generic
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax
+from jaxtyping import Array, Float, PyTree
 
-from .._checks import in_jax, refuse_kind
+from .._checks import in_jax
 from .._constraints import table
 from .._types import State
 
@@ -12,7 +13,8 @@ from .._types import State
 class AbstractCell(eqx.Module, Generic[State]):
     """A recurrence state ← step(state, x) in discrete time.
 
-    The state is a tuple of arrays whose first entry is the response: what a readout sees.
+    The state is a tuple of arrays, whose first one is the response: what a readout sees. In a
+    `Stack` it holds the states of the cells.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -37,7 +39,6 @@ class AbstractCell(eqx.Module, Generic[State]):
         return table(self)
 
 
-def check_cell(cell: object) -> None:
-    """Refuse what is no cell, such as a circuit without its step."""
-    if not isinstance(cell, AbstractCell):
-        refuse_kind("cell", "be a cell such as `oo.Euler(circuit, dt)`", cell)
+def response(state: PyTree) -> Any:
+    """What a readout sees of a state, or of states over time: the first of its arrays."""
+    return jax.tree.leaves(state)[0]

@@ -11,7 +11,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PyTree
 
 from .._checks import as_float_array, is_traced, read_integer, refuse
 from .._constraints import Frozen, resolve
-from ._cell import AbstractCell, check_cell
+from ._adapter import CellLike, read_cell
+from ._cell import AbstractCell
 
 
 class SkipBlock(NamedTuple):
@@ -112,14 +113,11 @@ class TemporalSkip(AbstractCell[tuple]):
     length: Int[Array, ""]
     beta: Frozen | float
 
-    def __init__(
-        self, cell: AbstractCell, scheme: AbstractSkip, length: ArrayLike, beta: ArrayLike
-    ):
-        check_cell(cell)
+    def __init__(self, cell: CellLike, scheme: AbstractSkip, length: ArrayLike, beta: ArrayLike):
         if not isinstance(scheme, AbstractSkip):
             must = "be `oo.StateSkip()`, `oo.DerivativeSkip()` or `oo.CoarseStep()`"
             refuse("scheme", must, f"it is {scheme!r}")
-        self.cell, self.scheme = _check_state(cell), scheme
+        self.cell, self.scheme = _check_state(read_cell("cell", cell)), scheme
         self.length, self.beta = _read_length(length), _read_beta(beta)
 
     @property

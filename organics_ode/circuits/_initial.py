@@ -5,9 +5,17 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from .._checks import check_positive_integer, check_positive_number, read_key, read_number, refuse
+from .._checks import (
+    check_positive_integer,
+    check_positive_number,
+    is_traced,
+    read_key,
+    read_number,
+    refuse,
+)
 from .._constraints import AbstractNode, Bounded
 from .._types import KeyLike, ParameterLike
 
@@ -104,3 +112,24 @@ def orthogonal_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
 
 def check_sizes(input_size: int, size: int) -> tuple[int, int]:
     return check_positive_integer("input_size", input_size), check_positive_integer("size", size)
+
+
+def balanced(sizes: Float[Array, "n n"], excites: Bool[np.ndarray, " n"]) -> Float[Array, "n n"]:
+    """Weights of these sizes, in which the inhibition of a unit balances its excitation, Σ_j = 0.
+
+    A unit that hears of one kind only keeps it as it is.
+    """
+    excitation = jnp.sum(sizes, axis=1, keepdims=True, where=excites)
+    inhibition = jnp.sum(sizes, axis=1, keepdims=True, where=~excites)
+    hears_both = (excitation > 0) & (inhibition > 0)
+    gain = jnp.where(hears_both, excitation / jnp.where(hears_both, inhibition, 1), 1)
+    return jnp.where(excites, sizes, -gain * sizes)
+
+
+def with_radius(W: Float[Array, "n n"], radius: float) -> Float[Array, "n n"]:
+    """A matrix scaled so that its largest |eigenvalue| is `radius`."""
+    radius = check_positive_number("radius", radius)
+    # LAPACK for what is known: not every device has eigenvalues.
+    values = jnp.linalg.eigvals(W) if is_traced(W) else np.linalg.eigvals(np.asarray(W))
+    largest = jnp.asarray(abs(values).max(), W.dtype)
+    return W * (radius / jnp.where(largest > 0, largest, 1))

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from .._checks import (
     as_known_array,
+    check_flag,
     check_nonnegative,
     check_positive_integer,
     read_key,
@@ -19,6 +20,7 @@ from .._checks import (
 from .._constraints import Connectivity, resolve
 from .._types import KeyLike, Numbers, ParameterLike
 from ._circuit import AbstractCircuit
+from ._initial import balanced, with_radius
 from ._obeys import obeys, what_is
 from ._parameters import (
     KNOWN,
@@ -30,6 +32,8 @@ from ._parameters import (
     size_of_square,
 )
 from ._time import Time
+
+_DALE_RADIUS = 1.5
 
 
 class RateNetworkState(NamedTuple):
@@ -122,9 +126,15 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         input_units: tuple[int, int] | None = None,
         mask: Numbers | None = None,
         excitatory: float | None = None,
-        self_connections: bool = True,
+        radius: float | None = None,
+        self_connections: bool | None = None,
     ) -> "RateNetwork":
         """A random network as in the reference: W ~ N(0, 1)/n, b and W_in ~ N(0, 1).
+
+        With `excitatory` it obeys Dale's law and can learn from the first step on: the absolute
+        values of such a W have the sign of their presynaptic unit, the inhibition of every unit is
+        scaled to balance its excitation, Σ_j W_ij = 0, all of W is scaled to its spectral radius,
+        and b = 0 (Song, Yang, Wang 2016).
 
         Args:
             input_size: m.
@@ -135,10 +145,18 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
             mask: (n, n), which connections there are; all unless given.
             excitatory: by Dale's law, the share of the units, the first ones, that excite; the
                 others inhibit. Without it weights are of either sign.
-            self_connections: whether a unit may be connected with itself.
+            radius: the spectral radius of W, its largest |eigenvalue|; unless given, 1.5 with
+                `excitatory` (for `jax.nn.relu`, which lets about half of the units take part, the
+                edge at which activity neither dies nor explodes), and what comes of it without.
+            self_connections: whether a unit may be connected with itself; unless given, it may
+                without `excitatory`.
 
         Raises:
             ValueError: an argument is bad.
+
+        Reference:
+            Song, Yang, Wang, "Training excitatory-inhibitory recurrent neural networks for
+            cognitive tasks", PLoS Computational Biology 12 (2016).
         """
         key = read_key("key", key)
         input_size = check_positive_integer("input_size", input_size)
@@ -149,10 +167,11 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         keys = jax.random.split(key, 3)
         W = jax.random.normal(keys[0], (size, size)) / size
         W_in = jax.random.normal(keys[1], (units[1] - units[0], input_size))
+        b = jax.random.normal(keys[2], (size,))
         return cls(
-            _connect(W, mask, excitatory, self_connections),
+            _connect(W, mask, excitatory, radius, self_connections),
             W_in,
-            jax.random.normal(keys[2], (size,)),
+            b if excitatory is None else jnp.zeros_like(b),
             tau,
             f=f,
             noise=noise,
@@ -248,19 +267,28 @@ def check_units(name: str, units: Sequence[int] | None, size: int | None) -> tup
 
 
 def _connect(
-    W: Array, mask: Numbers | None, excitatory: float | None, self_connections: bool
+    W: Array,
+    mask: Numbers | None,
+    excitatory: float | None,
+    radius: float | None,
+    self_connections: bool | None,
 ) -> ParameterLike:
-    n = len(W)
+    n, is_dale = len(W), excitatory is not None
     mask = np.ones((n, n), bool) if mask is None else as_known_array("mask", mask)
     if mask.shape != (n, n) or mask.dtype != bool:
         found = f"it has shape {mask.shape} and dtype {mask.dtype}"
         refuse("mask", f"be a boolean array (n, n) = ({n}, {n})", found)
-    mask = mask & (self_connections | ~np.eye(n, dtype=bool))
-    signs = None
-    if excitatory is not None:
+    may = (
+        not is_dale
+        if self_connections is None
+        else check_flag("self_connections", self_connections)
+    )
+    mask, signs = mask & (may | ~np.eye(n, dtype=bool)), None
+    W = jnp.where(mask, W, 0)
+    if is_dale:
         excitatory = read_number("excitatory", excitatory, 0.0, 1.0)
         signs = np.where(np.arange(n) < round(excitatory * n), 1, -1)
-        W = jnp.abs(W) * jnp.asarray(signs, W.dtype)[None, :]
-    if mask.all() and signs is None:
-        return W
-    return Connectivity(jnp.where(mask, W, 0), mask=mask, signs=signs)
+        W = balanced(jnp.abs(W), signs > 0)
+    if is_dale or radius is not None:
+        W = with_radius(W, _DALE_RADIUS if radius is None else radius)
+    return W if mask.all() and signs is None else Connectivity(W, mask=mask, signs=signs)

@@ -10,6 +10,6 @@ from ._inputs import (
     ZeroOrderHold as ZeroOrderHold,
     ornstein_uhlenbeck as ornstein_uhlenbeck,
 )
-from ._simulate import read_inputs as read_inputs, simulate as simulate
+from ._simulate import inputs_over_time as inputs_over_time, simulate as simulate
 from ._trajectory import Trajectory as Trajectory
 from ._unroll import unroll as unroll, unroll_batch as unroll_batch

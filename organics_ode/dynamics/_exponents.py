@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .._checks import check_precision, check_state, is_traced, read_inputs, read_integer
 from .._constraints import resolve
 from .._types import Numbers, State, StateLike
-from ..cells import AbstractCell, check_cell
+from ..cells import AbstractCell, CellLike, read_cell
 from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
@@ -21,7 +21,7 @@ _FLATTEST = 1e-6
 
 
 def lyapunov(
-    cell: AbstractCell[State],
+    cell: CellLike[State],
     xs: Numbers,
     k: int | None = None,
     *,
@@ -63,8 +63,7 @@ def lyapunov(
         ValueError: an argument is bad.
         RuntimeError: the state diverged. Inside jit the exponents are NaN instead.
     """
-    check_cell(cell)
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), cell.initial_state())
     check_precision("cell", jax.tree.leaves(start)[0].dtype)
     xs = read_inputs("xs", xs, cell.input_size, jax.tree.leaves(start)[0].dtype, "time")

@@ -103,7 +103,7 @@ def simulate(
     state0 = check_state("state0", resolve(state0), circuit.initial_state())
     dtype = jax.tree.leaves(state0)[0].dtype
     ts = _read_times(ts, dtype)
-    inputs = read_inputs(inputs, circuit, ts)
+    inputs = inputs_over_time(inputs, circuit, ts)
     method = _read("solver", solver, diffrax.AbstractSolver, diffrax.Tsit5())
     checkpoints = diffrax.RecursiveCheckpointAdjoint()
     gradients = _read("adjoint", adjoint, diffrax.AbstractAdjoint, checkpoints)
@@ -195,7 +195,7 @@ def _read_times(ts: Numbers, dtype: DTypeLike) -> Float[Array, " time"]:
     return as_times("ts", ts, dtype)
 
 
-def read_inputs(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
+def inputs_over_time(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
     """What a user gives for an input over time, checked against a circuit, in the dtype of ts."""
     read: AbstractInput = resolve(as_input(inputs, circuit.input_size))
     if isinstance(read, FunctionInput):

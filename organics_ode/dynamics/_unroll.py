@@ -19,7 +19,17 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._types import Numbers, State, StateLike
-from ..cells import AbstractCell, TemporalSkip, blank, check_cell, hold, read_mask
+from ..cells import (
+    AbstractCell,
+    CellLike,
+    Stack,
+    TemporalSkip,
+    blank,
+    hold,
+    read_cell,
+    read_mask,
+    response,
+)
 from ..kernels import kernel_of
 
 # Inputs, restarts, and which steps run, of one step or of all.
@@ -27,7 +37,7 @@ OverTime = tuple[Array, Array | None, Array | None]
 
 
 def unroll(
-    cell: AbstractCell[State],
+    cell: CellLike[State],
     xs: Numbers,
     *,
     state0: StateLike | None = None,
@@ -83,15 +93,25 @@ def unroll_batch(
     last response (batch, n), or the response after every step (batch, time, n).
     """
     cell, state0, xs, runs = _read(cell, state0, xs, ("batch", "time"), mask)
+    return _responses(cell, state0, xs, runs, last_only)
+
+
+def _responses(cell: Any, state0: Any, xs: Array, runs: Array | None, last_only: bool) -> Array:
+    if isinstance(cell, Stack):
+        # A cell hears no later one, and so may run first over all the steps, by its own kernel.
+        *before, last = zip(cell.cells, cell.split(state0), strict=True)
+        for one, state in before:
+            xs = _responses(one, state, xs, runs, last_only=False)
+        return _responses(*last, xs, runs, last_only)
     kernel = kernel_of(cell)
     if kernel is None:
-        one = lambda x, r: _scan(cell, state0, (x, None, r), last_only, 1)[0]  # noqa: E731
+        one = lambda x, r: response(_scan(cell, state0, (x, None, r), last_only, 1))  # noqa: E731
         return jax.vmap(one)(xs, runs)
     return kernel.run(state0, xs, runs, last_only=last_only)
 
 
 def _read(
-    cell: AbstractCell[State],
+    cell: CellLike[State],
     state0: StateLike | None,
     xs: Numbers,
     axes: tuple[str, ...],
@@ -99,8 +119,7 @@ def _read(
 ) -> tuple[AbstractCell[State], State, Array, Array | None]:
     """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
     steps run before the end of their sequence, None for all."""
-    check_cell(cell)
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), cell.initial_state())
     xs = shape_inputs("xs", xs, cell.input_size, jax.tree.leaves(start)[0].dtype, *axes)
     runs = None if mask is None else read_mask(mask, xs.shape[:-1], ", ".join(axes))

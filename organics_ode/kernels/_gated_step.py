@@ -1,6 +1,6 @@
 """One step of a `GatedORGaNICs` over a batch, units first, and its gradient: one place for each."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,10 @@ class Units(NamedTuple):
 
 
 class Drives(NamedTuple):
-    """What a step computes by products, each (n, batch): W_r y, W q, and the gates."""
+    """What a step computes by products, each (n, batch): W_r y, W q, and the gates.
+
+    They are what is kept for the gradient, in the precision of the products.
+    """
 
     recurrent: Array
     pool: Array
@@ -69,11 +72,26 @@ class Inner(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """An Euler step and its gradient: all that is known when compiling."""
+    """An Euler step and its gradient: all that is known when compiling.
+
+    With `low` the factors of all products, and what they give, are rounded to that dtype; sums, the
+    state and the rest are not.
+    """
 
     rectification: Rectification
     p: float
     shares: tuple[float, ...]
+    low: Any = None
+
+    def rounded(self, tree: PyTree) -> Any:
+        """As it enters products."""
+        return tree if self.low is None else jax.tree.map(lambda v: v.astype(self.low), tree)
+
+    def times(self, A: Array, B: Array) -> Array:
+        """A B."""
+        if self.low is None:
+            return A @ B
+        return jnp.matmul(*self.rounded((A, B)), preferred_element_type=jnp.float32)
 
     def left(self, state: GatedORGaNICsState) -> tuple[Array, Array]:
         """What W_r and W multiply."""
@@ -83,13 +101,15 @@ class Rule(NamedTuple):
 
     def drives(self, w: Weights, state: GatedORGaNICsState, x: Array) -> Drives:
         v, q = self.left(state)
-        gates = jax.nn.sigmoid(w.W_bx @ x + w.W_by @ state.y + w.W_ba @ state.a)
-        return Drives(w.W_r @ v, w.W @ q, *jnp.split(gates, 2))
+        times = self.times
+        gates = jax.nn.sigmoid(times(w.W_bx, x) + times(w.W_by, state.y) + times(w.W_ba, state.a))
+        return self.rounded(Drives(times(w.W_r, v), times(w.W, q), *jnp.split(gates, 2)))
 
     def advance(
         self, u: Units, state: GatedORGaNICsState, d: Drives, z: Array
     ) -> GatedORGaNICsState:
         y, a, b0, b1 = state
+        d = jax.tree.map(lambda v: v.astype(y.dtype), d)
         is_after = self.rectification is Rectification.AFTER
         recurrent = jax.nn.relu(d.recurrent) if is_after else d.recurrent
         dy = -y + b1 * self.rectification.input(z) + (1 - root(a, self.p)) * recurrent
@@ -115,7 +135,7 @@ class Rule(NamedTuple):
         for k, share in enumerate(self.shares):
             states.append(state)
             every.append(self.drives(w, state, x) if kept is None else kept[k])
-            state = self.advance(u, state, every[k], w.W_zx @ x)
+            state = self.advance(u, state, every[k], self.times(w.W_zx, x))
             if share < 1:
                 mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
                 state = jax.tree.map(mix, start, state)
@@ -132,25 +152,27 @@ class Rule(NamedTuple):
         x: Array,
     ) -> tuple:
         """The cotangents of the state before one Euler step, of all parameters, and of x."""
-        z, transposed = w.plain.W_zx @ x, w.transposed
+        times, transposed = self.times, w.transposed
+        z = times(w.plain.W_zx, x)
+        d = jax.tree.map(lambda v: v.astype(z.dtype), d)
         # To a shape of their own for every sample: a sum over the batch is slow in every step.
         u = jax.tree.map(lambda v: jnp.broadcast_to(v, z.shape), u)
         gu, gs, gd, gz = jax.vjp(self.advance, u, state, d, z)[1](g)
         slopes = gd.gate0 * d.gate0 * (1 - d.gate0), gd.gate1 * d.gate1 * (1 - d.gate1)
         g_gates = jnp.concatenate(slopes)
         (v, q), pull = jax.vjp(self.left, state)
-        (through,) = pull((transposed.W_r @ gd.recurrent, transposed.W @ gd.pool))
-        y = gs.y + through.y + transposed.W_by @ g_gates
-        a = gs.a + through.a + transposed.W_ba @ g_gates
+        (through,) = pull((times(transposed.W_r, gd.recurrent), times(transposed.W, gd.pool)))
+        y = gs.y + through.y + times(transposed.W_by, g_gates)
+        a = gs.a + through.a + times(transposed.W_ba, g_gates)
         gw = Weights(
-            W_r=gd.recurrent @ v.T,
-            W=gd.pool @ q.T,
-            W_by=g_gates @ state.y.T,
-            W_ba=g_gates @ state.a.T,
-            W_bx=g_gates @ x.T,
-            W_zx=gz @ x.T,
+            W_r=times(gd.recurrent, v.T),
+            W=times(gd.pool, q.T),
+            W_by=times(g_gates, state.y.T),
+            W_ba=times(g_gates, state.a.T),
+            W_bx=times(g_gates, x.T),
+            W_zx=times(gz, x.T),
         )
-        gx = transposed.W_zx @ gz + transposed.W_bx @ g_gates
+        gx = times(transposed.W_zx, gz) + times(transposed.W_bx, g_gates)
         return gs._replace(y=y, a=a), (gw, gu), gx
 
     def back(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from ..cells import AbstractSkip, AbstractStep, SkipBlock, hold, skip_step
+from ..cells import AbstractSkip, AbstractStep, MixedPrecision, SkipBlock, hold, skip_step
 
 
 class Skips(NamedTuple):
@@ -41,7 +41,7 @@ class Marks(NamedTuple):
 class AbstractKernel(eqx.Module):
     """A cell over a batch of sequences, with a gradient of its own in reverse mode."""
 
-    cell: AbstractStep
+    cell: AbstractStep | MixedPrecision
 
     @abstractmethod
     def run(

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from .._constraints import resolve
-from ..cells import AbstractCell, Euler, ShuOsher
+from ..cells import LOW, AbstractCell, Euler, MixedPrecision, ShuOsher
 from ..circuits import GatedORGaNICs, GatedORGaNICsState, obeys
 from ..programs import device_memory
 from ._gated_step import Both, Given, Inner, Rule, Units, Weights
@@ -30,10 +30,15 @@ _CHUNK = 16  # steps
 _KEPT = 1 / 8  # of a device's memory: the most that the products' results of its batch may take
 
 
-def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher]:
+def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher | MixedPrecision]:
     """Whether the kernel computes this cell: the exponent must be known when compiling."""
+    cell = _step_of(cell)
     circuit: PyTree = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
     return obeys(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
+
+
+def _step_of(cell: AbstractCell) -> AbstractCell:
+    return cell.cell if isinstance(cell, MixedPrecision) else cell
 
 
 class Kernel(AbstractKernel):
@@ -85,9 +90,10 @@ class Kernel(AbstractKernel):
         return carry, jnp.swapaxes(ys, 0, 1)
 
     def _rule(self) -> Rule:
-        circuit: PyTree = resolve(self.cell.circuit)
-        shares = self.cell.shares if isinstance(self.cell, ShuOsher) else (1.0,)
-        return Rule(circuit.rectification, circuit.exponent, shares)
+        circuit, step = resolve(self.cell.circuit), _step_of(self.cell)
+        shares = step.shares if isinstance(step, ShuOsher) else (1.0,)
+        low = LOW if isinstance(self.cell, MixedPrecision) else None
+        return Rule(circuit.rectification, circuit.exponent, shares, low)
 
     def _given(self, carry: Carry, xs: Array, marks: Marks, skips: Skips | None) -> Given:
         circuit: GatedORGaNICs = resolve(self.cell.circuit)
@@ -120,7 +126,9 @@ def _forward(
     rule: Rule, last_only: bool, given: Given
 ) -> tuple[tuple[Carry, Array | None], PyTree]:
     xs, y = given.xs, given.carry.s.y
-    size = 4 * len(rule.shares) * len(xs) * y.size * y.dtype.itemsize
+    given = given._replace(w=rule.rounded(given.w))
+    itemsize = jnp.dtype(rule.low or y.dtype).itemsize
+    size = 4 * len(rule.shares) * len(xs) * y.size * itemsize
     is_kept = size <= _KEPT * device_memory()
     count = -(-len(xs) // _CHUNK)
     starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), given.carry)
@@ -168,7 +176,8 @@ def _backward(
         return jax.lax.scan(back, later, (times, inner), reverse=True)
 
     of_samples = jax.tree.map(lambda v: jnp.broadcast_to(v, g.s.y.shape), u)
-    later = (g, jax.tree.map(jnp.zeros_like, (w, of_samples)))
+    zeros = lambda v: jnp.zeros(v.shape, g.s.y.dtype)  # noqa: E731
+    later = (g, jax.tree.map(zeros, (w, of_samples)))
     whole, rest = divmod(len(xs), _CHUNK)
     gxs = []
     if rest:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import check_state, refuse
 from .._constraints import Frozen, resolve, table
 from .._types import Numbers
-from ..cells import AbstractCell, check_cell, selected
+from ..cells import AbstractCell, CellLike, read_cell, response, selected
 from ..dynamics import unroll, unroll_batch
 
 Readout = Callable[..., Any]
@@ -34,7 +34,7 @@ class SequenceClassifier(eqx.Module):
     readout: Readout
     state0: Frozen | None
 
-    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: PyTree = None):
+    def __init__(self, cell: CellLike, readout: Readout, *, state0: PyTree = None):
         self.cell, self.readout, self.state0 = _read(cell, readout, state0)
 
     def __call__(
@@ -42,7 +42,7 @@ class SequenceClassifier(eqx.Module):
     ) -> Float[Array, " k"]:
         """The class scores (k,) of one sequence; `mask` (time,) has the weights of its steps."""
         last = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask, last_only=True)
-        return self.readout(_if_any(mask, last[0]))
+        return self.readout(_if_any(mask, response(last)))
 
     def batched(
         self, xs: Float[Array, "batch time m"], mask: Numbers | None = None
@@ -71,7 +71,7 @@ class SequenceToSequence(eqx.Module):
     readout: Readout
     state0: Frozen | None
 
-    def __init__(self, cell: AbstractCell, readout: Readout, *, state0: PyTree = None):
+    def __init__(self, cell: CellLike, readout: Readout, *, state0: PyTree = None):
         self.cell, self.readout, self.state0 = _read(cell, readout, state0)
 
     def __call__(
@@ -79,7 +79,7 @@ class SequenceToSequence(eqx.Module):
     ) -> Float[Array, "time k"]:
         """The outputs (time, k) of one sequence; `mask` (time,) has the weights of its steps."""
         states = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask)
-        return jax.vmap(self.readout)(states[0])
+        return jax.vmap(self.readout)(response(states))
 
     def batched(
         self, xs: Float[Array, "batch time m"], mask: Numbers | None = None
@@ -102,9 +102,9 @@ def _if_any(mask: Numbers | None, last: Array) -> Array:
 
 
 def _read(
-    cell: AbstractCell, readout: Readout, state0: PyTree
+    cell: CellLike, readout: Readout, state0: PyTree
 ) -> tuple[AbstractCell, Readout, Frozen | None]:
-    check_cell(cell)
+    cell = read_cell("cell", cell)
     if not callable(readout) or isinstance(readout, type):
         refuse("readout", "be callable", f"it is {type(readout).__name__}")
     if state0 is None:

@@ -25,7 +25,7 @@ from .._nonlinearities import root
 from .._tables import AbstractTabular, Table, over_time
 from .._types import KeyLike, Scalar, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit, check_circuit
-from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, read_inputs
+from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, inputs_over_time
 from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
@@ -170,7 +170,7 @@ def _read_inputs(
 ) -> tuple[Array | AbstractInput, int]:
     """The inputs, (m,) or (steps, m) or over time, and the number of steps."""
     if callable(inputs):
-        read = read_inputs(inputs, circuit, jnp.zeros(1, dtype))
+        read = inputs_over_time(inputs, circuit, jnp.zeros(1, dtype))
         return read, check_positive_integer("steps", steps)
     m = circuit.input_size
     xs = with_input_axis(as_float_array("inputs", inputs, dtype), m)

@@ -1,5 +1,6 @@
 """One update of a model by its gradient, and which model is kept."""
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -23,7 +24,9 @@ class State(NamedTuple):
 
 def begin(optimizer: Optimizer, model: PyTree) -> State:
     """A model that was not trained yet."""
-    return State(model, optimizer_start(optimizer, eqx.filter(model, trainable(model))))
+    params = eqx.filter(model, trainable(model))
+    _warn_of_half_precision(params)
+    return State(model, optimizer_start(optimizer, params))
 
 
 def update(
@@ -62,3 +65,19 @@ def is_finite(model: PyTree) -> Bool[Array, ""]:
 def choose(condition: Bool[Array, "..."], yes: Tree, no: Tree) -> Tree:
     """The arrays of one tree or of the other; all else is that of the first."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
+
+
+def _warn_of_half_precision(params: PyTree) -> None:
+    low = [
+        (jax.tree_util.keystr(path).removeprefix("."), leaf.dtype)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        if jnp.finfo(leaf.dtype).bits < 32
+    ]
+    if low:
+        (name, dtype), lost = low[0], float(jnp.finfo(low[0][1]).eps)
+        warnings.warn(
+            f"`{name}` is trained in {dtype}: updates, and steps of a state, that are smaller than "
+            f"{lost / 2:g} of it are lost, so that it stands still. Build the model in float32; "
+            "`oo.MixedPrecision(cell)` multiplies in bfloat16 and sums in float32.",
+            stacklevel=3,
+        )

@@ -13,7 +13,7 @@ from .._checks import check_positive_integer, check_positive_number, refuse_trac
 from .._constraints import resolve
 from .._nonlinearities import highest
 from .._types import Numbers
-from ..cells import AbstractCell, check_cell
+from ..cells import AbstractCell, CellLike, read_cell
 from ..dynamics import unroll
 from ._visit import as_inputs, read_starts, refuse_diverged
 
@@ -34,7 +34,7 @@ class Ends(NamedTuple):
 
 
 def ends(
-    cell: AbstractCell, starts: PyTree, inputs: Numbers, steps: int, *, within: float = 0.01
+    cell: CellLike, starts: PyTree, inputs: Numbers, steps: int, *, within: float = 0.01
 ) -> Ends:
     """Where a cell comes to from the states of trials, each with its input held (host).
 
@@ -54,8 +54,7 @@ def ends(
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    check_cell(cell)
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     steps = check_positive_integer("steps", steps)
     check_positive_number("within", within)
     inputs = as_inputs("inputs", inputs, cell, ("trials",))

@@ -22,7 +22,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._types import Numbers
-from ..cells import AbstractCell, check_cell
+from ..cells import AbstractCell, CellLike, read_cell
 from ..dynamics import unroll
 
 
@@ -41,7 +41,7 @@ class Visit(NamedTuple):
     states: Any
 
 
-def visit(cell: AbstractCell, inputs: Numbers, *, burn_in: int = 0) -> Visit:
+def visit(cell: CellLike, inputs: Numbers, *, burn_in: int = 0) -> Visit:
     """The states of a cell along trials that start at rest (host).
 
     Every trial begins at `cell.initial_state()`, is given its first input for `burn_in` steps, and
@@ -59,8 +59,7 @@ def visit(cell: AbstractCell, inputs: Numbers, *, burn_in: int = 0) -> Visit:
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    check_cell(cell)
-    cell = resolve(cell)
+    cell = resolve(read_cell("cell", cell))
     burn_in = read_integer("burn_in", burn_in, 0, "be a number of steps, 0 or more")
     inputs = as_inputs("inputs", inputs, cell, ("trials", "time"))
     refuse_traced("inputs", inputs, cell)

@@ -170,12 +170,69 @@ def test_a_random_network_has_the_scales_of_the_reference():
     # The spread of k normal numbers is known to a relative 1/√(2k); four of those.
     for array, sigma in ((values.W, 1 / n), (values.W_in, 1.0), (values.b, 1.0)):
         assert abs(np.std(array) / sigma - 1) < 4 / np.sqrt(2 * array.size)
-    dale = oo.RateNetwork.random(
-        4, n, key=jax.random.key(2), excitatory=0.8, self_connections=False
-    )
-    W = np.asarray(oo.resolve(dale).W)
-    expected = np.abs(values.W) * np.where(np.arange(n) < 48, 1, -1)[None, :]
-    np.testing.assert_array_equal(W, np.where(np.eye(n), 0, expected))
+    scaled = oo.RateNetwork.random(4, n, key=jax.random.key(2), input_units=(0, 20), radius=0.9)
+    assert largest(scaled) == pytest.approx(0.9, rel=1e-12)
+    ratio = np.asarray(scaled.W) / values.W
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-12)
+
+
+def largest(network):
+    return np.abs(np.linalg.eigvals(np.asarray(oo.resolve(network).W, np.float64))).max()
+
+
+@pytest.mark.parametrize(("n", "excitatory", "radius"), ((50, 0.8, None), (31, 0.6, 0.7)))
+def test_a_network_by_dales_law_is_balanced_and_has_its_radius(n, excitatory, radius):
+    k = round(excitatory * n)
+    key = jax.random.key(2)
+    net = oo.RateNetwork.random(4, n, key=key, excitatory=excitatory, radius=radius)
+    W, sizes = np.asarray(oo.resolve(net).W), np.abs(oo.RateNetwork.random(4, n, key=key).W)
+    assert np.all(W[:, :k] >= 0) and np.all(W[:, k:] <= 0) and np.all(np.diag(W) == 0)
+    assert np.all(np.asarray(net.b) == 0)
+    # What a unit gets of excitation it gets of inhibition, about k/(n − k) times a synapse.
+    np.testing.assert_allclose(W.sum(axis=1), 0, atol=1e-14 * n)
+    gain = -W[:, k:].sum() / (n - k) / (W[:, :k].sum() / k)
+    assert gain == pytest.approx(k / (n - k), rel=0.05)
+    assert largest(net) == pytest.approx(1.5 if radius is None else radius, rel=1e-10)
+    # Of each row and kind the sizes are those that were drawn, but for one factor.
+    np.fill_diagonal(sizes := np.array(sizes), 0)
+    for kind in (np.s_[:, :k], np.s_[:, k:]):
+        ours, drawn = np.abs(W[kind]), sizes[kind]
+        shares = (x / x.sum(axis=1, keepdims=True) for x in (ours, drawn))
+        np.testing.assert_allclose(*shares, rtol=1e-10)
+
+
+def test_the_eigenvalues_of_a_balanced_network_fill_the_disc_of_the_theory():
+    """Rajan & Abbott (2006): with balanced rows the radius is the root of the summed variances."""
+    n, k = 400, 320
+    net = oo.RateNetwork.random(2, n, key=jax.random.key(0), excitatory=0.8, radius=1.0)
+    W = np.asarray(oo.resolve(net).W)
+    disc = np.sqrt(W.var(axis=0).sum())
+    sizes = np.sort(np.abs(np.linalg.eigvals(W)))
+    # All but a handful; those that lie outside, for n is finite, set the radius of 1.
+    assert sizes[-6] == pytest.approx(disc, rel=0.06)
+    assert 1 <= 1 / disc < 1.25
+    # Half normal sizes: σ² = (1 − 2/π) E[w²], and an inhibitory column has k/(n − k) times more.
+    spread = np.sqrt((1 - 2 / np.pi) * (W[:, :k] ** 2).mean() * (k + (n - k) * (k / (n - k)) ** 2))
+    assert spread == pytest.approx(disc, rel=0.05)
+
+
+def test_networks_of_one_kind_absent_connections_and_traced_keys():
+    mask = np.random.default_rng(0).random((N, N)) < 0.5
+    mask[0] = np.arange(N) == 1  # hears excitation only
+    options = {"mask": mask, "excitatory": 0.6, "self_connections": True}
+    W = np.asarray(oo.resolve(random(**options)).W)
+    assert np.all(W[~mask] == 0) and W[0, 1] > 0
+    only = random(excitatory=1.0)
+    assert np.all(np.asarray(oo.resolve(only).W) >= 0) and largest(only) == pytest.approx(1.5)
+    # A chain of connections without a loop has no eigenvalue but 0, and stays as it was drawn.
+    chain = {"mask": np.eye(N, k=1, dtype=bool), "excitatory": 1.0}
+    assert np.all(np.isfinite(oo.resolve(random(**chain)).W))
+    drawn = eqx.filter_vmap(lambda key: random(key=key, excitatory=0.6))
+    keys = jax.random.split(jax.random.key(3))
+    many = drawn(keys)
+    for i in range(2):
+        one = random(key=keys[i], excitatory=0.6).W.value
+        np.testing.assert_allclose(many.W.value[i], one, rtol=1e-10)
 
 
 def test_connectivity_holds_whatever_the_update_and_keeps_legal_weights():
@@ -291,6 +348,9 @@ def random(**changes):
         (lambda: random(size=2.5), "`size` must be a positive integer"),
         (lambda: random(mask=np.ones((N, N))), "`mask` must be a boolean array"),
         (lambda: random(excitatory=1.5), "`excitatory` must lie between 0 and 1"),
+        (lambda: random(radius=0.0), "`radius` must be a positive number"),
+        (lambda: random(self_connections=None, radius="a"), "`radius` must be a positive number"),
+        (lambda: random(self_connections="no"), "`self_connections` must be True or False"),
         (lambda: oo.Noisy(zoo.organics()), "`network` must be a `RateNetwork`"),
         (lambda: oo.Connectivity(np.ones(3)), "`value` must be a matrix"),
         (lambda: oo.Connectivity(np.ones((2, 2)), mask=np.ones((2, 2))), "`mask` must be a bool"),

@@ -63,6 +63,10 @@ def classifier():
     return oo.SequenceClassifier(oo.Euler(rate_network(), 10.0), readout)
 
 
+def stack():
+    return oo.Stack(oo.Euler(zoo.gated(), 0.5), eqx.nn.GRUCell(zoo.N, 3, key=KEY))
+
+
 def points(cls, **more):
     states, spectra = zoo.state_of(zoo.organics()), build(oo.Spectrum)
     two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (states, spectra))
@@ -129,6 +133,7 @@ OBJECTS = {
     "LogUniform": lambda: oo.LogUniform(1.0, 10.0),
     "LogitNormal": lambda: oo.LogitNormal(1.0),
     "Minibatches": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY),
+    "MixedPrecision": lambda: oo.MixedPrecision(oo.Euler(zoo.gated(dtype=np.float32), 0.5)),
     "NeurogymTask": lambda: tasks.NeurogymTask(Environment(), 5, actions=3),
     "Noise": lambda: oo.Noise(oo.ORGaNICsState(0.2, 0.0)),
     "Noisy": lambda: oo.Noisy(rate_network()),
@@ -156,6 +161,8 @@ OBJECTS = {
     "SpectralBound": lambda: oo.SpectralBound(MATRIX, 1.5),
     "Stage": lambda: Stage(0, 3, 0.5),
     "TemporalSkip": lambda: oo.TemporalSkip(oo.Euler(zoo.gated(), 0.5), oo.StateSkip(), 3, 0.5),
+    "Stack": stack,
+    "StackState": lambda: stack().initial_state(),
     "Trajectory": trajectory,
     "Trial": lambda: tasks.FlipFlop().sample(KEY),
     "Trials": lambda: oo.trials(tasks.FlipFlop(), 3, key=KEY),

@@ -16,6 +16,12 @@ def _random(seed, **more):
     return {"input_size": 2, "size": 3, "key": key(seed)} | more
 
 
+def _stack(cell):
+    return oo.Stack(cell, eqx.nn.GRUCell(2, 2, key=key(0)))
+
+
+_stack.__wrapped__ = oo.Stack  # which takes any number of cells
+
 CALLS: dict[str, Call] = {
     "Bounded": Call(
         oo.Bounded, lambda s: {"value": 1 + draw(s, 2), "low": 0.5, "high": 3.0 + 0.1 * s}
@@ -46,6 +52,10 @@ CALLS: dict[str, Call] = {
     "Noise": Call(oo.Noise, lambda s: {"additive": 0.1 + 0.01 * s, "proportional": 0.1}),
     "Euler": Call(oo.Euler, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
     "RungeKutta": Call(oo.RungeKutta, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
+    "MixedPrecision": Call(
+        oo.MixedPrecision, lambda s: {"cell": oo.Euler(zoo.organics(dtype=np.float32), 0.1)}
+    ),
+    "Stack": Call(_stack, lambda s: {"cell": cell(s)}),
     "ShuOsher": Call(oo.ShuOsher, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
     **{
         scheme.__name__: Call(scheme, lambda s: {})
@@ -123,7 +133,7 @@ CALLS: dict[str, Call] = {
     ),
     "RateNetwork.random": Call(
         oo.RateNetwork.random,
-        lambda s: _random(s, noise=0.1, mask=None, excitatory=0.8, tau=50.0 + s),
+        lambda s: _random(s, noise=0.1, mask=None, excitatory=0.8, radius=1.2, tau=50.0 + s),
     ),
     "FeedbackNetwork.random": Call(
         oo.FeedbackNetwork.random,

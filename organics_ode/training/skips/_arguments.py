@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from ..._checks import check_positive_integer, read_number, refuse
 from ..._constraints import resolve
-from ...cells import Euler, TemporalSkip
+from ...cells import TemporalSkip, response
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, is_optimizer
@@ -87,7 +87,7 @@ def _check_agent(model: PyTree, task: ClosedTask) -> None:
 
 def _output_shape(model: PyTree) -> tuple[int, ...]:
     state = eqx.filter_eval_shape(lambda m: resolve(m.cell).initial_state(), model)
-    return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, state[0]).shape
+    return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, response(state)).shape
 
 
 def check_trials(models: Sequence[PyTree], source: Source, loss: Loss) -> None:
@@ -122,10 +122,20 @@ def _trial_like(task: Task) -> Any:
     return eqx.filter_eval_shape(task.sample, jax.random.key(0))
 
 
+def _check_silent(cells: Sequence[PyTree]) -> None:
+    """Refuse a noisy network inside of a `Stack`: its noise would be left out without a word."""
+    is_network = lambda node: isinstance(node, RateNetwork)  # noqa: E731
+    inside = jax.tree.leaves(cells, is_leaf=is_network)
+    if any(np.any(np.asarray(resolve(n).noise) > 0) for n in inside if is_network(n)):
+        must = "have no noise in the networks of a `Stack`"
+        refuse("models", must, "a `RateNetwork` there has: build it with `noise=0.0`")
+
+
 def _noise(models: Sequence[PyTree]) -> tuple[int, float] | None:
     """The size and the time constant of the models' noise; None where no unit has any."""
     cells = [model.cell for model in models]
-    if not isinstance(cells[0], Euler) or not isinstance(cells[0].circuit, RateNetwork):
+    if not isinstance(getattr(cells[0], "circuit", None), RateNetwork):
+        _check_silent(cells)
         return None
     networks: list[Any] = [resolve(cell.circuit) for cell in cells]
     taus = {float(network.tau_noise) for network in networks}

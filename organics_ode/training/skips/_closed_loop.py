@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ..._constraints import resolve
+from ...cells import response
 from ...models import SequenceToSequence
 from ..batches import Task
 from ._run import outputs
@@ -67,7 +68,7 @@ def _play(
             state, t = now
             eta = None if noise is None else noise[t]
             state = advance(cell, state, x, eta, starts[t])
-            return (state, t + 1), readout(state[0])
+            return (state, t + 1), readout(response(state))
 
         return task.play(step, (state, jnp.zeros((), jnp.int32)), trial)
 

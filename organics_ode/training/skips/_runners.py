@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..._constraints import resolve
-from ...cells import AbstractCell, Euler, TemporalSkip, hold
+from ...cells import AbstractCell, TemporalSkip, hold, response
 from ...circuits import Noisy
 from ...kernels import AbstractKernel, Carry, Marks, Skips, kernel_of
 from ...models import SequenceToSequence
@@ -53,7 +53,7 @@ def scan_runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> "
 
 def _with_noise(cell: Any) -> AbstractCell:
     """A rate network whose inputs are followed by its noise."""
-    return Euler(Noisy(cell.circuit), cell.dt)
+    return eqx.tree_at(lambda c: c.circuit, cell, Noisy(cell.circuit))
 
 
 class KernelRunner(AbstractRunner):
@@ -109,7 +109,7 @@ class ScanRunner(AbstractRunner):
 
         def step(states: PyTree, now: PyTree) -> tuple[Any, Array]:
             states = jax.vmap(of_trial)(states, *now)
-            return states, states[0]
+            return states, response(states)
 
         state, responses = jax.lax.scan(step, state, over_time)
         return state, jnp.moveaxis(responses, -1, 0)

@@ -1,0 +1,125 @@
+"""Products in bfloat16 against all in float32: what the digits cost and how well they are learnt.
+
+The model of `examples/start/train_digits.py` (its first stage, steps of one pixel) is trained twice
+from the same numbers on the same batches, as it is and in an `oo.MixedPrecision`. Then training
+steps of both take turns, at the size of the digits and at that of sequential MNIST, and XLA says
+how much memory each program takes besides its arguments.
+
+    python examples/benchmarks/mixed_precision.py [--epochs 40 --seeds 1 2] [--write]
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from _measure import machine, seconds_of
+
+import organics_ode as oo
+import tasks
+
+sys.path.append(str(Path(__file__).parents[1] / "start"))
+from train_digits import make_model
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+MARK = "<!-- the table of examples/benchmarks/mixed_precision.py -->"
+SIDES = ("float32", "bfloat16")
+COLUMNS = ("", "float32", "products in bfloat16")
+SHAPES = {"digits": (32, 96, 64), "sequential MNIST": (256, 128, 784)}  # batch, units, steps
+
+
+def models(size: int, seed: int) -> dict[str, oo.SequenceClassifier]:
+    """The same numbers twice."""
+    whole = make_model(size, list(jax.random.split(jax.random.key(seed), 3)))
+    low = eqx.tree_at(lambda m: m.cell, whole, oo.MixedPrecision(whole.cell))
+    return dict(zip(SIDES, (whole, low), strict=True))
+
+
+def train(model: oo.SequenceClassifier, digits: Any, epochs: int, seed: int) -> float:
+    """The accuracy on held-out digits after the first stage of `train_digits.py`."""
+    batches = oo.minibatches(digits.train, 32, key=jax.random.key(seed))
+    total = epochs * batches.steps_per_epoch
+    rate = optax.warmup_cosine_decay_schedule(0.0, 0.01, total // 20, total)
+    optimizer = optax.adamw(rate, weight_decay=0.01, mask=oo.weight_decay_mask)
+    result = oo.fit(model, batches, optimizer=optimizer, epochs=epochs, progress=False)
+    return oo.evaluate(result.model, digits.test)["accuracy"]
+
+
+def compiled_step(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[Any, Any]:
+    """Loss and gradient as one program, and what it is called with."""
+    params, rest = eqx.partition(model, oo.trainable(model))
+
+    def loss(params: Any) -> jax.Array:
+        outputs = oo.resolve(eqx.combine(params, rest)).batched(xs)
+        return jnp.mean(jax.vmap(oo.cross_entropy)(outputs, jnp.zeros(len(xs), jnp.int32)))
+
+    return jax.jit(jax.value_and_grad(loss)).lower(params).compile(), params
+
+
+def measure(shape: tuple[int, int, int], repeats: int) -> dict[str, tuple[float, float]]:
+    """The median seconds of a step and its memory in MB, the sides in turn."""
+    batch, size, steps = shape
+    xs = jax.random.uniform(jax.random.key(0), (batch, steps, 1))
+    sides = {name: compiled_step(model, xs) for name, model in models(size, 0).items()}
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(repeats + 1):
+        for name, (step, params) in sides.items():
+            times[name].append(seconds_of(lambda s=step, p=params: jax.block_until_ready(s(p))))
+    return {
+        name: (
+            statistics.median(taken[1:]),
+            sides[name][0].memory_analysis().temp_size_in_bytes / 1e6,
+        )
+        for name, taken in times.items()
+    }
+
+
+def row(name: str, values: list[Any]) -> str:
+    return f"| {name} | " + " | ".join(map(str, values)) + " |"
+
+
+def rows(args: argparse.Namespace) -> Iterator[str]:
+    """The lines of the table, as they are measured."""
+    yield row(COLUMNS[0], list(COLUMNS[1:]))
+    yield "|---|---|---|"
+    digits = tasks.SequentialDigits()
+    for seed in args.seeds:
+        found = [train(m, digits, args.epochs, seed) for m in models(96, seed).values()]
+        name = f"digits, held-out accuracy after {args.epochs} epochs, seed {seed}"
+        yield row(name, [f"{accuracy:.3f}" for accuracy in found])
+    for name in args.shapes:
+        measured = measure(SHAPES[name], args.repeats)
+        text = "{}: batch {}, {} units, {} steps".format(name, *SHAPES[name])
+        yield row(text, [f"{1 / t:.3g} steps/s, {mb:.3g} MB" for t, mb in measured.values()])
+    facts = machine("jax")
+    yield ""
+    yield f"{facts['cpu']}, {facts['cores']} cores, {facts['device']}, jax {facts['jax']}."
+
+
+def main(args: argparse.Namespace) -> None:
+    lines = []
+    for line in rows(args):
+        print(line, flush=True)
+        lines.append(line)
+    if args.write:
+        before, _, after = PAGE.read_text(encoding="utf-8").split(MARK)
+        table = "\n".join(["\n", *lines, "\n"])
+        PAGE.write_text(MARK.join([before, table, after]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="put the table into the page")
+    main(parser.parse_args())
