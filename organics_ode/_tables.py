@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from ._cards import SHOWN, Card, carded, summary
 from ._checks import a_or_an, is_key, is_traced, refuse, shown
 
 # pandas and xarray are imported when a table is asked for.
@@ -51,6 +52,7 @@ class AbstractTabular(ABC):
         return self.to_table()._as_xarray()
 
 
+@carded
 class Table(eqx.Module, AbstractTabular):
     """Named columns of numbers over the grid of some named axes, with units.
 
@@ -109,6 +111,14 @@ class Table(eqx.Module, AbstractTabular):
 
     def to_table(self) -> "Table":
         return self
+
+    def _card(self) -> Card:
+        rows = [
+            (name, summary(values), self.units.get(name, ""))
+            for name, values in {**self.axes, **self.columns}.items()
+        ]
+        sizes = " x ".join(str(size) for size in self._rows)
+        return Card(f"Table: {sizes}", {}, ("", "values", "unit"), rows[:SHOWN], len(rows))
 
     @property
     def _rows(self) -> tuple[int, ...]:

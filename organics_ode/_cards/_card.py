@@ -113,8 +113,11 @@ def _fits(value: Any, hint: Any) -> bool:
     if _dims(hint) is not None:
         may_be_none = type(None) in typing.get_args(hint) and value is None
         return is_number or may_be_none or isinstance(value, jax.Array | np.ndarray)
-    is_plain = type(hint) is type
-    return not is_plain or isinstance(value, hint) or (hint in (bool, int, float) and is_number)
+    return (
+        not isinstance(hint, type)
+        or isinstance(value, hint)
+        or (hint in (bool, int, float) and is_number)
+    )
 
 
 def _is_unread(leaf: PyTree) -> bool:

@@ -63,17 +63,17 @@ def lyapunov(
         ValueError: an argument is bad.
         RuntimeError: the state diverged. Inside jit the exponents are NaN instead.
     """
-    cell = resolve(read_cell("cell", cell))
-    start = check_state("state0", resolve(state0), cell.initial_state())
+    own: AbstractCell[State] = resolve(read_cell("cell", cell))
+    start = check_state("state0", resolve(state0), own.initial_state())
     check_precision("cell", jax.tree.leaves(start)[0].dtype)
-    xs = read_inputs("xs", xs, cell.input_size, jax.tree.leaves(start)[0].dtype, "time")
+    xs = read_inputs("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, "time")
     d = sum(leaf.size for leaf in jax.tree.leaves(start))
     must = f"be an integer from 1 to {d}, the size of the state"
     k = read_integer("k", d if k is None else k, 1, must, d)
     last = xs.shape[0] - 1
     must = f"be an integer from 0 to {last}, one less than the number of steps"
     burn_in = read_integer("burn_in", burn_in, 0, must, last)
-    exponents = _exponents(cell, start, xs, k, burn_in)
+    exponents = _exponents(own, start, xs, k, burn_in)
     if not is_traced(exponents) and np.isnan(exponents).any():
         raise RuntimeError(
             "The state diverged: it is no longer finite, and has no exponents. Take a shorter "

@@ -119,14 +119,14 @@ def _read(
 ) -> tuple[AbstractCell[State], State, Array, Array | None]:
     """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
     steps run before the end of their sequence, None for all."""
-    cell = resolve(read_cell("cell", cell))
-    start = check_state("state0", resolve(state0), cell.initial_state())
-    xs = shape_inputs("xs", xs, cell.input_size, jax.tree.leaves(start)[0].dtype, *axes)
+    own: AbstractCell[State] = resolve(read_cell("cell", cell))
+    start = check_state("state0", resolve(state0), own.initial_state())
+    xs = shape_inputs("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, *axes)
     runs = None if mask is None else read_mask(mask, xs.shape[:-1], ", ".join(axes))
     xs = xs if runs is None else blank(runs, xs)
     if not is_traced(xs):  # inside jit the check would cost a callback in every training step
         check_finite("xs", xs)
-    return cell, start, xs, runs
+    return own, start, xs, runs
 
 
 def _read_restarts(cell: AbstractCell, restarts: Numbers | None, steps: int) -> Array | None:

@@ -180,7 +180,7 @@ def _fixed_point(
 ) -> FixedPoint[State]:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
     still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
-    state, residual, iterations, route = search(*still, attempts)
+    state, residual, iterations, route = search(*still, attempts=attempts)
     return _judged(circuit, x, _implicit(circuit, x, state), residual, iterations, route)
 
 

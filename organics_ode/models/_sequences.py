@@ -104,10 +104,10 @@ def _if_any(mask: Numbers | None, last: Array) -> Array:
 def _read(
     cell: CellLike, readout: Readout, state0: PyTree
 ) -> tuple[AbstractCell, Readout, Frozen | None]:
-    cell = read_cell("cell", cell)
+    own: AbstractCell = read_cell("cell", cell)
     if not callable(readout) or isinstance(readout, type):
         refuse("readout", "be callable", f"it is {type(readout).__name__}")
     if state0 is None:
-        return cell, readout, None
-    like = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), cell)
-    return cell, readout, Frozen(check_state("state0", resolve(state0), like))
+        return own, readout, None
+    like = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), own)
+    return own, readout, Frozen(check_state("state0", resolve(state0), like))

@@ -54,13 +54,13 @@ def ends(
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    cell = resolve(read_cell("cell", cell))
+    own: AbstractCell = resolve(read_cell("cell", cell))
     steps = check_positive_integer("steps", steps)
     check_positive_number("within", within)
-    inputs = as_inputs("inputs", inputs, cell, ("trials",))
-    starts = read_starts("starts", starts, cell, len(inputs))
-    refuse_traced("inputs", inputs, cell, starts)
-    states, largest = _hold(cell, starts, inputs, steps)
+    inputs = as_inputs("inputs", inputs, own, ("trials",))
+    starts = read_starts("starts", starts, own, len(inputs))
+    refuse_traced("inputs", inputs, own, starts)
+    states, largest = _hold(own, starts, inputs, steps)
     refuse_diverged((states, largest))
     rows = np.concatenate(
         [np.asarray(leaf).reshape(len(inputs), -1) for leaf in jax.tree.leaves(states)], axis=1

@@ -59,11 +59,11 @@ def visit(cell: CellLike, inputs: Numbers, *, burn_in: int = 0) -> Visit:
         ValueError: an argument is bad.
         RuntimeError: the state diverged.
     """
-    cell = resolve(read_cell("cell", cell))
+    own: AbstractCell = resolve(read_cell("cell", cell))
     burn_in = read_integer("burn_in", burn_in, 0, "be a number of steps, 0 or more")
-    inputs = as_inputs("inputs", inputs, cell, ("trials", "time"))
-    refuse_traced("inputs", inputs, cell)
-    rest, states = _run(cell, inputs, burn_in)
+    inputs = as_inputs("inputs", inputs, own, ("trials", "time"))
+    refuse_traced("inputs", inputs, own)
+    rest, states = _run(own, inputs, burn_in)
     refuse_diverged(states)
     return Visit(inputs, rest, states)
 

@@ -26,7 +26,7 @@ def quickly_compiled(
     loops. Inside another program, or under a transformation, a program is a part of that.
     """
     options = QUICK | {"xla_backend_optimization_level": level}
-    quick = eqx.filter_jit(function, compiler_options=options)
+    quick = eqx.filter_jit(function, compiler_options=options)  # pyright: ignore
     rule = eqx.filter_jit(function)
 
     @functools.wraps(function)

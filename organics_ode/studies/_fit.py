@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_flag, check_kind, check_positive_integer, refuse
+from .._cards import SHOWN, Card, carded
+from .._checks import check_flag, check_kind, check_positive_integer, counted, refuse
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, unit_of
 from .._types import Numbers
@@ -36,6 +37,7 @@ class Unidentified(UserWarning):
     """The data do not tell a parameter, or only a combination of several."""
 
 
+@carded
 class ParameterFit(eqx.Module, AbstractTabular):
     """A circuit whose free parameters were fitted to data by least squares.
 
@@ -70,16 +72,17 @@ class ParameterFit(eqx.Module, AbstractTabular):
         columns["unit"] = np.array([unit_of(name) for name in self.names], str)
         return Table({"parameter": np.array(self.names)}, columns)
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         errors = np.sqrt(np.diag(self.covariance))
         rows = [
-            f"  {name:12} {value:.6g} ± {error:.2g} {unit_of(name)}".rstrip()
+            (name, value, error, unit_of(name))
             for name, value, error in zip(self.names, self.estimates, errors, strict=True)
         ]
         outcome = "minimum found" if self.succeeded else "no minimum found"
-        steps = f"{self.steps} step{'s' * (self.steps != 1)}"
-        head = f"ParameterFit: {outcome} after {steps}, noise {self.noise:.3g}"
-        return "\n".join([head, *rows])
+        head = f"ParameterFit: {outcome} after {counted(self.steps, 'step')}"
+        columns = ("", "value", "standard error", "unit")
+        facts = {"noise": f"{self.noise:.3g}"}
+        return Card(head, facts, columns, rows[:SHOWN], len(rows))
 
 
 def fit_parameters(
@@ -221,8 +224,8 @@ def _failure(taken: int, steps: int) -> str:
             "values, or free fewer parameters (`throw=False` returns what there is)."
         )
     return (
-        f"The search ended after {taken} steps at what is no minimum: start from other values, "
-        "or free fewer parameters (`throw=False` returns what there is)."
+        f"The search ended after {counted(taken, 'step')} at what is no minimum: start from other "
+        "values, or free fewer parameters (`throw=False` returns what there is)."
     )
 
 

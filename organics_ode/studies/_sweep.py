@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PyTree
 
+from .._cards import Card, carded
 from .._checks import (
     as_float_array,
     check_finite,
@@ -42,6 +43,7 @@ _TRACED = (
 )
 
 
+@carded
 class Sweep(eqx.Module, AbstractTabular):
     """What a function gave at every combination of some parameters.
 
@@ -67,11 +69,11 @@ class Sweep(eqx.Module, AbstractTabular):
         is_one = jax.tree.structure(self.values) == jax.tree.structure(0)
         return {self.name: np.asarray(self.values)} if is_one else named(self.values)
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         sizes = " x ".join(str(len(values)) for values in self.axes.values())
-        rows = [f"  {k:12} {_range(v)} {unit_of(k)}".rstrip() for k, v in self.axes.items()]
-        rows += [f"  {k:12} {_range(v)}{_missing(v)}" for k, v in self._columns().items()]
-        return "\n".join([f"Sweep: {sizes}", *rows])
+        facts = {k: f"{_range(v)} {unit_of(k)}".rstrip() for k, v in self.axes.items()}
+        facts |= {k: f"{_range(v)}{_missing(v)}" for k, v in self._columns().items()}
+        return Card(f"Sweep: {sizes}", facts)
 
 
 def sweep(

@@ -24,6 +24,7 @@ GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "Spectr
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
 GIVEN |= {"FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
 GIVEN |= {
+    "EarlyStopping",
     "Minibatches",
     "Trials",
     "SkipSchedule",
