@@ -33,7 +33,7 @@ class Change(NamedTuple):
     "transcritical", at z, on a curve after its point `after`."""
 
     kind: str
-    z: Float[np.ndarray, " d+1"]
+    z: Float[np.ndarray, " e"]
     after: int
 
 
@@ -41,7 +41,7 @@ class Piece(NamedTuple):
     """Part of a curve on which as many directions grow: z (k, d + 1) in the circuit's units, the
     eigenvalues, and that number."""
 
-    z: Float[np.ndarray, "k d+1"]
+    z: Float[np.ndarray, "k e"]
     eigenvalues: Complex[np.ndarray, "k d"]
     unstable: int
 
@@ -52,7 +52,7 @@ class Continued(NamedTuple):
 
     pieces: list[Piece]
     changes: list[Change]
-    points: list[Float[np.ndarray, "k d+1"]]
+    points: list[Float[np.ndarray, "k e"]]
     eigenvalues: list[Complex[np.ndarray, "k d"]]
     ends: list[str]
 

@@ -26,8 +26,8 @@ _CLOSE = 0.1  # how far Newton may go from between two neighbours of a curve
 class Scales(NamedTuple):
     """The origin and the unit of each entry of z, and the size of each row of A."""
 
-    origin: Float[np.ndarray, " d+1"]
-    unit: Float[np.ndarray, " d+1"]
+    origin: Float[np.ndarray, " e"]
+    unit: Float[np.ndarray, " e"]
     rows: Float[np.ndarray, " d"]
 
 
@@ -35,8 +35,8 @@ class Curve(NamedTuple):
     """z (k, d + 1), their tangents, and how its two ends ended: "end" of the values, "left",
     "lost", "closed"."""
 
-    z: Float[np.ndarray, "k d+1"]
-    tangents: Float[np.ndarray, "k d+1"]
+    z: Float[np.ndarray, "k e"]
+    tangents: Float[np.ndarray, "k e"]
     ends: tuple[str, str]
 
 
@@ -71,7 +71,7 @@ class System(NamedTuple):
         return np.take_along_axis(values.astype(complex), order, axis=-1)
 
 
-def system_of(family: Family, scales: Scales, z: Float[np.ndarray, "k d+1"]) -> System:
+def system_of(family: Family, scales: Scales, z: Float[np.ndarray, "k e"]) -> System:
     """With rows that are as large as at these points."""
     sizes = np.max(np.abs(System(family, scales).look(z)[1]), axis=(0, 2), initial=0)
     rows = np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1)
@@ -182,7 +182,7 @@ def _returns(
     z: np.ndarray, new: np.ndarray, start: np.ndarray, t: np.ndarray, turned: np.ndarray
 ) -> bool:
     length = np.linalg.norm(new - z)
-    return np.linalg.norm(new - start) < length and t @ turned > _TURN
+    return bool(np.linalg.norm(new - start) < length and t @ turned > _TURN)
 
 
 def crossings(system: System, curves: list[Curve], values: np.ndarray) -> list[np.ndarray]:

@@ -98,7 +98,7 @@ def derivatives(
     return found[:, :, 0], found[:, :, 1:-1], found[:, :, -1]
 
 
-def _evaluated(family: Family, z: np.ndarray) -> Float[np.ndarray, "k d d+2"]:
+def _evaluated(family: Family, z: np.ndarray) -> Float[np.ndarray, "k d e"]:
     # Compiled for a few numbers of points, not for every one.
     padded = np.resize(np.arange(len(z)), next(n for n in _SIZES if n >= len(z)))
     return np.asarray(_derivatives(family, z[padded]), float)[: len(z)]
@@ -106,7 +106,7 @@ def _evaluated(family: Family, z: np.ndarray) -> Float[np.ndarray, "k d d+2"]:
 
 @eqx.filter_jit
 @in_full_precision
-def _derivatives(family: Family, z: Array) -> Float[Array, "k d d+2"]:
+def _derivatives(family: Family, z: Array) -> Float[Array, "k d e"]:
     def velocity(z: Array) -> Array:
         circuit, x = family.at(z[-1])
         return Equations(circuit, x, circuit.initial_state()).velocity(z[:-1])

@@ -46,8 +46,8 @@ def basins(
         In that shape: the index in `fixed_points` of the same arguments (with the window of the
         starts as its own), −1 where the run diverged, −2 where it did neither (a limit cycle, a
         stable point that was not found, too few steps, or numbers beyond the dtype on the way). One
-        unit is said to diverge where no orbit can come back; any other circuit where a number grows
-        beyond the root of the largest float, 1e154 (1e19 in float32).
+        unit is said to diverge where no orbit can come back; any other circuit where a variable
+        grows beyond 1e30, or its velocity beyond 1e45 (1e19 and 1e28 in float32).
 
     Raises:
         ValueError: an argument is bad.

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol, runtime_checkable
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -122,4 +123,4 @@ def _check_legal(family: Family, within: tuple[str, ...], values: Float[np.ndarr
         own = getattr(own, part)
     kind = own.kinds.get(family.path[-1]) if family.path else None
     if kind is not None and kind.sign is not None:
-        kind.sign("values", np.asarray(values[0]))
+        kind.sign("values", jnp.asarray(values[0]))

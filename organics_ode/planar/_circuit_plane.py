@@ -32,7 +32,7 @@ from ._plane import (
 )
 from ._reduced import Clamped, Others, OthersState
 from ._results import Bifurcation, NullclineCurves, PlanarFixedPoints, of_spectra, rows_of
-from ._windows import apart, around, both_vanish, box
+from ._windows import apart, around, both_vanish, box, spanned
 
 _STARTS, _ROUNDS = 64, 2
 _CELLS, _CELLS_AT_REST = 64, 24
@@ -139,7 +139,7 @@ class CircuitPlane(AbstractPlane):
         rest, reach = (np.asarray(each, float)[list(self.at)] for each in _reach(self))
         # Of 1 too: rounding may stand for a reach where nothing drives the variables.
         sizes = [10.0**k * size for k in _DECADES for size in (np.ones(2), reach)]
-        windows = [np.stack([rest - size, rest + size], axis=1).tolist() for size in sizes]
+        windows = [spanned(rest - size, rest + size) for size in sizes]
         rows, residuals = zip(*map(self.crossings, windows), strict=True)
         return np.concatenate(rows), np.concatenate(residuals)
 

@@ -9,6 +9,7 @@ Field = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 _NEWTON = 6
 _EXACT = 1e-8  # of a cell: how near the curve its points are
+_ZERO = 1e-3  # of the field at the ends of the edge
 _AWAY = 2.0  # cells that Newton may move a point
 # The edges of a cell, by which of its corners are positive, that a curve enters and leaves by.
 # Corners 0 to 3 go round; edge k runs from corner k to corner k + 1.
@@ -44,15 +45,19 @@ def contours(
     if not chains:
         return ()
     keys = list(crossing)
-    exact = _refined(np.array([crossing[key] for key in keys]), cell, field)
+    points, sizes = (np.array([crossing[key][i] for key in keys]) for i in (0, 1))
+    exact = _refined(points, sizes, cell, field)
     where = dict(zip(keys, exact, strict=True))
     return tuple(
         piece for chain in chains for piece in _finite(np.array([where[k] for k in chain]))
     )
 
 
-def _crossings(u: np.ndarray, v: np.ndarray, values: np.ndarray) -> dict[tuple, np.ndarray]:
-    """The point on every edge of the grid whose ends differ in sign, by (axis, i, j)."""
+def _crossings(
+    u: np.ndarray, v: np.ndarray, values: np.ndarray
+) -> dict[tuple, tuple[np.ndarray, float]]:
+    """The point on every edge of the grid whose ends differ in sign and how large the field is at
+    these, by (axis, i, j)."""
     found = {}
     positive = values >= 0
     axes = np.meshgrid(u, v, indexing="ij")
@@ -63,7 +68,9 @@ def _crossings(u: np.ndarray, v: np.ndarray, values: np.ndarray) -> dict[tuple, 
         for i, j in np.argwhere(known & (signs[0] != signs[1])):
             share = a[i, j] / (a[i, j] - b[i, j])
             ends = [np.array([x[i, j], x[i + (axis == 0), j + (axis == 1)]]) for x in axes]
-            found[axis, int(i), int(j)] = np.array([e[0] + share * (e[1] - e[0]) for e in ends])
+            point = np.array([e[0] + share * (e[1] - e[0]) for e in ends])
+            size = max(abs(a[i, j]), abs(b[i, j]))
+            found[axis, int(i), int(j)] = point, float(size)
     return found
 
 
@@ -103,7 +110,7 @@ def _chains(segments: list[tuple[tuple, tuple]]) -> list[list[tuple]]:
     return chains
 
 
-def _refined(points: np.ndarray, cell: np.ndarray, field: Field) -> np.ndarray:
+def _refined(points: np.ndarray, sizes: np.ndarray, cell: np.ndarray, field: Field) -> np.ndarray:
     """The points moved onto the zero, down the gradient; NaN where there is none near."""
     new = points.copy()
     step = np.zeros_like(points)
@@ -111,12 +118,15 @@ def _refined(points: np.ndarray, cell: np.ndarray, field: Field) -> np.ndarray:
         values, slopes = field(new)
         slopes = slopes * cell  # in cells
         size = np.sum(slopes**2, axis=1)
-        step = -(values / np.where(size > 0, size, 1))[:, None] * slopes
+        with np.errstate(all="ignore"):
+            step = -(values / np.where(size > 0, size, 1))[:, None] * slopes
         new = new + step * cell
         if np.all(np.abs(step) < 1e-14):
             break
     moved = np.max(np.abs(new - points) / cell, axis=1)
-    is_exact = (np.max(np.abs(step), axis=1) < _EXACT) & (moved < _AWAY)
+    # At a pole Newton's step is short, too.
+    is_zero = np.abs(field(new)[0]) < _ZERO * sizes
+    is_exact = (np.max(np.abs(step), axis=1) < _EXACT) & (moved < _AWAY) & is_zero
     return np.where(is_exact[:, None], new, np.nan)
 
 

@@ -18,7 +18,9 @@ _ARRIVED = 1e-3  # of the distance to what is nearest: there a stable point has 
 _RTOL, _ATOL = 1e-4, 1e-6  # of a step, the latter of the scale
 _SAFETY, _SHORTER, _LONGER, _BAD = 0.9, 0.2, 5.0, 1e6
 _FIRST = 1e-3  # of the time in which the fastest variable moves by its scale
-_NEAR, _OUT = 0.05, 0.3  # of an orbit's extent: where it is back, and where it has left
+_NEAR = 0.05  # of an orbit's extent: where it is back
+# Where an orbit counts as gone, and how fast.
+_FAR = {64: (1e30, 1e45), 32: (1e19, 1e28)}
 
 
 class Steps(NamedTuple):
@@ -63,7 +65,7 @@ class Flow(eqx.Module):
         factor = _SAFETY * jnp.maximum(ratio, 1e-9) ** (-1 / 3)
         h = h * jnp.clip(factor, _SHORTER, _LONGER)
         v, k1 = (jnp.where(good, a, b) for a, b in ((new, v), (k4, k1)))
-        return Steps(v, k1, h, taken + good)
+        return Steps(v, k1, h, taken + good.astype(taken.dtype))
 
 
 def flow_of(circuit: AbstractCircuit, x: Array, scale: np.ndarray, sign: int = 1) -> Flow:
@@ -86,8 +88,7 @@ def arrivals(
     stable: np.ndarray,
     max_steps: int,
 ) -> Int[np.ndarray, " k"]:
-    """The index of the point that each start reaches; −1 gone beyond √ of the largest float, −2
-    neither."""
+    """The index of the point that each start reaches; −1 gone, −2 neither."""
     known = starts[np.all(np.isfinite(starts), axis=1)]
     scale = scale_of(known, points) if len(known) or len(points) else np.ones(starts.shape[1])
     flow = flow_of(circuit, x, scale)
@@ -122,19 +123,22 @@ def _clearance(points: np.ndarray, i: int) -> float:
 def _march(
     flow: Flow, starts: Array, targets: Array, radii: Array, max_steps: Array | np.ndarray
 ) -> tuple[Array, Array]:
-    far = jnp.finfo(starts.dtype).max ** 0.5
+    far, fast = _FAR[jnp.finfo(starts.dtype).bits]
 
-    def code(v: Array) -> Array:
+    def code(s: Steps) -> Array:
+        v = s.v
         away = jnp.linalg.norm((targets - v[None, :]) / flow.scale[None, :], axis=1)
         is_near = away < radii
         reached = jnp.where(jnp.any(is_near), jnp.argmax(is_near), -2)
-        return jnp.where(highest(jnp.abs(v)) > far, -1, reached)
+        # A velocity that no float holds would end the steps before.
+        is_far = (highest(jnp.abs(v)) > far) | (highest(jnp.abs(s.velocity)) > fast)
+        return jnp.where(is_far, -1, reached)
 
     def one(carry: tuple) -> tuple:
         s, end = carry
         moved = flow.step(s)
         s = jax.tree.map(lambda a, b: jnp.where(end == -2, a, b), moved, s)
-        return s, jnp.where(end == -2, code(s.v), end)
+        return s, jnp.where(end == -2, code(s), end)
 
     def body(carry: tuple) -> tuple:
         return jax.vmap(one)(carry[0]), carry[1] + 1
@@ -142,7 +146,8 @@ def _march(
     def goes_on(carry: tuple) -> Array:
         return jnp.any(carry[0][1] == -2) & (carry[1] < max_steps)
 
-    begin = jax.vmap(flow.begin)(starts), jax.vmap(code)(starts)
+    first = jax.vmap(flow.begin)(starts)
+    begin = first, jax.vmap(code)(first)
     (s, ends), _ = jax.lax.while_loop(goes_on, body, (begin, 0))
     return ends, s.v
 

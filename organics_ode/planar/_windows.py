@@ -16,7 +16,12 @@ def around(points: np.ndarray) -> Window:
     size = np.where(np.abs(high) + np.abs(low) > 0, np.maximum(np.abs(low), np.abs(high)), 1.0)
     width = np.maximum(high - low, np.where(high - low > 0.1 * size, 0, size))
     pad = _MARGIN * width
-    (a, b), (c, d) = np.stack([low - pad, high + pad], axis=1).tolist()
+    return spanned(low - pad, high + pad)
+
+
+def spanned(low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"]) -> Window:
+    """The window between two corners."""
+    (a, c), (b, d) = low.tolist(), high.tolist()
     return (a, b), (c, d)
 
 
