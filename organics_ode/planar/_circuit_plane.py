@@ -194,7 +194,8 @@ class CircuitPlane(AbstractPlane):
                 f, J = slopes_on(self, resized(p.astype(self.dtype)))
                 return np.asarray(f, float)[:k, i], np.asarray(J, float)[:k, i]
 
-            curves.append(contours(first, second, values, field))
+            eps = float(np.finfo(self.dtype).eps)
+            curves.append(contours(first, second, values, field, eps))
         return NullclineCurves(*curves)
 
     def ends(self, u: Array, v: Array, max_steps: int) -> Int[np.ndarray, " starts"]:

@@ -8,7 +8,6 @@ from jaxtyping import Float
 Field = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 _NEWTON = 6
-_EXACT = 1e-8  # of a cell: how near the curve its points are
 _ZERO = 1e-3  # of the field at the ends of the edge
 _AWAY = 2.0  # cells that Newton may move a point
 # The edges of a cell, by which of its corners are positive, that a curve enters and leaves by.
@@ -27,7 +26,11 @@ _SADDLES = {
 
 
 def contours(
-    u: Float[np.ndarray, " n"], v: Float[np.ndarray, " m"], values: np.ndarray, field: Field
+    u: Float[np.ndarray, " n"],
+    v: Float[np.ndarray, " m"],
+    values: np.ndarray,
+    field: Field,
+    eps: float = float(np.finfo(float).eps),
 ) -> tuple[Float[np.ndarray, "points 2"], ...]:
     """The curves on which a field is 0.
 
@@ -35,9 +38,10 @@ def contours(
         u, v: the axes of a grid.
         values: (n, m), the field on it; where it is not finite there is no curve.
         field: from points (k, 2) to values (k,) and gradients (k, 2).
+        eps: of the floats that it computes with.
 
     Returns:
-        Curves of points (u, v), each on the zero of the field to 1e-8 of a cell.
+        Curves of points (u, v), each on the zero of the field to 10 √eps of a cell.
     """
     crossing = _crossings(u, v, values)
     cell = np.array([u[1] - u[0], v[1] - v[0]])
@@ -46,7 +50,7 @@ def contours(
         return ()
     keys = list(crossing)
     points, sizes = (np.array([crossing[key][i] for key in keys]) for i in (0, 1))
-    exact = _refined(points, sizes, cell, field)
+    exact = _refined(points, sizes, cell, field, 10 * eps**0.5)
     where = dict(zip(keys, exact, strict=True))
     return tuple(
         piece for chain in chains for piece in _finite(np.array([where[k] for k in chain]))
@@ -110,7 +114,9 @@ def _chains(segments: list[tuple[tuple, tuple]]) -> list[list[tuple]]:
     return chains
 
 
-def _refined(points: np.ndarray, sizes: np.ndarray, cell: np.ndarray, field: Field) -> np.ndarray:
+def _refined(
+    points: np.ndarray, sizes: np.ndarray, cell: np.ndarray, field: Field, near: float
+) -> np.ndarray:
     """The points moved onto the zero, down the gradient; NaN where there is none near."""
     new = points.copy()
     step = np.zeros_like(points)
@@ -126,7 +132,7 @@ def _refined(points: np.ndarray, sizes: np.ndarray, cell: np.ndarray, field: Fie
     moved = np.max(np.abs(new - points) / cell, axis=1)
     # At a pole Newton's step is short, too.
     is_zero = np.abs(field(new)[0]) < _ZERO * sizes
-    is_exact = (np.max(np.abs(step), axis=1) < _EXACT) & (moved < _AWAY) & is_zero
+    is_exact = (np.max(np.abs(step), axis=1) < near) & (moved < _AWAY) & is_zero
     return np.where(is_exact[:, None], new, np.nan)
 
 

@@ -108,8 +108,8 @@ def _cycle(plane: CircuitPlane, flow: Flow, start: Array, sign: int) -> LimitCyc
 def _described(
     plane: CircuitPlane, orbit: np.ndarray, period: float, values: np.ndarray, sign: int
 ) -> LimitCycle:
-    every = max(1, (len(orbit) - 1) // _SHOWN)
-    orbit = orbit[::every][::sign]
+    kept = np.linspace(0, len(orbit) - 1, min(len(orbit), _SHOWN + 1)).round().astype(int)
+    orbit = orbit[kept][::sign]
     like = plane.circuit.initial_state()
     states = jax.vmap(Equations(plane.circuit, plane.x, like).unravel)(
         jnp.asarray(orbit, plane.dtype)

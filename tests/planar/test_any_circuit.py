@@ -362,6 +362,21 @@ def test_contours_lie_on_the_zero_and_close():
     np.testing.assert_allclose(abs(angles[-1] - angles[0]), 2 * np.pi, rtol=1e-12)
 
 
+def test_contours_in_single_precision_have_no_gaps():
+    u = np.linspace(-2.5, 2.5, 201)
+    grid = np.stack(np.meshgrid(u, u, indexing="ij"), axis=-1).astype(np.float32)
+
+    def line(p):
+        v, w = p.astype(np.float32).T
+        field = np.float32(0.08) * (v + np.float32(0.7) - np.float32(0.8) * w)
+        return field.astype(float), np.tile([0.08, -0.064], (len(p), 1))
+
+    values = line(grid.reshape(-1, 2))[0].reshape(201, 201)
+    (curve,) = contours(u, u, values, line, float(np.finfo(np.float32).eps))
+    np.testing.assert_allclose(curve[:, 0], 0.8 * curve[:, 1] - 0.7, atol=1e-6)
+    assert np.ptp(curve[:, 1]) > 3.9
+
+
 def test_contours_are_not_drawn_along_a_pole_or_where_nothing_is_known():
     u = v = np.linspace(-1, 1, 20)
 
