@@ -263,7 +263,7 @@ def _place(curve: Curve, change: Change) -> float:
 def _even(system: System, z: np.ndarray) -> list[Piece]:
     """A run cut where the number of growing directions differs still; its ends may be changes."""
     values = system.eigenvalues(z)
-    counts = np.sum(values.real > 0, axis=1)
+    counts = np.sum(np.real(values) > 0, axis=1)
     if len(z) > 2:
         counts[0], counts[-1] = counts[1], counts[-2]
     cuts = np.flatnonzero(np.diff(counts)) + 1

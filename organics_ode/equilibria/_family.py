@@ -106,7 +106,7 @@ def _evaluated(family: Family, z: np.ndarray) -> Float[np.ndarray, "k d e"]:
 
 @eqx.filter_jit
 @in_full_precision
-def _derivatives(family: Family, z: Array) -> Float[Array, "k d e"]:
+def _derivatives(family: Family, z: Array | np.ndarray) -> Float[Array, "k d e"]:
     def velocity(z: Array) -> Array:
         circuit, x = family.at(z[-1])
         return Equations(circuit, x, circuit.initial_state()).velocity(z[:-1])

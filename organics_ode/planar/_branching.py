@@ -107,7 +107,7 @@ def _described(
 
 def _are_stable(eigenvalues: np.ndarray, dtype: Any) -> np.ndarray:
     size = np.max(np.abs(eigenvalues), axis=-1, initial=0)
-    return np.max(eigenvalues.real, axis=-1, initial=-np.inf) < -np.finfo(dtype).eps * size
+    return np.max(np.real(eigenvalues), axis=-1, initial=-np.inf) < -np.finfo(dtype).eps * size
 
 
 def _event(kind: str, z: np.ndarray, at: list[int], span: float, dtype: Any) -> BifurcationEvent:

@@ -78,7 +78,7 @@ class CircuitPlane(AbstractPlane):
 
     def moved(self, circuit: AbstractCircuit, x: Array) -> "CircuitPlane":
         """The same variables of another circuit."""
-        return CircuitPlane(circuit, x, self.at, self.names)
+        return CircuitPlane(circuit=circuit, x=x, at=self.at, names=self.names)
 
     @property
     def judged(self) -> str:
@@ -117,7 +117,8 @@ class CircuitPlane(AbstractPlane):
         if window is not None:
             found.append(self.crossings(window))
             where += f" and in {self.shown(window)}"
-        rows, residuals = self.distinct(tuple(map(np.concatenate, zip(*found, strict=True))))
+        rows, residuals = map(np.concatenate, zip(*found, strict=True))
+        rows, residuals = self.distinct((rows, residuals))
         states, spectra = look(self.circuit, self.x, rows, residuals)
         return PlanarFixedPoints(
             states,
@@ -247,8 +248,9 @@ def circuit_plane(
     at, names = read_variables(variables, like)
     held = read_others(others, like)
     if held is None or held.size == 2:
-        return CircuitPlane(circuit, x, at, names)
-    return CircuitPlane(Clamped(circuit, held, at), x, (0, 1), names)
+        return CircuitPlane(circuit=circuit, x=x, at=at, names=names)
+    clamped = Clamped(circuit, held, at)
+    return CircuitPlane(circuit=clamped, x=x, at=(0, 1), names=names)
 
 
 # The plane of two variables of a circuit at an input; a class for which more is known registers.
@@ -257,8 +259,8 @@ plane: Fact[..., AbstractPlane] = Fact(circuit_plane)
 
 @eqx.filter_jit
 @in_full_precision
-def _lifted(plane: CircuitPlane, p: Float[Array, "k 2"]) -> Float[Array, "k d"]:
-    return jax.vmap(plane.lift)(p)
+def _lifted(plane: CircuitPlane, p: Array | np.ndarray) -> Float[Array, "k d"]:
+    return jax.vmap(plane.lift)(jnp.asarray(p))
 
 
 @eqx.filter_jit
@@ -270,7 +272,7 @@ def _reach(plane: CircuitPlane) -> tuple[Float[Array, " d"], Float[Array, " d"]]
 @eqx.filter_jit
 @in_full_precision
 def _newton(
-    plane: CircuitPlane, p: Float[Array, "k 2"], scale: Float[Array, " d"]
+    plane: CircuitPlane, p: Array | np.ndarray, scale: Array | np.ndarray
 ) -> tuple[Float[Array, "k d"], Float[Array, " k"]]:
     """Where Newton's method ends, and what is left of f there, relative to what it changes by over
     the state or a scale: where all terms vanish at a point they say nothing."""
@@ -287,4 +289,4 @@ def _newton(
         left = jnp.where(f == 0, 0, f / jnp.where(changes > 0, changes, 1))
         return v, jnp.where(are_finite(v, f, left), highest(left), jnp.inf)
 
-    return jax.vmap(one)(p)
+    return jax.vmap(one)(jnp.asarray(p))

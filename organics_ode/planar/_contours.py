@@ -81,9 +81,9 @@ def _crossings(
 def _segments(values: np.ndarray) -> list[tuple[tuple, tuple]]:
     """Pairs of edges that a curve joins within a cell."""
     corners = [values[:-1, :-1], values[1:, :-1], values[1:, 1:], values[:-1, 1:]]
-    code = sum(((c >= 0).astype(int) << k) for k, c in enumerate(corners))
+    code = np.sum([(c >= 0).astype(int) << k for k, c in enumerate(corners)], axis=0)
     known = np.all(np.isfinite(np.stack(corners)), axis=0)
-    middle = sum(np.where(known, c, 0) for c in corners)
+    middle = np.sum([np.where(known, c, 0) for c in corners], axis=0)
     found = []
     for i, j in np.argwhere(known & (code > 0) & (code < 15)):
         edges = ((0, i, j), (1, i + 1, j), (0, i, j + 1), (1, i, j))

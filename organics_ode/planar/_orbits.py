@@ -121,7 +121,11 @@ def _clearance(points: np.ndarray, i: int) -> float:
 @eqx.filter_jit
 @in_full_precision
 def _march(
-    flow: Flow, starts: Array, targets: Array, radii: Array, max_steps: Array | np.ndarray
+    flow: Flow,
+    starts: Array | np.ndarray,
+    targets: Array | np.ndarray,
+    radii: Array | np.ndarray,
+    max_steps: Array | np.ndarray,
 ) -> tuple[Array, Array]:
     far, fast = _FAR[jnp.finfo(starts.dtype).bits]
 
@@ -146,7 +150,7 @@ def _march(
     def goes_on(carry: tuple) -> Array:
         return jnp.any(carry[0][1] == -2) & (carry[1] < max_steps)
 
-    first = jax.vmap(flow.begin)(starts)
+    first = jax.vmap(flow.begin)(jnp.asarray(starts))
     begin = first, jax.vmap(code)(first)
     (s, ends), _ = jax.lax.while_loop(goes_on, body, (begin, 0))
     return ends, s.v
@@ -161,7 +165,7 @@ def extents(flow: Flow, starts: np.ndarray, steps: int) -> Float[np.ndarray, "k 
 
 @eqx.filter_jit
 @in_full_precision
-def _extents(flow: Flow, starts: Array, steps: int | Array) -> tuple[Array, Array]:
+def _extents(flow: Flow, starts: Array | np.ndarray, steps: int) -> tuple[Array, Array]:
     def one(v: Array) -> tuple[Array, Array]:
         def body(_: int | Array, carry: tuple) -> tuple:
             s, low, high = carry
@@ -170,7 +174,7 @@ def _extents(flow: Flow, starts: Array, steps: int | Array) -> tuple[Array, Arra
 
         return jax.lax.fori_loop(0, steps, body, (flow.begin(v), v, v))[1:]
 
-    return jax.vmap(one)(starts)
+    return jax.vmap(one)(jnp.asarray(starts))
 
 
 class Return(NamedTuple):
@@ -226,7 +230,7 @@ def closed(
     """The states (steps + 1, d) over a period by Runge-Kutta steps, and the derivatives of the last
     one in the first one (d, d) and in the period (d,)."""
     orbit, (M, rate) = _orbit(flow, start, jnp.asarray(period, start.dtype), steps)
-    return tuple(np.asarray(each, float) for each in (orbit, M, rate))
+    return np.asarray(orbit, float), np.asarray(M, float), np.asarray(rate, float)
 
 
 @eqx.filter_jit

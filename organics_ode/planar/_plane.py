@@ -34,7 +34,11 @@ class AbstractPlane(eqx.Module):
     """Two variables of a circuit at an input, each with its name."""
 
     names: eqx.AbstractVar[tuple[str, str]]
-    dtype: eqx.AbstractVar[Any]
+
+    @property
+    @abstractmethod
+    def dtype(self) -> Any:
+        """Of its numbers."""
 
     @abstractmethod
     def velocity(self, u: Array, v: Array) -> tuple[Array, Array]:
@@ -88,7 +92,7 @@ def entries_of(state: PyTree) -> tuple[list[str], list[str]]:
     return names, short
 
 
-def read_variables(variables: object, state: PyTree) -> tuple[tuple[int, int], tuple[str, str]]:
+def read_variables(variables: Any, state: PyTree) -> tuple[tuple[int, int], tuple[str, str]]:
     """Which entries of a state are meant, and their names."""
     names, short = entries_of(state)
     shown_names = ", ".join(short[:6]) + (", ..." if len(short) > 6 else "")
@@ -146,7 +150,7 @@ def read_window(y_range: Limits | None, a_range: Limits | None) -> Window | None
         return None
     if missing:
         refuse(missing[0], "be given where the other range is", "it is None")
-    first, second = (read_range(name, value) for name, value in given.items())
+    first, second = (read_range(name, value) for name, value in given.items() if value is not None)
     return first, second
 
 
@@ -195,21 +199,25 @@ def joined(low_high: Window) -> Float[np.ndarray, "2 2"]:
 
 def grid(window: Window, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The axes of a grid, and both variables over it, (first, second) each."""
-    axes = [np.linspace(*limits, cells + 1) for limits in window]
-    return (*axes, *np.meshgrid(*axes, indexing="ij"))
+    first, second = (np.linspace(*limits, cells + 1) for limits in window)
+    u, v = np.meshgrid(first, second, indexing="ij")
+    return first, second, u, v
 
 
 @eqx.filter_jit
-def field_on(plane: AbstractPlane, u: Array, v: Array) -> tuple[Array, Array]:
-    return plane.velocity(u, v)
+def field_on(
+    plane: AbstractPlane, u: Array | np.ndarray, v: Array | np.ndarray
+) -> tuple[Array, Array]:
+    return plane.velocity(jnp.asarray(u), jnp.asarray(v))
 
 
 @eqx.filter_jit
-def slopes_on(plane: AbstractPlane, p: Float[Array, "k 2"]) -> tuple[Array, Array]:
+def slopes_on(plane: AbstractPlane, p: Array | np.ndarray) -> tuple[Array, Array]:
     """The velocities (k, 2) and their slopes (k, 2, 2)."""
 
     def one(p: Array) -> Array:
         u, v = plane.velocity(p[:1], p[1:])
         return jnp.concatenate([u, v])
 
+    p = jnp.asarray(p)
     return jax.vmap(one)(p), jax.vmap(jax.jacfwd(one))(p)

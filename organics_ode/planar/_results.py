@@ -1,6 +1,7 @@
 """What is found in a plane."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -184,7 +185,7 @@ def rows_of(states: PyTree) -> Float[np.ndarray, "k d"]:
     return np.concatenate([x.reshape(len(x), math.prod(x.shape[1:])) for x in leaves], axis=1)
 
 
-def kind_of(eigenvalues: np.ndarray, resolution: float) -> str:
+def kind_of(eigenvalues: Sequence[complex] | np.ndarray, resolution: float) -> str:
     """The kind of a fixed point, of eigenvalues by falling real part."""
     real = np.real(eigenvalues)
     if np.min(np.abs(real)) <= resolution:

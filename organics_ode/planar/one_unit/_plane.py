@@ -79,14 +79,15 @@ class UnitPlane(AbstractPlane):
 
     def nullclines(self, window: Window, points: int) -> NullclineCurves:
         y_range, a_range = self.turned(window)
-        y, a = (np.linspace(*limits, points + 1) for limits in (y_range, a_range))
+        y, a = (np.linspace(low, high, points + 1) for low, high in (y_range, a_range))
         found = curves(host(self.q), y, a)
         if self.at == (0, 1):
             return NullclineCurves(*found)
         return NullclineCurves(*(tuple(c[:, ::-1] for c in each) for each in reversed(found)))
 
     def ends(self, u: Array, v: Array, max_steps: int) -> Int[np.ndarray, " starts"]:
-        return ends(self.q, self.fixed_points(None), *self.turned((u, v)), max_steps)
+        y, a = self.turned((u, v))
+        return ends(self.q, self.fixed_points(None), y, a, max_steps)
 
     def bifurcation(self, name: str, values: Numbers, window: Window | None) -> Bifurcation:
         if not isinstance(name, str) or not (name in PARAMETERS or _OTHERS.fullmatch(name)):
@@ -107,4 +108,4 @@ def _(circuit: ORGaNICs, x: Float[Array, " m"], variables: object, others: objec
         return circuit_plane(circuit, x, variables, others)
     at, names = read_variables(variables, circuit.initial_state())
     read_others(others, circuit.initial_state())
-    return UnitPlane(circuit, x, at, names)
+    return UnitPlane(circuit=circuit, x=x, at=at, names=names)
