@@ -29,7 +29,7 @@ for ax, (title, regime) in zip(axes.flat, REGIMES.items(), strict=True):
     print(f"{title}: w_r {w_r}, b0 {b0}, σ {sigma}, x {x[0]}")
     found = planar.fixed_points(circuit, x)
     print(found)
-    oo.plot_phase_portrait(circuit, x, ax, y_range=y_range, a_range=a_range)
+    oo.plot_phase_portrait(circuit, x, ax, y_range=y_range, a_range=a_range, legend=False)
     for y, a in STARTS:
         state0 = oo.ORGaNICsState(np.array([y * y_range[1]]), np.array([a * a_range[1]]))
         run = oo.simulate(circuit, np.array(x), np.linspace(0, 150, 3001), state0=state0).states

@@ -113,11 +113,13 @@ def _fits(value: Any, hint: Any) -> bool:
     if _dims(hint) is not None:
         may_be_none = type(None) in typing.get_args(hint) and value is None
         return is_number or may_be_none or isinstance(value, jax.Array | np.ndarray)
-    return (
-        not isinstance(hint, type)
-        or isinstance(value, hint)
-        or (hint in (bool, int, float) and is_number)
-    )
+    if typing.get_origin(hint) is dict and isinstance(value, dict):
+        return all(_fits(each, typing.get_args(hint)[-1]) for each in value.values())
+    if hint is np.ndarray:
+        return isinstance(value, jax.Array | np.ndarray)
+    if not isinstance(hint, type) or hint is Any:
+        return True
+    return isinstance(value, hint) or (hint in (bool, int, float) and is_number)
 
 
 def _is_unread(leaf: PyTree) -> bool:

@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from .._checks import (
+    a_or_an,
     as_float_array,
     check_finite,
     common_dtype,
@@ -141,7 +142,7 @@ def _rewritten(name: str, place: Place, value: Any, dtype: jnp.dtype) -> Any:
     if isinstance(part, AbstractHolder):
         new = _held(name, part, old, new)
     elif isinstance(part, paramax.AbstractUnwrappable):
-        found = f"`{place.name}` is a {type(part).__name__}, which computes it from others"
+        found = f"`{place.name}` is {a_or_an(type(part).__name__)}, which computes it from others"
         refuse(name, "be a node such as `oo.Frozen(value)`", found)
     elif isinstance(part, np.ndarray) and not is_traced(new):
         return np.asarray(new)

@@ -1,5 +1,7 @@
 """Where a circuit comes to rest."""
 
+from ._branches import Continued as Continued, continued as continued
+from ._family import Family as Family, read_family as read_family
 from ._find_fixed_points import find_fixed_points as find_fixed_points
 from ._fixed_point import FixedPoint as FixedPoint, fixed_point as fixed_point
 from ._points import (

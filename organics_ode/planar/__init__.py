@@ -1,33 +1,33 @@
-"""The circuit of one unit, in its plane (y, a): `from organics_ode import planar`.
+"""Two variables of a circuit in their plane: `from organics_ode import planar`.
 
-Everything here is about an `ORGaNICs` with n = 1 and no rectification. With c = b1 z, β = (σb0)^p,
-s = a^(1/p) and u = 1 − w_r + w_r s,
-
-    τ_y ẏ = −y + c + (1 − s) w_r y,      τ_a ȧ = −a + β + w a |y|^p
-
-and its fixed points solve y u = c, s^p (1 − w|c/u|^p) = β.
+Flow, nullclines, fixed points, separatrices, basins, limit cycles and bifurcations of any circuit
+with two state variables, and of a chosen pair of a larger one. For an `ORGaNICs` with n = 1 and no
+rectification they are in closed form (`one_unit`), with `quartic` and `nullclines` for it alone.
 """
 
 from .._namespace import _public as _public
-from ._basins import basins as basins
-from ._bifurcation import (
-    PARAMETERS as PARAMETERS,
+from ._basins import basins as basins, separatrices as separatrices
+from ._cycles import limit_cycles as limit_cycles
+from ._fixed_points import (
+    bifurcation as bifurcation,
+    fixed_points as fixed_points,
+    window as window,
+)
+from ._flow import nullcline_curves as nullcline_curves, vector_field as vector_field
+from ._results import (
     Bifurcation as Bifurcation,
     BifurcationEvent as BifurcationEvent,
-    bifurcation as bifurcation,
-)
-from ._fixed_points import (
+    Branch as Branch,
+    LimitCycle as LimitCycle,
+    NullclineCurves as NullclineCurves,
+    Pair as Pair,
     PlanarFixedPoints as PlanarFixedPoints,
-    fixed_points as fixed_points,
+)
+from .one_unit import (
+    PARAMETERS as PARAMETERS,
+    Nullclines as Nullclines,
+    nullclines as nullclines,
     quartic as quartic,
 )
-from ._flow import (
-    NullclineCurves as NullclineCurves,
-    Nullclines as Nullclines,
-    nullcline_curves as nullcline_curves,
-    nullclines as nullclines,
-    vector_field as vector_field,
-)
-from ._separatrices import separatrices as separatrices
 
 __dir__ = _public(__name__)

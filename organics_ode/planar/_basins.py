@@ -1,124 +1,147 @@
-"""Where the circuit goes from each of many starts."""
+"""Where a circuit goes from each of many starts, and the borders between."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, PyTree
 
-from .._checks import check_positive_integer
-from .._nonlinearities import highest, power, root
-from .._types import Numbers
+from .._checks import check_positive_integer, refuse
+from .._types import Limits, Numbers
 from ..cells import runge_kutta
 from ..circuits import AbstractCircuit
-from ._equations import Scalars, read, read_points, velocities
-from ._fixed_points import fixed_points
+from ..linear import read_point
+from ._circuit_plane import plane
+from ._plane import AbstractPlane, read_points, read_range
 
-_ARRIVED = 1e-3  # Of the distance to what is nearest: there a stable point has the state.
-_LEFT = 1e6  # Times the largest numbers around: where a state counts as gone.
-_STEP = 0.5  # Over a bound of the rates: a Runge-Kutta step well inside its stability.
-_SLOWEST = 1e-6  # Of 1/(τ_y + τ_a), where nothing else says how long a step may be.
+_BOXES = 8  # The longest branch: a spiral of many turns.
+_GROWTH = 1.05  # From step to step, near the saddle.
+_OFFSET = 0.4  # Power of ε: the manifold bends away from its tangent by the square of the distance.
 
 
 def basins(
-    circuit: AbstractCircuit, x: Numbers, y: Numbers, a: Numbers, *, max_steps: int = 4000
+    circuit: AbstractCircuit,
+    x: Numbers,
+    y: Numbers,
+    a: Numbers,
+    *,
+    max_steps: int = 4000,
+    variables: tuple[str, str] | None = None,
+    others: tuple | None = None,
 ) -> Int[np.ndarray, "..."]:
-    """Which fixed point the circuit reaches from each of many starts.
+    """Which fixed point a circuit reaches from each of many starts in the plane of two variables.
 
-    All starts at once by Runge-Kutta steps that are short against the local rates, until the last
-    one is near a stable point or has left for infinity. A host function.
+    All starts at once by steps that are short against the local rates, until the last one is near a
+    stable point or has left for infinity. Of a larger circuit all variables move, the others from
+    their steady values for what the two are, unless they are held. A host function.
 
     Args:
-        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        y, a: the starts, arrays of one shape.
+        y, a: the starts, values of the first and of the second variable, arrays of one shape.
         max_steps: after how many steps to stop; what cycles needs them all.
+        variables, others: which two, and what becomes of the others, as in `vector_field`.
 
     Returns:
-        In that shape: the index in `fixed_points(circuit, x)`, −1 where the run diverged, −2 where
-        it did neither (a limit cycle, too few steps, or numbers beyond the dtype on the way).
+        In that shape: the index in `fixed_points` of the same arguments (with the window of the
+        starts as its own), −1 where the run diverged, −2 where it did neither (a limit cycle, a
+        stable point that was not found, too few steps, or numbers beyond the dtype on the way). One
+        unit is said to diverge where no orbit can come back; any other circuit where a variable
+        grows beyond 1e30, or its velocity beyond 1e45 (1e19 and 1e28 in float32).
 
     Raises:
         ValueError: an argument is bad.
     """
-    found, q = fixed_points(circuit, x), read(circuit, x)
-    y, a = read_points(q, y, a)
+    circuit, _, x = read_point(circuit, None, x)
+    flow = plane(circuit, x, variables, others)
+    y, a = read_points(flow.dtype, y, a)
     max_steps = check_positive_integer("max_steps", max_steps)
-    everything = jnp.concatenate([found.states.y, found.states.a], axis=1)
-    stable = np.flatnonzero(np.asarray(found.is_stable))
-    targets = everything[stable]
-    radii = jnp.asarray([_ARRIVED * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
-    ends = _march(q, y.ravel(), a.ravel(), targets, radii, max_steps)
-    table = np.concatenate([stable, [-2, -2, -1]]).astype(int)  # −3 to −1 count from the end
-    return table[np.asarray(ends)].reshape(y.shape)
+    return flow.ends(y.ravel(), a.ravel(), max_steps).reshape(y.shape)
 
 
-def _clearance(points: Array, i: int) -> float:
-    """The distance of a point to its nearest neighbour, or to the origin."""
-    others = np.delete(np.asarray(points), i, axis=0)
-    others = np.concatenate([others, np.zeros((1, 2))])
-    return float(np.min(np.linalg.norm(others - np.asarray(points[i]), axis=1)))
+def separatrices(
+    circuit: AbstractCircuit,
+    x: Numbers,
+    y_range: Limits,
+    a_range: Limits,
+    *,
+    points: int = 2000,
+    variables: tuple[str, str] | None = None,
+    others: tuple | None = None,
+) -> PyTree:
+    """The stable manifolds of the saddles: the borders between basins of attraction.
+
+    From each saddle backward in time along ± its stable eigenvector, by Runge-Kutta steps of a
+    given length in the box, short ones near the saddle, until the curve leaves it. A border only
+    where there are two stable points to separate, or a limit cycle. A host function.
+
+    Args:
+        circuit: an `AbstractCircuit`.
+        x: (m,), the input.
+        y_range, a_range: the box, (low, high) of the first and of the second variable.
+        points: how many on a branch, which is at most eight boxes long.
+        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
+            that has two they need not be given.
+        others: of a larger circuit, a state at which the other variables are held. Where they move
+            the manifold of a saddle is no curve in the plane, and it is refused: see `basins`.
+
+    Returns:
+        The two variables with leaves (2·saddles, points), two branches per saddle, each starting at
+        the saddle; NaN after it has left the box. As in `vector_field` a state of the circuit
+        (`ORGaNICsState` of one unit) or a pair `(first, second)`.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    circuit, _, x = read_point(circuit, None, x)
+    flow = plane(circuit, x, variables, others)
+    if not flow.is_planar:
+        must = "be a state at which the other variables are held"
+        refuse("others", must, "it is None: the manifold of a saddle is no curve in this plane")
+    box = np.array([read_range("y_range", y_range), read_range("a_range", a_range)])
+    points = check_positive_integer("points", points)
+    found = flow.fixed_points((tuple(box[0].tolist()), tuple(box[1].tolist())))
+    scale = jnp.asarray(box[:, 1] - box[:, 0], flow.dtype)
+    saddles = [i for i, kind in enumerate(found.kinds) if kind == "saddle"]
+    starts = [_departures(flow, found.pairs[i], scale) for i in saddles]
+    if not starts:
+        empty = jnp.zeros((0, points), flow.dtype)
+        return flow.pair(empty, empty)
+    box = jnp.asarray(box, flow.dtype)
+    lengths = np.minimum(_BOXES / points, _offset(scale) * _GROWTH ** np.arange(points))
+    curves = _trace(flow, jnp.concatenate(starts), box, jnp.asarray(lengths, flow.dtype))
+    return flow.pair(curves[..., 0], curves[..., 1])
+
+
+def _departures(flow: AbstractPlane, saddle: np.ndarray, scale: Array) -> Array:
+    """Two points near a saddle on its stable eigenvector."""
+    values, vectors = np.linalg.eig(flow.slopes(*saddle.tolist()))
+    stable = np.real(vectors[:, np.argmin(np.real(values))])
+    away = _offset(scale) * stable / np.linalg.norm(stable / np.asarray(scale))
+    return jnp.asarray(saddle + np.stack([away, -away]), scale.dtype)
+
+
+def _offset(scale: Array) -> float:
+    """A distance from a saddle, in boxes."""
+    return float(jnp.finfo(scale.dtype).eps) ** _OFFSET
 
 
 @eqx.filter_jit
-def _march(
-    q: Scalars, y: Array, a: Array, targets: Array, radii: Array, max_steps: int
-) -> Int[Array, " starts"]:
-    """The target reached from each start, as its index; −3 overflown, −2 unsettled, −1 diverged."""
-    bound = _LEFT * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
-    bound = jnp.where(_is_bounded(q, len(targets)), jnp.inf, bound)
-    size = highest(jnp.abs(targets[:, 0])) if len(targets) else jnp.abs(q.c)
-    scale = jnp.stack([size, q.beta])
+def _trace(flow: AbstractPlane, starts: Array, box: Array, lengths: Array) -> Array:
+    """(branches, points, 2): backward in time from the starts, in steps of these lengths."""
+    scale = box[:, 1] - box[:, 0]
+    tiny = jnp.finfo(scale.dtype).eps
 
     def field(v: Array) -> Array:
-        return jnp.stack(velocities(q, v[0], v[1]))
+        forward = jnp.stack(flow.velocity(v[..., 0], v[..., 1]), axis=-1)
+        speed = jnp.linalg.norm(forward / scale, axis=-1, keepdims=True)
+        return -forward / (speed + tiny)
 
-    def step(carry: tuple) -> tuple:
-        v, ends, i = carry
-        velocity = field(v)
-        h = jnp.where(ends == -2, _STEP / _rate(q, v, velocity, scale), 0)
-        v = runge_kutta(field, v, velocity, h[None])
-        return v, jnp.where(ends == -2, _arrivals(v, targets, radii, bound), ends), i + 1
+    def step(v: Array, length: Array) -> tuple[Array, Array]:
+        inside = jnp.all((v >= box[:, 0]) & (v <= box[:, 1]), axis=-1, keepdims=True)
+        v = jnp.where(inside, v, jnp.nan)
+        return runge_kutta(field, v, field(v), length), v
 
-    def goes_on(carry: tuple) -> Array:
-        return jnp.any(carry[1] == -2) & (carry[2] < max_steps)
-
-    v = jnp.stack([y, a])
-    return jax.lax.while_loop(goes_on, step, (v, _arrivals(v, targets, radii, bound), 0))[1]
-
-
-def _arrivals(v: Array, targets: Array, radii: Array, bound: Array) -> Int[Array, " starts"]:
-    ends = jnp.full(v.shape[1], -2)
-    for i in range(len(targets)):
-        is_near = jnp.hypot(v[0] - targets[i, 0], v[1] - targets[i, 1]) < radii[i]
-        ends = jnp.where(is_near, i, ends)
-    largest = highest(jnp.abs(v), axis=0)
-    outside = jnp.where(jnp.isinf(bound), -3, -1)
-    return jnp.where(largest < bound, ends, outside)
-
-
-def _is_bounded(q: Scalars, targets: int) -> Array:
-    """Whether no orbit runs to infinity, however far it goes on the way.
-
-    With w_r > 0 and w > 0 a large |y| raises a, and a large a damps y; with w_r = 0 or w = 0 one of
-    the two equations does not depend on the other variable, and the other equation is linear.
-    """
-    is_held = (q.w_r > 0) & (q.w > 0)
-    is_linear = ((q.w_r == 0) | (q.w == 0)) & (targets > 0)
-    return is_held | is_linear
-
-
-def _rate(q: Scalars, v: Array, velocity: Array, scale: Array) -> Array:
-    """A bound of the local rates, 1/ms, that stays finite where a = 0.
-
-    They can all be 0 where the state moves, as at y = 1, a = 0 with w = w_r = 1: then it is how
-    fast the state moves, against its own size.
-    """
-    y, a = v
-    s, pooled = root(a, q.p), q.w * power(y, q.p)
-    own = jnp.abs((1 - s) * q.w_r - 1) / q.tau_y + jnp.abs(pooled - 1) / q.tau_a
-    local = own + jnp.sqrt(jnp.abs(q.w_r) * pooled * s / (q.tau_y * q.tau_a))
-    moving = jnp.sum(jnp.abs(velocity) / (jnp.abs(v) + scale[:, None]), axis=0)
-    # Where neither says anything, at rest, no step is too long.
-    slowest = _SLOWEST / (q.tau_y + q.tau_a)
-    return jnp.maximum(jnp.maximum(local, jnp.where(jnp.isfinite(moving), moving, 0)), slowest)
+    with jax.numpy_rank_promotion("allow"):  # a box for all branches
+        curves = jax.lax.scan(step, starts, lengths)[1]
+    return jnp.moveaxis(curves, 0, 1)

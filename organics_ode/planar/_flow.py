@@ -1,165 +1,90 @@
-"""Velocities over the plane of one unit, and where they vanish."""
+"""Velocities over a plane, and where they vanish."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from jaxtyping import PyTree
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
-
-from .._cards import carded
-from .._checks import as_float_array, check_finite, check_positive_integer, refuse
-from .._nonlinearities import power
+from .._checks import check_positive_integer
 from .._types import Limits, Numbers
-from ..circuits import AbstractCircuit, ORGaNICsState
-from ._equations import Scalars, read, read_host, read_points, read_range, velocities
+from ..circuits import AbstractCircuit
+from ..linear import read_point
+from ._circuit_plane import plane
+from ._plane import read_points, read_range
+from ._results import NullclineCurves
 
 
-@carded
-class Nullclines(NamedTuple):
-    """Where ẏ = 0 and where ȧ = 0, as a over y; NaN where a curve has no point.
-
-    `vertical` is the y of a vertical line on which ẏ = 0 as well (w_r = 0 or c = 0), else NaN.
-    """
-
-    y: Float[Array, " points"]
-    y_nullcline: Float[Array, " points"]
-    a_nullcline: Float[Array, " points"]
-    vertical: Float[Array, ""]
-
-
-def vector_field(circuit: AbstractCircuit, x: Numbers, y: Numbers, a: Numbers) -> ORGaNICsState:
-    """(ẏ, ȧ) of a circuit of one unit at many points of its plane.
+def vector_field(
+    circuit: AbstractCircuit,
+    x: Numbers,
+    y: Numbers,
+    a: Numbers,
+    *,
+    variables: tuple[str, str] | None = None,
+    others: tuple | None = None,
+) -> PyTree:
+    """The velocities of two variables of a circuit at many points of their plane.
 
     Pure (jit, vmap, grad).
 
     Args:
-        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        y, a: arrays of one shape, as from `jnp.meshgrid`.
+        y, a: values of the first and of the second variable, arrays of one shape, as from
+            `jnp.meshgrid`.
+        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
+            that has two they need not be given.
+        others: of a larger circuit, a state at which the other variables are held. Unless given
+            they are at their steady values for what the two are, which `fixed_point` finds from the
+            initial state: NaN where it finds none. That is the flow of the circuit where the others
+            are fast.
 
     Returns:
-        An `ORGaNICsState` of velocities, 1/ms, in that shape.
+        Velocities, 1/ms, in that shape: a state of the circuit where it has one entry in each of
+        two fields (`ORGaNICsState` of one unit), else a pair `(first, second)`.
 
     Raises:
         ValueError: an argument is bad.
     """
-    q = read(circuit, x)
-    return ORGaNICsState(*velocities(q, *read_points(q, y, a)))
-
-
-def nullclines(circuit: AbstractCircuit, x: Numbers, y: Numbers) -> Nullclines:
-    """The nullclines of a circuit of one unit, in closed form.
-
-        ẏ = 0:  a = s^p,  s = (c − (1−w_r) y)/(w_r y) ≥ 0;      ȧ = 0:  a = β/(1 − w|y|^p)
-
-    the latter where w|y|^p < 1. They cross at the fixed points. Pure (jit, vmap, grad).
-
-    Args:
-        circuit: an `ORGaNICs` with n = 1 and no rectification.
-        x: (m,), the input.
-        y: (points,), where to evaluate.
-
-    Returns:
-        A `Nullclines`, NaN where a curve has no point.
-
-    Raises:
-        ValueError: an argument is bad.
-    """
-    q = read(circuit, x)
-    y = check_finite("y", as_float_array("y", y, q.c.dtype))
-    if y.ndim != 1:
-        refuse("y", "have shape (points,)", f"it has shape {y.shape}")
-    scale = q.w_r * y
-    has_s = scale != 0
-    s = (q.c - (1 - q.w_r) * y) / jnp.where(has_s, scale, 1)
-    of_y = jnp.where(has_s & (s >= 0), power(jnp.maximum(s, 0), q.p), jnp.nan)
-    room = 1 - q.w * power(y, q.p)
-    of_a = jnp.where(room > 0, q.beta / jnp.where(room > 0, room, 1), jnp.nan)
-    vertical = jnp.where((q.w_r == 0) | (q.c == 0), q.c, jnp.nan)
-    return Nullclines(y, of_y, of_a, vertical)
-
-
-@carded
-class NullclineCurves(NamedTuple):
-    """The nullclines in a window of the plane, each as curves (points, 2) of (y, a)."""
-
-    y_nullcline: tuple[Float[np.ndarray, "points 2"], ...]
-    a_nullcline: tuple[Float[np.ndarray, "points 2"], ...]
+    circuit, _, x = read_point(circuit, None, x)
+    flow = plane(circuit, x, variables, others)
+    return flow.pair(*flow.velocity(*read_points(flow.dtype, y, a)))
 
 
 def nullcline_curves(
-    circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits, *, points: int = 1000
+    circuit: AbstractCircuit,
+    x: Numbers,
+    y_range: Limits,
+    a_range: Limits,
+    *,
+    points: int = 1000,
+    variables: tuple[str, str] | None = None,
+    others: tuple | None = None,
 ) -> NullclineCurves:
-    """The nullclines of a circuit of one unit in a window, whole: curves to draw.
+    """The nullclines of a circuit in a window of the plane of two variables, whole: curves to draw.
+
+    Of an `ORGaNICs` of one unit without rectification in closed form:
 
         ẏ = 0:  y = c/(1 − w_r + w_r s),  s = ⌊a⌋^(1/p);      ȧ = 0:  |y|^p = (1 − β/a)/w
 
     Unlike `nullclines`, which gives a over y and so misses what is steep, this walks along every
     curve over both axes of the window. A curve is in several pieces where it leaves the window in
-    between. A host function.
+    between. Of any other circuit by contouring: where a velocity changes its sign between the
+    points of a grid, Newton's method puts a point of the curve. What fits between two lines of the
+    grid is missed. A host function.
 
     Args:
-        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        y_range, a_range: the window, (low, high) each.
-        points: how many values of y and of a to meet.
+        y_range, a_range: the window, (low, high) of the first and of the second variable.
+        points: how many values of each to meet, of a grid at most 200 (48 where other variables are
+            at their steady values).
+        variables, others: which two, and what becomes of the others, as in `vector_field`.
 
     Returns:
-        A `NullclineCurves`; some of its points may lie a little outside of the window.
+        A `NullclineCurves`; some points of the closed form may lie a little outside of the window.
 
     Raises:
         ValueError: an argument is bad.
     """
     points = check_positive_integer("points", points)
-    q = read_host(circuit, x)[0]
-    ranges = read_range("y_range", y_range), read_range("a_range", a_range)
-    y, a = (np.linspace(*limits, points + 1) for limits in ranges)
-    return NullclineCurves(_y_curves(q, y, a), _a_curves(q, y, a))
-
-
-def _y_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Along s, apart where u = 0; with c = 0 the lines y = 0 and u = 0."""
-    ends, level = np.array([a[0], a[-1]]), 1 - 1 / q.w_r if q.w_r else -1.0
-    if q.c == 0:
-        flat = [_line([y[0], y[-1]], level**q.p)] if level >= 0 else []
-        return (_line(0.0, ends), *flat)
-    heard = y[q.w_r * y != 0]
-    met = (q.c - (1 - q.w_r) * heard) / (q.w_r * heard)
-    s = _increasing([np.maximum(a, 0) ** (1 / q.p), met], 0, max(a[-1], 0) ** (1 / q.p))
-    u = 1 - q.w_r + q.w_r * s
-    curve = _line(q.c / np.where(u == 0, np.nan, u), s**q.p)
-    if a[0] < 0:  # s = 0 there
-        curve = np.concatenate([curve[:1] * [1, 0] + [0, a[0]], curve])
-        u = np.append(u[0], u)
-    halves = (curve[u > 0], curve[u < 0])
-    return tuple(piece for half in halves for piece in _pieces(half, y))
-
-
-def _a_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Along a, from β up, on both sides of y = 0."""
-    if q.w == 0:
-        return (_line([y[0], y[-1]], q.beta),)
-    room = 1 - q.w * np.abs(y) ** q.p
-    met = q.beta / room[room > 0]
-    height = _increasing([[q.beta], a, met], q.beta, a[-1])
-    side = ((1 - q.beta / height) / q.w) ** (1 / q.p)
-    curve = np.concatenate([_line(-side, height)[::-1], _line(side, height)])
-    return _pieces(curve, y)
-
-
-def _line(y: Numbers, a: Numbers) -> Float[np.ndarray, "points 2"]:
-    return np.stack(np.broadcast_arrays(np.asarray(y, float), np.asarray(a, float)), axis=1)
-
-
-def _increasing(parts: Sequence[Numbers], low: float, high: float) -> Float[np.ndarray, " points"]:
-    values = np.unique(np.concatenate(parts))
-    return values[(values >= low) & (values <= high)]
-
-
-def _pieces(curve: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The parts of a curve within half a width of the window."""
-    margin = (y[-1] - y[0]) / 2
-    near = (curve[:, 0] >= y[0] - margin) & (curve[:, 0] <= y[-1] + margin)
-    runs = np.split(np.arange(len(near)), np.nonzero(np.diff(near))[0] + 1)
-    return tuple(curve[run] for run in runs if len(run) > 1 and near[run[0]])
+    circuit, _, x = read_point(circuit, None, x)
+    window = read_range("y_range", y_range), read_range("a_range", a_range)
+    return plane(circuit, x, variables, others).nullclines(window, points)

@@ -1,20 +1,26 @@
-"""The plane of one unit: phase portraits and bifurcations."""
+"""The plane of two variables: phase portraits and bifurcations."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from jaxtyping import PyTree
 
 from .. import planar
-from .._checks import check_choice, check_kind, check_positive_integer
+from .._checks import check_choice, check_flag, check_kind, check_positive_integer
 from .._types import Limits, Numbers
-from ..circuits import AbstractCircuit, ORGaNICsState
-from ._axes import BLUE, GREEN, PURPLE, RED, Axes, axes_of
+from ..circuits import AbstractCircuit
+from ._axes import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Axes, axes_of
 
-Point = tuple[int, int]  # (number of the value, number of the fixed point there)
-_BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc")
-_MARKERS = {"stable": ("o", "black"), "saddle": ("D", "white"), "unstable": ("o", "white")}
+Window = tuple[Limits, Limits]
+_BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc", "#f3dfee", "#fdf6cf", "#d9f0f0")
+_NEITHER, _DIVERGED = "#f3f3f3", "#d9d9d9"
+# Nodes are circles, foci squares; what is stable is filled.
+_MARKERS = {"node": "o", "focus": "s", "saddle": "D", "marginal": "X"}
+_CYCLE = "#7b3294"
+_STEPS = 1500  # to the end of an orbit
+_COARSE = 16  # points of a grid in each direction
 _EVENTS = {"saddle-node": RED, "pitchfork": BLUE, "Hopf": GREEN, "infinity": PURPLE}
+_EVENTS |= {"transcritical": SKY, "branch point": ORANGE}
 
 
 def plot_phase_portrait(
@@ -22,21 +28,37 @@ def plot_phase_portrait(
     x: Numbers,
     ax: Axes | None = None,
     *,
-    y_range: Limits = (-1.2, 1.2),
-    a_range: Limits = (0.0, 1.0),
+    variables: tuple[str, str] | None = None,
+    others: tuple | None = None,
+    y_range: Limits | None = None,
+    a_range: Limits | None = None,
     points: int = 160,
+    cycles: bool | None = None,
+    legend: bool = True,
 ) -> Axes:
-    """The plane (y, a) of a circuit of one unit: flow, nullclines, fixed points, basins.
+    """The plane of two variables of a circuit: flow, nullclines, fixed points, basins, cycles.
 
-    Stable fixed points are filled, unstable ones open, saddles diamonds; the dashed curve is the
-    stable manifold of the saddle, the border of the basins (shaded) where there are two.
+    Circles are nodes, squares foci, diamonds saddles; what is stable is filled, what is unstable
+    open. The dashed curve is the stable manifold of a saddle, a border of the basins, which are
+    shaded where there are several ends. A limit cycle is a closed curve, dotted where it is
+    unstable. All of it is what a search finds in the window, but for an `ORGaNICs` of one unit: see
+    `planar`.
 
     Args:
-        circuit: an `ORGaNICs` with n = 1 and no rectification.
+        circuit: an `AbstractCircuit`.
         x: (m,), the input.
         ax: matplotlib axes.
-        y_range, a_range: what to show, (low, high) each.
+        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
+            that has two they need not be given.
+        others: of a larger circuit, a state at which the other variables are held. Unless given
+            they are at their steady values for what the two are, the fixed points and basins are
+            those of the whole circuit, and no borders are drawn.
+        y_range, a_range: what to show, (low, high) of the first and of the second variable; unless
+            given around the fixed points, (-1.2, 1.2) and (0, 1) of one unit.
         points: of the grid of basins, in each direction.
+        cycles: whether to look for limit cycles; unless given where some start does not settle, or
+            where there are several ends without a saddle between them.
+        legend: whether to explain the symbols.
 
     Returns:
         The axes.
@@ -44,28 +66,44 @@ def plot_phase_portrait(
     Raises:
         ValueError: an argument is bad.
     """
-    found = planar.fixed_points(circuit, x)  # Before a figure is made: an argument may be wrong.
-    nullclines = planar.nullcline_curves(circuit, x, y_range, a_range)
+    pair: dict[str, Any] = {"variables": variables, "others": others}
     points = check_positive_integer("points", points)
-    borders = _borders(circuit, x, found, y_range, a_range)
+    if cycles is not None:
+        check_flag("cycles", cycles)
+    check_flag("legend", legend)
+    # All before a figure is made: an argument may be wrong.
+    window = planar.window(circuit, x, y_range=y_range, a_range=a_range, **pair)
+    limits = {"y_range": window[0], "a_range": window[1]}
+    found = planar.fixed_points(circuit, x, **limits, **pair)
+    axes, reached = _reached(circuit, x, window, points, found, pair)
+    if cycles is None:
+        cycles = bool(np.any(reached == -2))
+        cycles |= np.unique(reached).size > 1 and "saddle" not in found.kinds
+    closed = planar.limit_cycles(circuit, x, **limits, **pair) if cycles else ()
+    nullclines = planar.nullcline_curves(circuit, x, **limits, **pair)
+    borders = _borders(circuit, x, found, window, pair)
     ax = axes_of(ax)
-    _shade_basins(ax, circuit, x, y_range, a_range, points)
-    _draw_flow(ax, circuit, x, y_range, a_range)
-    _draw_nullclines(ax, nullclines)
-    ax.plot(np.asarray(borders.y).T, np.asarray(borders.a).T, "--", color="0.15", lw=1.2)
-    _mark_points(ax, found, y_range, a_range)
-    ax.set(xlim=y_range, ylim=a_range, xlabel="y", ylabel="a")
+    _shade_basins(ax, axes, reached, found)
+    _draw_flow(ax, circuit, x, window, pair)
+    _draw_nullclines(ax, nullclines, found.names)
+    for i, (u, v) in enumerate(np.swapaxes(borders, 1, 2)):
+        ax.plot(u, v, "--", color="0.15", lw=1.2, label="_" if i else "separatrix")
+    _draw_cycles(ax, closed)
+    _mark_points(ax, found, window)
+    ax.set(xlim=window[0], ylim=window[1], xlabel=found.names[0], ylabel=found.names[1])
+    if legend:
+        ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
     return ax
 
 
 def plot_bifurcation(
-    bifurcation: planar.Bifurcation, name: str = "y", ax: Axes | None = None
+    bifurcation: planar.Bifurcation, name: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """The fixed points over a parameter: stable ones solid, the others dashed, events marked.
 
     Args:
         bifurcation: a `planar.Bifurcation`.
-        name: "y" or "a".
+        name: one of its two variables, the first one unless given.
         ax: matplotlib axes.
 
     Returns:
@@ -75,31 +113,61 @@ def plot_bifurcation(
         ValueError: an argument is bad.
     """
     check_kind("bifurcation", bifurcation, planar.Bifurcation)
-    check_choice("name", name, ("y", "a"))
-    field = np.asarray(getattr(bifurcation.states, name))
+    name = bifurcation.names[0] if name is None else name
+    check_choice("name", name, bifurcation.names)
+    i = bifurcation.names.index(name)
     ax = axes_of(ax)
     for is_stable in (True, False):
-        _draw_branches(ax, bifurcation, field, is_stable)
+        _draw_branches(ax, bifurcation, i, is_stable)
     ax.autoscale()
     labels = {event.kind: event.kind for event in bifurcation.events}
     for event in bifurcation.events:
-        style = {"color": _EVENTS[event.kind], "label": labels.pop(event.kind, None)}
-        ax.axvline((event.low + event.high) / 2, lw=1.2, ls=":", **style)
+        color, label = _EVENTS[event.kind], labels.pop(event.kind, None)
+        ax.axvline(event.value, lw=1.2, ls=":", color=color, label=label)
+        if event.pair is not None:
+            ax.plot(event.value, event.pair[i], "o", color=color, ms=5, zorder=4)
     ax.set(xlabel=bifurcation.name, ylabel=name)
-    ax.legend(frameon=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
     return ax
 
 
+def _reached(
+    circuit: AbstractCircuit,
+    x: Numbers,
+    window: Window,
+    points: int,
+    found: planar.PlanarFixedPoints,
+    pair: dict[str, Any],
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """The axes of a grid, and where each of its points goes: a coarse one, where all go the same
+    way and there is no border."""
+    for count in (min(points, _COARSE), points):
+        axes = _spread(window[0], count), _spread(window[1], count)
+        reached = planar.basins(circuit, x, *np.meshgrid(*axes), max_steps=_STEPS, **pair)
+        if count == points or (np.ptp(reached) == 0 and "saddle" not in found.kinds):
+            break
+    return axes, reached
+
+
 def _shade_basins(
-    ax: Axes, circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits, points: int
+    ax: Axes,
+    axes: tuple[np.ndarray, np.ndarray],
+    reached: np.ndarray,
+    found: planar.PlanarFixedPoints,
 ) -> None:
-    axes = _spread(y_range, points), _spread(a_range, points)
-    reached = planar.basins(circuit, x, *np.meshgrid(*axes))
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    colors = ListedColormap(["#f3f3f3", "#d9d9d9", *_BASINS])  # neither, diverged, the points
-    norm = BoundaryNorm(np.arange(-2.5, 3), colors.N)
-    ax.pcolormesh(*axes, reached, cmap=colors, norm=norm, shading="nearest", rasterized=True)
+    ends = max(len(found), int(reached.max()) + 1, 1)
+    colors = [_NEITHER, _DIVERGED, *(_BASINS[i % len(_BASINS)] for i in range(ends))]
+    norm = BoundaryNorm(np.arange(-2.5, ends), len(colors))
+    colormap = ListedColormap(colors)
+    ax.pcolormesh(*axes, reached, cmap=colormap, norm=norm, shading="nearest", rasterized=True)
+    stable = np.flatnonzero(np.asarray(found.is_stable))
+    names = {-2: "does not settle", -1: "diverges"}
+    names |= {i: f"basin {k + 1}" for k, i in enumerate(stable.tolist())}
+    seen = [i for i in sorted(names) if i < 0 or len(stable) > 1]
+    for i in (i for i in seen if np.any(reached == i)):
+        ax.fill_between([], [], color=colors[i + 2], label=names[i])
 
 
 def _spread(limits: Limits, points: int) -> np.ndarray:
@@ -108,34 +176,49 @@ def _spread(limits: Limits, points: int) -> np.ndarray:
 
 
 def _draw_flow(
-    ax: Axes, circuit: AbstractCircuit, x: Numbers, y_range: Limits, a_range: Limits
+    ax: Axes, circuit: AbstractCircuit, x: Numbers, window: Window, pair: dict[str, Any]
 ) -> None:
-    axes = _spread(y_range, 40), _spread(a_range, 40)
-    dy, da = map(np.asarray, planar.vector_field(circuit, x, *np.meshgrid(*axes)))
+    axes = _spread(window[0], 40), _spread(window[1], 40)
+    moved = planar.vector_field(circuit, x, *np.meshgrid(*axes), **pair)
+    du, dv = np.asarray(moved[0]), np.asarray(moved[1])
     style: dict[str, Any] = {"color": "0.62", "linewidth": 0.6, "arrowsize": 0.7, "density": 0.8}
-    ax.streamplot(*axes, dy, da, **style)
+    ax.streamplot(*axes, du, dv, **style)
 
 
-def _draw_nullclines(ax: Axes, found: planar.NullclineCurves) -> None:
-    pairs = ((BLUE, found.y_nullcline, "ẏ = 0"), (RED, found.a_nullcline, "ȧ = 0"))
-    for color, curves, name in pairs:
+def _draw_nullclines(ax: Axes, found: planar.NullclineCurves, names: tuple[str, str]) -> None:
+    for color, curves, name in zip((BLUE, RED), found, names, strict=True):
+        label = f"{name[0]}\u0307 = 0" if len(name) == 1 else f"d{name}/dt = 0"
+        label = {"y": "ẏ = 0", "a": "ȧ = 0"}.get(name, label)
         for i, curve in enumerate(curves):
-            ax.plot(*curve.T, color=color, lw=1.8, label=name if i == 0 else "_")
+            ax.plot(*curve.T, color=color, lw=1.8, label=label if i == 0 else "_")
+
+
+def _draw_cycles(ax: Axes, cycles: tuple[planar.LimitCycle, ...]) -> None:
+    for cycle in cycles:
+        kind = "stable" if cycle.is_stable else "unstable"
+        label = f"{kind} cycle, {cycle.period:.4g} ms"
+        line = "-" if cycle.is_stable else ":"
+        ax.plot(*cycle.pairs.T, line, color=_CYCLE, lw=1.6, label=label)
 
 
 def _borders(
     circuit: AbstractCircuit,
     x: Numbers,
     found: planar.PlanarFixedPoints,
-    y_range: Limits,
-    a_range: Limits,
-) -> ORGaNICsState:
-    """The separatrices, also of saddles outside of the window, and where they come back into it."""
+    window: Window,
+    pair: dict[str, Any],
+) -> np.ndarray:
+    """The separatrices (k, points, 2), also of saddles outside of the window, and where they come
+    back into it; none where other variables move, too."""
+    if found.eigenvalues.shape[1] > 2:
+        return np.zeros((0, 1, 2))
+    is_saddle = [kind == "saddle" for kind in found.kinds]
     ranges = [
-        _widened(limits, np.ravel(values), [kind == "saddle" for kind in found.kinds])
-        for limits, values in zip((y_range, a_range), found.states, strict=True)
+        _widened(limits, values, is_saddle)
+        for limits, values in zip(window, found.pairs.T, strict=True)
     ]
-    return planar.separatrices(circuit, x, *ranges, points=4000)
+    curves: PyTree = planar.separatrices(circuit, x, *ranges, points=4000, **pair)
+    return np.stack([np.asarray(curves[0]), np.asarray(curves[1])], axis=-1)
 
 
 def _widened(limits: Limits, values: np.ndarray, is_saddle: list[bool]) -> tuple[float, float]:
@@ -147,51 +230,31 @@ def _widened(limits: Limits, values: np.ndarray, is_saddle: list[bool]) -> tuple
     return min([low, *near]) - width / 2, max([high, *near]) + width / 2
 
 
-def _mark_points(
-    ax: Axes, found: planar.PlanarFixedPoints, y_range: Limits, a_range: Limits
-) -> None:
+def _mark_points(ax: Axes, found: planar.PlanarFixedPoints, window: Window) -> None:
     """Those in the window: they are drawn whole, across its frame."""
-    for y, a, kind in zip(*map(np.ravel, found.states), found.kinds, strict=True):
-        if not (y_range[0] <= y <= y_range[1] and a_range[0] <= a <= a_range[1]):
+    (left, right), (bottom, top) = window
+    named: set[str] = set()
+    for (u, v), kind in zip(found.pairs, found.kinds, strict=True):
+        if not (left <= u <= right and bottom <= v <= top):
             continue
-        marker, face = _MARKERS.get(kind.split()[0], ("s", "0.6"))
+        marker = _MARKERS.get(kind.split()[-1], "P")
+        face = "black" if kind.startswith("stable") else "white"
+        face = "0.6" if kind == "marginal" else face
         style = {"mfc": face, "mec": "black", "mew": 1.3, "ms": 7, "zorder": 5, "clip_on": False}
-        ax.plot(y, a, marker, **style)
+        label = "_" if kind in named else kind
+        ax.plot(u, v, marker, ls="", label=label, **style)
+        named.add(kind)
 
 
-def _draw_branches(
-    ax: Axes, bifurcation: planar.Bifurcation, field: np.ndarray, is_stable: bool
-) -> None:
+def _draw_branches(ax: Axes, bifurcation: planar.Bifurcation, i: int, is_stable: bool) -> None:
     from matplotlib.collections import LineCollection
 
-    stable, values = bifurcation.is_stable, bifurcation.values
-    links = [(p, q) for p, q in _links(bifurcation) if (stable[p] and stable[q]) == is_stable]
-    lines = [[(values[k], field[k, i]) for k, i in chain] for chain in _join(links)]
+    lines = [
+        np.stack([branch.values, branch.pairs[:, i]], axis=1)
+        for branch in bifurcation.branches
+        if (branch.unstable == 0) == is_stable
+    ]
     color, dashes = ("black", "-") if is_stable else ("0.5", (0, (4, 2)))
     branches = LineCollection(lines, colors=color, linestyles=[dashes], lw=1.8)
     branches.set_label("stable" if is_stable else "unstable")
     ax.add_collection(branches)
-
-
-def _links(bifurcation: planar.Bifurcation) -> Iterator[tuple[Point, Point]]:
-    """Pairs of points at neighbouring values: the nearest ones where their number differs."""
-    counts, y = bifurcation.counts, np.asarray(bifurcation.states.y)
-    for k in range(len(counts) - 1):
-        few, many = (k, k + 1) if counts[k] <= counts[k + 1] else (k + 1, k)
-        for i in range(counts[few]):
-            is_one_to_one = counts[few] == counts[many]
-            j = i if is_one_to_one else int(np.nanargmin(np.abs(y[many] - y[few, i])))
-            yield ((few, i), (many, j)) if few == k else ((many, j), (few, i))
-
-
-def _join(links: list[tuple[Point, Point]]) -> list[list[Point]]:
-    """Chains of links of which one begins where another ends: dashes run on over them."""
-    chains, growing = [], {}
-    for start, stop in links:
-        chain = growing.pop(start, None)
-        if chain is None:
-            chain = [start]
-            chains.append(chain)
-        chain.append(stop)
-        growing[stop] = chain
-    return chains

@@ -71,8 +71,11 @@ class Sweep(eqx.Module, AbstractTabular):
 
     def _card(self) -> Card:
         sizes = " x ".join(str(len(values)) for values in self.axes.values())
-        facts = {k: f"{_range(v)} {unit_of(k)}".rstrip() for k, v in self.axes.items()}
-        facts |= {k: f"{_range(v)}{_missing(v)}" for k, v in self._columns().items()}
+        facts = {k: f"{_range(np.asarray(v))} {unit_of(k)}".rstrip() for k, v in self.axes.items()}
+        facts |= {
+            k: f"{_range(np.asarray(v))}{_missing(np.asarray(v))}"
+            for k, v in self._columns().items()
+        }
         return Card(f"Sweep: {sizes}", facts)
 
 

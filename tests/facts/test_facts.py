@@ -173,7 +173,7 @@ def test_what_is_derived_from_the_equations_of_a_class_refuses_others(unchecked,
     calls = [
         lambda: oo.oscillator(circuit, x),
         lambda: robustness.first_order(circuit, x),
-        lambda: planar.fixed_points(one, np.ones(1)),
+        lambda: planar.quartic(one, np.ones(1)),
     ]
     network = Twice(np.eye(3), *np.ones((3, 3)), 0.5)
     calls.append(lambda: feedback.overlaps(network))

@@ -50,7 +50,7 @@ ROOMS = {
     "population": "programs",
     "mean_field": "programs",
     "optimizers": "programs",
-    "planar": "circuits cells linear",
+    "planar": "circuits cells facts linear equilibria programs",
     "robustness": "circuits cells facts linear storage programs",
     "feedback": "circuits cells dynamics equilibria linear optimizers programs",
     "periods": "circuits cells dynamics equilibria",

@@ -30,6 +30,7 @@ GIVEN |= {
     "SkipSchedule",
     "Stage",
     "BifurcationEvent",
+    "Pair",
     "ReadoutClass",
     "SkipBlock",
 }

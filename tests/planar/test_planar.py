@@ -13,8 +13,9 @@ import zoo
 import organics_ode as oo
 from organics_ode import planar
 from organics_ode.linear import spectrum_of
-from organics_ode.planar._basins import _arrivals
-from organics_ode.planar._equations import Scalars, kind_of, residual_at
+from organics_ode.planar._results import kind_of
+from organics_ode.planar.one_unit._basins import _arrivals
+from organics_ode.planar.one_unit._equations import Scalars, residual_at
 
 # math: (w_r, b0, σ) → rows (y, a, eigenvalue or None), with b1 = .5, τ = 2 ms, w = z = 1.
 WORKED = {
@@ -451,9 +452,18 @@ def test_what_is_printed(memory):
         ),
     ],
 )
-def test_other_circuits_are_refused(make, message):
+def test_the_polynomial_and_a_over_y_are_of_one_unit_alone(make, message):
     circuit = make()
-    with pytest.raises(ValueError, match=message):
+    x = np.ones(circuit.input_size)
+    for call in (planar.quartic, lambda c, x: planar.nullclines(c, x, x)):
+        with pytest.raises(ValueError, match=message):
+            call(circuit, x)
+
+
+@pytest.mark.parametrize("make", [zoo.organics, lambda: zoo.gated(n=1, m=1)])
+def test_of_more_than_two_variables_two_must_be_named(make):
+    circuit = make()
+    with pytest.raises(ValueError, match=r"`variables` must name two of y.*, but the circuit has"):
         planar.fixed_points(circuit, np.ones(circuit.input_size))
 
 

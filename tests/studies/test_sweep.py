@@ -114,7 +114,7 @@ def test_results_of_the_library_come_as_they_are():
 
 def test_the_card_counts_what_is_not_finite():
     root = oo.sweep(unit(), {"W_r": [-1.0, 4.0]}, lambda c: jnp.sqrt(c.W_r[0, 0]), **QUIET)
-    assert "value        2 to 2, 1 of 2 not finite" in repr(root)
+    assert "value       2 to 2, 1 of 2 not finite" in repr(root)
 
 
 def test_a_table_of_a_sweep_has_a_row_for_each_combination():

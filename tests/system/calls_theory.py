@@ -148,15 +148,20 @@ CALLS: dict[str, Call] = {
     **{
         f"planar.{f.__name__}": Call(
             f,
-            lambda s: {
+            lambda s, points=points: {
                 "circuit": planar_circuit(s),
                 "x": draw(s, 1),
                 "y_range": (-1.0, 1.0),
                 "a_range": (0.01, 1.0),
-                "points": 20,
+                **points,
             },
         )
-        for f in (planar.nullcline_curves, planar.separatrices)
+        for f, points in (
+            (planar.nullcline_curves, {"points": 20}),
+            (planar.separatrices, {"points": 20}),
+            (planar.limit_cycles, {}),
+            (planar.window, {}),
+        )
     },
     # Periods.
     "periods.visit": Call(

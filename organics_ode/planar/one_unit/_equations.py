@@ -1,26 +1,17 @@
 """The equations of one unit: over many points in jax, and at one point in Python's floats."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import (
-    as_float_array,
-    check_finite,
-    read_number,
-    refuse,
-    refuse_traced,
-    shape_of,
-    shown,
-)
-from .._nonlinearities import Rectification, power, root
-from .._types import Limits, Numbers
-from ..circuits import AbstractCircuit, ORGaNICs, obeys, what_is
-from ..linear import read_point
+from ..._checks import refuse
+from ..._nonlinearities import Rectification, power, root
+from ..._types import Numbers
+from ...circuits import AbstractCircuit, ORGaNICs, obeys, what_is
+from ...linear import read_point
 
 
 class Scalars(NamedTuple):
@@ -36,6 +27,7 @@ class Scalars(NamedTuple):
 
 
 def read(circuit: AbstractCircuit, x: Numbers) -> Scalars:
+    """The numbers of a circuit of one unit without rectification; another is refused."""
     checked: Any
     checked, _, x = read_point(circuit, None, x)
     must = "be an ORGaNICs with one unit, n = 1"
@@ -45,33 +37,19 @@ def read(circuit: AbstractCircuit, x: Numbers) -> Scalars:
         refuse("circuit", must, f"it has n = {checked.initial_state().y.size}")
     if checked.rectification is not Rectification.NONE:
         refuse("circuit", "have no rectification", f"it has {checked.rectification}")
-    c = checked
+    return scalars(checked, x)
+
+
+def scalars(circuit: AbstractCircuit, x: Array) -> Scalars:
+    """The numbers of what is checked and resolved."""
+    c: Any = circuit
     b0, b1, sigma, tau_y, tau_a = (v.reshape(()) for v in (c.b0, c.b1, c.sigma, c.tau_y, c.tau_a))
     z, beta = (c.W_zx @ x)[0], power(sigma * b0, c.exponent)
     return Scalars(b1 * z, c.W_r[0, 0], c.W[0, 0], beta, c.exponent, tau_y, tau_a)
 
 
-def read_host(circuit: AbstractCircuit, x: Numbers) -> tuple[Scalars, np.dtype]:
-    q = read(circuit, x)
-    refuse_traced("circuit", q)
-    return Scalars(*map(float, q)), q.c.dtype
-
-
-def read_points(q: Scalars, y: Numbers, a: Numbers) -> tuple[Array, Array]:
-    y, a = (as_float_array(name, v, q.c.dtype) for name, v in (("y", y), ("a", a)))
-    if y.shape != a.shape:
-        refuse("a", f"have the shape of y, {y.shape}", f"it has shape {a.shape}")
-    return check_finite("y", y), check_finite("a", a)
-
-
-def read_range(name: str, value: Limits) -> tuple[float, float]:
-    is_pair = isinstance(value, tuple | list | np.ndarray | jax.Array)
-    if not is_pair or shape_of(name, value) != (2,):
-        refuse(name, "be (low, high), two numbers", f"it is {shown(value)}")
-    low, high = (read_number(name, bound) for bound in value)
-    if not -math.inf < low < high < math.inf:
-        refuse(name, "be (low, high) with low < high", f"it is {value}")
-    return low, high
+def host(q: Scalars) -> Scalars:
+    return Scalars(*map(float, q))
 
 
 def velocities(q: Scalars, y: Array, a: Array) -> tuple[Array, Array]:
@@ -115,13 +93,3 @@ def resolution_at(q: Scalars, y: float, a: float) -> float:
     (yy, ya), (ay, aa) = jacobian_at(q, y, a)
     size = math.sqrt(yy**2 + 2 * abs(ya * ay) + aa**2)  # with rows as large as columns
     return float((2 * np.finfo(float).eps + residual_at(q, y, a)) * size)
-
-
-def kind_of(pair: Sequence[complex] | np.ndarray, resolution: float) -> str:
-    first, second = pair
-    if min(abs(first.real), abs(second.real)) <= resolution:
-        return "marginal"
-    if first.real > 0 > second.real:
-        return "saddle"
-    shape = "focus" if first.imag else "node"
-    return f"{'stable' if first.real < 0 else 'unstable'} {shape}"
