@@ -91,10 +91,17 @@ SYSTEM = Path(__file__).parent / "system"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What runs whole programs is marked, and left out of a plain `pytest`."""
+    """What runs whole programs is marked, and left out of a plain `pytest`, and so are all but the
+    first case of a test that is `slow_but_first`."""
+    begun = set()
     for item in items:
         if item.path.is_relative_to(SYSTEM):
             item.add_marker("system")
+        if item.get_closest_marker("slow_but_first") and not item.get_closest_marker("slow"):
+            test = item.path, item.originalname
+            if test in begun:
+                item.add_marker("slow")
+            begun.add(test)
 
 
 @pytest.fixture

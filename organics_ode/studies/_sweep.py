@@ -23,6 +23,7 @@ from .._checks import (
     refuse,
     shown,
 )
+from .._progress import progress_bar
 from .._tables import AbstractTabular, Table, named, unit_of
 from .._types import Numbers
 from ..circuits import AbstractCircuit
@@ -211,14 +212,12 @@ def _chunk(program: _Program, given: int | None) -> int:
 
 def _run(program: _Program, chunk: int, file: SweepFile | None, progress: bool) -> list[np.ndarray]:
     """The leaves of what the function gives, (points, …) each."""
-    from tqdm import tqdm
-
     parts = [] if file is None else file.parts
     if file is not None and parts:
         file.check_first(_leaves(program, 0, chunk))
     done = kept = sum(len(part[0]) for part in parts)
     written = time.monotonic()
-    with tqdm(total=program.size, initial=done, disable=not progress) as bar:
+    with progress_bar(program.size, unit="point", done=done, shown=progress) as bar:
         try:
             while done < program.size:
                 parts.append(_leaves(program, done, chunk))

@@ -79,6 +79,7 @@ def compiled(cell, xs, starts):
     return jax.jit(run, compiler_options=AS_USERS)(arrays, xs)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("dtype", (np.float32, slow(np.float64)))
 @pytest.mark.parametrize("name", CELLS)
 def test_for_beta_one_states_and_gradients_are_those_of_the_cell_to_the_bit(name, dtype):

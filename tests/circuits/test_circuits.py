@@ -151,6 +151,7 @@ def test_a_ring_of_fixed_points_remembers_an_angle():
         assert_close(circuit.vector_field(0.0, state, jnp.zeros(1)), np.zeros((2, n)))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("kind", KINDS)
 def test_derivatives_are_finite_and_agree_in_both_modes_at_zero(kind, rectification, p):
     circuit = {"organics": zoo.organics, "gated": zoo.gated}[kind](rectification, p)

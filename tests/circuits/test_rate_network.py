@@ -126,6 +126,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_laws_of_circuits(name, tmp_path):
     net = VARIANTS[name]()

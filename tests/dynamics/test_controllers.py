@@ -69,6 +69,7 @@ def fixed_step_errors(driven, inputs, solver, steps):
     return np.array(errors)
 
 
+@pytest.mark.slow_but_first
 def test_euler_with_the_step_of_the_hold_is_the_cell(driven):
     circuit, state0, xs, _ = driven
     cell = oo.unroll(oo.Euler(circuit, 1.0), jnp.asarray(xs), state0=state0)
@@ -96,6 +97,7 @@ def test_the_cell_converges_to_the_solution_at_first_order(driven):
     assert order(errors) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow_but_first
 def test_heun_keeps_its_order_on_a_hold(driven):
     hold = oo.ZeroOrderHold(SWITCHES, driven[2])
     errors = fixed_step_errors(driven, hold, diffrax.Heun(), (1, 2, 4, 8))

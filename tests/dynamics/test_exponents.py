@@ -80,6 +80,7 @@ def test_at_a_fixed_point_they_are_those_of_the_euler_step(build, step):
     np.testing.assert_allclose(found, expected, atol=1e-11)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("n", (1, 3))
 def test_at_a_fixed_point_there_is_no_transient_even_after_one_step(n):
     """Real and complex pairs, from the first step on, in any number of units."""
@@ -199,6 +200,7 @@ class Linear(oo.AbstractCircuit):
         return Point(jnp.ones_like(self.A[0]))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("n", "k"), ((30, 30), (20, 3)))
 def test_a_feedforward_chain_does_not_show_its_transient(n, k):
     """All multipliers are .9, and a product of them first grows by many orders of magnitude."""

@@ -107,6 +107,7 @@ CLOSED_FORMS = {
 }
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", CLOSED_FORMS)
 def test_a_filter_answers_each_input_with_its_closed_form(kind, dtype):
@@ -119,6 +120,7 @@ def test_a_filter_answers_each_input_with_its_closed_form(kind, dtype):
     np.testing.assert_allclose(run.states.y[-1], closed_form(VALUES), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_held_values_may_be_batched_and_differentiated():
     """y(END) is linear in the held values; the gradient in reverse mode is `test_simulate`'s."""
     samples = jnp.asarray(np.random.default_rng(1).normal(size=(2, 2, *VALUES.shape)))

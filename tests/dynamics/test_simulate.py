@@ -51,6 +51,7 @@ def normalizing(request):
     return circuit, x, np.concatenate(zoo.closed_form(circuit, x))
 
 
+@pytest.mark.slow_but_first
 def test_a_long_run_reaches_divisive_normalization(normalizing):
     circuit, x, fixed_point = normalizing
     for rtol in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10):
@@ -200,6 +201,7 @@ def test_new_values_do_not_compile_again():
         run(circuit, hold, jnp.arange(3.0) + seed, state0=zoo.state_of(circuit, seed=seed))
 
 
+@pytest.mark.slow
 def test_float32_has_its_own_tolerance_and_a_warning_for_finer_ones():
     circuit = zoo.organics(dtype=np.float32)
     arguments = circuit, zoo.input_of(circuit), [0.0, 0.1]

@@ -56,6 +56,7 @@ def test_a_unit_that_rests_keeps_its_derivatives(solver):
         assert jax.grad(last)(jnp.zeros(1), None)[0] == pytest.approx(0.5, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_from_a_fixed_point_the_derivative_is_that_of_the_implicit_function_theorem():
     circuit = normalizing()
     start = oo.fixed_point(circuit, X).state
@@ -90,6 +91,7 @@ def test_a_stimulus_after_a_blank_has_its_derivative_by_three_routes():
     assert jax.jvp(f, (sigma,), (jnp.ones(()),))[1] == pytest.approx(quotient, rel=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", [slow(diffrax.Kvaerno4()), diffrax.Kvaerno5()])
 def test_a_stage_behind_the_end_of_a_hold_does_not_see_the_next(solver):
     """Both values are 1, so only the derivatives know which of them a stage has seen."""
@@ -188,6 +190,7 @@ def test_the_living_rate_is_that_of_the_propagator(n, since):
         assert 0.7 * right - 1e-12 <= found <= 1.3 * right + 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "solver", [slow(diffrax.Kvaerno3()), slow(diffrax.Kvaerno4()), diffrax.Kvaerno5()]
 )
@@ -232,6 +235,7 @@ def test_the_longest_step_ends_where_the_input_has_moved_by_a_quarter_of_its_ran
     assert -90.0 + back.step(None, jnp.asarray(-90.0)) == pytest.approx(-75.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_rest_may_be_left_to_the_error_estimate():
     circuit, x, ts = filtering(), np.zeros(1), [0.0, 1000.0]
     free = oo.simulate(circuit, x, ts, dtmax=np.inf).stats["num_steps"]
@@ -260,6 +264,7 @@ def rate(circuit, state, x):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [slow(1), slow(2), 8, slow(32)])
 def test_the_rate_is_the_spectral_radius_of_the_jacobian(n):
     of_all = eqx.filter_jit(eqx.filter_vmap(lambda *each: rate(*each).radius))
@@ -346,6 +351,7 @@ def test_a_long_run_may_begin_with_short_steps():
     np.testing.assert_allclose(run.states.y[-1], expected[0], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_solver_that_float32_stops_is_no_divergence():
     eye = np.eye(2, dtype=np.float32)
     circuit = oo.ORGaNICs(eye, eye, np.ones_like(eye), 0.1, 0.5, 0.5, 2.0, 2.0)

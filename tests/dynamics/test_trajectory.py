@@ -158,6 +158,7 @@ def test_a_trajectory_prints_inside_jit():
     assert "Tsit5, rtol 1.25e-07" in cards[0]
 
 
+@pytest.mark.slow
 def test_a_tolerance_may_be_traced():
     circuit = zoo.organics()
 

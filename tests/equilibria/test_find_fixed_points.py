@@ -113,6 +113,7 @@ def ring():
     return circuit, plane, np.sqrt(1 - offset**2 / s**2), search(circuit, np.zeros(n), starts=96)
 
 
+@pytest.mark.slow
 def test_the_ring_is_found_as_a_continuum(ring):
     _, plane, radius, points = ring
     assert round(radius, 4) == 0.9798
@@ -206,6 +207,7 @@ def test_the_same_key_gives_the_same_points(three):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_circuit_without_fixed_points_has_an_empty_result(tmp_path):
     points = search(NOTHING, ZERO, starts=8)
     assert len(points) == 0 and list(points) == []
@@ -288,6 +290,7 @@ def far():
     return circuit, oo.find_fixed_points(circuit, np.zeros(1), key=KEY, starts=256)
 
 
+@pytest.mark.slow
 def test_points_far_from_the_rest_state_are_found(far):
     _, points = far
     np.testing.assert_allclose(np.sort(points.states.v[:, 0]), [1, 1e3, 1e5], rtol=1e-5)
@@ -321,6 +324,7 @@ def test_a_field_that_fades_away_has_no_point_far_out():
     assert len(oo.find_fixed_points(circuit, np.zeros(1), key=KEY, starts=64)) == 0
 
 
+@pytest.mark.slow
 def test_the_search_grows_while_new_points_appear():
     # tanh(3v) − v in two variables: nine points, of which one round sees a few.
     circuit = Own(lambda v: jnp.tanh(3 * v) - v, jnp.zeros(2))

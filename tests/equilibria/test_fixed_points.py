@@ -105,6 +105,7 @@ def check_solved(values, z, point, p=2.0):
     assert float(point.residual) <= 1e-10
 
 
+@pytest.mark.slow
 def test_every_small_circuit_of_the_box_is_solved_and_stable(small):
     cases, points = small
     for name in (name for name in cases if name.startswith("box")):
@@ -117,6 +118,7 @@ def test_every_small_circuit_of_the_box_is_solved_and_stable(small):
         np.testing.assert_allclose(points[name].abscissa, largest, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_every_larger_circuit_of_the_box_is_solved_and_stable(large):
     (drawn, _, points), _ = large
     assert np.all(points.succeeded) and np.all(points.abscissa < 0)
@@ -225,6 +227,7 @@ def test_the_closed_form_is_taken_as_it_is(small):
         check_solved(values, z, points[name], p)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("rectification", (BEFORE, AFTER))
 def test_the_closed_form_is_taken_as_it_is_with_rectification(rectification):
     """Not compiled: where the closed form holds no loop turns."""
@@ -405,6 +408,7 @@ OSCILLATING = excitable(0.0, 1.0, 0.0, -1 / 3)
 RESTING = excitable(0.0, -1.0, 0.0, -1 / 3)
 
 
+@pytest.mark.slow
 def test_a_circuit_of_ones_own_comes_to_rest():
     point = oo.fixed_point(RESTING, jnp.ones(1))
     v = np.roots([-1 / 3, 0, -2.5, 1])
@@ -517,6 +521,7 @@ def test_one_isolated_unstable_mode_among_many_is_seen(wholes):
     assert int(points.route[2]) == SETTLED
 
 
+@pytest.mark.slow
 def test_single_precision_is_kept_and_solved():
     drawn = [draw(2, 1.0, seed) for seed in range(10)]
     single = [{k: v.astype(np.float32) for k, v in values.items()} for values, _ in drawn]
@@ -577,6 +582,7 @@ def test_a_point_of_a_continuum_is_marginal_wherever_it_is_asked():
     assert failed.is_stable and not failed.is_marginal
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", ["organics identity", "gated identity"])
 def test_what_is_known_is_not_searched_for(name):
     make = {"organics identity": zoo.organics, "gated identity": zoo.gated}[name]

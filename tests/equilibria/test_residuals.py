@@ -68,6 +68,7 @@ def test_every_point_of_a_search_solves_its_equations(n, dtype, starts):
             assert residuals.residual(circuit, state, x) <= residuals.TOLERANCES[dtype]
 
 
+@pytest.mark.slow
 def test_no_success_of_a_batch_is_false():
     # Norms of W_r of 6: where most of the routes overflow.
     drawn = [

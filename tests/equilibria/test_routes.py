@@ -66,6 +66,7 @@ def ends(request):
     return request.param, e, start, end, run(request.param, e, v, ~TRUE)[1]
 
 
+@pytest.mark.slow_but_first
 def test_a_route_that_is_not_needed_stays_where_it_is(ends):
     _, _, start, _, idle = ends
     np.testing.assert_array_equal(idle.v, start.v)

@@ -47,6 +47,7 @@ def test_it_is_divisive_normalization_as_numpy_writes_it(rectification, exponent
     np.testing.assert_allclose(state.a, a, rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "rectification", "exponent"),
     (

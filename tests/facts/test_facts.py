@@ -130,6 +130,7 @@ def leaky():
     return circuit, x, oo.fixed_point(circuit, x)
 
 
+@pytest.mark.slow
 def test_another_leak_gets_its_own_fixed_point_and_derivative(leaky):
     circuit, x, point = leaky
     flat, unravel = ravel_pytree(point.state)
@@ -146,6 +147,7 @@ def test_another_leak_gets_its_own_fixed_point_and_derivative(leaky):
     np.testing.assert_allclose(point.abscissa, np.linalg.eigvals(J).real.max(), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_no_theorem_holds_for_another_leak(leaky):
     circuit, x, _ = leaky
     certificate = oo.certify(circuit, x)
@@ -218,6 +220,7 @@ def test_the_training_kernels_leave_other_equations_to_the_scan():
 # Each equation by its own terms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, slow(np.float64)])
 def test_a_drift_that_rounding_swallows_far_out_is_no_point_of_rest(dtype):
     # −r + max(r + c, 0): the same as c where r is above 0, and the same as 0 where it is large.
@@ -290,6 +293,7 @@ def test_every_equation_is_solved_to_its_own_terms(r, c, dtype):
     np.testing.assert_allclose(point.state.u, c, rtol=1e-9 if dtype == np.float64 else 1e-4)
 
 
+@pytest.mark.slow
 def test_a_variable_at_zero_is_solved_beside_one_that_is_not():
     class Both(Linear):
         def vector_field(self, t, state, x):

@@ -79,6 +79,7 @@ def violent(tree, steps=50, scale=1e8):
         yield eqx.combine(params, rest), values
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("dtype", (np.float32, np.float64))
 def test_sets_hold_through_fifty_violent_steps(dtype):
     rng = np.random.default_rng(2)

@@ -72,6 +72,7 @@ def assert_close(ours, reference, tolerance):
         assert error <= tolerance * np.linalg.norm(np.asarray(b)), error
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", COMPARED)
 def test_values_and_all_gradients_equal_those_of_the_scan(name):
     circuit = zoo.CIRCUITS[name]()

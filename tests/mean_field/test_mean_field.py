@@ -260,6 +260,7 @@ def shaped(sigma_m):
     return mean_field.Geometry(sigma_m, *SHAPE[1:], 1.0, 1.0, 0.3)
 
 
+@pytest.mark.slow
 def test_the_padded_form_agrees_and_is_differentiable():
     for target in (2.0, -1.15, 0.5):
         c = mean_field.calibrate(FIG1E, 0.3, target)
@@ -296,6 +297,7 @@ def test_a_phase_map_agrees_with_the_host():
     assert np.array_equal(found.globally_stable, found.target_is_stable & (found.counts == 1))
 
 
+@pytest.mark.slow
 def test_the_only_state_at_rest_is_not_globally_stable_where_it_is_chaotic():
     # A readout along the input: always one state at rest, also where its radius exceeds 1.
     row = mean_field.Geometry(*SHAPE, [0.0], [0.0], [1.0])

@@ -87,6 +87,7 @@ def settled(circuit, z):
     return oo.simulate(circuit, z, jnp.array([0.0, 400.0]), max_steps=20_000).states
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", BUILT)
 def test_the_rates_are_those_of_a_long_simulation(name):
     layer = BUILT[name]

@@ -75,6 +75,7 @@ def case(request):
     return frequencies, weights, jax.tree.map(np.asarray, found)
 
 
+@pytest.mark.slow_but_first
 def test_the_spectrum_integrates_to_the_covariance(case):
     _, weights, found = case
     total = np.einsum("f,fij->ij", weights, found["cross"])
@@ -134,12 +135,14 @@ def test_the_tail_of_the_response_tells_where_the_noise_enters(source, order):
     np.testing.assert_allclose(found["coherence"], 1, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_variable_without_noise_has_no_coherence():
     found = look(one_unit(), X1, np.array([1.0]), Noise(0.0, 0.0))
     for name in found:
         np.testing.assert_array_equal(found[name], 0)
 
 
+@pytest.mark.slow
 def test_proportional_noise_is_additive_noise_of_the_size_of_the_response():
     circuit = zoo.organics(identity=True)
     x, frequencies = zoo.input_of(circuit), np.array([1.0, 30.0])
@@ -219,6 +222,7 @@ def test_the_cross_spectrum_has_the_sign_of_scipy(paths):
     assert np.max(wrong) > 8
 
 
+@pytest.mark.slow
 def test_the_variance_of_paths_is_the_covariance(paths):
     C = np.asarray(look(one_unit(), X1, np.array([1.0]), SMALL)["C"])
     sample = np.cov(paths.reshape(-1, 2).T)

@@ -135,6 +135,7 @@ USUAL = oo.minibatches(two_classes(), SIZE, key=KEY)
 CLASSIFIERS = [classifier(seed) for seed in (0, 1)]
 
 
+@pytest.mark.slow
 def test_a_linesearch_does_the_same_on_a_mesh_and_in_an_ensemble():
     options = {"steps": 3, "progress": False}
     alone = [oo.fit(m, USUAL, optimizer=SEARCH, **options) for m in CLASSIFIERS]
@@ -195,6 +196,7 @@ DECAYING = {
 }
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", DECAYING)
 def test_a_mask_and_its_absence_give_the_same_bits(name):
     one, other = (fit(DECAYING[name](m), 7).model for m in (oo.weight_decay_mask, None))

@@ -49,6 +49,7 @@ def test_a_visit_starts_at_rest_and_follows_the_steps():
     np.testing.assert_array_equal(alone.rest.r, np.zeros((2, 1)))
 
 
+@pytest.mark.slow
 def test_every_input_that_is_held_has_its_points(visit):
     found = periods.points(switch(), visit, (20, 40))
     own, other = found.found

@@ -105,6 +105,7 @@ def test_for_the_exponent_2_they_are_the_positive_roots_of_the_quartic():
     assert several > 5
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("exponent", [1.0, 1.5, 2.0, 3.7])
 def test_as_many_as_brute_force_finds_and_each_solves_the_circuit(exponent):
     for values, x in cases(exponent)[0]:

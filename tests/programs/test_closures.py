@@ -31,6 +31,7 @@ def respond():
     return last
 
 
+@pytest.mark.slow
 def test_new_numbers_and_arrays_in_a_closure_do_not_compile_again(respond, compiled):
     def inputs(height, center):
         # Defined anew at every call, as in a loop.

@@ -130,6 +130,7 @@ OF_ANY = {
 }
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", OF_ANY)
 def test_a_users_circuit_is_analysed_in_full_precision(name):
     found = precisions(OF_ANY[name], own(), X)

@@ -151,6 +151,7 @@ def loop(model, batch, scheme, length, beta, activity):
     return total + activity * np.mean(activities)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
 def test_the_kernel_equals_the_scan_and_a_loop(scheme, monkeypatch):
     # More than two blocks of steps; only one scheme without noise, which compiles less.
@@ -242,6 +243,7 @@ def test_the_mean_is_trimmed_by_a_tenth_at_either_end():
     assert _fit.trimmed_mean([np.nan, 1.0]) == 0.5
 
 
+@pytest.mark.slow
 def test_a_model_trains_alone_as_among_others(undisturbed):
     alone = train([model(1)])
     pairs = zip(*map(jax.tree.leaves, (alone.models[0], undisturbed.models[1])), strict=True)
@@ -262,6 +264,7 @@ def test_a_model_that_diverged_stays_and_the_others_train(undisturbed):
     assert np.all(np.isfinite(result.history["loss"][:, 1]))
 
 
+@pytest.mark.slow
 def test_a_model_whose_update_overflows_stays_as_it_was():
     # Only the first model's gradient is large, and the optimizer's step along it is infinite.
     def step(gradient, _):
@@ -305,6 +308,7 @@ def lstm(seed):
     return oo.SequenceToSequence(cell, oo.Readout(np.eye(2, 4, dtype=np.float32), activation=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", (organics, slow(lstm)))
 def test_other_cells_learn_tasks_without_periods_or_jitter(build):
     models = [build(0), build(1)]

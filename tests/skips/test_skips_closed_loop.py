@@ -201,6 +201,7 @@ def undisturbed():
     return train()
 
 
+@pytest.mark.slow
 def test_a_round_has_the_loss_of_the_loop_and_the_score_of_the_played_base_network(undisturbed):
     key = jax.random.split(_rounds._key(source(), jnp.uint32(1), 0), 1)[0]
     trials, batch = source().draw(key, TRIALS, TASK.presentation_starts)

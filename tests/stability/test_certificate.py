@@ -39,6 +39,7 @@ def blow_up():
     return circuit, jnp.array([0.8114, 0.5649]) / 0.99
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("build", (constant, settled_gates))
 @pytest.mark.parametrize("rectification", oo.Rectification)
 @pytest.mark.parametrize("exponent", (slow(1.0), 2.0, slow(5.0)))
@@ -80,6 +81,7 @@ def test_a_unit_at_rest_is_certified_and_the_kink_is_named():
     assert not any("kink" in reason for reason in plain.reasons)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("exponent", (0.5, 1.0, 2.0))
 @pytest.mark.parametrize("rectification", oo.Rectification)
 def test_a_unit_on_its_kink_comes_back_from_both_sides(rectification, exponent):
@@ -123,6 +125,7 @@ def test_one_unit_is_certified_locally_or_globally(w_r, is_global):
     assert any("Dulac" in reason for reason in found.reasons) is is_global
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
     ("options", "is_global"),
     (
@@ -164,6 +167,7 @@ def test_a_point_of_the_wrong_sign_is_not_certified_even_with_its_u_known():
         assert any("not satisfied beyond rounding: u =" in reason for reason in found.reasons)
 
 
+@pytest.mark.slow
 def test_one_unit_with_negative_recurrence_or_gates_with_feedback_is_not_certified():
     found = certify(single(-0.5), X1)
     assert not found.holds and found.theorem is None
@@ -223,6 +227,7 @@ def test_the_tested_box_and_its_borders():
         assert "outside the tested box" in said and text in said
 
 
+@pytest.mark.slow
 def test_a_users_circuit_has_only_its_eigenvalues():
     found = certify(Damped(jnp.array([0.3])), jnp.zeros(1))
     assert not found.holds and "Damped" in found.reasons[0]
@@ -287,6 +292,7 @@ def test_the_checks_are_vmapped_over_inputs():
         assert all(bool(check.holds[i]) for check in checks.values()) is one.holds is True
 
 
+@pytest.mark.slow
 def test_printing_shows_a_card():
     text = repr(certify(single(0.5), X1))
     assert text.startswith("Certificate: globally stable by the theorem for n = 1, w_r > 0")

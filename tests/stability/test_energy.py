@@ -102,6 +102,7 @@ def case(request):
     return form, jax.tree.map(np.asarray, look(circuit, input_of(circuit), delta)), delta
 
 
+@pytest.mark.slow_but_first
 def test_the_form_is_the_expected_one(case):
     form, found, _ = case
     assert found["energy"].form == form
@@ -324,6 +325,7 @@ def test_jit_and_vmap_choose_the_form_at_run_time():
         assert V.form
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [slow("oscillator"), "general W_r"])
 def test_gradients_with_respect_to_the_input_are_finite_differences(name):
     circuit = CASES[name][1]()
@@ -353,6 +355,7 @@ def test_float32_gives_float32():
 UNSTABLE = oo.ORGaNICs(np.eye(1), [[-4.0]], [[1.0]], 2.0, 2.0, 0.5, 1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_a_circuit_without_a_stable_fixed_point_is_refused():
     x = jnp.array([1.0])
     with pytest.raises(ValueError, match=r"Argument `circuit` must .* no stable fixed point"):

@@ -90,6 +90,7 @@ def test_the_names_are_the_20_of_the_source_in_its_order():
 FIRST = ("dlygo", "dm1", "ctxdlydm1", "dms", "dmc")
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", [n if n in FIRST else slow(n) for n in RING_TASKS])
 def test_the_ideal_observer_scores_one_and_random_networks_below_chance(name):
     rng = np.random.default_rng(0)

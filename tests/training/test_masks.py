@@ -85,6 +85,7 @@ def build(name):
     return cls(cell, readout)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", ("scan", "kernel", "kernel, every step"))
 def test_a_training_step_on_padded_sequences_is_that_without_padding(name):
     net, of_steps = build(name), name == "kernel, every step"
@@ -229,6 +230,7 @@ def test_skips_train_on_padded_trials_as_on_whole_ones():
     check_close(*(eqx.filter(r.models, eqx.is_inexact_array) for r in (found, expected)))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("node", (oo.Frozen, lambda tau: oo.Bounded(tau, 45.0, 55.0)))
 def test_what_a_circuit_does_behind_its_trial_reaches_neither_penalty_nor_gradient(node):
     """It grows twelvefold at every step, by the kernel and by the scan: 1e308 is 290 steps away."""
