@@ -8,19 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import paramax
 from jaxtyping import Array
 
 from .._checks import a_or_an, as_float_array, is_traced, refuse, shown
-from .._constraints import (
-    Bounded,
-    Connectivity,
-    Frozen,
-    NonNegative,
-    Positive,
-    SpectralBound,
-    resolve,
-)
+from .._constraints import replace, resolve
 from .._types import Numbers
 from ..circuits import AbstractCircuit
 
@@ -88,30 +79,11 @@ def with_value(
     argument: str, circuit: AbstractCircuit, field: str, value: Numbers
 ) -> AbstractCircuit:
     """The circuit with another value of a parameter, which stays the node that it is."""
-    like, node = value_of(argument, circuit, field), getattr(circuit, field)
-    array, kind = as_float_array(argument, value, like.dtype), type(circuit).kinds.get(field)
+    array = as_float_array(argument, value, value_of(argument, circuit, field).dtype)
     if not np.all(np.isfinite(array)):
         refuse(argument, "be finite", f"`{field}` is not")
     try:
-        array = array if kind is None or kind.sign is None else kind.sign(field, array)
-        new = _node(field, node, array)
+        return replace(circuit, **{field: array})
     except ValueError as error:
         found = str(error).rpartition(" must ")[2].rstrip(".")
         refuse(argument, f"hold values that `{field}` may have", f"one must {found}")
-    return eqx.tree_at(lambda c: getattr(c, field), circuit, new)
-
-
-def _node(name: str, node: Any, array: Array) -> Any:
-    match node:
-        case Positive() | NonNegative() | Frozen():
-            return type(node)(array)
-        case Bounded():
-            return Bounded(array, node.low, node.high)
-        case Connectivity():
-            return Connectivity(array, mask=node.mask, signs=node.signs)
-        case SpectralBound():
-            return SpectralBound(array, node.bound)
-        case paramax.AbstractUnwrappable():
-            what = f"it is {a_or_an(type(node).__name__)}, which is made of others"
-            refuse(name, "be a node of this library", what)
-    return array

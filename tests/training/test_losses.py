@@ -244,7 +244,7 @@ def test_a_loss_of_two_arguments_trains_to_the_same_bits():
 @pytest.mark.parametrize(
     "bad",
     (3, "mse", None, int, lambda outputs: 0, lambda a, b, c, d: 0, lambda a, *, b: 0),
-    ids=str,
+    ids=("number", "text", "None", "class", "one argument", "four arguments", "keyword"),
 )
 def test_what_is_no_loss_is_refused(unchecked, bad):
     told = r"^Argument `loss` must be a function of \(outputs, targets, mask\) or \(outputs, tar"
