@@ -24,7 +24,7 @@ class AbstractCircuit(eqx.Module, Generic[State]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "vector_field" in vars(cls):
+        if callable(vars(cls).get("vector_field")):
             cls.vector_field = in_jax("circuit", cls.vector_field)
 
     @property

@@ -10,9 +10,8 @@ from .._checks import check_positive_integer, refuse
 from .._types import Limits, Numbers
 from ..cells import runge_kutta
 from ..circuits import AbstractCircuit
-from ..linear import read_point
 from ._circuit_plane import plane
-from ._plane import AbstractPlane, read_points, read_range
+from ._plane import AbstractPlane, read_known, read_points, read_range
 
 _BOXES = 8  # The longest branch: a spiral of many turns.
 _GROWTH = 1.05  # From step to step, near the saddle.
@@ -52,7 +51,7 @@ def basins(
     Raises:
         ValueError: an argument is bad.
     """
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     flow = plane(circuit, x, variables, others)
     y, a = read_points(flow.dtype, y, a)
     max_steps = check_positive_integer("max_steps", max_steps)
@@ -93,7 +92,7 @@ def separatrices(
     Raises:
         ValueError: an argument is bad.
     """
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     flow = plane(circuit, x, variables, others)
     if not flow.is_planar:
         must = "be a state at which the other variables are held"

@@ -7,10 +7,10 @@ from jaxtyping import Array
 
 from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit
-from ..linear import Equations, read_point
+from ..linear import Equations
 from ._circuit_plane import CircuitPlane, circuit_plane
 from ._orbits import Flow, closed, first_return, flow_of, scale_of, settled
-from ._plane import joined, read_window
+from ._plane import joined, read_known, read_window
 from ._results import LimitCycle, rows_of
 
 _BESIDE = 0.01  # of the window: starts beside the fixed points
@@ -50,7 +50,7 @@ def limit_cycles(
     Raises:
         ValueError: an argument is bad.
     """
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     plane = circuit_plane(circuit, x, variables, others)
     window = read_window(y_range, a_range) or plane.window()
     starts, points, kinds = _starts(plane, window)

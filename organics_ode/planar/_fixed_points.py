@@ -2,9 +2,8 @@
 
 from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit
-from ..linear import read_point
 from ._circuit_plane import plane
-from ._plane import read_range, read_window
+from ._plane import read_known, read_range, read_window
 from ._results import Bifurcation, PlanarFixedPoints
 
 
@@ -54,7 +53,7 @@ def fixed_points(
         RuntimeError: a point of the closed form could not be polished to a relative residual of
             1e-10.
     """
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     window = read_window(y_range, a_range)
     return plane(circuit, x, variables, others).fixed_points(window)
 
@@ -101,7 +100,7 @@ def bifurcation(
     Raises:
         ValueError: an argument is bad.
     """
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     window = read_window(y_range, a_range)
     return plane(circuit, x, variables, others).bifurcation(name, values, window)
 
@@ -132,7 +131,7 @@ def window(
     Raises:
         ValueError: an argument is bad.
     """
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     named = (("y_range", y_range), ("a_range", a_range))
     given = [None if value is None else read_range(name, value) for name, value in named]
     flow = plane(circuit, x, variables, others)

@@ -7,7 +7,7 @@ from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit
 from ..linear import read_point
 from ._circuit_plane import plane
-from ._plane import read_points, read_range
+from ._plane import read_known, read_points, read_range
 from ._results import NullclineCurves
 
 
@@ -85,6 +85,6 @@ def nullcline_curves(
         ValueError: an argument is bad.
     """
     points = check_positive_integer("points", points)
-    circuit, _, x = read_point(circuit, None, x)
+    circuit, x = read_known(circuit, x)
     window = read_range("y_range", y_range), read_range("a_range", a_range)
     return plane(circuit, x, variables, others).nullclines(window, points)

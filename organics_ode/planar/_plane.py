@@ -18,12 +18,14 @@ from .._checks import (
     check_state,
     read_number,
     refuse,
+    refuse_traced,
     shape_of,
     shown,
 )
 from .._constraints import resolve
 from .._types import Limits, Numbers
-from ..linear import ravel
+from ..circuits import AbstractCircuit
+from ..linear import ravel, read_point
 from ._results import Bifurcation, NullclineCurves, Pair, PlanarFixedPoints
 
 _SIZES = (32, 256, 2048)  # of arrays; larger ones are taken as they are
@@ -140,6 +142,13 @@ def read_range(name: str, value: Limits) -> tuple[float, float]:
     if not -math.inf < low < high < math.inf:
         refuse(name, "be (low, high) with low < high", f"it is {value}")
     return low, high
+
+
+def read_known(circuit: AbstractCircuit, x: Numbers) -> tuple[AbstractCircuit, Array]:
+    """The circuit with plain arrays and its input, for a host function."""
+    circuit, _, x = read_point(circuit, None, x)
+    refuse_traced("circuit", circuit, x)
+    return circuit, x
 
 
 def read_window(y_range: Limits | None, a_range: Limits | None) -> Window | None:

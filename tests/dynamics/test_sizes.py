@@ -16,7 +16,7 @@ TS = jnp.array([0.0, 10.0])
 
 def sizes_of(circuit, x):
     circuit = oo.resolve(circuit)
-    return sizes(circuit, circuit.initial_state(), as_input(x), TS)
+    return sizes(circuit, circuit.initial_state(), as_input(x, circuit.input_size), TS)
 
 
 def test_a_modulator_is_as_large_as_it_rests_and_a_response_as_its_drive():
@@ -31,7 +31,7 @@ def test_without_a_drive_it_is_the_first_state_and_never_more_than_1():
     circuit = oo.resolve(zoo.organics())
     silent = jnp.zeros(circuit.input_size)
     start = oo.ORGaNICsState(jnp.full(4, 0.25), jnp.ones(4))
-    assert np.all(sizes(circuit, start, as_input(silent), TS).y == 0.25)
+    assert np.all(sizes(circuit, start, as_input(silent, circuit.input_size), TS).y == 0.25)
     assert np.all(sizes_of(circuit, silent).y == 1)
 
 

@@ -344,7 +344,7 @@ def test_what_says_where_to_start_is_checked(unchecked):
     with pytest.raises(ValueError, match="Argument `starts` must be a positive integer"):
         look(starts=np.ones((3, 1)))
     with pytest.raises(ValueError, match="Argument `starts` must be an OwnState"):
-        look(starts=(np.ones((3, 1)),))
+        look(starts={"other": np.ones((3, 1))})
     with pytest.raises(ValueError, match="Argument `scale` must be positive, but its smallest"):
         look(key=KEY, scale=-1.0)
     with pytest.raises(ValueError, match="Argument `scale` must be a number or an OwnState"):

@@ -142,7 +142,9 @@ def test_numpy_in_64_bits_is_rounded_without_a_warning():
 
 def test_numbers_lists_and_arrays_share_their_programs(compiled):
     circuit = oo.ORGaNICs(*SINGLE)
-    oo.fixed_point(circuit, np.array([0.5]), state0=(np.zeros(1), np.ones(1)))
+    for x in (1.0, 0.25, 0.75, 0.3):
+        oo.fixed_point(circuit, np.array([x]), state0=(np.zeros(1), np.ones(1)))
+    oo.fixed_point(circuit, 0.5, state0=(0, 1.0))  # gives a number its axis
     compiled()
     for x in (1, 0.25, [0.75], np.float32(0.3)):
         oo.fixed_point(circuit, x, state0=(0, 1.0))

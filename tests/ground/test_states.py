@@ -65,7 +65,7 @@ def test_amplitudes_of_noise_may_be_lists():
             r"be an ORGaNICsState like `initial_state\(\)`, or a tuple \(y, a\) or a dict of "
             r"these, but it is a tuple of 3\.",
         ),
-        (np.ones(4), r"`state0` must be an ORGaNICsState like .*, but it is an? \w+\."),
+        (np.ones(4), r"`state0` must be an ORGaNICsState like .*, but it is an? .*\."),
         (
             oo.RateNetworkState([0.1]),
             r"must be an ORGaNICsState .*, but it is a RateNetworkState\.",

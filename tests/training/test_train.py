@@ -73,7 +73,7 @@ def test_history_records_every_step_and_validation_in_order():
     assert set(history.records[0]) == every_step
     assert set(history.records[per_epoch]) == {"step", "validation_loss", "validation_accuracy"}
     assert np.all(np.diff(history["seconds"]) > 0)
-    assert "12 records" in repr(history) and "validation_loss" in repr(history)
+    assert "12 records" in repr(history) and "least loss" in repr(history)
     with pytest.raises(KeyError, match=r"No record has 'error'; there are accuracy, epoch"):
         history["error"]
     assert history.steps("error").size == 0

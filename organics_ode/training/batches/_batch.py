@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import ArrayLike, PyTree
 
 from ..._cards import carded
-from ..._checks import plain, refuse, refuse_kind, shown
+from ..._checks import plain, refuse, shown
 from ...cells import check_mask
 
 
@@ -46,7 +46,7 @@ def as_batch(name: str, data: Any, must: str | None = None) -> Batch:
         return Batch(data.inputs, data.targets, getattr(data, "mask", None))
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         must = must or "have `inputs` and `targets`, or be a pair (inputs, targets) of arrays"
-        refuse_kind(name, must, data)
+        refuse(name, must, f"it is {shown(data)}")
     is_list = lambda part: isinstance(part, tuple | list)  # noqa: E731
     array = lambda part: _as_array(name, part)  # noqa: E731
     return Batch(*(jax.tree.map(array, part, is_leaf=is_list) for part in data))
