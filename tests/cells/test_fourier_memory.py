@@ -50,6 +50,7 @@ def test_the_responses_are_fourier_coefficients_of_the_sequence():
     np.testing.assert_allclose(size, 0.2, rtol=1e-5)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("root", [0.1, 0.6, 1.0, 1.7])
 def test_normalization_slows_the_rotation_and_beyond_one_reverses_it(root):
     tau = 8.0

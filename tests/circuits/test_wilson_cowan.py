@@ -106,6 +106,7 @@ def test_the_search_finds_all_three_and_no_theorem_is_claimed():
     assert not certificate.holds and "no theorem is known here" in certificate.reasons[0]
 
 
+@pytest.mark.slow
 def test_the_limit_cycle_of_the_paper():
     circuit, x = pair(**CYCLE), np.array([1.25])
     (rest,), (values,) = roots(circuit, x)

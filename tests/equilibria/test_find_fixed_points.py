@@ -134,6 +134,7 @@ def test_the_ring_is_found_as_a_continuum(ring):
     assert len(rest) == 1 and not rest.is_marginal[0] and rest.abscissae[0] > 0.01
 
 
+@pytest.mark.slow
 def test_a_point_on_the_ring_does_not_drift(ring):
     circuit, _, _, points = ring
     (start,) = points[points.is_marginal][0]
@@ -297,6 +298,7 @@ def test_points_far_from_the_rest_state_are_found(far):
     np.testing.assert_array_equal(points.is_stable, [True, True, False])
 
 
+@pytest.mark.slow
 def test_a_typical_size_says_where_to_look(far):
     circuit, points = far
     for scale in (1e4, OwnState(np.array([1e4]))):

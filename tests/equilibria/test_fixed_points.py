@@ -248,6 +248,7 @@ def gated(values, seed, feedback):
     return oo.GatedORGaNICs(**kept, **gates, tau_b0=taus[0], tau_b1=taus[1], exponent=2.0)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("seed", "feedback"), [(0, 0.0), (1, 0.0), (2, 0.0), (3, 1.0)])
 def test_gated_circuits_are_closed_where_their_gains_do_not_depend_on_the_state(seed, feedback):
     """In the last one they do: its gains are part of the problem, and nothing is closed."""

@@ -86,6 +86,7 @@ def test_the_spectrum_integrates_to_the_covariance(case):
     )
 
 
+@pytest.mark.slow_but_first
 def test_power_and_coherence_are_those_of_the_cross_spectrum(case):
     _, _, found = case
     S = found["cross"]
@@ -124,6 +125,7 @@ def test_one_unit_is_the_closed_form_of_two_by_two():
     np.testing.assert_allclose(found["C"], C, rtol=1e-12)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("source", "order"), [("y", 2), ("a", 4)])
 def test_the_tail_of_the_response_tells_where_the_noise_enters(source, order):
     frequencies = np.array([1e5, 2e5, 4e5])
@@ -311,6 +313,7 @@ def _pool(scale, n=8):
     return oo.ORGaNICs(*parts), jnp.asarray(scale * z / np.linalg.norm(z))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3, 1e4, 1e5])
 def test_float32_has_the_spectra_and_variances_of_float64_or_refuses(scale):
     """y is of 1 beside an a of 10⁹, and the other way around."""

@@ -59,6 +59,7 @@ def exact(gamma, omega):
     return HZ * np.sqrt(top), power, HZ * np.ptp(half.real) if half.imag.max() == 0 else np.nan
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("gamma", "omega"), [(1e-3, 0.3), (0.05, 0.3), (0.1, 0.3), (0.29, 0.3)])
 def test_an_underdamped_pair_has_the_peak_of_its_closed_form(gamma, omega):
     peak = peak_of(gamma, omega)

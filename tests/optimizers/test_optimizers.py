@@ -285,6 +285,7 @@ def check_it_goes_on(make, folder):
     assert not eqx.tree_equal(whole, linear())
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_training_goes_on_to_the_same_bits(name, tmp_path):
     try:

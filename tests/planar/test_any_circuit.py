@@ -408,6 +408,7 @@ def test_variables_are_named_as_the_fields_and_may_be_in_either_order():
     np.testing.assert_array_equal(u.y, v.y)
 
 
+@pytest.mark.slow
 def test_with_the_others_held_two_variables_are_a_circuit_of_two():
     """A gated unit whose gains are held is the unit of constant gains."""
     gated, x = zoo.gated(n=1, m=1), ONE

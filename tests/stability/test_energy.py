@@ -108,6 +108,7 @@ def test_the_form_is_the_expected_one(case):
     assert found["energy"].form == form
 
 
+@pytest.mark.slow_but_first
 def test_it_is_zero_at_the_fixed_point_and_positive_definite_about_it(case):
     _, found, delta = case
     assert found["at the point"] == (0, 0)

@@ -89,6 +89,7 @@ def test_estimates_errors_and_covariance_are_those_of_scipy(clean):
     assert "ParameterFit: minimum found" in repr(found) and " ms" in repr(found)
 
 
+@pytest.mark.slow
 def test_a_known_noise_is_taken_and_missing_data_do_not_count(clean):
     data = noisy(clean)
     known = oo.fit_parameters(unit(), X, TS, data, free=FREE, noise=SD)
@@ -128,6 +129,7 @@ def test_errors_hold_in_95_of_100_draws(clean):
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.35)
 
 
+@pytest.mark.slow
 def test_what_the_data_do_not_tell_is_a_warning_that_names_it(clean):
     # Without an input nothing moves.
     text = "; ".join(f"`{name}` changes nothing that was observed" for name in ("b1", "tau_y"))

@@ -105,6 +105,7 @@ def test_the_ideal_observer_scores_one_and_random_networks_below_chance(name):
     assert scores(name, 1 / (1 + np.exp(-linear))).mean() < chance
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", RING_TASKS)
 def test_targets_are_those_of_the_paper(name):
     trials = drawn(name)

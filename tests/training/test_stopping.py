@@ -229,6 +229,7 @@ def test_a_training_that_diverges_or_is_interrupted_has_its_best(stopped, expect
     assert eqx.tree_equal(caught.value.result.model, stopped.model)
 
 
+@pytest.mark.slow
 def test_members_stop_and_keep_their_best_as_each_alone(tmp_path):
     def call(**options):
         options = FIT | BEST | {"progress": False, "steps": 30} | options
