@@ -26,7 +26,7 @@ RESULTS = (
     *(oo.ParameterFit, oo.Paths, oo.Peak, oo.SlowPoints, oo.Spectrum, oo.Sweep, oo.Trajectory),
     *(feedback.Attractors, feedback.Trained),
     *(mean_field.Chaos, mean_field.LeastSquares, mean_field.Solutions),
-    *(planar.Bifurcation, planar.PlanarFixedPoints),
+    *(planar.Bifurcation, planar.LimitCycle, planar.PlanarFixedPoints),
     *(population.PrincipalComponents, robustness.PhaseDiagram),
 )
 
