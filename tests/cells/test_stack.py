@@ -61,6 +61,7 @@ def test_a_stack_is_the_loop_over_its_cells():
     check_close(classifier(cell)(xs), readout(expected[-1].y[-1]))
 
 
+@pytest.mark.slow
 def test_padded_sequences_through_a_stack_are_those_without_padding():
     """By the kernel of the cell that has one, against the plain scan of the unpadded ones."""
     net, xs, lengths = classifier(stack()), sequences(2), np.array([STEPS, 4])
@@ -96,6 +97,7 @@ def test_exponents_of_a_stack_are_those_of_its_cells():
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_stack_is_trained_skipped_and_saved(tmp_path):
     cell = stack()
     net = classifier(cell)

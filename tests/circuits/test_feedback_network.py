@@ -104,6 +104,7 @@ def test_the_jacobian_is_the_derivative(rank):
     np.testing.assert_allclose(blocks.x.x, J, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_three_fixed_points_with_their_stability(network, solved):
     found = oo.find_fixed_points(network, [], key=jax.random.key(1), starts=16)
     found = found.sort([float(network.readout(state)) for state in found])

@@ -87,6 +87,7 @@ def test_euler_with_the_step_of_the_hold_is_the_cell(driven):
         np.testing.assert_allclose(solved[1:], unrolled, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow_but_first
 def test_the_cell_converges_to_the_solution_at_first_order(driven):
     circuit, state0, xs, reference = driven
     errors = []

@@ -67,6 +67,7 @@ def driven():
     return cell, state, xs, step_matrices(cell, state, xs)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("build", (constant, settled_gates))
 @pytest.mark.parametrize("step", (0.05, 1.0))
 def test_at_a_fixed_point_they_are_those_of_the_euler_step(build, step):
@@ -100,6 +101,7 @@ def test_at_a_fixed_point_there_is_no_transient_even_after_one_step(n):
     assert kinds == {True, False}
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("make", "order"), ((oo.Euler, 1), (RungeKutta, 4)))
 def test_they_tend_to_the_real_parts_as_the_step_falls(make, order):
     circuit = constant()

@@ -51,6 +51,7 @@ def test_a_subclass_with_its_own_equations_has_the_sizes_of_these():
     np.testing.assert_allclose(found.a, 1e-3)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("solver", (diffrax.Tsit5(), diffrax.Kvaerno5()))
 def test_a_small_sigma_is_solved_to_the_tolerance(solver):
     circuit = oo.ORGaNICs(*np.ones((3, 1, 1)), sigma=1e-4, b0=0.5, b1=0.5, tau_y=2.0, tau_a=2.0)

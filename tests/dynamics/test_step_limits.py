@@ -173,6 +173,7 @@ def test_derivatives_ring_where_the_state_rests(solver):
     np.testing.assert_allclose(found, right, atol=0.03)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("since", [0.0, 0.3, 10.0, 3000.0])
 @pytest.mark.parametrize("n", [1, 2, 8, 32])
 def test_the_living_rate_is_that_of_the_propagator(n, since):

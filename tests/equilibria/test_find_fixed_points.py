@@ -51,6 +51,7 @@ def three():
     return search(unit(2.0, 0.5, 0.1), np.ones(1))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
     "parameters", [(2.0, 0.5, 0.1), (0.5, 0.5, 0.1), (2.0, 1.0, 1.0), (1.5, 0.3, 0.2)]
 )
@@ -320,6 +321,7 @@ def test_given_states_are_each_taken_by_every_method(far):
     np.testing.assert_allclose(state.v, 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_field_that_fades_away_has_no_point_far_out():
     # In single precision it underflows where the search looks.
     circuit = Own(lambda v: 1 / (1 + v**2), jnp.zeros(1, jnp.float32))

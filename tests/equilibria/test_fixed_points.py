@@ -141,6 +141,7 @@ def plain_iteration(values, z):
     return residual(values, z, y, a) <= 1e-10
 
 
+@pytest.mark.slow
 def test_far_outside_the_box_every_answer_is_right_or_says_that_it_failed(large):
     _, (drawn, _, points) = large
     solved = np.asarray(points.succeeded)
@@ -154,6 +155,7 @@ def test_far_outside_the_box_every_answer_is_right_or_says_that_it_failed(large)
     assert solved.mean() > 0.9
 
 
+@pytest.mark.slow
 def test_the_worked_values_are_the_stable_points(small):
     _, points = small
     # math.md §3, one column per unit; (2, .5, .1) has two unstable points besides.
@@ -339,6 +341,7 @@ def differences(values):
     return (up - down) / (2 * STEP)
 
 
+@pytest.mark.slow_but_first
 def test_gradients_equal_finite_differences(derivatives):
     _, found = derivatives
     # Differences are off by h² = 1e-10 of the third derivative, and by the residual, 1e-13, over h.
@@ -419,6 +422,7 @@ def test_a_circuit_of_ones_own_comes_to_rest():
     assert point.succeeded and point.abscissa < 0
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("c1", (-1.0, 1.0))
 def test_a_point_at_zero_is_found_from_elsewhere(c1):
     """Where all terms vanish, the residual is relative to what they are at the circuit's start."""

@@ -34,6 +34,7 @@ SOME = [(*each, ("float32", "float64")[i % 2]) for i, each in enumerate(SOME)]
 SOME += [("ORGaNICs NONE", n, "float64") for n in residuals.COUNTS]
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("kind", "n", "dtype"), SOME)
 def test_the_residual_of_a_state_far_away_is_not_small(kind, n, dtype):
     circuit, x = residuals.draw(kind, n, dtype, np.random.default_rng(n), 0)

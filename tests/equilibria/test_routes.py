@@ -74,6 +74,7 @@ def test_a_route_that_is_not_needed_stays_where_it_is(ends):
     assert np.all(idle.steps == 0)
 
 
+@pytest.mark.slow_but_first
 def test_a_route_comes_to_rest_and_reports_its_residual(ends):
     route, e, start, end, _ = ends
     again = eqx.filter_vmap(lambda e, v: e.residual(v))(e, end.v)

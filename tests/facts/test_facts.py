@@ -281,6 +281,7 @@ def searched(dtype):
     return jax.jit(lambda c: oo.fixed_point(c, jnp.zeros(1, dtype), throw=False))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("r", "c"),

@@ -109,6 +109,7 @@ def test_sets_hold_through_fifty_violent_steps(dtype):
     assert not np.allclose(values["tau"], start["tau"])
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("build", (zoo.organics, zoo.gated))
 def test_a_circuit_stays_a_circuit_through_fifty_violent_steps(build):
     circuit = build(nodes={"tau_a": lambda v: oo.Bounded(v, 1.0, 20.0), "sigma": oo.Frozen})

@@ -102,6 +102,7 @@ def test_power_is_flat_at_zero(p, kind, dtype, mode):
     assert power(x, exponent) == 0 and first == 0 and jnp.isfinite(second)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("mode", MODES)
 def test_the_tiniest_values_have_finite_slopes(p, kind, dtype, mode):
     tiny, exponent = jnp.full(1, np.finfo(dtype).tiny, dtype), as_kind(p, kind, dtype)

@@ -20,6 +20,7 @@ def run(state0):
     return oo.unroll(CELL, np.tile(X, (3, 1)), state0=state0)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
     "call",
     [

@@ -108,6 +108,7 @@ def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
     assert_close(ours, pullback(scanned, circuit, state0, xs, last_only), 1e-10)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("cell", (oo.Euler, oo.ShuOsher))
 def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
     monkeypatch.setattr(gated, "_KEPT", 0)
@@ -167,6 +168,7 @@ def test_a_model_gives_the_same_for_a_batch_as_for_each_sample(to_sequence):
     np.testing.assert_allclose(ours, reference, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_models_can_be_vectorised_and_differentiated_in_any_order():
     nets = [model(0), model(1)]
     xs = sequences(nets[0].cell.circuit, 7)

@@ -42,6 +42,7 @@ def test_the_written_jacobian_is_the_one_of_autodiff(name):
     np.testing.assert_allclose(J, expected, rtol=0, atol=tolerance(v))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", [n for n in zoo.CIRCUITS if "float32" not in n])
 def test_the_jacobian_is_the_central_difference(name):
     _, _, _, field, v, J = derivatives(name)

@@ -192,6 +192,7 @@ def test_an_eigenvalue_that_is_not_known_makes_nothing_stable():
     assert repr(unknown).startswith("Spectrum: unknown")
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("n", [1, 2, 8, 32])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_units_of_the_variables_change_neither_eigenvalues_nor_what_is_known_of_them(n, dtype):

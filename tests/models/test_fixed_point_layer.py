@@ -113,6 +113,7 @@ def test_the_general_path_with_the_identity_is_the_closed_form():
     assert slope.W_r is None and np.abs(other_slope.W_r).min() > 1e-6
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", BUILT)
 def test_gradients_equal_finite_differences(name):
     layer = BUILT[name]
@@ -269,6 +270,7 @@ def fitted(inputs, steps=3):
     return oo.fit(model, lambda step: batch, optimizer=OPTIMIZER, steps=steps, progress=False)
 
 
+@pytest.mark.slow
 def test_training_keeps_the_constraints():
     result = fitted(np.asarray(XS))
     trained = oo.resolve(result.model.layers[2])

@@ -211,6 +211,7 @@ def test_welch_power_lies_within_its_own_band(paths):
         assert np.mean(ratio) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_cross_spectrum_has_the_sign_of_scipy(paths):
     f, estimate = welch(paths, 0, 1)
     found = look(one_unit(), X1, f, SMALL)
@@ -297,6 +298,7 @@ def test_bad_arguments_are_refused(unchecked):
         coherence(circuit, x, np.array([np.inf]), Noise(0.1))
 
 
+@pytest.mark.slow
 def test_a_circuit_without_a_stable_fixed_point_is_refused():
     unstable = oo.ORGaNICs([[1.0]], [[-4.0]], [[1.0]], 2.0, 2.0, 0.5, 1.0, 1.0)
     with pytest.raises(ValueError, match="no stable fixed point"):

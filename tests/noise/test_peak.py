@@ -83,6 +83,7 @@ def test_a_lightly_damped_mode_has_the_quality_of_its_eigenvalue():
     np.testing.assert_array_equal(still.qualities, [np.inf, np.inf, 0.5])
 
 
+@pytest.mark.slow
 def test_without_a_peak_above_0_there_is_none():
     for peak in (
         peak_of(0.31, 0.3),
@@ -94,6 +95,7 @@ def test_without_a_peak_above_0_there_is_none():
     assert peak_of(0.1, 0.3, band=(40, 50)).found
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_closed_form():
     @jax.jit
     @jax.grad

@@ -133,6 +133,7 @@ def test_one_unit_has_the_same_separatrix_and_basins_by_both_routes():
     np.testing.assert_array_equal(*(planar.basins(c, x, *grid) for c in (known, unknown)))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
     ("w_r", "x", "name", "values"),
     [(2.0, 1.0, "x", (-2, 2)), (2.0, 0.0, "W_r", (0.5, 2)), (2.0, 0.2, "b0", (0.1, 6.0))],

@@ -219,6 +219,7 @@ def test_a_round_has_the_loss_of_the_loop_and_the_score_of_the_played_base_netwo
         np.testing.assert_allclose(performance, score, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_networks_learn_in_closed_loop():
     loss = train(rounds=60, evaluate_every=60).history["loss"]
     assert np.all(np.mean(loss[-10:], axis=0) < 0.9 * np.mean(loss[:10], axis=0))

@@ -183,6 +183,7 @@ def test_one_unit_with_negative_recurrence_or_gates_with_feedback_is_not_certifi
         assert found.holds is holds and not found.is_global
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("b1", (4.58e-5, 0.03555, 0.99995))
 def test_the_gated_counterexample_is_never_certified(b1):
     a = 0.01 + b1**2

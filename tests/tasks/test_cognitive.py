@@ -54,6 +54,7 @@ def is_share(hits, expected):
 # Laws of all
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", CLASSICS)
 def test_the_ideal_observer_scores_one_and_random_networks_below_chance(name):
     task, trials, outputs, score = solved(name)
@@ -97,6 +98,7 @@ def test_padding_is_empty_and_not_counted(name):
     assert padding.any() == is_jittered
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_choice_is_made_in_the_response_and_not_before(name):
     task, trials, outputs, score = solved(name)

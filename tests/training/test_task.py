@@ -85,6 +85,7 @@ def test_trials_ask_for_samples_only():
     np.testing.assert_array_equal(batch.mask[0], 1 + np.arange(STEPS))
 
 
+@pytest.mark.slow
 def test_what_a_task_may_have_says_what_holds_without_it():
     # Full's weights are Bare's mask scaled to sum to 1, and so on: the trainings are the same.
     options = {"schedule": None, "models": [model()], "rounds": 1, "burn_in": 20.0}

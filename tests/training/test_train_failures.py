@@ -290,6 +290,7 @@ def wrapped(outputs, targets, mask):
     return 2 * oo.cross_entropy(outputs, targets, mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", (-1, slow(2)))
 def test_a_label_that_is_no_class_is_named_wherever_it_is_met(label):
     def bad(step):
