@@ -28,10 +28,12 @@ def fixed_points(
     ends and the maximum misses nothing, double points included. With c = 0 there is y = 0, and
     where u = 0 at an s > β^(1/p) the pair |y|^p = (1 − β/s^p)/w.
 
-    Of any other circuit they are what `find_fixed_points` finds from 64 starts or more, and with a
-    window what Newton's method reaches from every cell in which both velocities may vanish: never
-    claimed complete, and `searched` says where they were looked for. A host function; for one point
-    of a larger circuit see `fixed_point`.
+    Of any other circuit of two variables, or two of which the others are held, they are what
+    Newton's method reaches from every cell in which both velocities may vanish, in nested windows
+    of all sizes; where others move as well, what `find_fixed_points` finds from 64 starts or more.
+    A window that is given is searched besides. They are never claimed complete, and `searched` says
+    where they were looked for. A host function; for one point of a larger circuit see
+    `fixed_point`.
 
     Args:
         circuit: an `AbstractCircuit`.
