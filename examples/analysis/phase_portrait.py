@@ -36,6 +36,8 @@ for ax, (title, regime) in zip(axes.flat, REGIMES.items(), strict=True):
         ax.plot(run.y, run.a, color="#7b3294", lw=1.3)
         ax.plot(*state0, ".", color="#7b3294", ms=7)
     ax.set_title(f"{title}\n$w_r$ = {w_r}, $b_0$ = {b0}, σ = {sigma}, x = {x[0]}", fontsize=10)
-axes[0, 0].legend(loc="upper right", framealpha=0.9)
+shown = [each for ax in axes.flat for each in zip(*ax.get_legend_handles_labels(), strict=True)]
+symbols = {label: handle for handle, label in shown}
+figure.legend(symbols.values(), symbols.keys(), loc="outside lower center", ncols=4)
 figure.savefig("phase_portrait.png", dpi=120)
 print("wrote phase_portrait.png")
