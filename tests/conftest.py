@@ -4,6 +4,7 @@ A test that calls a library which promotes ranks by itself relaxes the last one 
 `jax.numpy_rank_promotion("allow")`.
 """
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -24,6 +25,7 @@ os.environ["MPLBACKEND"] = "Agg"
 # and either of them again after `jax.clear_caches()` below; the folder ends with the session.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     compiled = tempfile.TemporaryDirectory(prefix="organics_ode-")
+    atexit.register(compiled.cleanup)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
@@ -56,14 +58,16 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 CHECKED = ("organics_ode", "tasks")
 assert not set(CHECKED) & set(sys.modules)
 
-# An int where a float is asked for is right, as for every static type checker.
-CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-with jaxtyping.install_import_hook(CHECKED, CHECKER):
-    import organics_ode
-    import tasks
+def pytest_configure(config):
+    """Import the library with checked types, but not into a process that only hands tests out."""
+    if config.getoption("tx", None) and not hasattr(config, "workerinput"):
+        return
+    with jaxtyping.install_import_hook(CHECKED, "checked.when_called"):
+        import organics_ode
+        import tasks
 
-    assert organics_ode and tasks
+        assert organics_ode and tasks
 
 
 @pytest.fixture
