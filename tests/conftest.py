@@ -24,9 +24,9 @@ os.environ["MPLBACKEND"] = "Agg"
 # Most of the time of the tests goes into compiling. What one worker has compiled the other takes,
 # and either of them again after `jax.clear_caches()` below; the folder ends with the session.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    compiled = tempfile.TemporaryDirectory(prefix="organics_ode-")
-    atexit.register(compiled.cleanup)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+    cache = tempfile.TemporaryDirectory(prefix="organics_ode-")
+    atexit.register(cache.cleanup)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = cache.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Compiled fast rather than for speed: the tests compile more than they compute. With

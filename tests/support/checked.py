@@ -1,4 +1,4 @@
-"""The tests' checker of types: beartype, which reads the annotations when a function is first called.
+"""The tests' checker of types: beartype, which reads annotations when a function is first called.
 
 Reading those of all functions at import takes longer than the import itself, and most belong to
 functions that a worker never calls.
