@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import objects
 import pytest
 import scipy.optimize
 import zoo
@@ -397,18 +398,16 @@ def test_what_nothing_is_registered_of_is_read_off_the_equations():
     assert facts.starts(Unknown(), x, jax.random.key(0), 16).v.shape == (16, 1)
 
 
-@pytest.mark.parametrize("name", zoo.CIRCUITS)
-def test_the_weights_that_units_hear_each_other_by(name):
-    circuit = oo.resolve(zoo.CIRCUITS[name]())
-    W = facts.recurrent_weights(circuit)
-    if isinstance(circuit, oo.RateNetwork):
-        r = jnp.linspace(0.1, 0.9, circuit.size)
-        moved = circuit.velocity(oo.RateNetworkState(r), jnp.zeros(circuit.size)).r
-        np.testing.assert_allclose(circuit.f(W @ r), moved * circuit.tau + r)
-    elif isinstance(circuit, oo.FeedbackNetwork):
-        state = oo.FeedbackNetworkState(jnp.linspace(-1, 1, circuit.size))
-        x = zoo.input_of(circuit)
-        heard = circuit.vector_field(0.0, state, x).x + state.x - circuit.I - circuit.W_x @ x
-        np.testing.assert_allclose(W @ circuit.phi(state.x), heard, rtol=1e-10, atol=1e-12)
-    elif facts.normalization(circuit) is not None:
-        np.testing.assert_array_equal(W, circuit.W_r)
+def test_the_weights_that_units_hear_each_other_by():
+    network = oo.resolve(objects.rate_network())
+    r = jnp.linspace(0.1, 0.9, network.size)
+    moved = network.velocity(oo.RateNetworkState(r), jnp.zeros(network.size)).r
+    heard = network.f(facts.recurrent_weights(network) @ r)
+    np.testing.assert_allclose(heard, moved * network.tau + r, rtol=1e-12, atol=1e-14)
+    network = oo.resolve(objects.feedback_network())
+    state, x = oo.FeedbackNetworkState(jnp.linspace(-1, 1, network.size)), jnp.array([0.7])
+    heard = network.vector_field(0.0, state, x).x + state.x - network.I - network.W_x @ x
+    W = facts.recurrent_weights(network)
+    np.testing.assert_allclose(W @ network.phi(state.x), heard, rtol=1e-10, atol=1e-12)
+    for circuit in map(oo.resolve, (zoo.organics(), zoo.gated())):
+        np.testing.assert_array_equal(facts.recurrent_weights(circuit), circuit.W_r)

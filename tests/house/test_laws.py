@@ -15,7 +15,7 @@ FIELDS = {oo.ORGaNICs: ORGANICS, oo.GatedORGaNICs: GATED}
 POSITIVE = ("sigma", "b0", "b1", *zoo.TIMES)
 
 
-@pytest.fixture(scope="module", params=zoo.CIRCUITS)
+@pytest.fixture(scope="module", params=zoo.NAMES)
 def name(request):
     return request.param
 

@@ -34,7 +34,7 @@ def tolerance(v):
     return 1000 * np.finfo(v.dtype).eps
 
 
-@pytest.mark.parametrize("name", zoo.CIRCUITS)
+@pytest.mark.parametrize("name", zoo.NAMES)
 def test_the_written_jacobian_is_the_one_of_autodiff(name):
     _, _, _, field, v, J = derivatives(name)
     expected = jax.jacfwd(field)(v)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from marks import slow
 
 import organics_ode as oo
 
@@ -100,6 +101,18 @@ def _registry():
 
 
 CIRCUITS = _registry()
+
+# Every rectification of both kinds, and every other option with one of them: what is asked of all
+# circuits is asked of these always, of the others by .ci/deep.
+ALWAYS = (
+    *("organics none p=2", "organics before p=3", "organics after p=1.5"),
+    *("gated none p=3", "gated before p=2", "gated after p=1.5"),
+    *("organics float32", "organics spectral W_r", "organics trained exponent"),
+    *("organics tau bounded below", "organics positive W", "organics one unit"),
+    *("gated identity W_r", "gated scalar parameters", "gated frozen W_r"),
+    *("gated bounded tau", "gated frozen exponent", "gated random"),
+)
+NAMES = [name if name in ALWAYS else slow(name) for name in CIRCUITS]
 
 
 def input_of(circuit, *, seed=0, length=None):
