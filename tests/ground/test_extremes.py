@@ -16,10 +16,12 @@ def test_they_are_numpys_for_rows_with_and_without_nan(size, dtype):
     rows = np.random.default_rng(0).normal(size=(40, size)).astype(dtype)
     rows[1, size // 2], rows[2, 0], rows[3], rows[4] = np.nan, np.inf, np.nan, -np.inf
     for ours, exact in ((highest, np.max), (lowest, np.min)):
-        np.testing.assert_array_equal(jax.jit(jax.vmap(ours))(rows), exact(rows, axis=1))
-        np.testing.assert_array_equal(jax.jit(lambda v, f=ours: f(v, 1))(rows), exact(rows, axis=1))
-        np.testing.assert_array_equal(jax.jit(lambda v, f=ours: f(v, 0))(rows), exact(rows, axis=0))
-        np.testing.assert_array_equal(ours(jnp.asarray(rows)), exact(rows))
+        found = jax.jit(lambda v, f=ours: (jax.vmap(f)(v), f(v, 1), f(v, 0), f(v)))(rows)
+        of_rows = exact(rows, axis=1)
+        for values, expected in zip(
+            found, (of_rows, of_rows, exact(rows, axis=0), exact(rows)), strict=True
+        ):
+            np.testing.assert_array_equal(values, expected)
 
 
 def test_what_is_not_finite_is_seen_in_any_of_several_arrays():
