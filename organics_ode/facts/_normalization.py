@@ -14,7 +14,7 @@ from .._nonlinearities import Rectification, power, root
 from .._types import State
 from ..circuits import GatedORGaNICs, ORGaNICs
 from ._generic import closed_form, is_positive
-from ._starts import around
+from ._starts import METHODS, around
 
 Normalizing = ORGaNICs | GatedORGaNICs
 
@@ -119,13 +119,21 @@ def all_but_the_response(c: Normalizing, state: State) -> State:
 
 
 def starts_around(c: Normalizing, x: Array, key: PRNGKeyArray, count: int) -> tuple:
-    """States around the rest state and the normalized state."""
+    """States around the rest state and the normalized state; every other group of starts as large
+    as recurrence alone sustains, which is far from both where the input is faint."""
     rest, driven = c.initial_state(), closed_form(c, x)
     flat, unravel = jax.flatten_util.ravel_pytree(
         jax.tree.map(lambda a, b: jnp.maximum(jnp.abs(a), jnp.abs(b)), rest, driven)
     )
     size = unravel(jnp.where(flat > 0, flat, jnp.maximum(jnp.mean(flat), 1e-2)))
-    return around(key, count, size, is_positive(c, rest))
+    y, a = size[:2]
+    # At rest W y^p is 1 − (σ b0)^p/a, and s = a^(1/p) at most 1 where a response sustains itself.
+    pool = jnp.sum(c.W, axis=1)
+    alone = root(1 / jnp.where(pool > 0, pool, jnp.inf), c.exponent)
+    large = size._replace(y=jnp.maximum(y, alone), a=jnp.maximum(a, 1))
+    near, far = (around(key, count, s, is_positive(c, rest)) for s in (size, large))
+    is_far = jnp.arange(count) // METHODS % 2 == 1
+    return jax.tree.map(lambda a, b: jnp.where(is_far[:, None], b, a), near, far)
 
 
 def weights(c: Normalizing) -> Array:

@@ -28,7 +28,10 @@ class Spectrum(eqx.Module, AbstractTabular):
     - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
     - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns: an
       eigenvalue nearer to 0 than this cannot be told from 0. At a fixed point
-      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues.
+      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues. It
+      is the rounding of J. Of a J far from normal an eigenvalue with right and left vectors v and w
+      of length 1 moves by up to 1/|wᴴv| times as much (Wilkinson, 1965), which `resolution` does
+      not count: where feedforward weights are 10⁵ times the leaks, compute in float64.
     - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
     - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
       continuum of fixed points.

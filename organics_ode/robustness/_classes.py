@@ -40,6 +40,8 @@ def _circuit(study: Study, ending: Ending, i: int, j: int) -> tuple[int, float, 
             return (SLOW if is_slow else STABLE), abscissa, nan, nan
         if not ending.has_settled[at]:
             return SLOW, nan, nan, nan
+        # It is as slow as this on its way past a saddle, too, and what comes then was not computed.
+        return UNDECIDED, abscissa, nan, nan
     return CYCLE, nan, float(ending.frequency[at]), float(ending.amplitude[at])
 
 

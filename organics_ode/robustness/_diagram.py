@@ -100,7 +100,9 @@ def phase_diagram(
       quarter below .8 of that in the third), and Newton's method finds a stable point there:
       stable, or critical slowing where its relaxation time, −1/abscissa, is more than `slow` times
       that of W_r = I at this ‖z‖. Critical slowing also where it slows down towards no such point;
-    - limit cycle: all that stays bounded and keeps moving, chaos included.
+    - limit cycle: all that stays bounded and keeps moving, chaos included;
+    - undecided: it settles where Newton's method finds an unstable point, or none, as on the way
+      past a saddle; or it is not over after 50 000 steps.
 
     With all a alike at the start they stay so, and n + 1 variables are exact; the eigenvalues they
     leave out are −1/τ. A host function. Most of its time goes into eigenvalues, one LAPACK call per

@@ -1,5 +1,6 @@
 """Diagrams of versions that wrote a packed .npz of numpy without a header."""
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ def read_legacy(path: Path) -> dict[str, Any]:
         text = _member(archive, "arguments", _LONGEST_ARGUMENTS)
         classes = _member(archive, "classes", None)
         rest = {name: _member(archive, name, 8 * classes.size) for name in _ARRAYS[1:]}
-    if text.dtype.kind != "U" or text.ndim:
-        raise ValueError("its arguments are no text")
+    if text.dtype.kind != "U" or text.ndim or type(json.loads(str(text))) is not dict:
+        raise ValueError("its arguments are no object in JSON")
     return {"arguments": str(text), "classes": classes} | rest
 
 

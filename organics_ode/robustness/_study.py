@@ -13,7 +13,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import as_known_array, check_positive_integer, check_positive_number, refuse, shown
 from .._types import Numbers
-from ..storage import Unloadable, check_writable, flatten, read, read_target, unflatten, write
+from ..storage import (
+    Unloadable,
+    flatten,
+    read_stored,
+    read_writable,
+    reading,
+    write,
+)
 from ._legacy import is_legacy, read_legacy
 
 RandomMatrix = Callable[[PRNGKeyArray, int], Float[Array, "n n"]]
@@ -85,19 +92,11 @@ class Stored(NamedTuple):
 
 
 _DTYPES = {"classes": np.int8} | dict.fromkeys(("abscissa", "frequency", "amplitude"), np.float64)
-_NAME = "organics_ode.robustness:Stored"
 
 
 def read_file(path: str | os.PathLike | None) -> Path | None:
-    """Where the diagram is kept, known before hours of work to be a file that can be written."""
-    if path is None:
-        return None
-    file = read_target("path", path)
-    try:
-        check_writable(file)
-    except OSError as error:
-        refuse("path", "name a file that can be written", f"{file}: {error.strerror}")
-    return file
+    """Where the diagram is kept."""
+    return None if path is None else read_writable("path", path)
 
 
 def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dict[str, Any]]:
@@ -109,7 +108,7 @@ def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dic
         if known.get(name) != value:
             found = f"it holds one with `{name}` = {known.get(name)!s:.99}, not {value}"
             refuse("path", "be new or hold a diagram of the same arguments", found)
-    arrays = {name: np.asarray(v) for name, v in stored._asdict().items() if name != "arguments"}
+    arrays = {name: v for name, v in stored._asdict().items() if name != "arguments"}
     count = np.size(arrays["classes"]) // (study.deltas.size * study.norms.size)
     shape = (count, study.deltas.size, study.norms.size)
     if any(array.shape != shape or array.dtype != _DTYPES[k] for k, array in arrays.items()):
@@ -120,24 +119,11 @@ def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dic
 
 
 def _read(path: Path) -> Stored:
-    try:
-        if is_legacy(path):
-            return Stored(**read_legacy(path))
-        facts, arrays = read(path)
-        stored = unflatten(facts, arrays, _find)
-        if not isinstance(stored, Stored) or type(json.loads(stored.arguments)) is not dict:
+    with reading("path", path, "be new or hold a diagram"):
+        stored = Stored(**read_legacy(path)) if is_legacy(path) else read_stored(path, Stored)
+        if not all(type(x) is np.ndarray for x in stored[1:]):
             raise Unloadable("holds something else")
         return stored
-    # Damaged bytes make zipfile, zlib, numpy and json raise nearly anything.
-    except Exception as error:
-        found = f"{path} is another file, or damaged ({error!s:.300})"
-        refuse("path", "be new or hold a diagram", found)
-
-
-def _find(path: str, name: str) -> type:
-    if name != _NAME:
-        raise Unloadable(f"holds `{name}` as `{path}`")
-    return Stored
 
 
 def save(path: Path | None, arguments: dict[str, Any], done: list[dict[str, Any]]) -> None:

@@ -2,9 +2,9 @@
 
 from .._namespace import _public as _public
 from ._archive import (
-    check_writable as check_writable,
     library as library,
     read as read,
+    read_writable as read_writable,
     reading as reading,
     remove_leftovers as remove_leftovers,
     write as write,
@@ -16,7 +16,7 @@ from ._encoding import (
     is_allowed as is_allowed,
     unflatten as unflatten,
 )
-from ._files import load as load, save as save
+from ._files import load as load, read_stored as read_stored, save as save
 from ._functions import saved_name as saved_name
 from ._lines import from_line as from_line, to_line as to_line
 from ._lock import locked as locked

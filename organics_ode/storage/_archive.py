@@ -22,15 +22,16 @@ from .._version import __version__
 from ._encoding import Facts, Flat, Unloadable, to_numpy
 from ._functions import current_name
 from ._header import Stored, check_sum, header_text, promised, read_header
+from ._paths import read_target
 
 _HEADER, _ENDING = "__header__", ".npy"
 _LONGEST_PREAMBLE = 10_000  # bytes before the numbers of a .npy file; numpy has the same bound
+_LOADABLE = "name a file that organics_ode.save wrote and this can load"
 
 
 @contextlib.contextmanager
-def reading(argument: str, path: object) -> Iterator[None]:
+def reading(argument: str, path: object, must: str = _LOADABLE) -> Iterator[None]:
     """Refuse the argument if what is done with the file at `path` fails."""
-    must = "name a file that organics_ode.save wrote and this can load"
     try:
         yield
     except Unloadable as error:
@@ -69,13 +70,17 @@ def _write(target: Path, members: dict[str, np.ndarray]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(target: Path) -> None:
-    """OSError where the file could not be written."""
+def read_writable(name: str, path: str | os.PathLike[str]) -> Path:
+    """Where a file is to be written, known before hours of work to be one that can be."""
+    target = read_target(name, path)
     temporary = _temporary(target)
     try:
         temporary.touch(exist_ok=False)
+    except OSError as error:
+        refuse(name, "name a file that can be written", f"{target}: {error.strerror}")
     finally:
         temporary.unlink(missing_ok=True)
+    return target
 
 
 def _temporary(target: Path) -> Path:

@@ -1,7 +1,10 @@
 """Save a model to one `.npz` file and load it again: a JSON header beside the arrays, no pickle."""
 
+import json
 import os
 import warnings
+from pathlib import Path
+from typing import Any, TypeVar
 
 from jaxtyping import PyTree
 
@@ -9,10 +12,13 @@ from .._checks import refuse
 from .._constraints import described
 from ._archive import read, reading, write
 from ._differences import differences, listed
-from ._encoding import Facts, Flat, flatten, unflatten
+from ._encoding import Facts, Flat, Unloadable, flatten, unflatten
+from ._functions import current_name, saved_name
 from ._names import find
 from ._paths import read_path, read_target
 from ._ranges import out_of_range
+
+Record = TypeVar("Record", bound=tuple)
 
 
 def save(path: str | os.PathLike[str], model: PyTree) -> None:
@@ -82,6 +88,22 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
             model = unflatten(facts, arrays, lambda label, name: expected.named[label])
     _check_ranges(path, model, may_be=like is not None)
     return model
+
+
+def read_stored(path: Path, cls: type[Record]) -> Record:
+    """The NamedTuple `cls` in a file, whose `arguments` are an object in JSON; `Unloadable` if it
+    is or holds anything else but arrays, numbers and texts."""
+    own = current_name(saved_name(cls))
+
+    def find(label: str, name: str) -> type:
+        if (label, name) != ("(root)", own):
+            raise Unloadable(f"holds `{name}` as `{label}`")
+        return cls
+
+    record: Any = unflatten(*read(path), find)
+    if not isinstance(record, cls) or type(json.loads(record.arguments)) is not dict:
+        raise Unloadable("holds something else")
+    return record
 
 
 def _check_like(path: object, saved: dict[str, Facts], like: Flat) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -95,6 +96,8 @@ def _table() -> dict[Any, Any]:
     table = {saved_name(cls): cls for name in _LIBRARY.split() for cls in _classes(name)}
     table |= _named(eqx.nn, _LAYERS) | _named(jax.nn, _ACTIVATIONS) | _named(jnp, _NUMPY)
     table |= _named(jax.lax, _LAX) | _named(special, _SPECIAL)
+    # Of results: how a solve ended, `diffrax.RESULTS`, of one or of many.
+    table |= {_name(each): each for each in (diffrax.RESULTS, type(diffrax.RESULTS.successful))}
     table |= _named(optax, _OPTIMIZERS) | _named(optax.contrib, _CONTRIBUTED) | _states_elsewhere()
     return table
 

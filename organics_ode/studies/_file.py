@@ -3,7 +3,6 @@
 import json
 import os
 import zlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,16 +13,14 @@ from jaxtyping import PyTree
 from .._checks import refuse
 from ..storage import (
     Unloadable,
-    check_writable,
     flatten,
-    read,
-    read_target,
+    read_stored,
+    read_writable,
+    reading,
     saved_name,
-    unflatten,
     write,
 )
 
-_NAME = "organics_ode.studies:StoredSweep"
 # Times ε: what another machine may round otherwise.
 _ROUNDING = 1e4
 
@@ -47,12 +44,7 @@ class SweepFile:
         axes: dict[str, np.ndarray],
         like: PyTree,
     ):
-        self.path = read_target("path", path)
-        try:
-            check_writable(self.path)
-        except OSError as error:
-            must = "name a file that can be written"
-            refuse("path", must, f"{self.path}: {error.strerror}")
+        self.path = read_writable("path", path)
         self.arguments = _describe(circuit, x, axes, like)
         self.like = jax.tree.leaves(like)
         self.parts, self._chunk = self._load() if self.path.exists() else ([], None)
@@ -78,10 +70,13 @@ class SweepFile:
         write(self.path, flatten("path", stored))
 
     def _load(self) -> tuple[list[list[np.ndarray]], int]:
-        stored = _read(self.path)
-        for name, known in json.loads(stored.arguments).items():
-            if self.arguments.get(name) != known:
-                found = f"in {self.path} `{name}` is {known!s:.99}"
+        with reading("path", self.path, "be new or hold a sweep"):
+            stored = read_stored(self.path, StoredSweep)
+            _check(stored)
+        known = json.loads(stored.arguments)
+        for name in known | self.arguments:
+            if self.arguments.get(name) != known.get(name):
+                found = f"in {self.path} `{name}` is {known.get(name)!s:.99}"
                 here = f"here it is {self.arguments.get(name)!s:.99}"
                 refuse("path", "be new or hold this sweep", f"{found}, and {here}")
         expected = [(leaf.shape, leaf.dtype) for leaf in self.like]
@@ -125,23 +120,7 @@ def _mark(leaf: Any) -> str:
     return f"{kind}, checksum {zlib.crc32(array.tobytes()):08x}"
 
 
-def _read(path: Path) -> StoredSweep:
-    try:
-        facts, arrays = read(path)
-        stored = unflatten(facts, arrays, _find)
-        is_sweep = isinstance(stored, StoredSweep) and type(stored.leaves) is tuple
-        if not is_sweep or type(json.loads(stored.arguments)) is not dict:
-            raise Unloadable("holds something else")
-        if type(stored.chunk) is not int or not all(np.ndim(leaf) for leaf in stored.leaves):
-            raise Unloadable("holds something else")
-        return stored
-    # Damaged bytes make zipfile, zlib, numpy and json raise nearly anything.
-    except Exception as error:
-        found = f"{path} is another file, or damaged ({error!s:.300})"
-        refuse("path", "be new or hold a sweep", found)
-
-
-def _find(path: str, name: str) -> type:
-    if name != _NAME:
-        raise Unloadable(f"holds `{name}` as `{path}`")
-    return StoredSweep
+def _check(stored: StoredSweep) -> None:
+    is_counted = type(stored.chunk) is int and type(stored.leaves) is tuple
+    if not is_counted or not all(type(x) is np.ndarray and x.ndim for x in stored.leaves):
+        raise Unloadable("holds something else")

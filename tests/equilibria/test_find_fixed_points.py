@@ -12,6 +12,7 @@ import pytest
 from random_circuits import NOTHING, ZERO, eigenvalues
 
 import organics_ode as oo
+from organics_ode import planar
 from organics_ode.equilibria import _find_fixed_points
 from organics_ode.facts import _starts
 
@@ -64,6 +65,16 @@ def test_the_points_of_one_unit_are_the_roots_of_its_quartic(parameters):
     np.testing.assert_allclose(points.states.a[:, 0], exact[:, 1], rtol=1e-8)
     assert np.all(points.residuals <= 1e-10)
     assert 1 <= np.sum(points.hits) <= 64
+
+
+def test_a_faint_input_hides_no_state_that_recurrence_sustains():
+    # Responses rest at ±1 whatever the input, which alone says 1e-4 and 1e-8.
+    circuit = unit(7.7, 0.5, 0.1)
+    for x in ([5.5e-5], [1e-8]):
+        points, exact = search(circuit, x), planar.fixed_points(circuit, x)
+        assert len(points) == len(exact) == 3 and points.is_stable.sum() == 2
+        found, right = (np.sort(p.states.y[:, 0]) for p in (points, exact))
+        np.testing.assert_allclose(found, right, rtol=1e-8)
 
 
 def test_each_point_has_its_own_stability(three):

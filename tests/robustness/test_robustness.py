@@ -16,7 +16,9 @@ import organics_ode as oo
 from organics_ode import robustness
 from organics_ode.facts import closed_form
 from organics_ode.linear import spectrum
-from organics_ode.robustness import _diagram
+from organics_ode.robustness import _diagram, _study
+from organics_ode.robustness._classes import classify
+from organics_ode.robustness._trials import Ending
 
 
 def spiral(key, n):
@@ -336,3 +338,19 @@ def test_a_faint_response_is_not_settled_beside_its_a():
     cycles = found.classes == robustness.CYCLE
     assert np.any(cycles) and np.all(np.isfinite(found.frequency[cycles]))
     np.testing.assert_allclose(found.frequency[..., 0], found.frequency[..., 1], rtol=1e-2)
+
+
+def test_what_stands_near_an_unstable_point_is_no_limit_cycle():
+    # w_r = 7.7: a saddle near y = 0, and a stable point, though a slow one, at y = .998.
+    study = _study.read_study([6.7], [5.5e-5], 1, 0.5, 0.1, 2.0, 50.0, 3.0)
+    here = {"is_over": True, "has_left": False, "has_settled": True, "slows": False}
+    here |= {"frequency": 1.0, "amplitude": 1.0}
+    for y, a, expected in (
+        (-4.35e-6, 0.0025, robustness.UNDECIDED),
+        (0.998348, 0.757132, robustness.SLOW),
+    ):
+        facts = {name: np.array([value]) for name, value in here.items()}
+        ending = Ending(np.ones((1, 1)), np.ones(1), np.array([[y], [a]]), **facts)
+        found = {name: value.item() for name, value in classify(study, ending).items()}
+        assert found["classes"] == expected and np.isnan(found["frequency"])
+        assert (found["abscissa"] < 0) == (expected == robustness.SLOW)

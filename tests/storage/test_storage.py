@@ -10,11 +10,13 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import diffrax
 import equinox as eqx
 import forge
 import jax
 import jax.numpy as jnp
 import numpy as np
+import objects
 import optax
 import pytest
 import zoo
@@ -347,6 +349,31 @@ def test_moments_of_an_optimizer_may_have_any_sign(path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert eqx.tree_equal(oo.load(path), state)
+
+
+def test_how_a_solve_ended_needs_no_like(path):
+    results = diffrax.RESULTS
+    one = objects.trajectory()
+    both = results.where(jnp.array([True, False]), results.successful, results.nonfinite)
+    oo.save(path, [one, eqx.tree_at(lambda t: t.result, one, both)])
+    back, many = oo.load(path)
+    assert eqx.tree_equal(back, one) and bool(back.succeeded)
+    assert many.succeeded.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("leaf", [".classes", ".abscissa"])
+def test_a_diagram_holds_arrays_and_nothing_else(path, leaf):
+    study = _study.read_study([0.0, 1.0], [1.0], 2, 0.5, 0.1, 2.0, 5.0, 3.0)
+    shape, names = (2, 1), ("abscissa", "frequency", "amplitude")
+    trial = {"classes": np.zeros(shape, np.int8)} | {name: np.ones(shape) for name in names}
+    _study.save(path, {"size": 2}, [trial])
+    facts, arrays = forge.read(path)
+    ragged = {"kind": "list", "keys": ["[0]"]}, {"kind": "list"}
+    facts |= {leaf[1:]: ragged[0], f"{leaf[1:]}[0]": ragged[1]}
+    del arrays[leaf[1:]]
+    forge.write(path, facts, arrays)
+    with pytest.raises(ValueError, match=r"^Argument `path` must be new or hold a diagram"):
+        _study.load(path, study, {"size": 2})
 
 
 def test_nan_that_was_saved_comes_back(path):

@@ -7,6 +7,7 @@ everything that a caller makes anew at each call (an optimizer, a lambda) made a
 import calls_analysis
 import calls_classes
 import calls_learning
+import calls_planes
 import calls_plots
 import calls_tasks
 import calls_theory
@@ -19,4 +20,5 @@ CALLS: dict[str, Call] = {
     **calls_theory.CALLS,
     **calls_tasks.CALLS,
     **calls_plots.CALLS,
+    **calls_planes.CALLS,
 }

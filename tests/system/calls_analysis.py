@@ -12,6 +12,7 @@ def _spectra(seed):
     return point(seed) | {
         "frequencies": 0.01 * draw(seed, 3),
         "noise": oo.Noise(0.001 + 0.0001 * seed),
+        "state0": state(seed),
     }
 
 
@@ -22,7 +23,7 @@ def _speed(circuit, x):
 CALLS: dict[str, Call] = {
     "certify": Call(oo.certify, lambda s: point(s) | {"state0": state(s)}),
     "energy": Call(oo.energy, lambda s: point(s) | {"state0": state(s)}),
-    "fixed_point": Call(oo.fixed_point, lambda s: point(s) | {"state0": state(s)}),
+    "fixed_point": Call(oo.fixed_point, lambda s: point(s) | {"state0": state(s), "throw": False}),
     "find_fixed_points": Call(
         oo.find_fixed_points,
         lambda s: point(s) | {"key": key(s), "starts": 8, "scale": None, "rounds": 1},
@@ -35,17 +36,20 @@ CALLS: dict[str, Call] = {
     ),
     "jacobian": Call(oo.jacobian, lambda s: point(s) | {"state": state(s)}),
     "jacobian_blocks": Call(oo.jacobian_blocks, lambda s: point(s) | {"state": state(s)}),
-    "spectrum": Call(oo.spectrum, lambda s: point(s) | {"state": state(s)}),
+    "spectrum": Call(oo.spectrum, lambda s: point(s) | {"state": state(s), "vectors": True}),
     "oscillator": Call(oo.oscillator, point),
     "coherence": Call(oo.coherence, _spectra),
     "cross_spectrum": Call(oo.cross_spectrum, _spectra),
     "power_spectrum": Call(oo.power_spectrum, _spectra),
-    "covariance": Call(oo.covariance, lambda s: point(s) | {"noise": oo.Noise(0.001 + 0.0001 * s)}),
+    "covariance": Call(
+        oo.covariance,
+        lambda s: point(s) | {"noise": oo.Noise(0.001 + 0.0001 * s), "state0": state(s)},
+    ),
     "spectral_peak": Call(
         oo.spectral_peak,
         lambda s: (
             point(s)
-            | {"noise": oo.Noise(0.001 + 0.0001 * s)}
+            | {"noise": oo.Noise(0.001 + 0.0001 * s), "state0": state(s)}
             | {"weights": oo.ORGaNICsState(y=1.0 + s, a=0.0), "band": (0.0, 1000.0 + s)}
         ),
     ),
@@ -81,6 +85,7 @@ CALLS: dict[str, Call] = {
             "dt0": 0.01 + 0.001 * s,
             "dtmax": None,
             "max_steps": 4096,
+            "throw": False,
         },
     ),
     "sweep": Call(

@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from file_attacks import CANARY, NAMES, bombs, headers
-from file_mutations import Case, forged, members, zipped
+from file_kind import Kind, bits
+from file_mutations import Case, forged
+from file_studies import OldStudy, Results, Study, SweepStudy
 
 import organics_ode as oo
-from organics_ode import robustness
-from organics_ode.robustness import _study
 from organics_ode.training._checkpoints import Checkpoints, Progress
 from organics_ode.training._objective import State
 from tasks._idx import read_idx
@@ -41,49 +41,13 @@ def kinds(folder: Path) -> dict[str, Any]:
         "model of version 1": OldModel(),
         "checkpoint": Checkpoint(folder),
         "log": Log(),
+        "results": Results(folder),
         "study": Study(folder),
         "study of before": OldStudy(folder),
+        "study of a sweep": SweepStudy(folder),
         "data, packed": Packed(rng),
         "data, plain": Plain(rng),
     }
-
-
-def bits(tree: Any) -> list[Any]:
-    """Everything in a tree, each array as bytes."""
-    leaves, structure = jax.tree.flatten(tree)
-    whole = [
-        x.dtype.str + str(x.shape) + x.tobytes().hex() if eqx.is_array(x) else x for x in leaves
-    ]
-    return [str(structure), [repr(x) for x in whole]]
-
-
-class Kind:
-    """A kind of file: its bytes, its format, its reader, and how a refusal begins."""
-
-    format = "zip"
-    file = "file"
-    named: Any = "Argument `path` must "
-    promised = 0
-    data: bytes
-    expected: Any
-
-    def same(self, value: Any) -> bool:
-        return bits(value) == self.expected
-
-    def as_it_says(self, value: Any, data: bytes) -> bool:
-        """Of a forged file: whether the arrays that were read are those in it."""
-        del value, data
-        return True
-
-    def use(self, value: Any) -> None:
-        del value
-
-    def parts(self) -> Any:
-        file = io.BytesIO(self.data)
-        return forge.read(file)
-
-    def attacks(self) -> Iterator[Case]:
-        return iter(())
 
 
 class Model(Kind):
@@ -270,68 +234,6 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     words = {"Infinity": math.inf, "-Infinity": -math.inf, None: math.nan}
     return words[value] if value is None or isinstance(value, str) else value
-
-
-class Study(Kind):
-    def __init__(self, folder: Path):
-        self.study = _study.read_study([0.0, 1.0, 2.0], [0.5, 1.0], 4, 0.5, 0.1, 2.0, 50.0, 3.0)
-        self.arguments = _study.describe(self.study, jax.random.key(0), robustness.gaussian)
-        rng, shape = np.random.default_rng(0), (3, 2)
-        names = ("abscissa", "frequency", "amplitude")
-        trials = [
-            {"classes": rng.integers(-1, 4, shape).astype(np.int8)}
-            | {name: rng.normal(size=shape) for name in names}
-            for _ in range(2)
-        ]
-        self.written = folder / "study"
-        self._write(trials)
-        self.data = self.written.read_bytes()
-        self.expected = bits(self.read(self.written))
-
-    def _write(self, trials: Any) -> None:
-        _study.save(self.written, self.arguments, trials)
-
-    def read(self, path: Path) -> Any:
-        return _study.load(path, self.study, self.arguments)
-
-    def as_it_says(self, value: Any, data: bytes) -> bool:
-        shapes = {(k, np.shape(v)) for trial in value for k, v in trial.items()}
-        return all(shape == (3, 2) for _, shape in shapes)
-
-    def attacks(self) -> Iterator[Case]:
-        facts, arrays = self.parts()
-        for name in NAMES:
-            yield Case(
-                "names",
-                partial(forged, facts | {"(root)": facts["(root)"] | {"name": name}}, arrays),
-                True,
-                True,
-            )
-            call = {"kind": "function", "name": name}
-            yield Case("names", partial(forged, facts | {"arguments": call}, arrays), True, True)
-        yield from headers(facts, arrays)
-        yield from bombs(self.data)
-        yield Case(
-            "sets",
-            partial(forged, facts, arrays | {"classes": arrays["classes"] + np.int8(9)}),
-            True,
-            True,
-        )
-
-
-class OldStudy(Study):
-    format = "old zip"
-
-    def _write(self, trials: Any) -> None:
-        arrays = {k: np.stack([trial[k] for trial in trials]) for k in trials[0]}
-        with open(self.written, "wb") as file:
-            np.savez_compressed(file, arguments=np.array(json.dumps(self.arguments)), **arrays)
-
-    def attacks(self) -> Iterator[Case]:
-        parts = members(self.data)
-        for name in parts:
-            bombed = list((parts | {name: bytes(50_000_000)}).items())
-            yield Case("bombs", partial(zipped, bombed, packed=name), False, True)
 
 
 class Packed(Kind):
