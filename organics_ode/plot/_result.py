@@ -6,19 +6,28 @@ from typing import Any
 from .._checks import a_or_an, refuse
 from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
+from ..feedback import Attractors, Trained
 from ..linear import Spectrum
+from ..mean_field import Solutions
 from ..noise import Paths
-from ..planar import Bifurcation
+from ..planar import Bifurcation, PlanarFixedPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
 from ..robustness import PhaseDiagram
 from ..stability import Oscillator
+from ..studies import Sweep
 from ..training import EnsembleResult, FitResult, History, SkipResult
 from ._axes import Axes
 from ._dynamics import plot_history, plot_trajectory
+from ._networks import (
+    plot_attractors,
+    plot_phase_diagram,
+    plot_readout_error,
+    plot_solutions,
+)
 from ._planar import plot_bifurcation
 from ._population import plot_explained_variance, plot_selectivity, plot_tuning
-from ._robustness import plot_phase_diagram
 from ._stability import plot_eigenvalues, plot_spectrum
+from ._sweep import plot_sweep
 
 
 def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
@@ -36,9 +45,14 @@ _PLOTS: dict[type, Callable[..., Axes]] = {
     SkipResult: plot_history,
     Spectrum: _plot_spectra,
     AbstractPoints: plot_spectrum,
+    PlanarFixedPoints: plot_spectrum,
     Oscillator: plot_spectrum,
     Bifurcation: plot_bifurcation,
     PhaseDiagram: plot_phase_diagram,
+    Sweep: plot_sweep,
+    Solutions: plot_solutions,
+    Attractors: plot_attractors,
+    Trained: plot_readout_error,
     Tuning: plot_tuning,
     MixedSelectivity: plot_selectivity,
     PrincipalComponents: plot_explained_variance,
@@ -49,7 +63,8 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     """The picture of a result: what the function `plot_…` for its kind draws.
 
     Trajectories and paths over time, trainings over their steps, spectra and points of rest by
-    their eigenvalues, bifurcations, phase diagrams, tuning, selectivity and explained variance.
+    their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of feedback networks,
+    tuning, selectivity and explained variance.
 
     Args:
         result: a `Trajectory`, a `FitResult`, a `Spectrum`, …
