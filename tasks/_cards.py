@@ -52,6 +52,11 @@ def summary(value: Any) -> str:
     return ", ".join([str(array.shape), *([" to ".join(span)] if span else []), *missing])
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 step", "2 steps"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def clipped(text: str) -> str:
     """At most a line of it."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ._cards import Card, carded, table
+from ._cards import Card, carded, counted, table
 from ._checks import Numbers, check_kind, read_array
 
 
@@ -39,7 +39,7 @@ def card_of_curve(curve: Any, columns: dict[str, Any]) -> Card | None:
         return None
     answers, missing = int(np.sum(curve.counts)), int(np.sum(curve.missing))
     facts = {"answers": str(answers)} | ({"missing": str(missing)} if missing else {})
-    title = f"{type(curve).__name__}: {len(curve.strengths)} strengths"
+    title = f"{type(curve).__name__}: {counted(len(curve.strengths), 'strength')}"
     return Card(title, facts, table(columns | {"answers": curve.counts}))
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Shaped
 
-from ._cards import Card, carded, clipped, summary
+from ._cards import Card, carded, clipped, counted, summary
 from ._checks import KeyLike, check_kind
 from ._plot import Axes, plot_rows
 
@@ -50,7 +50,8 @@ class Trial(NamedTuple):
         if "periods" in facts and not batch:
             periods = _in_order(self.info["periods"]).items()
             facts["periods"] = clipped(", ".join(f"{k} {a} to {b}" for k, (a, b) in periods))
-        return Card(f"Trial: {many}{steps} steps of {channels} channels", facts)
+        size = f"{counted(steps, 'step')} of {counted(channels, 'channel')}"
+        return Card(f"Trial: {many}{size}", facts)
 
 
 @carded
@@ -69,8 +70,9 @@ class Split(NamedTuple):
         counts = np.unique(np.asarray(self.targets), return_counts=True)[1]
         # The range of many images would take a while.
         facts = {"inputs": f"{np.shape(self.inputs)}, {self.inputs.dtype}"}
-        facts["targets"] = f"{len(counts)} classes of {summary(counts).partition(', ')[2]} samples"
-        return Card(f"Split: {len(self.targets)} samples", facts)
+        many = summary(counts).partition(", ")[2]
+        facts["targets"] = f"{summary(self.targets)}, each {many} times" if counts.size else "none"
+        return Card(f"Split: {counted(len(self.targets), 'sample')}", facts)
 
 
 def _in_order(periods: dict[str, Any]) -> dict[str, tuple[int, int]]:

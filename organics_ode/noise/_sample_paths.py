@@ -171,7 +171,7 @@ def _read_inputs(
     """The inputs, (m,) or (steps, m) or over time, and the number of steps."""
     if is_over_time(inputs):
         read = inputs_over_time(inputs, circuit, jnp.zeros(1, dtype))
-        return read, check_positive_integer("steps", steps)
+        return read, _read_steps(steps, "is over time")
     m = circuit.input_size
     xs = with_input_axis(as_float_array("inputs", inputs, dtype), m)
     if xs.ndim not in (1, 2) or xs.shape[-1] != m:
@@ -181,12 +181,16 @@ def _read_inputs(
         check_finite("inputs", xs)
     if steps is None and xs.ndim == 2:
         steps = xs.shape[0]
-    if steps is None:
-        must = f"be given where `inputs` has shape (m,) = ({m},)"
-        refuse("steps", must, "it is None; write `steps=1000` for a thousand steps of `dt`")
-    steps = check_positive_integer("steps", steps)
+    steps = _read_steps(steps, f"has shape (m,) = ({m},)")
     if xs.ndim == 2 and steps != xs.shape[0]:
         refuse(
             "steps", "be the length of `inputs` where that has shape (steps, m)", f"it is {steps}"
         )
     return xs, steps
+
+
+def _read_steps(steps: int | None, inputs: str) -> int:
+    if steps is None:
+        found = "it is None; write `steps=1000` for a thousand steps of `dt`"
+        refuse("steps", f"be given where `inputs` {inputs}", found)
+    return check_positive_integer("steps", steps)

@@ -1,13 +1,20 @@
 """Random networks: phase diagrams, and states at rest of networks with feedback."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import feedback, mean_field, robustness
+from .. import robustness
 from .._checks import check_kind, counted, refuse
 from ._axes import BLUE, GREEN, ORANGE, PURPLE, RED, Axes, axes_of
 from ._read import read_numbers
+
+# Imported when their results are drawn, as they are when asked for.
+if TYPE_CHECKING:
+    from ..feedback import Attractors, Trained
+    from ..mean_field import Solutions
+else:
+    Attractors = Trained = Solutions = object
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 _KINDS = {"stable": BLUE, "saddle": ORANGE, "oscillating": GREEN, "chaotic": PURPLE}
@@ -48,7 +55,7 @@ def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Axes | None = None)
     return ax
 
 
-def plot_solutions(solutions: mean_field.Solutions, ax: Axes | None = None, **kw: Any) -> Axes:
+def plot_solutions(solutions: Solutions, ax: Axes | None = None, **kw: Any) -> Axes:
     """States at rest of a feedback network by their readouts, with what decides their stability.
 
     Of each the radius of the bulk of its spectrum, a ring, and the real part of its outlier, a dot,
@@ -65,6 +72,8 @@ def plot_solutions(solutions: mean_field.Solutions, ax: Axes | None = None, **kw
     Raises:
         ValueError: not a `Solutions`.
     """
+    from .. import mean_field
+
     check_kind("solutions", solutions, mean_field.Solutions)
     ax = axes_of(ax)
     z, kinds = np.asarray(solutions.z), np.asarray(solutions.kinds, str)
@@ -82,7 +91,7 @@ def plot_solutions(solutions: mean_field.Solutions, ax: Axes | None = None, **kw
     return ax
 
 
-def plot_attractors(attractors: feedback.Attractors, ax: Axes | None = None, **kw: Any) -> Axes:
+def plot_attractors(attractors: Attractors, ax: Axes | None = None, **kw: Any) -> Axes:
     """The readouts at which a feedback network came to rest, by how many starts came to each.
 
     Of one readout over z, of several in the plane of the first two with areas by the share of
@@ -99,6 +108,8 @@ def plot_attractors(attractors: feedback.Attractors, ax: Axes | None = None, **k
     Raises:
         ValueError: not an `Attractors`.
     """
+    from .. import feedback
+
     check_kind("attractors", attractors, feedback.Attractors)
     z, hits = np.asarray(attractors.z), np.asarray(attractors.hits)
     starts = int(hits.sum()) + attractors.unsettled
@@ -118,7 +129,7 @@ def plot_attractors(attractors: feedback.Attractors, ax: Axes | None = None, **k
     return ax
 
 
-def plot_readout_error(trained: feedback.Trained, ax: Axes | None = None, **kw: Any) -> Axes:
+def plot_readout_error(trained: Trained, ax: Axes | None = None, **kw: Any) -> Axes:
     """The error of a feedback network's readout over the updates of its training.
 
     Args:
@@ -132,6 +143,8 @@ def plot_readout_error(trained: feedback.Trained, ax: Axes | None = None, **kw: 
     Raises:
         ValueError: not a `Trained`, or one that was solved at once.
     """
+    from .. import feedback
+
     check_kind("trained", trained, feedback.Trained)
     error = read_numbers("trained.history", trained.history, "(steps,)", 1)
     if not error.size:

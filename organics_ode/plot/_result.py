@@ -1,14 +1,13 @@
 """The picture that one would look at first, for any result that has one."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from .._checks import a_or_an, refuse
 from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
-from ..feedback import Attractors, Trained
 from ..linear import Spectrum
-from ..mean_field import Solutions
 from ..noise import Paths
 from ..planar import Bifurcation, PlanarFixedPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
@@ -36,27 +35,34 @@ def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
     return plot(spectrum, ax, **kw)
 
 
-_PLOTS: dict[type, Callable[..., Axes]] = {
-    Trajectory: plot_trajectory,
-    Paths: plot_trajectory,
-    History: plot_history,
-    FitResult: plot_history,
-    EnsembleResult: plot_history,
-    SkipResult: plot_history,
-    Spectrum: _plot_spectra,
-    AbstractPoints: plot_spectrum,
-    PlanarFixedPoints: plot_spectrum,
-    Oscillator: plot_spectrum,
-    Bifurcation: plot_bifurcation,
-    PhaseDiagram: plot_phase_diagram,
-    Sweep: plot_sweep,
-    Solutions: plot_solutions,
-    Attractors: plot_attractors,
-    Trained: plot_readout_error,
-    Tuning: plot_tuning,
-    MixedSelectivity: plot_selectivity,
-    PrincipalComponents: plot_explained_variance,
-}
+@functools.cache
+def _plots() -> dict[type, Callable[..., Axes]]:
+    """By the kind of result."""
+    # Studies are imported when they are asked for, as `_namespace` has it.
+    from ..feedback import Attractors, Trained
+    from ..mean_field import Solutions
+
+    return {
+        Trajectory: plot_trajectory,
+        Paths: plot_trajectory,
+        History: plot_history,
+        FitResult: plot_history,
+        EnsembleResult: plot_history,
+        SkipResult: plot_history,
+        Spectrum: _plot_spectra,
+        AbstractPoints: plot_spectrum,
+        PlanarFixedPoints: plot_spectrum,
+        Oscillator: plot_spectrum,
+        Bifurcation: plot_bifurcation,
+        PhaseDiagram: plot_phase_diagram,
+        Sweep: plot_sweep,
+        Solutions: plot_solutions,
+        Attractors: plot_attractors,
+        Trained: plot_readout_error,
+        Tuning: plot_tuning,
+        MixedSelectivity: plot_selectivity,
+        PrincipalComponents: plot_explained_variance,
+    }
 
 
 def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
@@ -77,8 +83,8 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     Raises:
         ValueError: there is no picture of it; its printed card says what it holds.
     """
-    for kind, plot in _PLOTS.items():
+    for kind, plot in _plots().items():
         if isinstance(result, kind):
             return plot(result, ax=ax, **kw)
-    names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _PLOTS)
+    names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _plots())
     refuse("result", f"be one of {names}", f"it is {a_or_an(type(result).__name__)}")

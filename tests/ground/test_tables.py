@@ -198,7 +198,7 @@ def test_states_at_rest_and_attractors_of_feedback_networks_are_a_row_each():
 
 def test_tuning_curves_are_a_row_for_each_direction():
     means, errors = jnp.asarray(RNG.normal(size=(2, 4, 3)))
-    angles = jnp.arange(4) * jnp.pi / 2
+    angles = jnp.asarray([0.0, 1.5, 3.0, 4.5])
     found = population.Tuning(angles, means, errors, jnp.full(4, 5), 2)
     data = found.to_xarray()
     assert data["mean"].dims == ("direction", "unit") and data.attrs == {"missing": 2}

@@ -280,8 +280,9 @@ def test_the_mean_of_an_ornstein_uhlenbeck_process_follows_its_input():
 def test_bad_inputs_over_time_are_refused(unchecked):
     circuit = zoo.organics(identity=True)
     settings = {"dt": 0.1, "key": KEY}
-    with pytest.raises(ValueError, match="Argument `steps` must be a positive integer"):
-        sample_paths(circuit, OVER_TIME["hold"][0], Noise(), **settings)
+    for name in ("hold", "pair"):
+        with pytest.raises(ValueError, match="`steps` must be given where `inputs` is over time"):
+            sample_paths(circuit, OVER_TIME[name][0], Noise(), **settings)
     with pytest.raises(ValueError, match="Argument `inputs` must give m = 3 numbers"):
         sample_paths(circuit, lambda t: jnp.ones(2), Noise(), steps=3, **settings)
     with pytest.raises(ValueError, match=r"Argument `inputs\.ts` must have shape"):
