@@ -1,14 +1,16 @@
 """The psychometric curve, and the normal distribution that describes it."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from ._cards import Card, carded, counted, table
 from ._checks import Numbers, check_kind, read_array
 
 
+@carded
 class Psychometric(NamedTuple):
     """A choice as a function of a stimulus.
 
@@ -25,6 +27,20 @@ class Psychometric(NamedTuple):
     errors: Float[np.ndarray, " strengths"]
     counts: Int[np.ndarray, " strengths"]
     missing: Int[np.ndarray, " strengths"] | int = 0
+
+    def _card(self) -> Card | None:
+        columns = {"strength": self.strengths, "rate": self.rates, "error": self.errors}
+        return card_of_curve(self, columns)
+
+
+def card_of_curve(curve: Any, columns: dict[str, Any]) -> Card | None:
+    """A row for each strength; None for a batch of curves."""
+    if np.ndim(curve.strengths) != 1:
+        return None
+    answers, missing = int(np.sum(curve.counts)), int(np.sum(curve.missing))
+    facts = {"answers": str(answers)} | ({"missing": str(missing)} if missing else {})
+    title = f"{type(curve).__name__}: {counted(len(curve.strengths), 'strength')}"
+    return Card(title, facts, table(columns | {"answers": curve.counts}))
 
 
 def psychometric(strengths: Numbers, chosen: Numbers) -> Psychometric:
@@ -93,6 +109,7 @@ def read_chosen(chosen: Numbers, strengths: np.ndarray) -> tuple[np.ndarray, np.
     return numbers == 1, numbers >= 0
 
 
+@carded
 class PsychometricFit(NamedTuple):
     """The choices of signal detection theory, P(s) = Φ((s − μ)/σ).
 

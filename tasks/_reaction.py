@@ -9,10 +9,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Int32
 
+from ._cards import Card, carded
 from ._checks import Numbers, check_scalar, read_array
-from ._psychometric import read_chosen, read_strengths
+from ._psychometric import card_of_curve, read_chosen, read_strengths
 
 
+@carded
 class Reaction(NamedTuple):
     """When an agent answered, and what.
 
@@ -65,6 +67,7 @@ def reaction(outputs: Numbers, onset: ArrayLike, *, threshold: float, dt: float)
     return Reaction(jnp.where(answers, time, jnp.nan), jnp.where(answers, choice, -1))
 
 
+@carded
 class Chronometric(NamedTuple):
     """Reaction times as a function of a stimulus.
 
@@ -81,6 +84,10 @@ class Chronometric(NamedTuple):
     errors: Float[np.ndarray, " strengths"]
     counts: Int[np.ndarray, " strengths"]
     missing: Int[np.ndarray, " strengths"] | int = 0
+
+    def _card(self) -> Card | None:
+        columns = {"strength": self.strengths, "time (ms)": self.times, "error": self.errors}
+        return card_of_curve(self, columns)
 
 
 def chronometric(strengths: Numbers, times: Numbers, chosen: Numbers | None = None) -> Chronometric:

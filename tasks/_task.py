@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, Shaped
 
+from ._cards import Card, carded, clipped, counted, summary
 from ._checks import KeyLike, check_kind
 from ._plot import Axes, plot_rows
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 else:
     from equinox import AbstractClassVar, AbstractVar
 
+_SHOWN = 6  # of the facts about a trial
 
+
+@carded
 class Trial(NamedTuple):
     """One trial of a sampled task; `jax.vmap(task.sample)` gives every array a batch axis in front.
 
@@ -36,7 +40,21 @@ class Trial(NamedTuple):
     mask: Float[Array, " time"]
     info: dict[str, Any]
 
+    def _card(self) -> Card:
+        *batch, steps, channels = (1, 1, *np.shape(self.inputs))[-max(2, np.ndim(self.inputs)) :]
+        many = f"a batch of {' x '.join(map(str, batch))}, each of " if batch else ""
+        facts = {"inputs": summary(self.inputs), "targets": summary(self.targets)}
+        facts["mask"] = f"{summary(np.asarray(self.mask) > 0)} steps count"
+        for name, value in list(self.info.items())[:_SHOWN]:
+            facts[name] = summary(value)
+        if "periods" in facts and not batch:
+            periods = _in_order(self.info["periods"]).items()
+            facts["periods"] = clipped(", ".join(f"{k} {a} to {b}" for k, (a, b) in periods))
+        size = f"{counted(steps, 'step')} of {counted(channels, 'channel')}"
+        return Card(f"Trial: {many}{size}", facts)
 
+
+@carded
 class Split(NamedTuple):
     """One part of a data set of labelled samples, in host memory.
 
@@ -47,6 +65,20 @@ class Split(NamedTuple):
 
     inputs: Float32[np.ndarray, " samples *sample"]
     targets: Int32[np.ndarray, " samples"]
+
+    def _card(self) -> Card:
+        counts = np.unique(np.asarray(self.targets), return_counts=True)[1]
+        # The range of many images would take a while.
+        facts = {"inputs": f"{np.shape(self.inputs)}, {self.inputs.dtype}"}
+        many = summary(counts).partition(", ")[2]
+        facts["targets"] = f"{summary(self.targets)}, each {many} times" if counts.size else "none"
+        return Card(f"Split: {counted(len(self.targets), 'sample')}", facts)
+
+
+def _in_order(periods: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """The periods of one trial, which jit and vmap have sorted by their names, by their steps."""
+    steps = {name: tuple(np.asarray(each).tolist()) for name, each in periods.items()}
+    return dict(sorted(steps.items(), key=lambda period: period[1]))
 
 
 class AbstractTask(eqx.Module):
@@ -131,10 +163,8 @@ class AbstractTask(eqx.Module):
         targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
         rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
         rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}
-        # A trial's own periods, which jitter changes; jit and vmap have sorted them by their names.
-        steps = {k: tuple(np.asarray(v).tolist()) for k, v in trial.info["periods"].items()}
-        steps = dict(sorted(steps.items(), key=lambda period: period[1]))
-        ax = plot_rows(rows, steps, self.dt, ax)
+        # A trial's own periods, which jitter changes.
+        ax = plot_rows(rows, _in_order(trial.info["periods"]), self.dt, ax)
         ax.axhline(self.input_size - 0.5, color="black", linewidth=0.8)
         return ax
 

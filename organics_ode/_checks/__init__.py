@@ -26,8 +26,8 @@ from ._errors import (
 )
 from ._inputs import (
     hint_of_batch as hint_of_batch,
-    read_inputs as read_inputs,
-    shape_inputs as shape_inputs,
+    read_input_array as read_input_array,
+    shape_input_array as shape_input_array,
     with_input_axis as with_input_axis,
 )
 from ._single import (

@@ -8,22 +8,22 @@ from ._calls import many_calls
 from ._errors import is_traced, refuse
 
 
-def read_inputs(
+def read_input_array(
     name: str, value: object, size: int, dtype: DTypeLike, *axes: str, many: str | None = None
 ) -> Array:
     """Inputs with these axes, such as "time", and then m, their size; finite, if known.
 
     Where m = 1 its axis may be left out. `many` is the line that takes a batch of them.
     """
-    array = shape_inputs(name, value, size, dtype, *axes, many=many)
+    array = shape_input_array(name, value, size, dtype, *axes, many=many)
     # Inside jit the check would cost a callback in every training step.
     return array if is_traced(array) else check_finite(name, array)
 
 
-def shape_inputs(
+def shape_input_array(
     name: str, value: object, size: int, dtype: DTypeLike, *axes: str, many: str | None = None
 ) -> Array:
-    """`read_inputs` of what need not be finite."""
+    """`read_input_array` of what need not be finite."""
     array = with_ones(as_float_array(name, value, dtype), *(None for _ in axes), size)
     if array.ndim != len(axes) + 1 or array.shape[-1] != size or 0 in array.shape[:-1]:
         first, end = "".join(f"{axis}, " for axis in axes), "," * (not axes)

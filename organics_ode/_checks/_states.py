@@ -65,4 +65,6 @@ def _what_differs(state: PyTree, like: PyTree) -> str:
         return f"it is {kind} of {', '.join(map(str, state))}"
     if isinstance(state, tuple | list) and not hasattr(state, "_fields"):
         return f"it is {kind} of {len(state)}"
+    if isinstance(getattr(state, "state", None), type(like)):
+        return f"it is {kind}, which has one: write `.state`"
     return f"it is {shown(state)}" if hasattr(state, "dtype") else f"it is {kind}"

@@ -34,7 +34,7 @@ def table(tree: eqx.Module) -> str:
     A tree of gradients or masks has the class of the circuit, but no values in ms: what lacks its
     compiled-in numbers is shown as equinox shows it.
     """
-    if not _has_values(tree):
+    if not _have_values(places(tree)):
         return eqx.tree_pformat(tree)
     listed = [Row(*Row._fields), *rows(tree)]
     widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
@@ -49,8 +49,9 @@ def table(tree: eqx.Module) -> str:
 
 def described(tree: PyTree) -> dict[str, str]:
     """A text for each parameter of any tree: "10 to 20 ms, shape (4,), positive"."""
-    found = [place for place in places(tree) if is_parameter(place.part)]
-    return {row.parameter: _sentence(row) for row in map(_row, found if _has_values(tree) else [])}
+    found = places(tree)
+    shown = [place for place in found if is_parameter(place.part)] if _have_values(found) else []
+    return {row.parameter: _sentence(row) for row in map(_row, shown)}
 
 
 def rows(tree: eqx.Module) -> list[Row]:
@@ -70,8 +71,8 @@ def _sentence(row: Row) -> str:
     return f"{value}, shape {row.shape}, {row.trained}"
 
 
-def _has_values(tree: PyTree) -> bool:
-    return all(is_parameter(place.part) for place in places(tree) if _must_be_number(place))
+def _have_values(found: list[Place]) -> bool:
+    return all(is_parameter(place.part) for place in found if _must_be_number(place))
 
 
 def _must_be_number(place: Place) -> bool:

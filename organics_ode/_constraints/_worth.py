@@ -27,9 +27,10 @@ def worth(part: Any) -> Any:
 
 def in_words(part: Any) -> tuple[str, str]:
     """The shape of a parameter, and its one value or its range."""
+    is_node = isinstance(part, paramax.AbstractUnwrappable)
     try:
-        value = worth(jax.tree.map(_here, part))
-        return str(tuple(value.shape)), _summary(value)
+        value = worth(jax.tree.map(_here, part)) if is_node else part
+        return str(tuple(np.shape(value))), _summary(value)
     # A node of another package may compute anything, an array may be deleted or on other machines,
     # and what is printed to look for a fault must not add one.
     except Exception:
@@ -75,7 +76,7 @@ def _summary(value: Any) -> str:
 
 def _here(x: Any) -> Any:
     """On this process and device alone: others may not know that something is printed."""
-    if not isinstance(x, jax.Array) or is_traced(x):
+    if not isinstance(x, jax.Array) or is_traced(x) or len(x.devices()) == 1:
         return x
     with jax.ensure_compile_time_eval():
         return jnp.asarray(np.asarray(x))

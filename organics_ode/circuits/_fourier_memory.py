@@ -12,7 +12,7 @@ from .._checks import (
     read_key,
     refuse,
     refuse_traced,
-    shape_inputs,
+    shape_input_array,
 )
 from .._constraints import resolve
 from .._nonlinearities import Rectification
@@ -109,7 +109,7 @@ def _read(circuit: GatedORGaNICs, xs: Numbers) -> tuple[GatedORGaNICs, np.ndarra
     if not np.allclose(tau[::2], tau[1::2]):
         refuse("circuit", "have the same tau_y within each pair of cells", "it has not")
     refuse_traced("xs", xs, c)
-    xs = shape_inputs("xs", xs, c.input_size, c.W_r.dtype, "batch", "time")
+    xs = shape_input_array("xs", xs, c.input_size, c.W_r.dtype, "batch", "time")
     return c, np.asarray(check_finite("xs", xs))
 
 

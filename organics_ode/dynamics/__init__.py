@@ -8,6 +8,7 @@ from ._inputs import (
     Inputs as Inputs,
     LinearInput as LinearInput,
     ZeroOrderHold as ZeroOrderHold,
+    is_over_time as is_over_time,
     ornstein_uhlenbeck as ornstein_uhlenbeck,
 )
 from ._simulate import inputs_over_time as inputs_over_time, simulate as simulate

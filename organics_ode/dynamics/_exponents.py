@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_precision, check_state, is_traced, read_inputs, read_integer
+from .._checks import check_precision, check_state, is_traced, read_input_array, read_integer
 from .._constraints import resolve
 from .._types import Numbers, State, StateLike
 from ..cells import AbstractCell, CellLike, read_cell
@@ -66,7 +66,7 @@ def lyapunov(
     own: AbstractCell[State] = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), own.initial_state())
     check_precision("cell", jax.tree.leaves(start)[0].dtype)
-    xs = read_inputs("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, "time")
+    xs = read_input_array("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, "time")
     d = sum(leaf.size for leaf in jax.tree.leaves(start))
     must = f"be an integer from 1 to {d}, the size of the state"
     k = read_integer("k", d if k is None else k, 1, must, d)

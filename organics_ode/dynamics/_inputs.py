@@ -168,11 +168,21 @@ def as_input(inputs: Inputs, size: int) -> AbstractInput:
         return inputs
     if callable(inputs):
         return FunctionInput(inputs)
-    if isinstance(inputs, tuple) and len(inputs) == 2:
-        ts, values = inputs
-        if len(shape_of("inputs", ts)) == 1:
-            return ZeroOrderHold(*_read_samples(ts, values, of="inputs."))
+    if _is_pair(inputs):
+        return ZeroOrderHold(*_read_samples(*inputs, of="inputs."))
     return Constant(_flat("inputs", inputs, size))
+
+
+def is_over_time(inputs: Inputs) -> bool:
+    """Whether it changes over time: an object or a function, or a pair (ts, values)."""
+    return callable(inputs) or _is_pair(inputs)
+
+
+def _is_pair(inputs: Any) -> bool:
+    """A tuple of times, an array (time,), and of anything; two numbers are an input (2,)."""
+    return (
+        isinstance(inputs, tuple) and len(inputs) == 2 and len(shape_of("inputs", inputs[0])) == 1
+    )
 
 
 def _flat(name: str, value: Numbers, size: int) -> Array:

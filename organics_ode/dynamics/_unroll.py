@@ -15,7 +15,7 @@ from .._checks import (
     check_state,
     is_traced,
     refuse,
-    shape_inputs,
+    shape_input_array,
 )
 from .._constraints import resolve
 from .._types import Numbers, State, StateLike
@@ -121,7 +121,7 @@ def _read(
     steps run before the end of their sequence, None for all."""
     own: AbstractCell[State] = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), own.initial_state())
-    xs = shape_inputs("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, *axes)
+    xs = shape_input_array("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, *axes)
     runs = None if mask is None else read_mask(mask, xs.shape[:-1], ", ".join(axes))
     xs = xs if runs is None else blank(runs, xs)
     if not is_traced(xs):  # inside jit the check would cost a callback in every training step

@@ -17,6 +17,7 @@ from .._checks import (
     refuse,
     refuse_traced,
 )
+from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers
 from ..circuits import FeedbackNetwork, FeedbackNetworkState
 from ..equilibria import distinct, firsts, in_turns, look, polish
@@ -27,7 +28,7 @@ from ._rest import run_to_rest, still
 
 
 @carded
-class Attractors(eqx.Module):
+class Attractors(eqx.Module, AbstractTabular):
     """The fixed points that the flow came to rest at, in rising order of the (first) readout.
 
     - `z`: (k,) or (k, R), their readouts.
@@ -36,7 +37,7 @@ class Attractors(eqx.Module):
     - `unsettled`: how many starts came to none: slow, on a limit cycle, chaotic, or at rest where
       the spectrum is not stable.
 
-    `len` is k.
+    `len` is k. `to_dataframe()`, `to_xarray()`: a row for each.
     """
 
     z: Float[Array, "k ..."]
@@ -46,6 +47,12 @@ class Attractors(eqx.Module):
 
     def __len__(self) -> int:
         return len(self.z)
+
+    def to_table(self) -> Table:
+        """Readout, hits and state x of each, over `attractor`."""
+        columns = {"z": self.z, "hits": self.hits, "x": self.states}
+        notes = {"unsettled": self.unsettled}
+        return Table(numbered((len(self),), "attractor"), columns, notes=notes)
 
     def _card(self) -> Card:
         rows = [

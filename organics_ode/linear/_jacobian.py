@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_precision, check_state, read_inputs
+from .._checks import check_precision, check_state, read_input_array
 from .._constraints import resolve
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit, check_circuit
@@ -69,5 +69,5 @@ def read_point(
     circuit = resolve(circuit)
     state = check_state("state", resolve(state), circuit.initial_state())
     check_precision("circuit", jax.tree.leaves(state)[0].dtype)
-    x = read_inputs("x", x, circuit.input_size, jax.tree.leaves(state)[0].dtype)
+    x = read_input_array("x", x, circuit.input_size, jax.tree.leaves(state)[0].dtype)
     return circuit, state, x

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from .._cards import SHOWN, Card, carded
 from .._checks import counted, is_traced, read_number, refuse
+from .._tables import AbstractTabular, Table, numbered
 from .._types import Scalar
 from ..programs import jitted
 from ._averages import Averages, Function, average_at, averages_at, derivative, host_nodes, read_phi
@@ -25,7 +26,7 @@ _NEAR = 1e-9  # of n_m A + n_I, relative to its terms: where the target is A*
 
 
 @carded
-class Solutions(eqx.Module):
+class Solutions(eqx.Module, AbstractTabular):
     """All states at rest, sorted by the readout z; numpy arrays of 64 bits.
 
     - `z`: (k,), readouts. `delta0`: (k,), variances of x.
@@ -36,6 +37,8 @@ class Solutions(eqx.Module):
     - `is_stable`: (k,), radius < 1 and Re λ < 1.
     - `kinds`: k names: "stable", "saddle" (a real outlier ≥ 1), "oscillating" (a complex pair with
       Re λ ≥ 1), or "chaotic" (radius ≥ 1; see `chaos`).
+
+    `to_dataframe()`, `to_xarray()`: a row for each state.
     """
 
     z: Float[np.ndarray, " k"]
@@ -52,6 +55,12 @@ class Solutions(eqx.Module):
 
     def __len__(self) -> int:
         return len(self.z)
+
+    def to_table(self) -> Table:
+        """What printing shows of every state, over `state`."""
+        columns = {"z": self.z, "delta0": self.delta0, "radius": self.radius}
+        columns |= {"outlier": self.outlier, "kind": np.asarray(self.kinds, str)}
+        return Table(numbered((len(self),), "state"), columns)
 
     def _card(self) -> Card:
         columns = (self.z, self.delta0, self.radius, self.outlier, self.kinds)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import read_inputs, read_key
+from .._checks import read_input_array, read_key
 from .._constraints import resolve, table
 from .._nonlinearities import power, unit
 from .._types import KeyLike, Numbers, ParameterLike
@@ -173,7 +173,7 @@ class FixedPointLayer(eqx.Module):
         """
         c: FixedPointLayer = resolve(self)
         dtype, many = c.W_zx.dtype, "jax.vmap(layer)(batch)"
-        x = read_inputs("x", x, self.input_size, dtype, many=many)
+        x = read_input_array("x", x, self.input_size, dtype, many=many)
         eye = np.eye(self.size, dtype=c.W_zx.dtype)
         W_r = eye if c.W_r is None else c.W_r
         b0, b1 = jax.nn.sigmoid(c.beta0), jax.nn.sigmoid(c.W_bx @ x)

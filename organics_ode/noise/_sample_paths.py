@@ -25,7 +25,7 @@ from .._nonlinearities import root
 from .._tables import AbstractTabular, Table, over_time
 from .._types import KeyLike, Scalar, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit, check_circuit
-from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, inputs_over_time
+from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, inputs_over_time, is_over_time
 from ..programs import in_full_precision
 from ._noise import Noise, check_noise
 
@@ -88,8 +88,8 @@ def sample_paths(
     Args:
         circuit: an `AbstractCircuit`.
         inputs: (m,), held constant over all `steps`; (steps, m), each held over one step; or an
-            input over time, `ZeroOrderHold(ts, values)`, `LinearInput(ts, values)` or a function
-            of t in ms after the start, which is looked at where a step begins.
+            input over time, a pair `(ts, values)` of values held, `LinearInput(ts, values)` or a
+            function of t in ms after the start, which is looked at where a step begins.
         noise: a `Noise`.
         dt: the step, ms.
         key: a PRNG key. `jax.vmap(lambda k: sample_paths(…, key=k))(jax.random.split(key, 100))`
@@ -169,9 +169,9 @@ def _read_inputs(
     inputs: Inputs, steps: int | None, circuit: AbstractCircuit, dtype: DTypeLike
 ) -> tuple[Array | AbstractInput, int]:
     """The inputs, (m,) or (steps, m) or over time, and the number of steps."""
-    if callable(inputs):
+    if is_over_time(inputs):
         read = inputs_over_time(inputs, circuit, jnp.zeros(1, dtype))
-        return read, check_positive_integer("steps", steps)
+        return read, _read_steps(steps, "is over time")
     m = circuit.input_size
     xs = with_input_axis(as_float_array("inputs", inputs, dtype), m)
     if xs.ndim not in (1, 2) or xs.shape[-1] != m:
@@ -181,12 +181,16 @@ def _read_inputs(
         check_finite("inputs", xs)
     if steps is None and xs.ndim == 2:
         steps = xs.shape[0]
-    if steps is None:
-        must = f"be given where `inputs` has shape (m,) = ({m},)"
-        refuse("steps", must, "it is None; write `steps=1000` for a thousand steps of `dt`")
-    steps = check_positive_integer("steps", steps)
+    steps = _read_steps(steps, f"has shape (m,) = ({m},)")
     if xs.ndim == 2 and steps != xs.shape[0]:
         refuse(
             "steps", "be the length of `inputs` where that has shape (steps, m)", f"it is {steps}"
         )
     return xs, steps
+
+
+def _read_steps(steps: int | None, inputs: str) -> int:
+    if steps is None:
+        found = "it is None; write `steps=1000` for a thousand steps of `dt`"
+        refuse("steps", f"be given where `inputs` {inputs}", found)
+    return check_positive_integer("steps", steps)

@@ -14,7 +14,7 @@ from .._checks import (
     check_finite,
     counted,
     fields_of,
-    read_inputs,
+    read_input_array,
     read_integer,
     refuse,
     refuse_traced,
@@ -83,7 +83,7 @@ def as_inputs(
 ) -> Float[Array, "... m"]:
     """Inputs with the given axes and then (m,), none of them empty, in the dtype of the state."""
     dtype = jax.tree.leaves(cell.initial_state())[0].dtype
-    return check_finite(name, read_inputs(name, inputs, cell.input_size, dtype, *axes))
+    return check_finite(name, read_input_array(name, inputs, cell.input_size, dtype, *axes))
 
 
 def read_starts(name: str, starts: PyTree, cell: AbstractCell, trials: int) -> PyTree:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 
 from .._cards import SHOWN, Card, carded
 from .._checks import counted
+from .._tables import AbstractTabular, Table, named, numbered, unit_of
 from ..linear import Spectrum
 
 
@@ -24,7 +25,7 @@ class Pair(NamedTuple):
 
 
 @carded
-class PlanarFixedPoints(eqx.Module):
+class PlanarFixedPoints(eqx.Module, AbstractTabular):
     """Fixed points in a plane, sorted by the first variable.
 
     - `states`: the circuit's states with a leading axis k, as `ORGaNICsState` with (k, 1) leaves.
@@ -35,6 +36,8 @@ class PlanarFixedPoints(eqx.Module):
     - `is_stable`: (k,).
     - `pairs`: (k, 2), the two variables of the plane. `names`: what they are called.
     - `searched`: where they were looked for, and whether these are all.
+
+    `to_dataframe()`, `to_xarray()`: a row for each point.
     """
 
     states: PyTree
@@ -55,6 +58,16 @@ class PlanarFixedPoints(eqx.Module):
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    def to_table(self) -> Table:
+        """The two variables of every point, its kind and its eigenvalues, over `point`; of a
+        circuit that has more variables its whole state, too."""
+        columns = dict(zip(self.names, self.pairs.T, strict=True))
+        columns |= {"kind": np.asarray(self.kinds, str), "residual": self.residuals}
+        columns |= {"eigenvalue": self.eigenvalues}
+        columns |= named(self.states, "state") if rows_of(self.states).shape[1] > 2 else {}
+        units, notes = {"eigenvalue": "1/ms"}, {"searched": self.searched}
+        return Table(numbered((len(self),), "point"), columns, units, notes)
 
     def _card(self) -> Card:
         columns = (self.pairs, self.kinds, np.asarray(self.eigenvalues)[:, :2])
@@ -105,7 +118,7 @@ class Branch(NamedTuple):
 
 
 @carded
-class Bifurcation(eqx.Module):
+class Bifurcation(eqx.Module, AbstractTabular):
     """The fixed points of a circuit over the values of one parameter.
 
     - `values`: (v,). `counts`: (v,), how many fixed points.
@@ -116,6 +129,8 @@ class Bifurcation(eqx.Module):
     - `branches`: the same fixed points as curves that meet at the events.
     - `names`: what the two variables are called. `searched`: where branches were looked for, and
       whether these are all.
+
+    `to_dataframe()`, `to_xarray()`: the fixed points at each value; events are in the `attrs`.
     """
 
     name: str = eqx.field(static=True)
@@ -128,6 +143,21 @@ class Bifurcation(eqx.Module):
     branches: tuple[Branch, ...] = ()
     names: tuple[str, str] = eqx.field(static=True, default=("y", "a"))
     searched: str = eqx.field(static=True, default="")
+
+    def to_table(self) -> Table:
+        """The two variables and the eigenvalues over the parameter and `point`, NaN where a value
+        has no more points; the kinds and the places of the events as notes."""
+        axes = {self.name: self.values} | numbered(self.is_stable.shape[1:], "point")
+        columns = dict(zip(self.names, map(self._over_points, self.states), strict=True))
+        columns |= {"is_stable": self.is_stable, "eigenvalue": self.eigenvalues}
+        units = {"eigenvalue": "1/ms"}
+        units |= {self.name: unit} if (unit := unit_of(self.name)) else {}
+        notes = {"event_kinds": [event.kind for event in self.events]}
+        notes |= {"event_values": [event.value for event in self.events]}
+        return Table(axes, columns, units, notes | {"searched": self.searched})
+
+    def _over_points(self, leaf: Any) -> np.ndarray:
+        return np.asarray(leaf).reshape(self.is_stable.shape)
 
     def _card(self) -> Card:
         low, high = self.values[0], self.values[-1]

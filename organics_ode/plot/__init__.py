@@ -1,6 +1,12 @@
 """Pictures. Each function draws into `ax` (a new figure's unless given) and returns it."""
 
 from ._dynamics import plot_history as plot_history, plot_trajectory as plot_trajectory
+from ._networks import (
+    plot_attractors as plot_attractors,
+    plot_phase_diagram as plot_phase_diagram,
+    plot_readout_error as plot_readout_error,
+    plot_solutions as plot_solutions,
+)
 from ._noise import plot_coherence as plot_coherence, plot_power_spectrum as plot_power_spectrum
 from ._planar import (
     plot_bifurcation as plot_bifurcation,
@@ -13,11 +19,11 @@ from ._population import (
     plot_tuning as plot_tuning,
 )
 from ._result import plot_result as plot_result
-from ._robustness import plot_phase_diagram as plot_phase_diagram
 from ._stability import (
     plot_abscissae as plot_abscissae,
     plot_eigenvalues as plot_eigenvalues,
     plot_energy as plot_energy,
+    plot_lyapunov as plot_lyapunov,
     plot_spectrum as plot_spectrum,
 )
 from ._sweep import plot_sweep as plot_sweep

@@ -7,7 +7,7 @@ import numpy as np
 from .._checks import check_kind, counted, refuse
 from .._types import Numbers
 from ..equilibria import AbstractPoints
-from ..population import MixedSelectivity, PrincipalComponents, Tuning
+from ..population import MixedSelectivity, PrincipalComponents, Tuning, principal_components
 from ._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from ._read import read_names, read_numbers, read_units
 
@@ -102,7 +102,10 @@ def plot_explained_variance(
 
 
 def plot_slow_points(
-    points: AbstractPoints, components: PrincipalComponents, ax: Axes | None = None, **kw: Any
+    points: AbstractPoints,
+    components: PrincipalComponents | None = None,
+    ax: Axes | None = None,
+    **kw: Any,
 ) -> Axes:
     """Fixed and slow points in the plane of the first two components of the response.
 
@@ -110,7 +113,8 @@ def plot_slow_points(
 
     Args:
         points: a `SlowPoints` or `FixedPoints`.
-        components: `population.PrincipalComponents` of the response, the first entry of the state.
+        components: `population.PrincipalComponents` of the response, the first entry of the state;
+            those of the points themselves unless given.
         ax: matplotlib axes, such as those of `plot_state_space`.
         kw: passed to `ax.plot`.
 
@@ -121,8 +125,14 @@ def plot_slow_points(
         ValueError: an argument is bad, or there are fewer than two components.
     """
     check_kind("points", points, AbstractPoints)
-    check_kind("components", components, PrincipalComponents)
     response = read_numbers("points", points.states[0], "(k, n)", 2)
+    if components is None and min(response.shape) < 2:
+        found = f"they are {counted(response.shape[0], 'point')}"
+        found += f" of {counted(response.shape[1], 'unit')}: give `components`"
+        refuse("points", "have two components or more", found)
+    own = " of the points" if components is None else ""
+    components = principal_components(response, 2) if components is None else components
+    check_kind("components", components, PrincipalComponents)
     if response.shape[1] != components.mean.size:
         found = f"they are of {counted(components.mean.size, 'unit')}"
         refuse("components", f"be of the {counted(response.shape[1], 'unit')} of the points", found)
@@ -146,5 +156,5 @@ def plot_slow_points(
             ax.plot(where[chosen, 0], where[chosen, 1], **style | kw)
     if len(points):
         ax.legend(frameon=False, fontsize="small")
-    ax.set(xlabel="component 1", ylabel="component 2")
+    ax.set(xlabel=f"component 1{own}", ylabel=f"component 2{own}")
     return ax

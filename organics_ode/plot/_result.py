@@ -1,5 +1,6 @@
 """The picture that one would look at first, for any result that has one."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,17 +9,24 @@ from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
 from ..linear import Spectrum
 from ..noise import Paths
-from ..planar import Bifurcation
+from ..planar import Bifurcation, PlanarFixedPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning
 from ..robustness import PhaseDiagram
 from ..stability import Oscillator
+from ..studies import Sweep
 from ..training import EnsembleResult, FitResult, History, SkipResult
 from ._axes import Axes
 from ._dynamics import plot_history, plot_trajectory
+from ._networks import (
+    plot_attractors,
+    plot_phase_diagram,
+    plot_readout_error,
+    plot_solutions,
+)
 from ._planar import plot_bifurcation
 from ._population import plot_explained_variance, plot_selectivity, plot_tuning
-from ._robustness import plot_phase_diagram
 from ._stability import plot_eigenvalues, plot_spectrum
+from ._sweep import plot_sweep
 
 
 def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
@@ -27,29 +35,42 @@ def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
     return plot(spectrum, ax, **kw)
 
 
-_PLOTS: dict[type, Callable[..., Axes]] = {
-    Trajectory: plot_trajectory,
-    Paths: plot_trajectory,
-    History: plot_history,
-    FitResult: plot_history,
-    EnsembleResult: plot_history,
-    SkipResult: plot_history,
-    Spectrum: _plot_spectra,
-    AbstractPoints: plot_spectrum,
-    Oscillator: plot_spectrum,
-    Bifurcation: plot_bifurcation,
-    PhaseDiagram: plot_phase_diagram,
-    Tuning: plot_tuning,
-    MixedSelectivity: plot_selectivity,
-    PrincipalComponents: plot_explained_variance,
-}
+@functools.cache
+def _plots() -> dict[type, Callable[..., Axes]]:
+    """By the kind of result."""
+    # Studies are imported when they are asked for, as `_namespace` has it.
+    from ..feedback import Attractors, Trained
+    from ..mean_field import Solutions
+
+    return {
+        Trajectory: plot_trajectory,
+        Paths: plot_trajectory,
+        History: plot_history,
+        FitResult: plot_history,
+        EnsembleResult: plot_history,
+        SkipResult: plot_history,
+        Spectrum: _plot_spectra,
+        AbstractPoints: plot_spectrum,
+        PlanarFixedPoints: plot_spectrum,
+        Oscillator: plot_spectrum,
+        Bifurcation: plot_bifurcation,
+        PhaseDiagram: plot_phase_diagram,
+        Sweep: plot_sweep,
+        Solutions: plot_solutions,
+        Attractors: plot_attractors,
+        Trained: plot_readout_error,
+        Tuning: plot_tuning,
+        MixedSelectivity: plot_selectivity,
+        PrincipalComponents: plot_explained_variance,
+    }
 
 
 def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     """The picture of a result: what the function `plot_…` for its kind draws.
 
     Trajectories and paths over time, trainings over their steps, spectra and points of rest by
-    their eigenvalues, bifurcations, phase diagrams, tuning, selectivity and explained variance.
+    their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of feedback networks,
+    tuning, selectivity and explained variance.
 
     Args:
         result: a `Trajectory`, a `FitResult`, a `Spectrum`, …
@@ -62,8 +83,8 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     Raises:
         ValueError: there is no picture of it; its printed card says what it holds.
     """
-    for kind, plot in _PLOTS.items():
+    for kind, plot in _plots().items():
         if isinstance(result, kind):
             return plot(result, ax=ax, **kw)
-    names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _PLOTS)
+    names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _plots())
     refuse("result", f"be one of {names}", f"it is {a_or_an(type(result).__name__)}")

@@ -7,8 +7,9 @@ import jax
 import numpy as np
 
 from .._checks import check_flag, check_kind, refuse
+from .._types import Numbers
 from ..stability import Energy
-from ._axes import GREEN, ORANGE, Axes, axes_of
+from ._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from ._read import (
     Abscissae,
     HasStates,
@@ -16,6 +17,7 @@ from ._read import (
     leave_out,
     read_abscissae,
     read_eigenvalues,
+    read_numbers,
     read_path,
 )
 
@@ -95,6 +97,39 @@ def plot_abscissae(abscissae: Abscissae, ax: Axes | None = None, **kw: Any) -> A
     ax.hist(values, **style | kw)
     ax.axvline(0, **_BOUNDARY)
     ax.set(xlabel=f"spectral abscissa (1/ms){note}", ylabel="count")
+    return ax
+
+
+def plot_lyapunov(exponents: Numbers, ax: Axes | None = None, **kw: Any) -> Axes:
+    """Lyapunov exponents in falling order, with the boundary at 0.
+
+    Args:
+        exponents: (k,), 1/ms, as from `lyapunov`, or (trajectories, k), of which the lines are
+            pale and their median is drawn on top.
+        ax: matplotlib axes.
+        kw: passed to `ax.plot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: not such an array, or no finite exponent.
+    """
+    rows = np.atleast_2d(read_numbers("exponents", exponents, "(k,) or (trajectories, k)", 1, 2))
+    leave_out("exponents", rows)
+    rows = np.where(np.isfinite(rows), rows, np.nan)
+    number = np.arange(1, rows.shape[1] + 1)
+    ax = axes_of(ax)
+    style: dict[str, Any] = {"color": BLUE, "marker": "o", "ms": 4, "lw": 1.2}
+    if len(rows) > 1:
+        ax.plot(number, rows.T, color=BLUE, lw=0.6, alpha=0.3)
+        style |= {"label": f"median of {len(rows)} trajectories"}
+    ax.plot(number, np.nanmedian(rows, axis=0), **style | kw)
+    ax.axhline(0, **_BOUNDARY)
+    ax.set(xlabel="number of the exponent", ylabel="Lyapunov exponent (1/ms)")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    if len(rows) > 1:
+        ax.legend(frameon=False)
     return ax
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from .._cards import carded
 from .._checks import as_float_array, check_positive_integer, refuse
+from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers
 from ..programs import in_full_precision
 from ._conditions import condition_means
@@ -25,6 +26,8 @@ class Tuning(NamedTuple):
         errors: (k, n), its standard error; NaN for fewer than two trials.
         counts: (k,), the trials of each bin.
         missing: the trials whose direction is not finite, which are in no bin.
+
+    `to_dataframe()`, `to_xarray()`: a row for each direction.
     """
 
     directions: Float[Array, " k"]
@@ -32,6 +35,19 @@ class Tuning(NamedTuple):
     errors: Float[Array, "k n"]
     counts: Int[Array, " k"]
     missing: Int[Array, ""] | int = 0
+
+    def to_table(self) -> Table:
+        """Means, standard errors and counts over `direction` in radians, of a batch also over its
+        axes."""
+        *batch, k = self.directions.shape
+        axes = numbered(tuple(batch)) | {"direction": self.directions.reshape(-1, k)[0]}
+        columns = {"mean": self.means, "error": self.errors, "count": self.counts}
+        notes = {} if batch else {"missing": int(self.missing)}
+        return Table(axes, columns, {"direction": "rad"}, notes)
+
+    # A named tuple has no other base.
+    to_dataframe = AbstractTabular.to_dataframe
+    to_xarray = AbstractTabular.to_xarray
 
     @property
     def preferred(self) -> Float[Array, " n"]:

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import as_float_array, as_known_array, as_times, check_state, refuse, shape_of, shown
+from .._checks import as_known_array, as_times, check_state, refuse, shape_of, shown
 from .._constraints import resolve
 from ..circuits import AbstractCircuit
-from ..dynamics import AbstractInput, FunctionInput, simulate
-from ..programs import equal_one, opened
+from ..dynamics import AbstractInput, inputs_over_time, simulate
+from ..programs import equal_one
 
 # Times the size of the data: beyond all that a fit would move towards.
 _FAR = 1e3
@@ -23,7 +23,7 @@ _FAR = 1e3
 class Course(eqx.Module):
     """One experiment: what drove the circuit, and what was seen of it when."""
 
-    inputs: Any
+    inputs: AbstractInput
     ts: Float[Array, " time"]
     state0: PyTree
     data: Float[Array, "time k"]
@@ -146,21 +146,12 @@ def _read_course(
         refuse("data", "be finite", f"it holds NaN or infinite values; {remedy}")
     seen_data = np.where(weights > 0, array, 0)
     return Course(
-        _read_inputs(inputs, ts),
+        inputs_over_time(inputs, circuit, ts),
         ts,
         None if state0 is None else check_state("state0", resolve(state0), circuit.initial_state()),
         jnp.asarray(seen_data, dtype),
         jnp.asarray(weights, dtype),
     )
-
-
-def _read_inputs(inputs: Any, ts: Array) -> Any:
-    """With arrays as data, so that other ones compile nothing anew."""
-    if isinstance(inputs, AbstractInput):
-        return inputs
-    if callable(inputs):
-        return FunctionInput(opened(inputs, ts[0]))
-    return as_float_array("inputs", inputs, ts.dtype)
 
 
 def _read_weights(noise: Any, data: np.ndarray) -> np.ndarray:

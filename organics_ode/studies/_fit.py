@@ -113,7 +113,8 @@ def fit_parameters(
 
     Args:
         circuit: an `AbstractCircuit`, from whose values the search starts.
-        inputs: what drove the circuit, as `simulate` takes it.
+        inputs: what drove the circuit, as `simulate` takes it: (m,), a pair `(ts, values)` of
+            values held, an input over time or a function of t.
         ts: (time,), ms; the first is the start of the simulation.
         data: (time, k), or (time,) where k = 1: what was observed at `ts`. Of several experiments a
             list of arrays, with lists as long of `inputs` and, where they differ, of `ts`, `state0`

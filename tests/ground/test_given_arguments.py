@@ -53,6 +53,26 @@ def test_weights_and_inputs_may_be_arrays_of_any_library(kind):
     same(oo.ORGaNICs(**values | {"W_r": node}).W_r, oo.Frozen(jnp.asarray(values["W_r"])))
 
 
+def test_tensors_of_pytorch_itself_are_arrays():
+    torch = pytest.importorskip("torch", reason="PyTorch is not a requirement of the tests")
+    values = {name: np.asarray(v, np.float32) for name, v in zoo.values(3, 2).items()}
+    circuit = oo.ORGaNICs(**values)
+    for options in ({}, {"requires_grad": True}):
+        given = {name: torch.tensor(v, **options) for name, v in values.items()}
+        same(oo.ORGaNICs(**given), circuit)
+    turned = {name: torch.tensor(v.T.copy()).T for name, v in values.items()}
+    same(oo.ORGaNICs(**turned), circuit)
+    layer = torch.nn.Linear(2, 3)
+    np.testing.assert_array_equal(
+        oo.values(oo.replace(circuit, W_zx=layer.weight))["W_zx"], layer.weight.detach()
+    )
+    # numpy has no bfloat16; its numbers are among those of float32.
+    half = torch.tensor(values["W"], dtype=torch.bfloat16)
+    same(oo.NonNegative(half), oo.NonNegative(np.asarray(half.float())))
+    held = (torch.tensor(TS), torch.ones(len(TS), 2))
+    same(as_input(held, 2), oo.ZeroOrderHold(TS, np.ones((len(TS), 2), np.float32)))
+
+
 def test_one_cell_with_one_input_is_made_of_numbers():
     arrays = [[[v]] for v in SINGLE[:3]]
     circuit = oo.ORGaNICs(*arrays, *SINGLE[3:])

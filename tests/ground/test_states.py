@@ -1,5 +1,7 @@
 """States that a user writes: what `state0` takes, and what it says of others."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -82,6 +84,10 @@ def test_amplitudes_of_noise_may_be_lists():
             r"`state0.y` must be an array of numbers, but it is",
         ),
         (oo.ORGaNICsState(None, [1, 2]), r"`state0.y` must be an array of numbers, but it is None"),
+        (
+            SimpleNamespace(state=oo.ORGaNICsState([0.1, 0.2], [1, 2])),  # such as a `FixedPoint`
+            r"but it is a SimpleNamespace, which has one: write `\.state`",
+        ),
     ],
 )
 def test_refusals_name_the_field_and_what_differs(state0, message):

@@ -11,7 +11,7 @@ import objects
 import pytest
 
 import organics_ode as oo
-from organics_ode import robustness
+from organics_ode import feedback, mean_field, planar, population, robustness
 
 pandas, xarray = pytest.importorskip("pandas"), pytest.importorskip("xarray")
 
@@ -142,6 +142,72 @@ def test_a_phase_diagram_names_its_classes():
     frame = diagram.to_dataframe()
     assert list(frame["class"]) == ["stable", "undecided", "limit cycle", "diverging"]
     np.testing.assert_array_equal(frame["norm"], [1.0, 2.0, 1.0, 2.0])
+
+
+def test_points_of_a_plane_have_their_two_variables_and_kinds():
+    one = np.ones((1, 1))
+    unit = oo.ORGaNICs(one, 2 * one, one, 0.1, 0.5, 0.5, 2.0, 2.0)
+    found = planar.fixed_points(unit, [0.1])
+    frame = found.to_dataframe()
+    columns = ["point", "y", "a", "kind", "residual"]
+    columns += [f"eigenvalue[{i}].{part}" for i in (0, 1) for part in ("real", "imag")]
+    assert list(frame) == columns and frame.attrs["searched"] == found.searched
+    np.testing.assert_array_equal(frame[["y", "a"]], found.pairs)
+    assert tuple(frame["kind"]) == found.kinds
+    assert frame.attrs["units"]["eigenvalue[1].imag"] == "1/ms"
+    # Of more variables the others are there, too.
+    states = oo.ORGaNICsState(*jnp.asarray(RNG.normal(size=(2, 3, 4))))
+    many = planar.PlanarFixedPoints(
+        states, jnp.ones((3, 8), complex), jnp.zeros(3), ("saddle",) * 3, (0, 4), ("y[0]", "a[0]")
+    )
+    data = many.to_xarray()
+    np.testing.assert_array_equal(data["a[0]"], states.a[:, 0])
+    np.testing.assert_array_equal(data["state.y"], states.y)
+
+
+def test_a_bifurcation_is_a_row_for_each_value_and_point_with_its_events_as_notes():
+    state = oo.ORGaNICsState(*RNG.normal(size=(2, 4, 3)))
+    event = planar.BifurcationEvent("saddle-node", 1.0, 2.0, (0.5, 0.25))
+    found = planar.Bifurcation(
+        *("tau_y", np.arange(4.0), np.full(4, 3), state, np.ones((4, 3, 2), complex)),
+        *(state.y > 0, (event,)),
+    )
+    data, frame = found.to_xarray(), found.to_dataframe()
+    assert data["y"].dims == ("tau_y", "point") and data["tau_y"].attrs == {"units": "ms"}
+    np.testing.assert_array_equal(data["a"], state.a)
+    assert len(frame) == 12 and frame["is_stable"].dtype == bool
+    assert frame.attrs["event_kinds"] == ["saddle-node"] and frame.attrs["event_values"] == [1.5]
+    np.testing.assert_array_equal(frame["y"][frame["tau_y"] == 2.0], state.y[2])
+
+
+def test_states_at_rest_and_attractors_of_feedback_networks_are_a_row_each():
+    numbers = RNG.normal(size=(3, 2))
+    outliers = numbers[:, :1] * (1 + 0.5j) + np.zeros((1, 2))
+    found = mean_field.Solutions(*numbers, outliers[0], outliers[:2], np.array([True, False]))
+    frame = found.to_dataframe()
+    np.testing.assert_array_equal(frame[["z", "delta0", "radius"]], numbers.T)
+    np.testing.assert_array_equal(frame["outlier.imag"], outliers[0].imag)
+    assert tuple(frame["kind"]) == found.kinds
+    reached = feedback.Attractors(
+        jnp.asarray(numbers[0]), jnp.asarray(numbers.T), np.array([4, 5]), 1
+    )
+    frame = reached.to_dataframe()
+    assert list(frame) == ["attractor", "z", "hits", "x[0]", "x[1]", "x[2]"]
+    assert frame.attrs["unsettled"] == 1 and frame["hits"].sum() == 9
+
+
+def test_tuning_curves_are_a_row_for_each_direction():
+    means, errors = jnp.asarray(RNG.normal(size=(2, 4, 3)))
+    angles = jnp.asarray([0.0, 1.5, 3.0, 4.5])
+    found = population.Tuning(angles, means, errors, jnp.full(4, 5), 2)
+    data = found.to_xarray()
+    assert data["mean"].dims == ("direction", "unit") and data.attrs == {"missing": 2}
+    assert data["direction"].attrs == {"units": "rad"}
+    np.testing.assert_array_equal(data["error"], errors)
+    batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), found)
+    frame = batch.to_dataframe()
+    assert list(frame)[:2] == ["batch", "direction"] and len(frame) == 8
+    np.testing.assert_array_equal(frame["mean[1]"][4:], means[:, 1])
 
 
 def test_arrays_of_ones_own_become_tables():

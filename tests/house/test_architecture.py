@@ -59,8 +59,8 @@ ROOMS = {
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
     "plot": (
-        "circuits linear dynamics equilibria stability noise population planar robustness studies "
-        "training"
+        "circuits linear dynamics equilibria stability noise population planar robustness feedback "
+        "mean_field studies training"
     ),
     "tasks": "",
     "__main__": "storage training tasks",

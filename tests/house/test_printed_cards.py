@@ -14,6 +14,7 @@ import pytest
 from texts import check_printable
 
 import organics_ode as oo
+import tasks
 from organics_ode._cards._card import Card, as_html
 from organics_ode._checks import a_or_an, counted
 from organics_ode.stability._certificate import _KINK
@@ -43,6 +44,8 @@ def is_result(cls):
 
 
 RESULTS = [cls for cls in objects.public_classes() if is_result(cls)]
+RESULTS += [tasks.Trial, tasks.Split, tasks.Reaction, tasks.Psychometric, tasks.PsychometricFit]
+RESULTS += [tasks.Chronometric]
 
 
 @pytest.fixture(params=RESULTS, ids=lambda cls: cls.__name__, scope="module")

@@ -199,6 +199,10 @@ OVER_TIME = {
         oo.ZeroOrderHold(TS, VALUES),
         VALUES[np.searchsorted(TS, np.arange(16) / 10, "right") - 1],
     ),
+    "pair": (
+        (TS.tolist(), VALUES.tolist()),
+        VALUES[np.searchsorted(TS, np.arange(16) / 10, "right") - 1],
+    ),
     "line": (
         oo.LinearInput(TS, VALUES),
         np.stack([np.interp(np.arange(16) / 10, TS, v) for v in VALUES.T], axis=1),
@@ -276,7 +280,10 @@ def test_the_mean_of_an_ornstein_uhlenbeck_process_follows_its_input():
 def test_bad_inputs_over_time_are_refused(unchecked):
     circuit = zoo.organics(identity=True)
     settings = {"dt": 0.1, "key": KEY}
-    with pytest.raises(ValueError, match="Argument `steps` must be a positive integer"):
-        sample_paths(circuit, OVER_TIME["hold"][0], Noise(), **settings)
+    for name in ("hold", "pair"):
+        with pytest.raises(ValueError, match="`steps` must be given where `inputs` is over time"):
+            sample_paths(circuit, OVER_TIME[name][0], Noise(), **settings)
     with pytest.raises(ValueError, match="Argument `inputs` must give m = 3 numbers"):
         sample_paths(circuit, lambda t: jnp.ones(2), Noise(), steps=3, **settings)
+    with pytest.raises(ValueError, match=r"Argument `inputs\.ts` must have shape"):
+        sample_paths(circuit, (TS[:2], VALUES), Noise(), steps=3, **settings)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot
 
 import organics_ode as oo
-from organics_ode import planar, population, robustness
+from organics_ode import feedback, mean_field, planar, population, robustness
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 K, N, T = 3, 2, 5  # points, units, times
@@ -45,6 +45,7 @@ COMPONENTS = population.PrincipalComponents(jnp.ones(N), jnp.eye(N), jnp.asarray
 SHARES = population.MixedSelectivity(*PARTS)
 BLANK = np.full((2, 2, 2), np.nan)
 AXIS = np.array([0.1, 1.0])
+BULKS = np.ones(K, complex), np.ones((K, 2), complex)
 
 
 @functools.cache
@@ -72,6 +73,8 @@ def kinds():
         "bifurcation": planar.bifurcation(UNIT, [1.0], "W_r", [0.5, 2.5]),
         "diagram": robustness.PhaseDiagram(AXIS, AXIS, np.zeros((2, 2, 2), np.int8), *[BLANK] * 3),
         "sweep": oo.Sweep({"tau_a": AXIS}, AXIS),
+        "solutions": mean_field.Solutions(*RNG.normal(size=(3, K)), *BULKS, RNG.normal(size=K) > 0),
+        "attractors": feedback.Attractors(ZEROS, jnp.ones((K, 4)), np.ones(K, int), 1),
         "tuning": population.Tuning(jnp.arange(4.0), *jnp.ones((2, 4, N)), jnp.ones(4, jnp.int32)),
         "shares": SHARES,
         "shares of no trials": population.MixedSelectivity(*(jnp.nan * PARTS)),
@@ -121,6 +124,10 @@ PLOTS = {
     "bifurcation": (oo.plot_bifurcation, {"bifurcation"}),
     "diagram": (oo.plot_phase_diagram, {"diagram"}),
     "sweep": (oo.plot_sweep, {"sweep"}),
+    "solutions": (oo.plot_solutions, {"solutions"}),
+    "attractors": (oo.plot_attractors, {"attractors"}),
+    "readout error": (oo.plot_readout_error, set()),
+    "exponents": (oo.plot_lyapunov, {"vector", "matrix", "square"}),
     "tuning": (oo.plot_tuning, {"tuning"}),
     "selectivity": (oo.plot_selectivity, {"shares"}),
     "explained": (oo.plot_explained_variance, {"components"}),
@@ -128,7 +135,10 @@ PLOTS = {
         lambda v: oo.plot_slow_points(v, COMPONENTS),
         {"points", "no points", "slow points"},
     ),
-    "slow points in": (lambda v: oo.plot_slow_points(kinds()["points"], v), {"components"}),
+    "slow points in": (
+        lambda v: oo.plot_slow_points(kinds()["points"], v),
+        {"components", "none"},
+    ),
     "power over": (lambda v: oo.plot_power_spectrum(v, np.ones((T, 2))), {"vector"}),
     "power": (lambda v: oo.plot_power_spectrum(TS, v), {"vector", "matrix"}),
     "units": (lambda v: oo.plot_trajectory(PATH, units=v), {"none"}),

@@ -1,5 +1,6 @@
 """Results of many units, of many models, and the one function for all of them."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import objects
@@ -7,7 +8,7 @@ import pytest
 from matplotlib import pyplot
 
 import organics_ode as oo
-from organics_ode import planar, population, robustness
+from organics_ode import feedback, mean_field, planar, population, robustness
 
 F = np.array([1.0, 10.0, 100.0])
 
@@ -99,6 +100,11 @@ RESULTS = {
     "MixedSelectivity": lambda: objects.build(population.MixedSelectivity),
     "PrincipalComponents": lambda: objects.build(population.PrincipalComponents),
     "PhaseDiagram": lambda: objects.build(robustness.PhaseDiagram),
+    "Sweep": lambda: oo.Sweep({"tau_a": F}, F),
+    "PlanarFixedPoints": lambda: objects.build(planar.PlanarFixedPoints),
+    "Solutions": lambda: objects.build(mean_field.Solutions),
+    "Attractors": lambda: objects.build(feedback.Attractors),
+    "Trained": lambda: objects.build(feedback.Trained),
 }
 
 
@@ -110,6 +116,76 @@ def test_every_result_worth_a_look_is_drawn_within_its_figure(name):
     inside, tight = ax.figure.bbox, ax.get_tightbbox()
     assert tight.x0 >= -1 and tight.y0 >= -1
     assert tight.x1 <= inside.x1 + 1 and tight.y1 <= inside.y1 + 1
+
+
+def test_states_at_rest_show_bulk_and_outlier_and_what_they_are():
+    z, radius = np.array([-1.0, 0.0, 1.0]), np.array([0.5, 0.7, 1.2])
+    outliers = np.array([[0.2, 0.1], [1.5, 0.1], [1.1 + 0.3j, 1.1 - 0.3j]])
+    found = mean_field.Solutions(z, z**2, radius, outliers[:, 0], outliers, radius < 0.6)
+    ax = oo.plot_solutions(found)
+    rings = [line for line in ax.get_lines() if line.get_markerfacecolor() == "none"][:-1]
+    np.testing.assert_array_equal(np.concatenate([r.get_xydata() for r in rings]).T, [z, radius])
+    dots = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+    assert dots["stable"] == [[-1.0, 0.2]] and dots["saddle"] == [[0.0, 1.5]]
+    assert dots["chaotic"] == [[1.0, 1.1]] and "oscillating" not in dots
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[3:] == ["radius of the bulk", "outlier, Re λ", "stable below"]
+
+
+def test_attractors_are_drawn_by_their_hits():
+    z, hits = jnp.asarray([-1.0, 2.0]), np.array([6, 3])
+    found = feedback.Attractors(z, jnp.ones((2, 4)), hits, 1)
+    ax = oo.plot_attractors(found)
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xydata(), [[-1, 6], [2, 3]])
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["2 attractors", "1 start came to none"]
+    assert ax.get_ylabel() == "starts, of 10"
+    plane = feedback.Attractors(jnp.stack([z, 2 * z], axis=1), jnp.ones((2, 4)), hits, 0)
+    (dots,) = oo.plot_attractors(plane).collections
+    np.testing.assert_array_equal(dots.get_offsets(), [[-1, -2], [2, 4]])
+    sizes = dots.get_sizes() - 20
+    assert sizes[0] == pytest.approx(2 * sizes[1])
+    none = feedback.Attractors(z[:0], jnp.ones((0, 4)), hits[:0], 3)
+    assert oo.plot_attractors(none).get_legend().get_texts()[-1].get_text() == (
+        "3 starts came to none"
+    )
+
+
+def test_the_error_of_a_readout_is_over_its_updates():
+    found = objects.build(feedback.Trained)
+    found = eqx.tree_at(lambda t: t.history, found, jnp.asarray([1.0, 0.1, 0.01]))
+    ax = oo.plot_result(found)
+    np.testing.assert_allclose(ax.get_lines()[0].get_xydata(), [[1, 1], [2, 0.1], [3, 0.01]])
+    at_once = eqx.tree_at(lambda t: t.history, found, jnp.zeros(0))
+    with pytest.raises(ValueError, match="`trained` must have been trained in steps"):
+        oo.plot_readout_error(at_once)
+
+
+def test_exponents_are_drawn_in_their_order_and_of_several_trajectories_the_median():
+    values = np.array([[0.1, -0.2, -1.0], [0.3, -0.4, -2.0], [0.2, np.nan, -3.0]])
+    ax = oo.plot_lyapunov(values[0])
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xydata().T, [[1, 2, 3], values[0]])
+    assert ax.get_ylabel() == "Lyapunov exponent (1/ms)" and ax.get_legend() is None
+    several = oo.plot_lyapunov(values).get_lines()
+    np.testing.assert_allclose(several[3].get_ydata(), [0.2, -0.3, -2.0])
+    assert several[3].get_label() == "median of 3 trajectories"
+    with pytest.raises(ValueError, match="`exponents` must hold a finite number"):
+        oo.plot_lyapunov([np.nan])
+
+
+def test_slow_points_without_components_are_drawn_in_their_own_plane():
+    y = np.random.default_rng(0).normal(size=(5, 3)) * [3.0, 1.0, 0.1]
+    spectra = oo.Spectrum(jnp.full((5, 6), -1.0 + 0j), None, jnp.zeros(5))
+    states = oo.ORGaNICsState(jnp.asarray(y), jnp.asarray(y**2))
+    points = oo.SlowPoints(states, jnp.zeros(5), spectra, jnp.ones(5, int), speeds=jnp.zeros(5))
+    ax = oo.plot_slow_points(points)
+    drawn = np.concatenate([line.get_xydata() for line in ax.get_lines()])
+    # The first two singular vectors, up to their signs.
+    u, s, _ = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(drawn), np.abs(u * s)[:, :2], rtol=1e-6)
+    assert ax.get_xlabel() == "component 1 of the points"
+    with pytest.raises(ValueError, match="they are 1 point of 3 units: give `components`"):
+        oo.plot_slow_points(points[:1])
 
 
 def test_a_result_without_a_picture_is_refused_with_those_that_have_one():

@@ -89,6 +89,25 @@ def test_estimates_errors_and_covariance_are_those_of_scipy(clean):
     assert "ParameterFit: minimum found" in repr(found) and " ms" in repr(found)
 
 
+def test_an_input_that_changes_is_taken_in_every_form():
+    # τ v̇ = −v + g x, x = 1 before t = 12 and 0.2 from then on.
+    tau, gain, off = 4.0, 1.5, 12.0
+    rise = lambda t: gain * (1 - np.exp(-np.maximum(t, 0) / tau))  # noqa: E731
+    data = rise(TS) - 0.8 * rise(TS - off) + 1e-4 * np.cos(37 * TS)
+    start = Leaky(oo.Positive(3.0), jnp.ones((1, 1)))
+    pair = (np.array([0.0, off]), np.array([1.0, 0.2]))
+    fits = [
+        oo.fit_parameters(start, inputs, TS, data, free=("tau", "gain"))
+        for inputs in (pair, oo.ZeroOrderHold(*pair))
+    ]
+    np.testing.assert_allclose(fits[0].estimates, [tau, gain], rtol=1e-3)
+    np.testing.assert_array_equal(fits[0].estimates, fits[1].estimates)
+    with pytest.raises(ValueError, match=r"Argument `inputs\.ts` must have shape"):
+        oo.fit_parameters(start, (TS[:3], pair[1]), TS, data, free="tau")
+    with pytest.raises(ValueError, match="Argument `inputs` must give m = 1 numbers"):
+        oo.fit_parameters(start, [1.0, 2.0], TS, data, free="tau")
+
+
 @pytest.mark.slow
 def test_a_known_noise_is_taken_and_missing_data_do_not_count(clean):
     data = noisy(clean)

@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import objects
-from calls_parts import TS, Call, draw, flip_flop, key, planar_circuit, point, responses
+from calls_parts import TS, Call, draw, flip_flop, key, network, planar_circuit, point, responses
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 import organics_ode as oo
 import tasks
-from organics_ode import planar, population, robustness
+from organics_ode import feedback, mean_field, planar, population, robustness
 
 matplotlib.use("Agg")
 
@@ -110,6 +110,31 @@ CALLS: dict[str, Call] = {
     "plot_leading_eigenvalues": drawn(
         oo.plot_leading_eigenvalues,
         lambda s: {"ts": TS[:2] + s, "spectra": spectra(s), "count": 2, "periods": PERIODS},
+    ),
+    "plot_attractors": drawn(
+        oo.plot_attractors,
+        lambda s: {
+            "attractors": feedback.Attractors(
+                jnp.asarray(draw(s, 2)), jnp.asarray(draw(s, 2, 3)), np.array([2, 1 + s]), 1
+            )
+        },
+    ),
+    "plot_lyapunov": drawn(oo.plot_lyapunov, lambda s: {"exponents": draw(s, 3)}),
+    "plot_readout_error": drawn(
+        oo.plot_readout_error,
+        lambda s: {
+            "trained": feedback.Trained(
+                network(s, 3), jnp.ones(3), jnp.zeros(()), jnp.asarray(draw(s, 4))
+            )
+        },
+    ),
+    "plot_solutions": drawn(
+        oo.plot_solutions,
+        lambda s: {
+            "solutions": mean_field.Solutions(
+                *draw(s, 3, 2), eigenvalues(s, 2), eigenvalues(s, 2, 2), np.ones(2, bool)
+            )
+        },
     ),
     "plot_phase_diagram": drawn(oo.plot_phase_diagram, lambda s: {"diagram": diagram()}),
     "plot_phase_portrait": drawn(

@@ -1,8 +1,10 @@
 """The code blocks of the documentation run, page by page and in order."""
 
+import builtins
 import os
 import re
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -52,11 +54,46 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
             exec(compile(block, str(page), "exec"), scope)
 
 
-def test_a_task_of_ones_own_is_trained_and_analysed_in_thirty_lines():
-    page = (_ROOT / "docs/training.md").read_text(encoding="utf-8")
-    section = page.split("## Stop early, keep the best")[1].split("\n## ")[0]
-    train, analyse = _BLOCK.findall(section)
-    assert len((train + analyse).splitlines()) <= 30
+# Common jobs: the page, the first line of what stands before the code, how many blocks, the most
+# lines that they may have, and what of them the reader brings.
+_JOBS = {
+    "portrait": ("own_circuits", "## Its plane", 1, 15, set()),
+    "stimulus": ("sweeps", "## From a stimulus to a file", 1, 8, set()),
+    "gamma": ("studies", "`oo.spectral_peak` finds", 1, 10, set()),
+    "training": ("training", "## Stop early, keep the best", 2, 30, set()),
+    "sweep": ("sweeps", "## Sweeps", 1, 8, set()),
+    "parameters": ("sweeps", "## Parameters from data", 1, 10, set()),
+    "padded": (
+        "training",
+        "They are classified by the state",
+        1,
+        12,
+        {"inputs", "labels", "mask"},
+    ),
+}
+
+
+@pytest.mark.parametrize("job", _JOBS)
+def test_a_common_job_takes_few_lines_that_stand_alone(job):
+    page, start, count, limit, brought = _JOBS[job]
+    text = (_ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+    _, found, after = text.partition(f"\n{start}")
+    blocks = _BLOCK.findall(after)[:count]
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
+    assert found and len(lines) <= limit
+    for block in blocks:
+        table = symtable.symtable(block, page, "exec")
+        assert _unassigned(table) - vars(builtins).keys() <= brought
+
+
+def _unassigned(table):
+    """The global names that code reads and never gives a value."""
+    tables = [table]
+    for each in tables:
+        tables += each.get_children()
+    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    read = (s for each in tables for s in each.get_symbols() if s.is_referenced())
+    return {s.get_name() for s in read if s.is_global()} - own
 
 
 def _scripts():
