@@ -264,9 +264,8 @@ def per_unit(values: Float[Array, " g"], n: int) -> Float[Array, " n"]:
 def rotation_matrix(key: KeyLike, size: int, groups: int) -> Float[Array, "n n"]:
     """I + (A − Aᵀ)/√2, A ~ N(0, 1)/√k within each group of k units."""
     k = size // groups
-    A = jax.random.normal(key, (groups, k, k)) / k**0.5
-    blocks = jnp.eye(k) + (A - jnp.swapaxes(A, 1, 2)) / 2**0.5
-    return jax.scipy.linalg.block_diag(*blocks)
+    A = jax.scipy.linalg.block_diag(*jax.random.normal(key, (groups, k, k)))
+    return jnp.eye(size, dtype=A.dtype) + (A - A.T) / (2 * k) ** 0.5
 
 
 def _held(W_r: Array, groups: int) -> AbstractNode:
