@@ -11,6 +11,13 @@ from ._nodes import (
     SpectralBound as SpectralBound,
     cast as cast,
 )
+from ._rotations import (
+    IdentityPlusSkew as IdentityPlusSkew,
+    SymmetricPart as SymmetricPart,
+    check_groups as check_groups,
+    check_symmetric_part as check_symmetric_part,
+    is_identity_plus_skew as is_identity_plus_skew,
+)
 from ._table import Row as Row, described as described, rows as rows, table as table
 from ._trees import (
     project as project,

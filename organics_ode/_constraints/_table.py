@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 from .._checks import is_traced
 from ._nodes import Bounded, Connectivity, NonNegative, Positive, SpectralBound
 from ._places import Place, is_parameter, places
+from ._rotations import IdentityPlusSkew, SymmetricPart
 from ._worth import in_words, is_number
 
 
@@ -108,12 +109,20 @@ def _trained(place: Place) -> str:
             return f"bounded: {f'above {low:g}' if np.isinf(high) else f'{low:g} to {high:g}'}"
         case SpectralBound(bound=bound):
             return f"spectral bound: {bound:g}"
+        case IdentityPlusSkew(groups=groups):
+            return f"identity plus skew{_in_groups(groups)}"
+        case SymmetricPart(low=low, high=high, groups=groups):
+            return f"symmetric part: {low:g} to {high:g}{_in_groups(groups)}"
         case Connectivity() as node:
             return f"connectivity{_connections(node)}"
         case paramax.AbstractUnwrappable():
             return type(place.part).__name__
     is_fixed = is_number(place.part) or not is_parameter(place.part)
     return "fixed" if is_fixed else "plain"
+
+
+def _in_groups(groups: int) -> str:
+    return f", {groups} groups" if groups > 1 else ""
 
 
 def _connections(node: Connectivity) -> str:

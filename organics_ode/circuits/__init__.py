@@ -35,6 +35,11 @@ from ._rate import (
     RateNetworkState as RateNetworkState,
     check_units as check_units,
 )
+from ._rotational import (
+    RotationalORGaNICs as RotationalORGaNICs,
+    RotationalORGaNICsState as RotationalORGaNICsState,
+    per_unit as per_unit,
+)
 from ._time import NO_TIME as NO_TIME, Time as Time, TimeUnitWarning as TimeUnitWarning
 from ._wilson_cowan import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
 
@@ -53,6 +58,8 @@ __all__ = [
     "ORGaNICsState",
     "RateNetwork",
     "RateNetworkState",
+    "RotationalORGaNICs",
+    "RotationalORGaNICsState",
     "TimeUnitWarning",
     "WilsonCowan",
     "WilsonCowanState",

@@ -1,9 +1,12 @@
 """Principal cells that start as a bank of oscillators: a memory of a whole sequence."""
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from .._checks import (
     as_known_array,
@@ -14,22 +17,25 @@ from .._checks import (
     refuse_traced,
     shape_input_array,
 )
-from .._constraints import resolve
+from .._constraints import replace, resolve
 from .._nonlinearities import Rectification
 from .._types import KeyLike, Numbers
 from ._gated import GatedORGaNICs
 from ._obeys import obeys, what_is
+from ._rotational import RotationalORGaNICs, per_unit
+
+Circuit = TypeVar("Circuit", GatedORGaNICs, RotationalORGaNICs)
 
 
 def fourier_memory(
-    circuit: GatedORGaNICs,
+    circuit: Circuit,
     xs: Numbers,
     dt: float,
     *,
     cycles: tuple[float, float] = (0.25, 24.0),
     rms: float = 0.3,
     key: KeyLike,
-) -> GatedORGaNICs:
+) -> Circuit:
     """The circuit with W_r and W_zx such that pairs of its principal cells start as oscillators.
 
     For cells 2i and 2i + 1 with the time constant τ and the frequency ω_i (rad/ms),
@@ -45,9 +51,13 @@ def fourier_memory(
 
     An `Euler` step makes these oscillators grow by ω²dt/2 per ms: use `ShuOsher`.
 
+    Of a `RotationalORGaNICs` this W_r is in its class: it stays bounded while it learns. Each of
+    its groups has a band of the frequencies, in rising order.
+
     Args:
-        circuit: without rectification (`Rectification.NONE`), of an even size, with plain arrays
-            W_r and W_zx, and the same tau_y within each pair.
+        circuit: a `RotationalORGaNICs` with groups of even sizes, or a `GatedORGaNICs` without
+            rectification (`Rectification.NONE`), of an even size and with a plain array W_r; with a
+            plain array W_zx, and the same tau_y within each pair.
         xs: (batch, time, m), a few hundred of the sequences it will be trained on.
         dt: ms each value of `xs` is held.
         cycles: the lowest and the highest frequency, in cycles during the whole sequence.
@@ -55,7 +65,7 @@ def fourier_memory(
         key: a PRNG key.
 
     Returns:
-        The circuit with the new W_r (n, n) and W_zx (n, m).
+        The circuit with the new W_r (n, n) and W_zx (n, m), each trained as before.
 
     Raises:
         ValueError: an argument is bad.
@@ -80,31 +90,40 @@ def fourier_memory(
         refuse("cycles", "be two positive numbers in rising order", f"they are {low}, {high}")
     if high * 4 > xs.shape[1]:
         refuse("cycles", "leave four steps of `xs` to a cycle", f"{high} in {xs.shape[1]} do not")
-    tau, sigma = (np.broadcast_to(v, (c.size,))[::2] for v in (c.tau_y, c.sigma))
+    tau, rest = (np.broadcast_to(v, (c.size,))[::2] for v in (c.tau_y, _semisaturation(c)))
     omega = 2 * np.pi / (xs.shape[1] * dt) * np.linspace(low, high, c.size // 2)
     even, odd = np.arange(0, c.size, 2), np.arange(1, c.size, 2)
     W_r = np.eye(c.size)
     W_r[even, odd], W_r[odd, even] = -omega * tau, omega * tau
     W = np.array(jax.random.normal(key, (c.size, c.input_size)))
-    size = _responses(xs, dt, omega, sigma / 2, tau, W)
+    size = _responses(xs, dt, omega, rest, tau, W)
     if not np.all(size > 0):
         refuse("xs", "drive every oscillator", "one has no response to any of them")
     W = W * np.repeat(rms / size, 2)[:, None]
-    new = [jnp.asarray(value, c.W_r.dtype) for value in (W_r, W)]
-    return eqx.tree_at(lambda c: [c.W_r, c.W_zx], circuit, new)
+    return replace(circuit, W_r=jnp.asarray(W_r, c.W_r.dtype), W_zx=jnp.asarray(W, c.W_r.dtype))
 
 
-def _read(circuit: GatedORGaNICs, xs: Numbers) -> tuple[GatedORGaNICs, np.ndarray]:
-    if not obeys(circuit, GatedORGaNICs):
-        refuse("circuit", "be a `GatedORGaNICs`", what_is(circuit, GatedORGaNICs))
-    if circuit.rectification is not Rectification.NONE:
+def _semisaturation(c: GatedORGaNICs | RotationalORGaNICs) -> Array:
+    """√a at rest, per unit: σ b0 with the gates of b0 at ½."""
+    if isinstance(c, GatedORGaNICs):
+        return c.sigma / 2
+    return per_unit(jnp.broadcast_to(c.sigma * (1 + c.floor) / 2, (c.groups,)), c.size)
+
+
+def _read(circuit: Circuit, xs: Numbers) -> tuple[Circuit, np.ndarray]:
+    if not obeys(circuit, GatedORGaNICs, RotationalORGaNICs):
+        found = what_is(circuit, GatedORGaNICs, RotationalORGaNICs)
+        refuse("circuit", "be a `GatedORGaNICs` or a `RotationalORGaNICs`", found)
+    is_gated = isinstance(circuit, GatedORGaNICs)
+    if is_gated and circuit.rectification is not Rectification.NONE:
         refuse("circuit", "be without rectification", f"it has {circuit.rectification}")
-    for name in ("W_r", "W_zx"):
+    for name in ("W_r", "W_zx") if is_gated else ("W_zx",):
         if not eqx.is_array(getattr(circuit, name)):
             refuse("circuit", f"have a plain array {name}", "it has a node")
-    c: GatedORGaNICs = resolve(circuit)
-    if c.size % 2:
-        refuse("circuit", "have an even size", f"it has {c.size} principal cells")
+    c = resolve(circuit)
+    if (c.size if is_gated else c.size // c.groups) % 2:
+        of = "principal cells" if is_gated else f"principal cells in {c.groups} groups"
+        refuse("circuit", "have an even size", f"it has {c.size} {of}")
     tau = np.broadcast_to(c.tau_y, (c.size,))
     if not np.allclose(tau[::2], tau[1::2]):
         refuse("circuit", "have the same tau_y within each pair of cells", "it has not")

@@ -76,7 +76,7 @@ def read_parameters(
     values = {name: resolve(p) for name, p in given.items()}
     dtype = common_dtype(*(v for name, v in values.items() if kinds[name].sets_dtype))
     numbers = [n for n in kinds if n in given and kinds[n].is_compiled_in]
-    read = {name: _read_number(name, given[name], dtype) for name in numbers}
+    read = {name: _read_number(name, given[name], kinds[name], dtype) for name in numbers}
     arrays = {n: as_float_array(n, values[n], dtype) for n in kinds if n in given.keys() - read}
     for name in sorted(arrays, key=lambda n: arrays[n].ndim < len(kinds[n].shape)):
         array, kind = arrays[name], kinds[name]
@@ -132,8 +132,12 @@ def _row(letters: tuple[str, ...]) -> str:
     return f"({', '.join(letters)}{',' * (len(letters) == 1)})"
 
 
-def _read_number(name: str, given: ParameterLike, dtype: jnp.dtype) -> Parameter | float:
+def _read_number(
+    name: str, given: ParameterLike, kind: Kind, dtype: jnp.dtype
+) -> Parameter | float:
     number = check_positive_number(name, resolve(given))
+    if kind.sign is not None:
+        kind.sign(name, as_float_array(name, number, dtype))
     # A Python number stays one: it is compiled in, which lets p = 2 use √ and products.
     if isinstance(given, numbers.Real):
         return float(number)
