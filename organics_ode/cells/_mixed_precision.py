@@ -27,9 +27,9 @@ class MixedPrecision(AbstractCell[State]):
     bfloat16 faster: trained so, `cell.cell` is the same step in float32, and `cell.circuit` what
     analyses take. Numbers that follow are right to about 1 %, not to float32's 1e-7.
 
-    The training kernel of `GatedORGaNICs` takes it, and keeps its activations in bfloat16, half the
-    memory: there only products are rounded. Other circuits take the scan, in which all of f is
-    computed in bfloat16. Nothing else has to be changed: it goes where the step goes,
+    The training kernels of `GatedORGaNICs` and `RotationalORGaNICs` take it, and keep activations
+    in bfloat16, half the memory: there only products are rounded. Other circuits take the scan, in
+    which all of f is computed in bfloat16. Nothing else has to be changed: it goes where the step goes,
     `SequenceClassifier(MixedPrecision(Euler(circuit, dt)), readout)`; in a `Stack` each step has
     its own.
 

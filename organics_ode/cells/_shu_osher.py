@@ -19,8 +19,8 @@ class ShuOsher(AbstractStep[State]):
     most the time constants, a stays positive and gains stay between 0 and 1. Slow rotations, a
     memory of oscillators, do not grow and hardly fade by the step (|R(iωdt)| = 1 − (ωdt)⁴/24 + …,
     stable for ωdt below 1.73), where an Euler step makes them grow by (ωdt)²/2. Three times the
-    cost of an `Euler` step, and steps four times as long do as well; the training kernel of
-    `GatedORGaNICs` takes it too.
+    cost of an `Euler` step, and steps four times as long do as well; the training kernels of
+    `GatedORGaNICs` and `RotationalORGaNICs` take it too.
 
     Args:
         circuit: an `AbstractCircuit`.

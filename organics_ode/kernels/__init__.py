@@ -1,6 +1,6 @@
 """Training kernels: blocks of steps over a batch, each with its own gradient."""
 
-from . import gated as gated, rates as rates
+from . import gated as gated, rates as rates, rotational as rotational
 from ._kernel import (
     AbstractKernel as AbstractKernel,
     Carry as Carry,

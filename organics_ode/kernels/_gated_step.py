@@ -1,14 +1,15 @@
 """One step of a `GatedORGaNICs` over a batch, units first, and its gradient: one place for each."""
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array
 
 from .._nonlinearities import Rectification, power, root
 from ..circuits import GatedORGaNICsState
-from ._kernel import Carry, Marks, Skips, mixed
+from ._rule import AbstractRule, Both
 
 
 class Weights(NamedTuple):
@@ -20,13 +21,6 @@ class Weights(NamedTuple):
     W_ba: Array
     W_bx: Array
     W_zx: Array
-
-
-class Both(NamedTuple):
-    """The matrices, and a copy of the transposed ones in memory."""
-
-    plain: Weights
-    transposed: Weights
 
 
 class Units(NamedTuple):
@@ -51,47 +45,11 @@ class Drives(NamedTuple):
     gate1: Array
 
 
-class Given(NamedTuple):
-    """What the kernel is a function of."""
-
-    w: Weights
-    u: Units
-    carry: Carry
-    xs: Float[Array, "time m batch"]
-    marks: Marks
-    skips: Skips | None
-
-
-class Inner(NamedTuple):
-    """Of the step of a cell: the state before each Euler step in it and the drives there; with
-    skips the carry's other parts before the step, and the state that the cell alone ends in."""
-
-    states: list[GatedORGaNICsState]
-    drives: list[Drives] | None
-    mixed: tuple[PyTree, PyTree, PyTree] | None
-
-
-class Rule(NamedTuple):
-    """An Euler step and its gradient: all that is known when compiling.
-
-    With `low` the factors of all products, and what they give, are rounded to that dtype; sums, the
-    state and the rest are not.
-    """
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rule(AbstractRule):
+    """An Euler step and its gradient."""
 
     rectification: Rectification
-    p: float
-    shares: tuple[float, ...]
-    low: Any = None
-
-    def rounded(self, tree: PyTree) -> Any:
-        """As it enters products."""
-        return tree if self.low is None else jax.tree.map(lambda v: v.astype(self.low), tree)
-
-    def times(self, A: Array, B: Array) -> Array:
-        """A B."""
-        if self.low is None:
-            return A @ B
-        return jnp.matmul(*self.rounded((A, B)), preferred_element_type=jnp.float32)
 
     def left(self, state: GatedORGaNICsState) -> tuple[Array, Array]:
         """What W_r and W multiply."""
@@ -109,7 +67,6 @@ class Rule(NamedTuple):
         self, u: Units, state: GatedORGaNICsState, d: Drives, z: Array
     ) -> GatedORGaNICsState:
         y, a, b0, b1 = state
-        d = jax.tree.map(lambda v: v.astype(y.dtype), d)
         is_after = self.rectification is Rectification.AFTER
         recurrent = jax.nn.relu(d.recurrent) if is_after else d.recurrent
         dy = -y + b1 * self.rectification.input(z) + (1 - root(a, self.p)) * recurrent
@@ -121,45 +78,18 @@ class Rule(NamedTuple):
             b1 + u.k_b1 * (d.gate1 - b1),
         )
 
-    def steps(
-        self,
-        given: Given,
-        carry: Carry,
-        x: Array,
-        marks: Marks,
-        kept: list[Drives] | None = None,
-    ) -> tuple[Carry, Inner]:
-        """The carry after a cell's step, and what its gradient needs."""
-        (w, u), start, states, every = given[:2], carry.s, [], []
-        state = start
-        for k, share in enumerate(self.shares):
-            states.append(state)
-            every.append(self.drives(w, state, x) if kept is None else kept[k])
-            state = self.advance(u, state, every[k], self.times(w.W_zx, x))
-            if share < 1:
-                mix = lambda s, t, c=share: (1 - c) * s + c * t  # noqa: E731
-                state = jax.tree.map(mix, start, state)
-        skipped = None if given.skips is None else (carry.anchor, carry.slope, state)
-        return mixed(given.skips, carry, state, marks), Inner(states, every, skipped)
-
-    def back_euler(
+    def back_products(
         self,
         w: Both,
-        u: Units,
-        g: GatedORGaNICsState,
+        slopes: tuple[GatedORGaNICsState, Drives, Array],
         state: GatedORGaNICsState,
         d: Drives,
         x: Array,
-    ) -> tuple:
-        """The cotangents of the state before one Euler step, of all parameters, and of x."""
-        times, transposed = self.times, w.transposed
-        z = times(w.plain.W_zx, x)
-        d = jax.tree.map(lambda v: v.astype(z.dtype), d)
-        # To a shape of their own for every sample: a sum over the batch is slow in every step.
-        u = jax.tree.map(lambda v: jnp.broadcast_to(v, z.shape), u)
-        gu, gs, gd, gz = jax.vjp(self.advance, u, state, d, z)[1](g)
-        slopes = gd.gate0 * d.gate0 * (1 - d.gate0), gd.gate1 * d.gate1 * (1 - d.gate1)
-        g_gates = jnp.concatenate(slopes)
+    ) -> tuple[GatedORGaNICsState, Weights, Array]:
+        """The cotangents of the state, of the matrices and of x."""
+        (gs, gd, gz), times, transposed = slopes, self.times, w.transposed
+        of_gates = gd.gate0 * d.gate0 * (1 - d.gate0), gd.gate1 * d.gate1 * (1 - d.gate1)
+        g_gates = jnp.concatenate(of_gates)
         (v, q), pull = jax.vjp(self.left, state)
         (through,) = pull((times(transposed.W_r, gd.recurrent), times(transposed.W, gd.pool)))
         y = gs.y + through.y + times(transposed.W_by, g_gates)
@@ -173,25 +103,4 @@ class Rule(NamedTuple):
             W_zx=times(gz, x.T),
         )
         gx = times(transposed.W_zx, gz) + times(transposed.W_bx, g_gates)
-        return gs._replace(y=y, a=a), (gw, gu), gx
-
-    def back(
-        self, both: Both, given: Given, later: PyTree, inner: Inner, now: PyTree
-    ) -> tuple[PyTree, Array]:
-        """The cotangents of the carry before a step, the sums for the parameters, those of x."""
-        (g, total), (x, gy, marks) = later, now
-        g = g if gy is None else g._replace(s=g.s._replace(y=g.s.y + gy))
-        start = inner.states[0]
-        anchor, slope, base = inner.mixed or (None, None, start)
-        # What was held or skipped is passed by the step, and the rest goes through it.
-        mix = lambda carry, base: mixed(given.skips, carry, base, marks)  # noqa: E731
-        direct, g = jax.vjp(mix, Carry(start, anchor, slope), base)[1](g)
-        passed, gx = direct.s, jnp.zeros_like(x)
-        euler_steps = zip(self.shares, inner.states, inner.drives or [], strict=True)
-        for share, state, d in reversed(list(euler_steps)):
-            if share < 1:
-                passed = jax.tree.map(lambda s, t, c=share: s + (1 - c) * t, passed, g)
-                g = jax.tree.map(lambda t, c=share: c * t, g)
-            g, *new = self.back_euler(both, given.u, g, state, d, x)
-            total, gx = jax.tree.map(jnp.add, (total, gx), tuple(new))
-        return (direct._replace(s=jax.tree.map(jnp.add, g, passed)), total), gx
+        return gs._replace(y=y, a=a), gw, gx

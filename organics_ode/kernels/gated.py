@@ -3,192 +3,45 @@
 Counted in products of n² numbers per sample and step, a gradient through time takes six forward,
 six for the cotangents of y and a, and six for those of the weights. They are four fifths of the
 time. What autodiff of a scan adds is overhead: a sum over the batch for every parameter in every
-step, and all inner values of a step go through memory. Here the results of the products are kept,
-and the states at the starts of chunks; from these a chunk's other states are computed again. Where
-that is too much memory, the starts alone are kept and a chunk's products are taken again, too.
+step, and all inner values of a step go through memory. How it is cut into chunks: `_chunked.py`.
 
 States are (n, batch). The products are then those of two matrices as they lie in memory, or of one
 with the transpose of another. XLA takes both at the full speed of a core (lhsᵀ rhs is a tenth
 slower), and the gates are two blocks of rows of one product.
 """
 
-import functools
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
+from jaxtyping import Array, Float
 
-from .._constraints import resolve
-from ..cells import LOW, AbstractCell, Euler, MixedPrecision, ShuOsher
-from ..circuits import GatedORGaNICs, GatedORGaNICsState, obeys
-from ..programs import device_memory
-from ._gated_step import Both, Given, Inner, Rule, Units, Weights
-from ._kernel import AbstractKernel, Carry, Marks, Skips, at_rest, wide
-
-_CHUNK = 16  # steps
-_KEPT = 1 / 8  # of a device's memory: the most that the products' results of its batch may take
+from ..cells import AbstractCell, Euler, MixedPrecision, ShuOsher
+from ..circuits import GatedORGaNICs
+from ._chunked import AbstractChunked, column, is_made_of
+from ._gated_step import Rule, Units, Weights
 
 
 def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher | MixedPrecision]:
     """Whether the kernel computes this cell: the exponent must be known when compiling."""
-    cell = _step_of(cell)
-    circuit: PyTree = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
-    return obeys(circuit, GatedORGaNICs) and isinstance(circuit.exponent, float)
+    return is_made_of(cell, GatedORGaNICs)
 
 
-def _step_of(cell: AbstractCell) -> AbstractCell:
-    return cell.cell if isinstance(cell, MixedPrecision) else cell
-
-
-class Kernel(AbstractKernel):
+class Kernel(AbstractChunked):
     """A `GatedORGaNICs` under Euler steps, or the steps that are made of them."""
 
-    def run(
-        self,
-        state0: GatedORGaNICsState,
-        xs: Float[Array, "batch time m"],
-        runs: Bool[Array, "batch time"] | None,
-        *,
-        last_only: bool,
-    ) -> Float[Array, "batch *time n"]:
-        """The responses after every step, or after the last one; see `AbstractKernel`."""
-        marks = Marks(runs=None if runs is None else runs.T)
-        given = self._given(Carry(wide(state0, len(xs))), jnp.moveaxis(xs, 0, 2), marks, None)
-        found: PyTree = _kernel(self._rule(), last_only, given)
-        last, ys = found
-        return last.s.y.T if last_only else jnp.moveaxis(ys, 2, 0)
+    def rule(self, c: GatedORGaNICs, shares: tuple[float, ...], low: Any) -> Rule:
+        """The Euler step."""
+        return Rule(p=c.exponent, shares=shares, low=low, rectification=c.rectification)
 
-    def rest(
-        self,
-        state0: GatedORGaNICsState,
-        inputs: Float[Array, "batch m"],
-        noise: Float[Array, "before batch n"] | None,
-        steps: int,
-    ) -> Carry:
-        """The states after some steps with the inputs held; these circuits have no noise."""
-        start = Carry(wide(state0, len(inputs)))
-        rule, given = self._rule(), self._given(start, inputs.T, Marks(), None)
-
-        def step(carry: Carry, _: None) -> tuple[Carry, None]:
-            return rule.steps(given, carry, given.xs, given.marks)[0], None
-
-        return at_rest(jax.lax.scan(step, start, None, length=steps)[0].s)
-
-    def block(
-        self,
-        carry: Carry,
-        inputs: Float[Array, "time batch m"],
-        noise: Float[Array, "time batch n"] | None,
-        marks: Marks,
-        skips: Skips,
-    ) -> tuple[Carry, Float[Array, "n time batch"]]:
-        """The carry after a few steps with skips, and the responses after each of them."""
-        given = self._given(carry, jnp.swapaxes(inputs, 1, 2), marks, skips)
-        found: PyTree = _kernel(self._rule(), False, given)
-        carry, ys = found
-        return carry, jnp.swapaxes(ys, 0, 1)
-
-    def _rule(self) -> Rule:
-        circuit, step = resolve(self.cell.circuit), _step_of(self.cell)
-        shares = step.shares if isinstance(step, ShuOsher) else (1.0,)
-        low = LOW if isinstance(self.cell, MixedPrecision) else None
-        return Rule(circuit.rectification, circuit.exponent, shares, low)
-
-    def _given(self, carry: Carry, xs: Array, marks: Marks, skips: Skips | None) -> Given:
-        circuit: GatedORGaNICs = resolve(self.cell.circuit)
-        return Given(_weights(circuit), _units(circuit, self.cell.dt), carry, xs, marks, skips)
-
-
-def _weights(c: GatedORGaNICs) -> Weights:
-    return Weights(
-        W_r=c.W_r,
-        W=c.W,
-        W_by=jnp.concatenate([c.W_by0, c.W_by1]),
-        W_ba=jnp.concatenate([c.W_ba0, c.W_ba1]),
-        W_bx=jnp.concatenate([c.W_bx0, c.W_bx1]),
-        W_zx=c.W_zx,
-    )
-
-
-def _units(c: GatedORGaNICs, dt: ArrayLike) -> Units:
-    dt = jnp.asarray(dt, c.W_r.dtype)
-    every = (dt / c.tau_y, dt / c.tau_a, dt / c.tau_b0, dt / c.tau_b1, c.sigma)
-    return Units(*(jnp.broadcast_to(value, (c.size,))[:, None] for value in every))
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _kernel(rule: Rule, last_only: bool, given: Given) -> tuple[Carry, Array | None]:
-    return _forward(rule, last_only, given)[0]
-
-
-def _forward(
-    rule: Rule, last_only: bool, given: Given
-) -> tuple[tuple[Carry, Array | None], PyTree]:
-    xs, y = given.xs, given.carry.s.y
-    given = given._replace(w=rule.rounded(given.w))
-    itemsize = jnp.dtype(rule.low or y.dtype).itemsize
-    size = 4 * len(rule.shares) * len(xs) * y.size * itemsize
-    is_kept = size <= _KEPT * device_memory()
-    count = -(-len(xs) // _CHUNK)
-    starts = jax.tree.map(lambda s: jnp.zeros((count + 1, *s.shape), s.dtype), given.carry)
-
-    def step(now: PyTree, at: PyTree) -> tuple[PyTree, PyTree]:
-        (carry, starts), (t, x, marks) = now, at
-        # Each place is written in every step of the chunk before, and so last with the start.
-        place = (t + _CHUNK - 1) // _CHUNK
-        starts = jax.tree.map(
-            lambda all, s: jax.lax.dynamic_update_index_in_dim(all, s, place, 0), starts, carry
+    def parameters(self, c: GatedORGaNICs, dt: Float[Array, ""]) -> tuple[Weights, Units]:
+        """The matrices, and dt/τ and σ of each unit."""
+        weights = Weights(
+            W_r=c.W_r,
+            W=c.W,
+            W_by=jnp.concatenate([c.W_by0, c.W_by1]),
+            W_ba=jnp.concatenate([c.W_ba0, c.W_ba1]),
+            W_bx=jnp.concatenate([c.W_bx0, c.W_bx1]),
+            W_zx=c.W_zx,
         )
-        carry, inner = rule.steps(given, carry, x, marks)
-        response = None if last_only else carry.s.y
-        return (carry, starts), (response, inner.drives if is_kept else None)
-
-    over_time = jnp.arange(len(xs)), xs, given.marks
-    (last, starts), (ys, every) = jax.lax.scan(step, (given.carry, starts), over_time)
-    return (last, ys), (given._replace(carry=None), starts, every)
-
-
-def _backward(
-    rule: Rule, last_only: bool, kept: PyTree, cotangents: tuple[Carry, Array | None]
-) -> tuple[Given]:
-    (given, starts, every), (g, gys) = kept, cotangents
-    w, u, xs = given.w, given.u, given.xs
-    both = Both(w, jax.tree.map(jnp.transpose, w))
-
-    def at(t: Array, values: PyTree) -> PyTree:
-        # Taken where they are used: slices of a scan over chunks would be copies.
-        return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, t, keepdims=False), values)
-
-    def again(carry: Carry, t: Array) -> tuple[Carry, Inner]:
-        carry, inner = rule.steps(given, carry, *at(t, (xs, given.marks, every)))
-        return carry, inner if every is None else inner._replace(drives=None)
-
-    def back(later: PyTree, kept: tuple[Array, Inner]) -> tuple[PyTree, Array]:
-        t, inner = kept
-        if every is not None:
-            inner = inner._replace(drives=at(t, every))
-        return rule.back(both, given, later, inner, at(t, (xs, gys, given.marks)))
-
-    def chunk(later: PyTree, number: Array, length: int = _CHUNK) -> tuple[PyTree, Array]:
-        times = number * _CHUNK + jnp.arange(length)
-        _, inner = jax.lax.scan(again, at(number, starts), times)
-        return jax.lax.scan(back, later, (times, inner), reverse=True)
-
-    of_samples = jax.tree.map(lambda v: jnp.broadcast_to(v, g.s.y.shape), u)
-    zeros = lambda v: jnp.zeros(v.shape, g.s.y.dtype)  # noqa: E731
-    later = (g, jax.tree.map(zeros, (w, of_samples)))
-    whole, rest = divmod(len(xs), _CHUNK)
-    gxs = []
-    if rest:
-        later, gx = chunk(later, jnp.asarray(whole), rest)
-        gxs.append(gx)
-    if whole:
-        later, gx = jax.lax.scan(chunk, later, jnp.arange(whole), reverse=True)
-        gxs.insert(0, gx.reshape(-1, *gx.shape[2:]))
-    g, (gw, gu) = later
-    gu = jax.tree.map(lambda v: jnp.sum(v, axis=1, keepdims=True), gu)
-    return (Given(gw, gu, g, jnp.concatenate(gxs), None, None),)  # pyright: ignore
-
-
-_kernel.defvjp(_forward, _backward)
+        every = (dt / c.tau_y, dt / c.tau_a, dt / c.tau_b0, dt / c.tau_b1, c.sigma)
+        return weights, Units(*(column(value, c.size) for value in every))

@@ -11,7 +11,7 @@ import zoo
 from marks import slow
 
 import organics_ode as oo
-from organics_ode.kernels import gated, kernel_of
+from organics_ode.kernels import Carry, Marks, _chunked, _kernel, gated, kernel_of
 from organics_ode.training.skips._arguments import _noise
 from organics_ode.training.skips._runners import _with_noise
 
@@ -97,9 +97,9 @@ def test_activations_are_kept_in_half_of_the_memory():
     def kept(cell):
         kernel, state = kernel_of(cell), oo.resolve(cell.initial_state())
         xs = jnp.zeros((STEPS, zoo.M, BATCH), np.float32)
-        carry = gated.Carry(gated.wide(state, BATCH))
-        given = kernel._given(carry, xs, gated.Marks(), None)
-        (_, _), (_, starts, every) = gated._forward(kernel._rule(), True, given)
+        carry = Carry(_kernel.wide(state, BATCH))
+        given = kernel._given(carry, xs, Marks(), None)
+        (_, _), (_, starts, every) = _chunked._forward(kernel._rule(), True, given)
         assert {s.dtype for s in jax.tree.leaves(starts)} == {np.dtype(np.float32)}
         return sum(v.nbytes for v in jax.tree.leaves(every))
 

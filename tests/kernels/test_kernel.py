@@ -1,18 +1,16 @@
 """The training kernel against the plain scan: values, gradients, and where it applies."""
 
-import functools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from kernel_cases import assert_close, kernel, pullback, scanned, sequences
 from marks import slow
 
 import organics_ode as oo
-from organics_ode.dynamics import unroll_batch
-from organics_ode.kernels import gated
+from organics_ode.kernels import _chunked, gated
 
 KEY = jax.random.key(0)
 GATED = [name for name in zoo.CIRCUITS if name.startswith("gated")]
@@ -29,47 +27,6 @@ COMPARED = (
     "gated one unit",
 )
 BATCH = 3
-
-
-def sequences(circuit, length, seed=0):
-    x = np.random.default_rng(seed).normal(size=(BATCH, length, circuit.input_size))
-    return jnp.asarray(x, circuit.initial_state().y.dtype)
-
-
-def scanned(cell, state0, xs, last_only):
-    """The same by the scan of `oo.unroll`, sample by sample."""
-    run = functools.partial(oo.unroll, cell, state0=state0, last_only=last_only)
-    return jax.vmap(lambda x: run(x)[0])(xs)
-
-
-def pullback(run, circuit, state0, xs, last_only, cell=oo.Euler):
-    """The responses, and the gradients of a function of them in everything."""
-    params, rest = eqx.partition(circuit, oo.trainable(circuit))
-
-    @jax.jit
-    def both(params, state0, xs):
-        def responses(params, state0, xs):
-            ys = run(cell(eqx.combine(params, rest), 0.3), state0, xs, last_only)
-            return jnp.sum(jnp.sin(3 * ys)), ys
-
-        gradient = jax.grad(responses, argnums=(0, 1, 2), has_aux=True)
-        return gradient(params, state0, xs)
-
-    gradients, ys = both(params, state0, xs)
-    return ys, gradients
-
-
-def kernel(cell, state0, xs, last_only):
-    return unroll_batch(cell, xs, state0=state0, last_only=last_only)
-
-
-def assert_close(ours, reference, tolerance):
-    """Leaf by leaf, relative to the norm of the leaf."""
-    pairs = zip(*map(jax.tree.leaves, (ours, reference)), strict=True)
-    for a, b in pairs:
-        assert a.dtype == b.dtype and a.shape == b.shape
-        error = np.linalg.norm(np.asarray(a - b))
-        assert error <= tolerance * np.linalg.norm(np.asarray(b)), error
 
 
 @pytest.mark.slow_but_first
@@ -92,14 +49,14 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
 )
 def test_it_takes_the_three_euler_steps_of_a_step_of_order_3(name):
     circuit = zoo.CIRCUITS[name]()
-    xs, state0 = sequences(circuit, gated._CHUNK + 3), zoo.state_of(circuit)
+    xs, state0 = sequences(circuit, _chunked._CHUNK + 3), zoo.state_of(circuit)
     arguments = (circuit, state0, xs, "before" in name, oo.ShuOsher)
     assert_close(pullback(kernel, *arguments), pullback(scanned, *arguments), 1e-10)
 
 
 @pytest.mark.parametrize(
     ("length", "last_only"),
-    ((1, True), (gated._CHUNK, False), (2 * gated._CHUNK + 3, True)),
+    ((1, True), (_chunked._CHUNK, False), (2 * _chunked._CHUNK + 3, True)),
 )
 def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
     circuit = zoo.gated()
@@ -111,9 +68,9 @@ def test_every_length_is_cut_into_chunks_without_loss(length, last_only):
 @pytest.mark.slow_but_first
 @pytest.mark.parametrize("cell", (oo.Euler, oo.ShuOsher))
 def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
-    monkeypatch.setattr(gated, "_KEPT", 0)
+    monkeypatch.setattr(_chunked, "_KEPT", 0)
     circuit = zoo.gated()
-    xs, state0 = sequences(circuit, gated._CHUNK + 3), zoo.state_of(circuit)
+    xs, state0 = sequences(circuit, _chunked._CHUNK + 3), zoo.state_of(circuit)
     ours = pullback(kernel, circuit, state0, xs, False, cell)
     assert_close(ours, pullback(scanned, circuit, state0, xs, False, cell), 1e-10)
 

@@ -12,7 +12,7 @@ from schemes import SCHEMES
 import organics_ode as oo
 from organics_ode import dynamics
 from organics_ode.dynamics._unroll import unroll_batch
-from organics_ode.kernels import Skips, gated, kernel_of, rates
+from organics_ode.kernels import Skips, gated, kernel_of, rates, rotational
 from organics_ode.training.skips import _run, _runners, _trials
 
 BATCH, LENGTH = 3, 2 * rates._STEPS + 5  # two whole blocks, and some steps
@@ -25,6 +25,11 @@ def network(tau):
     return oo.RateNetwork(connectivity(), W_in, b, tau, **options)
 
 
+def rotational_circuit():
+    times = dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), oo.LogUniform(2.0, 8.0))
+    return oo.RotationalORGaNICs.random(M, 6, key=jax.random.key(0), groups=2, **times)
+
+
 TAU = np.random.default_rng(4).uniform(5, 9, N)
 CELLS = {
     "known tau": lambda: oo.Euler(network(TAU), 1.0),
@@ -32,14 +37,16 @@ CELLS = {
     "one trained tau": lambda: oo.Euler(network(oo.Positive(6.0)), 1.0),
     "gated": lambda: oo.Euler(zoo.gated(), 0.3),
     "gated, Shu-Osher": lambda: oo.ShuOsher(zoo.gated(oo.Rectification.NONE), 0.3),
+    "rotational": lambda: oo.Euler(rotational_circuit(), 0.3),
+    "rotational, Shu-Osher": lambda: oo.ShuOsher(rotational_circuit(), 0.3),
 }
 
 
 def test_the_table_knows_cells_by_their_equations():
     for name, build in CELLS.items():
-        kind = gated.Kernel if "gated" in name else rates.Kernel
-        assert type(kernel_of(build())) is kind
-        assert type(kernel_of(oo.resolve(build()))) is kind
+        kind = {"gated": gated, "rotational": rotational}.get(name.split(",")[0], rates)
+        assert type(kernel_of(build())) is kind.Kernel
+        assert type(kernel_of(oo.resolve(build()))) is kind.Kernel
     without = [oo.Euler(zoo.organics(), 0.3), oo.RungeKutta(network(TAU), 1.0)]
     without += [oo.ShuOsher(network(TAU), 1.0), oo.Euler(oo.Noisy(network(TAU)), 1.0)]
     without += [oo.GRU.random(2, 3, key=jax.random.key(0))]
@@ -143,6 +150,8 @@ SKIPPED = [
     ("gated", SCHEMES[0]),
     pytest.param("gated, Shu-Osher", SCHEMES[1], marks=SLOW),
     pytest.param("gated", SCHEMES[2], marks=SLOW),
+    ("rotational", SCHEMES[2]),
+    pytest.param("rotational, Shu-Osher", SCHEMES[0], marks=SLOW),
     ("trained tau", SCHEMES[0]),
 ]
 
@@ -152,7 +161,7 @@ def test_skips_and_their_gradient_are_those_of_the_scan(name, scheme, monkeypatc
     cell = CELLS[name]()
     size = len(cell.initial_state()[0])
     readout = oo.Readout(np.random.default_rng(8).normal(size=(2, size)), activation=None)
-    state0 = zoo.state_of(cell.circuit) if "gated" in name else None
+    state0 = None if "tau" in name else zoo.state_of(cell.circuit)
     model = oo.SequenceToSequence(cell, readout, state0=state0)
     arrays = trials(cell, _run._STEPS + 7)
     ours = slopes(model, arrays, scheme)
