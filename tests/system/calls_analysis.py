@@ -41,6 +41,14 @@ CALLS: dict[str, Call] = {
     "cross_spectrum": Call(oo.cross_spectrum, _spectra),
     "power_spectrum": Call(oo.power_spectrum, _spectra),
     "covariance": Call(oo.covariance, lambda s: point(s) | {"noise": oo.Noise(0.001 + 0.0001 * s)}),
+    "fano": Call(
+        oo.fano,
+        lambda s: (
+            point(s)
+            | {"noise": oo.Noise(0.001 + 0.0001 * s), "window": 10.0 + s}
+            | {"rate": lambda state: state.y**2}
+        ),
+    ),
     "spectral_peak": Call(
         oo.spectral_peak,
         lambda s: (
