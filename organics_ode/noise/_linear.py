@@ -43,10 +43,17 @@ def linearised(
     """The stable point and the linear system there, with what the measurement adds or without."""
     point = stable_point(circuit, x, state0)
     check_noise(noise)
-    D = _diagonal(noise, point.state)
-    kept = [s for s in noise.sources(point.state) if is_observed or not s.is_measured]
+    return point, linear_system(point.J, point.state, noise, is_observed=is_observed)
+
+
+def linear_system(
+    J: Float[Array, "d d"], state: State, noise: AbstractNoise, *, is_observed: bool = True
+) -> Linear:
+    """The linear system of a Jacobian and of noise at a state."""
+    kept = [s for s in noise.sources(state) if is_observed or not s.is_measured]
     sources = [heard for heard in map(_heard, kept) if heard.loading.size]
-    return point, _assembled(point.J, D, sources) if sources else Linear(point.J, D)
+    D = _diagonal(noise, state)
+    return _assembled(J, D, sources) if sources else Linear(J, D)
 
 
 @quickly_compiled
@@ -82,11 +89,12 @@ def _assembled(J: Array, D: Array, sources: list[Source]) -> Linear:
     both = flowing + measured
     A = jax.scipy.linalg.block_diag(J, *[f.F for f in both])
     D = jnp.concatenate([D, *[f.kicks for f in both]])
-    G = _columns(d, flowing).astype(J.dtype)
+    none = jnp.zeros((d, 0), J.dtype)
+    G = jnp.concatenate([none, *[f.enters for f in flowing]], axis=1)
     A = A.at[:d, d : d + G.shape[1]].set(G)
     L = jnp.concatenate(white, axis=1) if white else None
     L = None if L is None else jnp.pad(L, ((0, D.size - d), (0, 0)))
-    seen = [jnp.eye(d, dtype=J.dtype), 0 * G, _columns(d, measured)]
+    seen = [jnp.eye(d, dtype=J.dtype), 0 * G, *[f.enters for f in measured]]
     return Linear(A, D, L, jnp.concatenate(seen, axis=1) if measured else None)
 
 
@@ -95,7 +103,3 @@ def _filters(source: Source) -> _Filters:
     F = jnp.kron(jnp.eye(source.order, k=-1, dtype=rate.dtype) - stages, jnp.diag(rate))
     kicks = jnp.kron(stages[0], 2 * source.order * source.variance * rate)
     return _Filters(F, kicks, jnp.kron(stages[-1:], source.loading))
-
-
-def _columns(d: int, filters: list[_Filters]) -> Float[Array, "d k"]:
-    return jnp.concatenate([jnp.zeros((d, 0)), *[f.enters for f in filters]], axis=1)

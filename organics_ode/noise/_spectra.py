@@ -37,7 +37,9 @@ def covariance(
         J C + C Jᵀ = −D,   D = diag(S²)
 
     The first order in the noise variance: for noise that carries the state to where the circuit is
-    not linear, use `sample_paths`. Pure (jit, vmap, grad); no batch axis.
+    not linear, use `sample_paths`. Behind coloured noise its filters are variables of J, behind
+    shared noise D is L Lᵀ, and the noise of a measurement is in C. Pure (jit, vmap, grad); no batch
+    axis.
 
     Args:
         circuit: an `AbstractCircuit`.

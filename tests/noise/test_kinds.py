@@ -10,8 +10,11 @@ import zoo
 from noises import CIRCUITS, KINDS, RHO, TAUS, Decay, Own, Two, amplitudes, noise_of
 
 import organics_ode as oo
+from organics_ode.equilibria import stable_point
+from organics_ode.noise._fano import _integrated
 from organics_ode.noise._large import variances
-from organics_ode.noise._linear import linearised
+from organics_ode.noise._linear import linear_system, linearised
+from organics_ode.noise._spectra import _covariance, _cross_at, _over
 from organics_ode.noise.kinds import Source, low_pass
 
 
@@ -26,19 +29,23 @@ T = 30.0  # ms, of the windows
 ROWS = np.vstack([np.eye(len(KINDS)), np.ones(len(KINDS))])
 
 
-@eqx.filter_jit
-def look(circuit, x, frequencies, p, rows):
-    def one(row):
-        noise = noise_of(circuit, p, row)
-        positive = lambda s: jnp.concatenate(s) ** 2 + 0.1  # noqa: E731
-        return (
-            oo.covariance(circuit, x, noise),
-            oo.cross_spectrum(circuit, x, frequencies, noise),
-            oo.fano(circuit, x, noise, T, rate=positive),
-        )
+def rate(state):
+    return jnp.concatenate(state) ** 2 + 0.1
 
-    point = oo.fixed_point(circuit, x).state
-    return point, oo.jacobian(circuit, point, x), jax.vmap(one)(rows)
+
+def theory(J, state, noise, frequencies):
+    """What `covariance`, `cross_spectrum` and `fano` have once they know the fixed point."""
+    every, driven = (linear_system(J, state, noise, is_observed=b) for b in (True, False))
+    slopes = jnp.concatenate(jax.tree.leaves(jax.jacfwd(rate)(state)), axis=1)
+    C, _ = _covariance(every, len(J))
+    S = _over(frequencies, _cross_at, every, len(J))
+    variance = _integrated(driven, slopes, jnp.asarray(T, J.dtype))[1]
+    return C, S, 1 + variance / (T * rate(state))
+
+
+@eqx.filter_jit
+def look(circuit, J, state, frequencies, p, rows):
+    return jax.lax.map(lambda r: theory(J, state, noise_of(circuit, p, r), frequencies), rows)
 
 
 def explicit(J, point, p, kind):
@@ -76,8 +83,9 @@ def case(request):
     x = jnp.array([0.5, -0.3])
     p = amplitudes(sum(leaf.size for leaf in circuit.initial_state()))
     frequencies, weights = quadrature()
-    found = look(circuit, x, frequencies, p, ROWS)
-    return p, frequencies, weights, *jax.tree.map(np.asarray, found)
+    point = stable_point(circuit, x, None)
+    found = look(circuit, point.J, point.state, frequencies, p, ROWS)
+    return p, frequencies, weights, *jax.tree.map(np.asarray, (point.state, point.J, found))
 
 
 @pytest.mark.slow_but_first
@@ -147,13 +155,11 @@ def test_a_fano_factor_is_the_double_integral_of_the_covariance(case):
 X = np.array([0.7])
 
 
-@eqx.filter_jit
 def unit(noise, windows, frequencies):
-    settings = Decay(), X, noise
-    counts = jax.vmap(lambda T: oo.fano(Decay(), X, noise, T))(windows)
     power = oo.power_spectrum(Decay(), X, frequencies, noise)
     shared = oo.coherence(Decay(), X, frequencies, noise)
-    return oo.covariance(*settings), power, shared, counts[:, 0]
+    counts = [oo.fano(Decay(), X, noise, T)[0] for T in windows]
+    return oo.covariance(Decay(), X, noise), power, shared, np.array(counts)
 
 
 def test_coloured_noise_of_one_unit_has_its_closed_form_and_becomes_white():
@@ -220,8 +226,8 @@ def test_variability_of_a_supralinear_network_rises_and_is_quenched():
     tau = np.array([20.0, 10.0])
     sigma = np.array([0.2, 0.1]) * np.sqrt(1 + tau / 50) / tau
     noise = oo.OrnsteinUhlenbeckNoise(Two(*sigma), 50.0)
-    h = jnp.array([0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0])
-    C = jax.jit(jax.vmap(lambda h: oo.covariance(SSN(), jnp.stack([h, h]), noise)))(h)
+    inputs = [0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0]
+    C = np.array([oo.covariance(SSN(), [h, h], noise) for h in inputs])
     printed = [0.200, 0.448, 0.957, 0.733, 0.514, 0.356, 0.268]
     np.testing.assert_allclose(np.sqrt(C[:, 0, 0]), printed, rtol=0, atol=5e-4)
 
@@ -229,35 +235,55 @@ def test_variability_of_a_supralinear_network_rises_and_is_quenched():
 # --- derivatives, precision, warnings ----------------------------------------------------------
 
 
-@pytest.mark.slow_but_first
+def summed(values):
+    """Of all entries, so that none cancels another."""
+    return sum(jnp.sum(jnp.cos(jnp.arange(v.size)).reshape(v.shape) * v) for v in values)
+
+
+def check_gradients(value, *point):
+    """Both modes are finite differences."""
+    flat, unravel = jax.flatten_util.ravel_pytree(point)
+    of = lambda v: value(*unravel(v))  # noqa: E731
+    both = jax.jit(lambda v: (jax.jacfwd(of)(v), jax.jacrev(of)(v)))(flat)
+    steps = 1e-4 * np.vstack([np.eye(flat.size), -np.eye(flat.size)])
+    ends = jax.jit(lambda vs: jax.lax.map(of, vs))(flat[None] + steps)
+    expected = (ends[: flat.size] - ends[flat.size :]) / 2e-4
+    for found in both:
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8 * abs(expected).max())
+
+
+def test_gradients_in_both_modes_are_finite_differences():
+    circuit, p, f = Own(), amplitudes(4), np.array([3.0, 50.0])
+    J = np.asarray(oo.jacobian(circuit, None, [0.5, -0.3]))
+
+    def value(row, moved, tau):
+        noise = noise_of(circuit, p | {"tau": tau}, row)
+        state = Two(0.1 * moved[:2], 0.1 * moved[2:])
+        C, S, F = theory(J + jnp.diag(0.01 * moved), state, noise, f)
+        return summed((100 * C, 1e4 * S.real, 1e4 * S.imag, F))
+
+    check_gradients(value, jnp.linspace(0.5, 1.5, len(KINDS)), jnp.linspace(1, 2, 4), p["tau"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CIRCUITS)
-def test_gradients_in_both_modes_are_finite_differences(name):
+def test_gradients_of_circuits_in_both_modes_are_finite_differences(name):
     circuit, f = CIRCUITS[name](), np.array([3.0, 50.0])
     p = amplitudes(sum(leaf.size for leaf in circuit.initial_state()))
 
     def value(row, drive):
         x, noise = jnp.stack([0.5 * drive, -0.3 * drive]), noise_of(circuit, p, row)
-        C, S = oo.covariance(circuit, x, noise), oo.cross_spectrum(circuit, x, f, noise)
-        F = oo.fano(circuit, x, noise, T, rate=lambda s: jnp.concatenate(s) ** 2 + 0.1)
-        weigh = jnp.cos(jnp.arange(C.size, dtype=C.dtype)).reshape(C.shape)
-        return jnp.sum(weigh * (C + 100 * (S.real + S.imag).sum(0))) + jnp.sum(F)
+        S = oo.cross_spectrum(circuit, x, f, noise)
+        F = oo.fano(circuit, x, noise, T, rate=rate)
+        return summed((100 * oo.covariance(circuit, x, noise), 1e4 * S.real, 1e4 * S.imag, F))
 
-    point = jnp.linspace(0.5, 1.5, len(KINDS)), jnp.asarray(0.8)
-    both = eqx.filter_jit(lambda *a: [mode(value, (0, 1))(*a) for mode in (jax.jacfwd, jax.jacrev)])
-    forward, backward = both(*point)
-    moved, h = eqx.filter_jit(jax.vmap(value)), 1e-4
-    steps = np.vstack([np.eye(len(KINDS) + 1), -np.eye(len(KINDS) + 1)]) * h
-    ends = moved(point[0] + steps[:, :-1], point[1] + steps[:, -1])
-    half = len(steps) // 2
-    expected = (ends[:half] - ends[half:]) / (2 * h)
-    for found in (forward, backward):
-        np.testing.assert_allclose(np.append(*found), expected, rtol=1e-5, atol=1e-8)
+    check_gradients(value, jnp.linspace(0.5, 1.5, len(KINDS)), jnp.asarray(0.8))
 
 
 def test_the_derivative_by_the_correlation_is_right_at_both_ends():
     def shared(rho):
         noise = oo.MeasurementNoise(0.1, 5.0, correlation=rho)
-        return oo.covariance(Decay(), X, noise)
+        return _covariance(linear_system(-jnp.eye(2), Two(*np.ones((2, 1))), noise), 2)[0]
 
     slope = jax.jit(jax.jacfwd(shared))
     for rho in (0.0, 0.5, 1.0):
@@ -267,12 +293,12 @@ def test_the_derivative_by_the_correlation_is_right_at_both_ends():
 @pytest.mark.slow
 def test_float32_stays_float32_and_has_the_values_of_float64():
     found = {}
+    point = stable_point(zoo.organics(seed=3, n=2, m=2), jnp.array([0.5, -0.3]), None)
+    given = point.J, point.state, np.array([0.0, 3.0, 50.0]), amplitudes(4), ROWS
     for dtype in (np.float32, np.float64):
-        with jax.enable_x64(dtype is np.float64):
-            circuit = zoo.organics(seed=3, n=2, m=2, dtype=dtype)
-            p = jax.tree.map(lambda v: jnp.asarray(v, dtype), amplitudes(4))  # noqa: B023
-            x, f = jnp.asarray([0.5, -0.3], dtype), jnp.asarray([0.0, 3.0, 50.0], dtype)
-            found[dtype] = look(circuit, x, f, p, jnp.asarray(ROWS, dtype))[2]
+        circuit = zoo.organics(seed=3, n=2, m=2, dtype=dtype)
+        cast = jax.tree.map(lambda v: jnp.asarray(v, dtype), given)  # noqa: B023
+        found[dtype] = look(circuit, *cast)
     kinds = [leaf.dtype for leaf in found[np.float32]]
     assert kinds == [np.dtype("float32"), np.dtype("complex64"), np.dtype("float32")]
     for single, double in zip(*found.values(), strict=True):

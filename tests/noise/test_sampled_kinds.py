@@ -59,7 +59,6 @@ def stationary():
     return paths - 0.7
 
 
-@eqx.filter_jit
 def theory(circuit, x, noise, f):
     return oo.covariance(circuit, x, noise), oo.cross_spectrum(circuit, x, f, noise)
 
