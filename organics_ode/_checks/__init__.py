@@ -10,6 +10,7 @@ from ._arrays import (
     check_positive as check_positive,
     check_precision as check_precision,
     check_shape as check_shape,
+    check_within as check_within,
     common_dtype as common_dtype,
     plain as plain,
     shape_of as shape_of,

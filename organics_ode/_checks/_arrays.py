@@ -157,6 +157,12 @@ def check_between(name: str, array: Array, low: float, high: float) -> Array:
     return _check(array, lambda a: ~((low < a) & (a < high)), name, must, found)
 
 
+def check_within(name: str, array: Array, low: float, high: float) -> Array:
+    """Refuse what is not inside the closed interval."""
+    must, found = f"lie between {low} and {high}", "its values reach from {low} to {high}"
+    return _check(array, lambda a: ~((low <= a) & (a <= high)), name, must, found)
+
+
 def check_increasing(name: str, array: Array) -> Array:
     found = "its entries {i} and {j}, {a:g} and {b:g}, do not"
     return _check(array, lambda a: a[1:] <= a[:-1], name, "increase strictly", found)

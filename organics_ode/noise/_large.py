@@ -1,15 +1,14 @@
 """A warning where noise is not small, and the linear theory of it may be wrong."""
 
-import warnings
-
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import is_traced
+from .._checks import is_traced, warn_user
 from .._types import State
 from ..circuits import AbstractCircuit
 from ..facts import is_positive
+from ._linear import Linear
 
 # A standard deviation above this share of the state. In sampled paths of one unit variances were up
 # to 5 % above the linear ones at .1, 27 % at .2, and 2 to 10 times them at .3 for noise in a.
@@ -39,26 +38,35 @@ def warn_where_large(
     shares = np.where(sizes > 0, deviations / np.where(sizes > 0, sizes, 1), 0)
     i = int(np.argmax(shares))
     if shares[i] > _SMALL:
-        warnings.warn(
+        warn_user(
             f"The noise is not small: the standard deviation of {_name(state, i)} is "
             f"{deviations[i]:.3g}, where {sizes[i]:.3g} is the size of the state. The linear "
             "theory may be wrong; compare with `oo.sample_paths`.",
             LargeNoiseWarning,
-            stacklevel=3,
         )
 
 
-def variances(J: Float[Array, "d d"], D: Float[Array, " d"]) -> Float[np.ndarray, " d"]:
-    """The stationary variances, by eigenvectors: to see how large they are, nothing to compile."""
-    if is_traced(J) or is_traced(D) or D.size > _MOST:
-        return np.zeros(D.size)
-    values, V = np.linalg.eig(np.asarray(J, float))
+def variances(linear: Linear, d: int) -> Float[np.ndarray, " d"]:
+    """The stationary variances of the state, by eigenvectors of J: to see how large they are,
+    nothing to compile."""
+    if any(map(is_traced, linear)) or d > _MOST:
+        return np.zeros(d)
+    A, D = np.asarray(linear.A, float), np.asarray(linear.D, float)
+    values, V = np.linalg.eig(A[:d, :d])
     try:
         U = np.linalg.inv(V)
     except np.linalg.LinAlgError:  # Two eigenvectors that are one.
-        return np.zeros(D.size)
-    M = (U * np.asarray(D)) @ U.conj().T / (values[:, None] + values.conj())
-    return -np.einsum("ij,jk,ik->i", V, M, V.conj()).real
+        return np.zeros(d)
+    M = (U * D[:d]) @ U.conj().T
+    if linear.L is not None:
+        UL = U @ np.asarray(linear.L)[:d]
+        M = M + UL @ UL.conj().T
+    # Of the filters that enter the flow: the variance of each, and its covariance with every mode.
+    rates, UG = -np.diag(A)[d:], U @ A[:d, d:]
+    shared = UG * (D[d:] / (2 * rates)) / (rates - values[:, None])
+    M = M + shared @ UG.conj().T + UG @ shared.conj().T
+    M = M / -(values[:, None] + values.conj())
+    return np.einsum("ij,jk,ik->i", V, M, V.conj()).real
 
 
 def _sizes(field: Array, is_positive: Array | np.ndarray | bool) -> np.ndarray:

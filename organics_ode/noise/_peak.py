@@ -1,7 +1,7 @@
 """`spectral_peak`: where the power of a circuit in noise has its peak, how wide, how sharp."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,9 @@ from ..circuits import AbstractCircuit
 from ..linear import balanced
 from ..programs import in_full_precision
 from ._large import variances, warn_where_large
-from ._noise import PER_SECOND, TOGETHER, Noise, linearised, spread
+from ._linear import Linear, linearised
+from ._spectra import PER_SECOND, TOGETHER
+from .kinds import AbstractNoise, spread
 
 _EVEN = 256  # Frequencies over the whole range, beside those around every mode.
 _AROUND = np.linspace(-6, 6, 13)  # Of a mode, in units of the real part of its eigenvalue.
@@ -65,7 +67,7 @@ class Peak(eqx.Module):
 def spectral_peak(
     circuit: AbstractCircuit[State],
     x: Numbers,
-    noise: Noise,
+    noise: AbstractNoise,
     *,
     weights: State | None = None,
     band: Limits = (0.0, float("inf")),
@@ -93,49 +95,70 @@ def spectral_peak(
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    ends, (point, J, D) = _read_band(band), linearised(circuit, x, noise, state0)
+    ends, (point, linear) = _read_band(band), linearised(circuit, x, noise, state0)
     w = _read_weights(weights, point.state)
-    warn_where_large(point.circuit, point.state, variances(J, D))
-    return _peak(J, D, w, *ends)
+    warn_where_large(point.circuit, point.state, variances(linear, w.size))
+    return _peak(linear, w, *ends)
+
+
+class _Signal(NamedTuple):
+    """A weighted signal of a linear system in white noise, in even units."""
+
+    A: Array
+    D: Array
+    L: Array | None
+    w: Array
+
+
+def _signal(linear: Linear, w: Array) -> _Signal:
+    A, scale = balanced(linear.A)
+    D = linear.D / scale / scale / PER_SECOND
+    L = None if linear.L is None else linear.L / scale[:, None] / PER_SECOND**0.5
+    w = jnp.pad(w, (0, D.size - w.size)) if linear.H is None else w @ linear.H
+    return _Signal(A, D, L, w * scale)
 
 
 @eqx.filter_jit
 @in_full_precision
-def _peak(J: Array, D: Array, w: Array, low: float, high: float) -> Peak:
-    J, scale = balanced(J)
-    D, w = D / scale / scale / PER_SECOND, w * scale
-    still = jax.lax.stop_gradient((J, D, w))
-    power, slope = lambda f: _power(f, *still), lambda f: _slope(f, *still)
-    grid = _grid(still[0])
+def _peak(linear: Linear, w: Array, low: float, high: float) -> Peak:
+    signal = _signal(linear, w)
+    still = jax.lax.stop_gradient(signal)
+    power, slope = lambda f: _power(f, still), lambda f: _slope(f, still)
+    grid, dtype = _grid(still.A), still.A.dtype
     tried = jax.lax.map(lambda f: (power(f), slope(f)), grid, batch_size=TOGETHER)
     # Where the slope is rounding it is none.
-    rises = grid * tried[1] > np.sqrt(jnp.finfo(J.dtype).eps) * tried[0]
+    rises = grid * tried[1] > np.sqrt(jnp.finfo(dtype).eps) * tried[0]
     is_inside = (grid[1:] >= low) & (grid[:-1] <= high)
     is_peak = rises[:-1] & ~rises[1:] & is_inside
     k = jnp.argmax(jnp.where(is_peak, tried[0][:-1], -jnp.inf))
     top = _bisect(lambda f: slope(f) > 0, grid[k], grid[k + 1])
     is_found = jnp.any(is_peak) & (top >= low) & (top <= high)
-    top = top - _slope(top, J, D, w) / jax.grad(slope)(top)
-    best = _power(top, J, D, w)
-    sides = jnp.array([-1, 1], J.dtype)
-    ends = jax.vmap(lambda side: _half(J, D, w, grid, tried[0], top, best, side))(sides)
+    top = top - _slope(top, signal) / jax.grad(slope)(top)
+    best = _power(top, signal)
+    sides = jnp.array([-1, 1], dtype)
+    ends = jax.vmap(lambda side: _half(signal, grid, tried[0], top, best, side))(sides)
     found = (PER_SECOND / (2 * np.pi) * top, best, PER_SECOND / (2 * np.pi) * (ends[1] - ends[0]))
     return Peak(*(jnp.where(is_found, each, jnp.nan) for each in found))
 
 
-def _power(f: Array, J: Array, D: Array, w: Array) -> Float[Array, ""]:
-    """S at ω = f, in the units of J."""
-    A = jax.lax.complex(-J.T, f * jnp.eye(w.size, dtype=w.dtype))
+def _power(f: Array, signal: _Signal) -> Float[Array, ""]:
+    """S at ω = f, in the units of A."""
+    A, D, L, w = signal
+    A = jax.lax.complex(-A.T, f * jnp.eye(w.size, dtype=w.dtype))
     g = jnp.linalg.solve(A, w.astype(A.dtype))
-    return D @ (g.real**2 + g.imag**2)
+    power = D @ (g.real**2 + g.imag**2)
+    if L is None:
+        return power
+    shared = L.T.astype(g.dtype) @ g
+    return power + jnp.sum(shared.real**2 + shared.imag**2)
 
 
-def _slope(f: Array, J: Array, D: Array, w: Array) -> Float[Array, ""]:
-    return jax.jvp(lambda f: _power(f, J, D, w), (f,), (jnp.ones_like(f),))[1]
+def _slope(f: Array, signal: _Signal) -> Float[Array, ""]:
+    return jax.jvp(lambda f: _power(f, signal), (f,), (jnp.ones_like(f),))[1]
 
 
 def _half(
-    J: Array, D: Array, w: Array, grid: Array, powers: Array, top: Array, best: Array, side: Array
+    signal: _Signal, grid: Array, powers: Array, top: Array, best: Array, side: Array
 ) -> Float[Array, ""]:
     """Where the power is half of the best, the nearest such place on one side."""
     half, away = jax.lax.stop_gradient(best) / 2, side * grid
@@ -143,9 +166,9 @@ def _half(
     is_low = (away > start) & (powers < half)
     outer = lowest(jnp.where(is_low, away, jnp.inf))
     inner = highest(jnp.where((away > start) & (away < outer), away, start))
-    still = jax.lax.stop_gradient((J, D, w))
-    end = _bisect(lambda f: _power(f, *still) < half, side * outer, side * inner)
-    end = end - (_power(end, J, D, w) - best / 2) / _slope(end, *still)
+    still = jax.lax.stop_gradient(signal)
+    end = _bisect(lambda f: _power(f, still) < half, side * outer, side * inner)
+    end = end - (_power(end, signal) - best / 2) / _slope(end, still)
     return jnp.where(jnp.any(is_low), end, jnp.nan)
 
 

@@ -27,9 +27,14 @@ from .._types import KeyLike, Scalar, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit, check_circuit
 from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, inputs_over_time, is_over_time
 from ..programs import in_full_precision
-from ._noise import Noise, check_noise
+from .kinds import AbstractNoise, LowPass, Source, check_noise, low_pass
 
 _LATE = 1e-3  # Of a step.
+_START = 2**32 - 1  # In the place of the number of a step: no step has it.
+
+Sources = tuple[Source, ...]
+# Of every source its filters, (order, k).
+Filtered = list[Array]
 
 
 @carded
@@ -68,7 +73,7 @@ class Paths(eqx.Module, AbstractTabular):
 def sample_paths(
     circuit: AbstractCircuit[State],
     inputs: Inputs,
-    noise: Noise,
+    noise: AbstractNoise,
     *,
     dt: Scalar,
     key: KeyLike,
@@ -80,17 +85,18 @@ def sample_paths(
 
         x ← x + dt f(x, input) + √dt S(x) ⊙ ξ,   ξ ~ N(0, 1)
 
-    One `lax.scan`. The nonlinear circuit, so it holds for noise of any size. The method's own
-    stationary covariance differs from the exact one by O(dt): take dt a small part of the shortest
-    time scale of `spectrum`. Without noise take `simulate`. Pure (jit, grad, vmap over keys); no
-    batch axis.
+    One `lax.scan`. The nonlinear circuit, so it holds for noise of any size. Coloured noise starts
+    stationary and moves exactly, and adds dt η to a step; the noise of a measurement is added to
+    the states that are kept. The method's own stationary covariance differs from the exact one by
+    O(dt): take dt a small part of the shortest time scale of `spectrum` and of τ of the noise.
+    Without noise take `simulate`. Pure (jit, grad, vmap over keys); no batch axis.
 
     Args:
         circuit: an `AbstractCircuit`.
         inputs: (m,), held constant over all `steps`; (steps, m), each held over one step; or an
             input over time, a pair `(ts, values)` of values held, `LinearInput(ts, values)` or a
             function of t in ms after the start, which is looked at where a step begins.
-        noise: a `Noise`.
+        noise: a `Noise`, another kind, or a sum of kinds.
         dt: the step, ms.
         key: a PRNG key. `jax.vmap(lambda k: sample_paths(…, key=k))(jax.random.split(key, 100))`
             draws a hundred paths.
@@ -129,7 +135,7 @@ def sample_paths(
 def _sample(
     circuit: AbstractCircuit[State],
     xs: Array | AbstractInput,
-    noise: Noise,
+    noise: AbstractNoise,
     dt: Array,
     key: PRNGKeyArray,
     state0: State,
@@ -137,23 +143,73 @@ def _sample(
     keep: int,
 ) -> Paths:
     flat, unravel = ravel_pytree(state0)
+    sources = noise.sources(state0)
+    filters = [None if s.tau is None else low_pass(s, dt) for s in sources]
 
     def move(x: Array, f: Array, variance: Array, xi: Array) -> Array:
         return x + dt * f + root(dt * variance, 2) * xi
 
-    def step(state: State, i: Array) -> tuple[State, None]:
+    def step(carry: tuple[State, Filtered], i: Array) -> tuple[tuple[State, Filtered], None]:
+        state, filtered = carry
         x = _input_at(xs, i, dt)
         # The draw of a step depends on its number alone, and so not on which states are kept.
-        xi = unravel(jax.random.normal(jax.random.fold_in(key, i), flat.shape, dt.dtype))
+        draw = jax.random.fold_in(key, i)
+        xi = unravel(jax.random.normal(draw, flat.shape, dt.dtype))
         drift, variance = circuit.vector_field(NO_TIME, state, x), noise.variance(state)
-        return jax.tree.map(move, state, drift, variance, xi), None
+        new = jax.tree.map(move, state, drift, variance, xi)
+        if not sources:
+            return (new, filtered), None
+        draws = _draws(sources, draw)
+        new = jax.tree.map(jnp.add, new, unravel(_entered(sources, filtered, draws, dt)))
+        return (new, _moved(filters, filtered, draws)), None
 
-    def block(state: State, indices: Array) -> tuple[State, State]:
-        state, _ = jax.lax.scan(step, state, indices)
-        return state, state
+    def block(
+        carry: tuple[State, Filtered], indices: Array
+    ) -> tuple[tuple[State, Filtered], State]:
+        carry, _ = jax.lax.scan(step, carry, indices)
+        return carry, _observed(sources, *carry)
 
-    _, states = jax.lax.scan(block, state0, jnp.arange(steps).reshape(-1, keep))
+    start = _stationary(sources, jax.random.fold_in(key, _START))
+    _, states = jax.lax.scan(block, (state0, start), jnp.arange(steps).reshape(-1, keep))
     return Paths(dt * jnp.arange(keep, steps + 1, keep, dtype=dt.dtype), states)
+
+
+def _draws(sources: Sources, key: PRNGKeyArray) -> list[Array]:
+    """Standard normal numbers for every source, (order, k)."""
+    shapes = [(s.order, s.loading.shape[-1]) for s in sources]
+    return [
+        jax.random.normal(jax.random.fold_in(key, 1 + j), shape, s.loading.dtype)
+        for j, (s, shape) in enumerate(zip(sources, shapes, strict=True))
+    ]
+
+
+def _stationary(sources: Sources, key: PRNGKeyArray) -> Filtered:
+    """The filters of every source at the start, as after an infinite time."""
+    forever = [None if s.tau is None else low_pass(s, jnp.inf) for s in sources]
+    draws = _draws(sources, key)
+    return _moved(forever, [jnp.zeros_like(xi) for xi in draws], draws)
+
+
+def _moved(filters: list[LowPass | None], filtered: Filtered, draws: list[Array]) -> Filtered:
+    """The filters a step later; white noise has none."""
+    moved = zip(filters, filtered, draws, strict=True)
+    return [u if f is None else f.move(u, xi) for f, u, xi in moved]
+
+
+def _entered(sources: Sources, filtered: Filtered, draws: list[Array], dt: Array) -> Array:
+    """What the sources add to the state in a step, (d,)."""
+    entered = [jnp.zeros(sources[0].loading.shape[0], dt.dtype)]
+    for source, u, xi in zip(sources, filtered, draws, strict=True):
+        if not source.is_measured:
+            entered.append(source.enter(root(dt, 2) * xi[0] if source.tau is None else dt * u[-1]))
+    return sum(entered)
+
+
+def _observed(sources: Sources, state: State, filtered: Filtered) -> State:
+    """The state, and what the measurement adds to it."""
+    flat, unravel = ravel_pytree(state)
+    measured = [s.enter(u[-1]) for s, u in zip(sources, filtered, strict=True) if s.is_measured]
+    return unravel(sum(measured, flat)) if measured else state
 
 
 def _input_at(xs: Array | AbstractInput, i: Array, dt: Array) -> Array:

@@ -23,6 +23,7 @@ from organics_ode.stability._certificate import _KINK
 KINDS = (oo.AbstractCircuit, oo.AbstractCell, oo.AbstractInput, oo.AbstractSkip)
 GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "SpectralBound"}
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
+GIVEN |= {"MeasurementNoise", "NoiseSum", "OrnsteinUhlenbeckNoise", "PoissonNoise", "SharedNoise"}
 GIVEN |= {"FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
 GIVEN |= {
     "EarlyStopping",

@@ -10,8 +10,7 @@ import scipy.signal
 import zoo
 
 import organics_ode as oo
-from organics_ode.noise._noise import Noise, coherence, covariance, cross_spectrum, power_spectrum
-from organics_ode.noise._sample_paths import sample_paths
+from organics_ode import Noise, coherence, covariance, cross_spectrum, power_spectrum, sample_paths
 
 State = oo.ORGaNICsState
 

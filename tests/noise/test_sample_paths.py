@@ -8,8 +8,7 @@ import pytest
 import zoo
 
 import organics_ode as oo
-from organics_ode.noise._noise import Noise, covariance
-from organics_ode.noise._sample_paths import sample_paths
+from organics_ode import Noise, covariance, sample_paths
 
 State = oo.ORGaNICsState
 KEY = jax.random.key(0)

@@ -45,6 +45,14 @@ CALLS: dict[str, Call] = {
         oo.covariance,
         lambda s: point(s) | {"noise": oo.Noise(0.001 + 0.0001 * s), "state0": state(s)},
     ),
+    "fano": Call(
+        oo.fano,
+        lambda s: (
+            point(s)
+            | {"noise": oo.Noise(0.001 + 0.0001 * s), "window": 10.0 + s}
+            | {"rate": lambda state: state.y**2}
+        ),
+    ),
     "spectral_peak": Call(
         oo.spectral_peak,
         lambda s: (

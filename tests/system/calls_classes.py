@@ -20,7 +20,12 @@ def _stack(cell):
     return oo.Stack(cell, eqx.nn.GRUCell(2, 2, key=key(0)))
 
 
+def _sum(kinds):
+    return oo.NoiseSum(kinds, oo.PoissonNoise(0.1))
+
+
 _stack.__wrapped__ = oo.Stack  # which takes any number of cells
+_sum.__wrapped__ = oo.NoiseSum  # likewise of kinds
 
 CALLS: dict[str, Call] = {
     "Bounded": Call(
@@ -50,6 +55,21 @@ CALLS: dict[str, Call] = {
     "ZeroOrderHold": Call(oo.ZeroOrderHold, lambda s: {"ts": TS + s, "values": draw(s, 3, 2)}),
     "FunctionInput": Call(oo.FunctionInput, lambda s: {"function": lambda t: t * jnp.ones(1)}),
     "Noise": Call(oo.Noise, lambda s: {"additive": 0.1 + 0.01 * s, "proportional": 0.1}),
+    "PoissonNoise": Call(oo.PoissonNoise, lambda s: {"scale": 0.1 + 0.01 * s}),
+    "OrnsteinUhlenbeckNoise": Call(
+        oo.OrnsteinUhlenbeckNoise, lambda s: {"sigma": 0.1 + 0.01 * s, "tau": 5.0 + s}
+    ),
+    "SharedNoise": Call(oo.SharedNoise, lambda s: {"factor": draw(s, 4, 2), "tau": 1 + draw(s, 2)}),
+    "MeasurementNoise": Call(
+        oo.MeasurementNoise,
+        lambda s: {
+            "sigma": 0.1 + 0.01 * s,
+            "tau": 5.0 + s,
+            "order": 2,
+            "correlation": min(1.0, 0.1 + 0.01 * s),
+        },
+    ),
+    "NoiseSum": Call(_sum, lambda s: {"kinds": oo.Noise(0.1 + 0.01 * s)}),
     "Euler": Call(oo.Euler, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
     "RungeKutta": Call(oo.RungeKutta, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
     "MixedPrecision": Call(

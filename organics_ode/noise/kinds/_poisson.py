@@ -1,0 +1,40 @@
+"""White noise whose variance is in proportion to the rate."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ..._types import Scalar, State
+from ._amplitudes import read_amplitudes, spread
+from ._kind import AbstractNoise
+from ._source import Source
+
+
+class PoissonNoise(AbstractNoise):
+    """White noise in proportion to the square root of a rate: dx = f dt + S dω, S_i² = κ_i² |x_i|.
+
+    Poisson-like: its variance, and not its standard deviation, grows in proportion to the rate. The
+    dω_i are independent Wiener increments of variance dt, and the equation is Itô's. A unit with
+    τ ẋ = −x + s that is driven by Poisson spikes s of rate x has κ = 1/τ.
+
+    Args:
+        scale: κ ≥ 0, in the square root of the unit of the state, per √ms: a number for all
+            variables, or a state of the circuit whose fields are numbers or (n,).
+
+    Raises:
+        ValueError: a scale is negative, NaN or infinite, or has more than one axis.
+    """
+
+    scale: Array | tuple
+
+    def __init__(self, scale: Scalar | tuple):
+        self.scale = read_amplitudes("scale", scale)
+
+    def variance(self, state: State) -> State:
+        """S_i² at a state, a state, in its unit squared per ms."""
+        kappa = spread("scale", self.scale, state)
+        return jax.tree.map(lambda k, x: k**2 * jnp.abs(x), kappa, state)
+
+    def sources(self, state: State) -> tuple[Source, ...]:
+        """None but white noise."""
+        return ()
