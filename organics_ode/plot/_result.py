@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from .._axes import Axes
 from .._checks import a_or_an, refuse
 from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
@@ -13,7 +14,6 @@ from ..population import MixedSelectivity, PrincipalComponents, Tuning
 from ..robustness import PhaseDiagram
 from ..stability import Oscillator
 from ..training import EnsembleResult, FitResult, History, SkipResult
-from ._axes import Axes
 from ._dynamics import plot_history, plot_trajectory
 from ._planar import plot_bifurcation
 from ._population import plot_explained_variance, plot_selectivity, plot_tuning

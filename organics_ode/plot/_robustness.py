@@ -3,8 +3,8 @@
 import numpy as np
 
 from .. import robustness
+from .._axes import BLUE, GREEN, ORANGE, RED, Axes, axes_of
 from .._checks import check_kind
-from ._axes import BLUE, GREEN, ORANGE, RED, Axes, axes_of
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._axes import GREEN, ORANGE, Axes, axes_of
 from .._checks import check_flag, check_kind, refuse
 from ..stability import Energy
-from ._axes import GREEN, ORANGE, Axes, axes_of
 from ._read import (
     Abscissae,
     HasStates,

@@ -22,7 +22,8 @@ from organics_ode.stability._certificate import _KINK
 KINDS = (oo.AbstractCircuit, oo.AbstractCell, oo.AbstractInput, oo.AbstractSkip)
 GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "SpectralBound"}
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
-GIVEN |= {"FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
+GIVEN |= {"Annulus", "AttentionField", "ContrastSteps", "Gabor", "Grating", "OrientedNoise"}
+GIVEN |= {"Plaid", "FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
 GIVEN |= {
     "EarlyStopping",
     "Minibatches",
