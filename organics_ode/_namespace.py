@@ -11,6 +11,7 @@ from types import ModuleType
 _PACKAGE = __name__.partition(".")[0]
 # Public under their own names, `oo.planar.…`.
 _STUDIES = (
+    "cortex",
     "facts",
     "feedback",
     "mean_field",

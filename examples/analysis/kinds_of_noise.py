@@ -30,9 +30,7 @@ colors = plt.get_cmap("tab10").colors
 for color, (name, noise) in zip(colors, kinds.items(), strict=False):
     power = oo.power_spectrum(circuit, x, frequencies, noise)
     style = "--" if "measurement" in name else "-"
-    oo.plot_power_spectrum(
-        frequencies, power, left, units=[0], color=color, ls=style, label=name
-    )
+    oo.plot_power_spectrum(frequencies, power, left, units=[0], color=color, ls=style, label=name)
     peak = oo.spectral_peak(circuit, x, noise)
     print(f"{name:26}: variance of y[0] {oo.covariance(circuit, x, noise)[0, 0]:.3g}, {peak}")
 left.set(title="Power of one response", xlim=(1, 500), ylim=(1e-12, None))

@@ -13,6 +13,7 @@ _LIBRARY = __name__.partition(".")[0]
 _BETWEEN = ("jax", "jaxlib", "numpy", "equinox", "diffrax", "jaxtyping", "functools", "contextlib")
 # Public under names of their own, beside the package itself.
 _SPACES = ("", ".planar", ".robustness", ".feedback", ".mean_field", ".periods", ".population")
+_SPACES += (".cortex",)
 
 
 def right_call() -> str:

@@ -15,3 +15,4 @@ from ._points import (
 from ._routes import polish as polish
 from ._slow_points import SlowPoints as SlowPoints, slow_points as slow_points
 from ._stable_point import StablePoint as StablePoint, stable_point as stable_point
+from ._steady import SteadyStates as SteadyStates, steady_states as steady_states

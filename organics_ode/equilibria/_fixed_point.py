@@ -150,9 +150,12 @@ def _easily(
 
     The whole search says the same, and takes seconds to compile.
     """
-    exact = _is_exact(circuit)
-    if any(map(is_traced, jax.tree.leaves((circuit, x, start, exact)))):
+    if any(map(is_traced, jax.tree.leaves(circuit))):
         return None
+    exact = is_known_exact(circuit)
+    if any(map(is_traced, jax.tree.leaves((x, start)))):
+        # For every input it is the fixed point, and stable.
+        return _at_known(circuit, x, start) if exact and start is None else None
     if start is not None or exact:
         point = _at_known(circuit, x, start)
         is_start = start is None or (point.residual <= target(x.dtype) and point.is_stable)
@@ -160,6 +163,13 @@ def _easily(
             return point
     point = _fixed_point(circuit, x, start, 1)
     return point if point.is_stable else None
+
+
+def is_known_exact(circuit: AbstractCircuit) -> bool:
+    """Whether the closed form of a circuit that is not traced is its fixed point for every
+    input."""
+    with jax.ensure_compile_time_eval():
+        return bool(_is_exact(circuit))
 
 
 @quickly_compiled
@@ -179,9 +189,8 @@ def _fixed_point(
     circuit: AbstractCircuit, x: Array, start: State | None, attempts: int = ATTEMPTS
 ) -> FixedPoint[State]:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
-    still = jax.tree.map(_stop, (circuit, x, start), is_leaf=lambda leaf: leaf is None)
-    state, residual, iterations, route = search(*still, attempts=attempts)
-    return _judged(circuit, x, _implicit(circuit, x, state), residual, iterations, route)
+    state, residual, iterations, route = search(*still((circuit, x, start)), attempts=attempts)
+    return _judged(circuit, x, implicit(circuit, x, state), residual, iterations, route)
 
 
 def _judged(
@@ -203,17 +212,17 @@ def _judged(
 
 
 @eqx.filter_custom_jvp
-def _implicit(circuit: AbstractCircuit, x: Array, state: State) -> State:
+def implicit(circuit: AbstractCircuit, x: Array, state: State) -> State:
     """The state, with the derivatives of the implicit function theorem."""
     return state
 
 
-@_implicit.def_jvp
+@implicit.def_jvp
 @in_full_precision
 def _(primals: tuple, tangents: tuple) -> tuple:
     circuit, x, state = primals
     circuit_t, x_t, _ = tangents
-    state = _implicit(circuit, x, state)  # Again: derivatives of the derivative.
+    state = implicit(circuit, x, state)  # Again: derivatives of the derivative.
     _, push = eqx.filter_jvp(
         lambda c, x: ravel(c.vector_field(NO_TIME, state, x)), (circuit, x), (circuit_t, x_t)
     )
@@ -221,8 +230,10 @@ def _(primals: tuple, tangents: tuple) -> tuple:
     return state, jax.flatten_util.ravel_pytree(state)[1](step)
 
 
-def _stop(leaf: PyTree) -> PyTree:
-    return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
+def still(tree: PyTree) -> PyTree:
+    """Without derivatives."""
+    stop = lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf  # noqa: E731
+    return jax.tree.map(stop, tree, is_leaf=lambda leaf: leaf is None)
 
 
 def _raise_failure(point: FixedPoint) -> FixedPoint:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import BLUE, ORANGE, Axes, axes_of
 from .._checks import check_choice, check_kind
 from .._types import Numbers
 from ..dynamics import Trajectory
 from ..noise import Paths
 from ..training import EnsembleResult, FitResult, History, SkipResult
-from ._axes import BLUE, ORANGE, Axes, axes_of
 from ._many import MOST_LINES, draw_curves
 from ._read import read_path, read_units
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ._axes import Axes
+from .._axes import Axes
 
 MOST_LINES = 12
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import robustness
+from .._axes import BLUE, GREEN, ORANGE, PURPLE, RED, Axes, axes_of
 from .._checks import check_kind, counted, refuse
-from ._axes import BLUE, GREEN, ORANGE, PURPLE, RED, Axes, axes_of
 from ._read import read_numbers
 
 # Imported when their results are drawn, as they are when asked for.

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import Axes, axes_of
 from .._checks import refuse
 from .._types import Numbers
-from ._axes import Axes, axes_of
 from ._many import MOST_LINES, draw_curves
 from ._read import read_numbers, read_units
 

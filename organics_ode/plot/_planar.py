@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .. import planar
+from .._axes import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Axes, axes_of
 from .._checks import check_choice, check_flag, check_kind, check_positive_integer
 from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit
-from ._axes import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Axes, axes_of
 
 Window = tuple[Limits, Limits]
 _BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc", "#f3dfee", "#fdf6cf", "#d9f0f0")

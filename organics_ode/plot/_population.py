@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from .._checks import check_kind, counted, refuse
 from .._types import Numbers
 from ..equilibria import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning, principal_components
-from ._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from ._read import read_names, read_numbers, read_units
 
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .._axes import Axes
 from .._checks import a_or_an, refuse
 from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
@@ -15,7 +16,6 @@ from ..robustness import PhaseDiagram
 from ..stability import Oscillator
 from ..studies import Sweep
 from ..training import EnsembleResult, FitResult, History, SkipResult
-from ._axes import Axes
 from ._dynamics import plot_history, plot_trajectory
 from ._networks import (
     plot_attractors,

@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from .._checks import check_flag, check_kind, refuse
 from .._types import Numbers
 from ..stability import Energy
-from ._axes import BLUE, GREEN, ORANGE, Axes, axes_of
 from ._read import (
     Abscissae,
     HasStates,

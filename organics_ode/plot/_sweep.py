@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import Axes, axes_of
 from .._checks import check_choice, check_kind, refuse
 from .._types import Numbers
 from ..studies import Sweep
-from ._axes import Axes, axes_of
 from ._read import read_units
 
 

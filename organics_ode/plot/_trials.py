@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from .._axes import BLUE, Axes, axes_of
 from .._checks import a_or_an, check_positive_integer, refuse
 from .._types import Numbers
-from ._axes import BLUE, Axes, axes_of
 from ._read import HasEigenvalues, HasErrors, read_names, read_numbers, read_periods
 
 _DOTTED = {"color": "0.6", "lw": 0.8, "ls": ":", "zorder": 0}

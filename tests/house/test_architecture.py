@@ -22,6 +22,7 @@ PACKAGES = {"organics_ode": organics_ode, "tasks": tasks}
 
 # Everyone may import it.
 GROUND = {
+    "_axes",
     "_cards",
     "_checks",
     "_constraints",
@@ -55,6 +56,7 @@ ROOMS = {
     "feedback": "circuits cells dynamics equilibria linear optimizers programs",
     "periods": "circuits cells dynamics equilibria",
     "studies": "circuits dynamics storage programs",
+    "cortex": "circuits dynamics equilibria programs",
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),
@@ -167,8 +169,8 @@ def test_the_scan_sees_the_imports_there_are():
     assert "organics_ode.circuits.AbstractCircuit" in imports("organics_ode", "cells._step")
     assert "organics_ode._checks.refuse" in imports("organics_ode", "circuits._parameters")
     assert "organics_ode.training.History" in imports("organics_ode", "plot._dynamics")
-    assert "matplotlib.pyplot" in imports("organics_ode", "plot._axes")
-    assert "matplotlib.pyplot" not in top_level_imports("organics_ode", "plot._axes")
+    assert "matplotlib.pyplot" in imports("organics_ode", "_axes")
+    assert "matplotlib.pyplot" not in top_level_imports("organics_ode", "_axes")
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -12,7 +12,8 @@ import organics_ode as oo
 import tasks
 
 ROOT = Path(__file__).parents[2]
-STUDIES = ("facts", "feedback", "mean_field", "periods", "planar", "population", "robustness")
+STUDIES = ("cortex", "facts", "feedback", "mean_field", "periods", "planar", "population")
+STUDIES += ("robustness",)
 
 
 def on_pages():

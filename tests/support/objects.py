@@ -20,10 +20,10 @@ from jaxtyping import PyTree
 
 import organics_ode as oo
 import tasks
-from organics_ode import feedback, mean_field, periods, planar, population, robustness
+from organics_ode import cortex, feedback, mean_field, periods, planar, population, robustness
 from organics_ode.training import Stage
 
-NAMESPACES = (oo, tasks, feedback, mean_field, periods, planar, population, robustness)
+NAMESPACES = (oo, tasks, cortex, feedback, mean_field, periods, planar, population, robustness)
 KEY = jax.random.key(0)
 
 
@@ -61,6 +61,14 @@ def feedback_network():
 def classifier():
     readout = oo.Readout(np.ones((2, 4)), activation=jax.nn.softplus)
     return oo.SequenceClassifier(oo.Euler(rate_network(), 10.0), readout)
+
+
+def ring():
+    return cortex.Ring(4)
+
+
+def grating():
+    return cortex.Grating(45.0, 0.5)
 
 
 def stack():
@@ -105,11 +113,15 @@ OBJECTS = {
     "Table": lambda: oo.Table({"t": [0.0, 1.0]}, {"y": np.ones((2, 3))}, {"t": "ms"}, {"a": 1}),
     "AddingProblem": tasks.AddingProblem,
     "AtFixedPoint": feedback.AtFixedPoint,
+    "Annulus": lambda: cortex.Annulus(90.0, 0.5, 0.5, 1.0),
+    "AttentionField": lambda: cortex.AttentionField(2.0, orientation=45.0, spread=20.0),
     "Batch": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY)(0),
     "Bounded": lambda: oo.Bounded(np.ones(2), 0.5, 3.0),
     "Connectivity": lambda: oo.Connectivity(MATRIX, mask=MATRIX > 0, signs=np.array([1, 1])),
     "Constant": lambda: oo.Constant(np.ones(2)),
     "ContextDecision": tasks.ContextDecision,
+    "ContrastResponse": lambda: cortex.contrast_response(ring(), grating(), [0.1, 0.5]),
+    "ContrastSteps": lambda: cortex.ContrastSteps(grating(), [0.0, 50.0], [0.0, 0.5]),
     "CopyMemory": tasks.CopyMemory,
     "DelayedComparison": tasks.DelayedComparison,
     "DelayedMatch": tasks.DelayedMatch,
@@ -124,6 +136,8 @@ OBJECTS = {
     "FromRest": lambda: feedback.FromRest(3, 0.1),
     "Frozen": lambda: oo.Frozen(np.ones(2)),
     "FunctionInput": lambda: oo.FunctionInput(jnp.sin),
+    "Gabor": lambda: cortex.Gabor(45.0, 0.5, width=0.5),
+    "Grating": grating,
     "GRU": lambda: oo.GRU(eqx.nn.GRUCell(2, 3, key=KEY)),
     "GatedORGaNICs": zoo.CIRCUITS["gated bounded tau"],
     "Geometry": lambda: mean_field.Geometry(1.2, 0.5, 0.5, 1, 1, 0.3),
@@ -133,6 +147,7 @@ OBJECTS = {
     "LogUniform": lambda: oo.LogUniform(1.0, 10.0),
     "LogitNormal": lambda: oo.LogitNormal(1.0),
     "Minibatches": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY),
+    "MaskResponse": lambda: cortex.mask_response(ring(), grating(), grating(), [0.5], [0.1, 0.2]),
     "MixedPrecision": lambda: oo.MixedPrecision(oo.Euler(zoo.gated(dtype=np.float32), 0.5)),
     "NeurogymTask": lambda: tasks.NeurogymTask(Environment(), 5, actions=3),
     "MeasurementNoise": lambda: oo.MeasurementNoise(0.1, 5.0, order=2, correlation=0.3),
@@ -144,22 +159,28 @@ OBJECTS = {
     "Noisy": lambda: oo.Noisy(rate_network()),
     "NonNegative": lambda: oo.NonNegative(np.ones(2)),
     "ORGaNICs": zoo.CIRCUITS["organics trained exponent"],
+    "OrientationTuning": lambda: cortex.orientation_tuning(ring(), grating(), [0.0, 90.0]),
+    "OrientedNoise": lambda: cortex.OrientedNoise(45.0, 0.5, spread=20.0),
     "PerceptualDecision": tasks.PerceptualDecision,
     "PlanarFixedPoints": lambda: planar.PlanarFixedPoints(
         oo.ORGaNICsState(*jnp.ones((2, 2, 1))), jnp.full((2, 2), 1j), jnp.zeros(2), ("node",) * 2
     ),
+    "Plaid": lambda: cortex.Plaid(grating(), grating()),
     "Positive": lambda: oo.Positive(np.ones(2)),
     "RateNetwork": rate_network,
     "ReactionTime": lambda: tasks.ReactionTime(tasks.PerceptualDecision()),
     "Readout": lambda: classifier().readout,
     "ReadySetGo": tasks.ReadySetGo,
+    "Ring": ring,
     "RingTask": lambda: tasks.RingTask(next(iter(tasks.RING_TASKS))),
     "RuleReversal": tasks.RuleReversal,
     "RungeKutta": lambda: oo.RungeKutta(zoo.organics(), 0.5),
     "SequenceClassifier": classifier,
     "SequenceToSequence": lambda: oo.SequenceToSequence(classifier().cell, classifier().readout),
     "SequentialDigits": tasks.SequentialDigits,
+    "Sheet": lambda: cortex.Sheet((2, 2), 2),
     "ShuOsher": lambda: oo.ShuOsher(zoo.organics(), 0.5),
+    "SizeTuning": lambda: cortex.size_tuning(cortex.Sheet((2, 2), 2), grating(), [0.1, 0.5]),
     "SkipSchedule": lambda: oo.SkipSchedule(oo.StateSkip(), length=3),
     "SkipResult": lambda: oo.SkipResult((classifier(),), history(), *np.ones((2, 1)), "completed"),
     "SlowPoints": lambda: points(oo.SlowPoints, speeds=jnp.zeros(2)),

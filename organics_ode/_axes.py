@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .._checks import a_or_an, refuse
+from ._checks import a_or_an, refuse
 
 # matplotlib is imported when something is drawn.
 if TYPE_CHECKING:

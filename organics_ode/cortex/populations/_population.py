@@ -1,0 +1,173 @@
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._cards import Card, summary
+from ..._checks import (
+    as_float_array,
+    check_finite,
+    check_kind,
+    check_positive,
+    counted,
+    read_integer,
+    read_number,
+    refuse,
+    refuse_kind,
+)
+from ..._constraints import resolve
+from ..._nonlinearities import power
+from ..._types import Numbers, Scalar
+from ...circuits import ORGaNICs
+from ...dynamics import ZeroOrderHold
+from .._fields import Fields
+from .._read import read_orientation, read_position
+from ..stimuli import AbstractStimulus, AttentionField, ContrastSteps
+
+# What attention may be given as.
+Attention = AttentionField | Numbers | None
+
+
+class AbstractPopulation(eqx.Module):
+    """Cells of tuned receptive fields, and the circuit that normalizes their responses.
+
+    - `circuit`: an `oo.ORGaNICs` whose inputs are the drives of its units: W_zx is the identity.
+    - `fields`: the receptive fields. `orientations`: (n_θ,), degrees. `positions`: (n_x, 2), or
+      None. The units are those of all orientations at the first position, then at the next.
+    """
+
+    circuit: eqx.AbstractVar[ORGaNICs]
+    fields: eqx.AbstractVar[Fields]
+
+    @property
+    def size(self) -> int:
+        """n, the number of units."""
+        return self.fields.size
+
+    @property
+    def orientations(self) -> Float[np.ndarray, " orientations"]:
+        """The preferred orientations at each position, degrees."""
+        return self.fields.orientations
+
+    @property
+    def positions(self) -> Float[np.ndarray, "positions 2"] | None:
+        """The centres of the receptive fields, degrees of visual angle."""
+        return self.fields.positions
+
+    def input(
+        self, stimulus: AbstractStimulus | ContrastSteps, attention: Attention = None
+    ) -> Float[Array, " n"] | ZeroOrderHold:
+        """The input x of the circuit while a stimulus is shown: the drive of its units.
+
+            x_i = A_i z_i
+
+        Pure in the numbers of stimulus and attention (jit, vmap, grad).
+
+        Args:
+            stimulus: a stimulus, or one whose contrast steps over time.
+            attention: gains A on the drive: an `AttentionField`, a number for all units, or (n,).
+
+        Returns:
+            (n,), or for `ContrastSteps` an `oo.ZeroOrderHold` of them.
+
+        Raises:
+            ValueError: what is given is none, or the stimulus is not on the sheet.
+        """
+        if isinstance(stimulus, ContrastSteps):
+            shown = lambda c: self.input(stimulus.stimulus.at(c), attention)  # noqa: E731
+            return ZeroOrderHold(stimulus.ts, jax.vmap(shown)(stimulus.contrasts))
+        if not isinstance(stimulus, AbstractStimulus):
+            refuse_kind("stimulus", "be a stimulus, such as `cortex.Grating(45, 0.5)`", stimulus)
+        self._check_place(stimulus)
+        drive = stimulus.drive(self.fields)
+        return (drive * self._gains(attention, drive)).astype(self._dtype)
+
+    def rates(self, y: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+        """Firing rates of responses: ⌊y⌋^p with the exponent p of the circuit."""
+        return power(jax.nn.relu(y), resolve(self.circuit).exponent)
+
+    def nearest(self, orientation: Scalar, position: Any = (0.0, 0.0)) -> int:
+        """The number of the unit that prefers this orientation, at this position (host)."""
+        orientation = float(np.asarray(read_orientation("orientation", orientation)))
+        away = np.abs((self.orientations - orientation + 90) % 180 - 90)
+        place = 0
+        if self.positions is not None:
+            at = np.asarray(read_position("position", position))
+            place = int(np.argmin(np.sum((self.positions - at) ** 2, axis=1)))
+        return place * self.orientations.size + int(np.argmin(away))
+
+    def _check_place(self, stimulus: AbstractStimulus) -> None:
+        shown = [patch for patch in stimulus.patches() if not patch.covers_all]
+        if self.positions is None:
+            if shown:
+                remedy = "take a Sheet, or leave radii and windows out"
+                refuse(
+                    "stimulus",
+                    "cover the field, as a Ring has no space",
+                    f"one part does not; {remedy}",
+                )
+            return
+        low, high = self.positions.min(axis=0), self.positions.max(axis=0)
+        for patch in shown:
+            x, y = patch.position
+            if not (low[0] <= x <= high[0] and low[1] <= y <= high[1]):
+                sides = f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g} degrees"
+                refuse("stimulus", f"lie on the sheet, {sides}", f"it is at ({x:g}, {y:g})")
+
+    def _gains(self, attention: Attention, drive: Array) -> Array:
+        if attention is None:
+            return jnp.ones((), drive.dtype)
+        if isinstance(attention, AttentionField):
+            return attention.gains(self.fields).astype(drive.dtype)
+        gains = check_positive(
+            "attention",
+            check_finite("attention", as_float_array("attention", attention, drive.dtype)),
+        )
+        if gains.shape not in ((), (self.size,)):
+            must = f"be an AttentionField, a number or have shape (n,) = ({self.size},)"
+            refuse("attention", must, f"it has shape {gains.shape}")
+        return gains
+
+    def _card(self) -> Card:
+        degrees = 180 / self.orientations.size
+        facts = {"orientations": f"{self.orientations.size}, {degrees:g} degrees apart"}
+        if self.positions is not None:
+            low, high = self.positions.min(axis=0), self.positions.max(axis=0)
+            sides = f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g} degrees"
+            facts["positions"] = f"{len(self.positions)}, {sides}"
+        circuit = resolve(self.circuit)
+        for name in ("sigma", "b0", "b1", "tau_y", "tau_a"):
+            facts[name] = summary(getattr(circuit, name))
+        return Card(f"{type(self).__name__}: {counted(self.size, 'unit')}", facts)
+
+    @property
+    def _dtype(self) -> jnp.dtype:
+        return resolve(self.circuit).W_zx.dtype
+
+
+def check_population(population: Any) -> None:
+    check_kind("population", population, AbstractPopulation)
+
+
+def tuned_pool(orientations: np.ndarray, spread: Any) -> np.ndarray:
+    """Weights between orientations, of mean 1: all alike, or a Gaussian of their difference."""
+    if spread is None:
+        return np.ones((orientations.size, orientations.size))
+    spread = read_number("pool_spread", spread, np.finfo(float).tiny)
+    away = (orientations[:, None] - orientations[None, :] + 90) % 180 - 90
+    weights = np.exp(-(away**2) / (2 * spread**2))
+    return weights / weights.mean(axis=1, keepdims=True)
+
+
+def even_orientations(count: int) -> np.ndarray:
+    return 180 / count * np.arange(count)
+
+
+def read_power(power: Any, count: int) -> int:
+    if power is None:
+        return max(count // 2 - 1, 0)
+    must = f"be an integer from 0 to {count - 1}, below the number of orientations"
+    return read_integer("power", power, 0, must, count - 1)

@@ -1,0 +1,85 @@
+"""What is done with a population, for any circuit in the place of its own."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..._checks import as_known_array, is_traced, refuse
+from ..._constraints import resolve
+from ..._types import Numbers
+from ...circuits import ORGaNICs
+from ...equilibria import steady_states
+from ..populations import AbstractPopulation
+
+
+class AbstractExperiment(eqx.Module):
+    """Some inputs, and what is recorded of some units."""
+
+    population: eqx.AbstractVar[AbstractPopulation]
+    units: eqx.AbstractVar[Int[np.ndarray, " n"]]
+
+    @abstractmethod
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "..."]:
+        """What a circuit does: pure, and differentiable by the circuit.
+
+        `attempts` is how many routes to a fixed point are tried, where that cannot be known
+        because the circuit is traced.
+        """
+
+
+class Steady(AbstractExperiment):
+    """Rates at rest, a row for each input; NaN where no stable fixed point is found."""
+
+    population: AbstractPopulation
+    units: Int[np.ndarray, " n"]
+    inputs: Float[Array, "k m"]
+
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
+        circuit = resolve(circuit)
+        steady = steady_states(circuit, self.inputs, attempts)
+        rates = with_circuit(self.population, circuit).rates(steady.states.y)[:, self.units]
+        return jnp.where(steady.found[:, None], rates, jnp.nan)
+
+
+def with_circuit(population: AbstractPopulation, circuit: ORGaNICs) -> AbstractPopulation:
+    return eqx.tree_at(lambda p: p.circuit, population, circuit)
+
+
+def read_units(population: AbstractPopulation, units: Numbers | None) -> Int[np.ndarray, " n"]:
+    """Numbers of units, all of them unless given; negative ones count from the end."""
+    n = population.size
+    if units is None:
+        return np.arange(n)
+    array = np.atleast_1d(as_known_array("units", units))
+    if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
+        found = f"its shape is {array.shape}, its dtype {array.dtype}"
+        refuse("units", "be numbers of units, integers", found)
+    if array.min() < -n or array.max() >= n:
+        one = int(array.max() if array.max() >= n else array.min())
+        refuse("units", f"number some of {n} units, 0 to {n - 1}", f"one is {one}")
+    return array % n
+
+
+def check_found(observed: Array, name: str, values: Any) -> Array:
+    """What was observed at each of some values; refuses NaN, and says at which of them."""
+    if is_traced(observed):
+        return observed
+    failed = np.flatnonzero(~np.isfinite(np.asarray(observed)).reshape(len(values), -1).all(axis=1))
+    if failed.size:
+        one = float(np.asarray(values)[failed[0]])
+        raise RuntimeError(
+            f"No stable fixed point was found at {name} {one:g}, nor at {failed.size - 1} other "
+            "values: look for all of them with `oo.find_fixed_points`, or follow the circuit in "
+            "time with `cortex.psth`."
+        )
+    return observed
+
+
+def inputs_at(make: Any, values: Array) -> Float[Array, "k m"]:
+    """The inputs x that `make` gives for each of some values."""
+    return jax.vmap(make)(values)

@@ -1,0 +1,11 @@
+"""What is shown, and where attention is."""
+
+from ._annulus import Annulus as Annulus
+from ._attention import AttentionField as AttentionField
+from ._gabor import Gabor as Gabor
+from ._grating import Grating as Grating
+from ._noise import OrientedNoise as OrientedNoise
+from ._patch import Patch as Patch
+from ._plaid import Plaid as Plaid
+from ._steps import ContrastSteps as ContrastSteps
+from ._stimulus import AbstractStimulus as AbstractStimulus
