@@ -84,6 +84,7 @@ def test_each_point_has_its_own_stability(three):
 # ---- The gated counterexample of math.md §3 -----------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_gated_circuit_has_its_three_points():
     gates = {"W_bx0": NIL, "W_by0": NIL, "W_ba0": NIL, "W_ba1": NIL}
     gates |= {"W_bx1": -10 * ONE, "W_by1": 20 * ONE}
