@@ -4,7 +4,6 @@ A test that calls a library which promotes ranks by itself relaxes the last one 
 `jax.numpy_rank_promotion("allow")`.
 """
 
-import atexit
 import contextlib
 import ctypes
 import gc
@@ -14,19 +13,20 @@ import mmap
 import os
 import signal
 import sys
-import tempfile
 import threading
 from importlib.metadata import version
 from pathlib import Path
 
+from disk import kept
+
 # Before anything imports matplotlib or JAX.
 os.environ["MPLBACKEND"] = "Agg"
-# Most of the time of the tests goes into compiling. What one worker has compiled the other takes,
-# and either of them again after `jax.clear_caches()` below; the folder ends with the session.
+
+# Most of the time of the tests goes into compiling. What a worker has compiled the others take, and
+# it takes it again itself after `jax.clear_caches()` below, and in the next run of the tests.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    cache = tempfile.TemporaryDirectory(prefix="organics_ode-")
-    atexit.register(cache.cleanup)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = cache.name
+    programs = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = kept(programs)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Compiled fast rather than for speed: the tests compile more than they compute. With

@@ -103,7 +103,11 @@ def test_heun_keeps_its_order_on_a_hold(driven):
     hold = oo.ZeroOrderHold(SWITCHES, driven[2])
     errors = fixed_step_errors(driven, hold, diffrax.Heun(), (1, 2, 4, 8))
     assert order(errors) == pytest.approx(2, abs=0.15)
-    # Without its switch times the same lookup costs an order.
+
+
+@pytest.mark.slow
+def test_without_its_switch_times_a_hold_costs_an_order(driven):
+    hold = oo.ZeroOrderHold(SWITCHES, driven[2])
     naive = fixed_step_errors(driven, lambda t: hold(t), diffrax.Heun(), (1, 2, 4, 8))
     assert order(naive) == pytest.approx(1, abs=0.15)
 
@@ -140,17 +144,25 @@ def steps(circuit, inputs, controller=None):
     return int(run.stats["num_accepted_steps"]), int(run.stats["num_rejected_steps"])
 
 
+# At an absolute tolerance that every hold of 1 ms keeps, a rejection could only be a switch's.
+LOOSE = diffrax.PIDController(rtol=1e-6, atol=1e-6)
+
+
 def test_a_hold_costs_about_one_step_per_switch_and_no_rejections(pixels):
+    accepted, rejected = steps(gated(AFTER), pixels, LOOSE)
+    assert accepted <= 1.5 * 784
+    assert rejected == 0
+
+
+@pytest.mark.slow
+def test_a_hold_costs_few_steps_at_the_usual_tolerance_too_and_many_without_its_switch_times(
+    pixels,
+):
     circuit = gated(AFTER)
     accepted, rejected = steps(circuit, pixels)
     assert accepted + rejected <= 1.5 * 784
-    # At an absolute tolerance that every hold of 1 ms keeps, a rejection could only be a switch's.
-    loose = diffrax.PIDController(rtol=1e-6, atol=1e-6)
-    accepted, rejected = steps(circuit, pixels, loose)
-    assert accepted <= 1.5 * 784
-    assert rejected == 0
-    # Without its switch times every switch has to be found by rejected steps.
-    naive = steps(circuit, lambda t: pixels(t), loose)
+    # Every switch has to be found by rejected steps.
+    naive = steps(circuit, lambda t: pixels(t), LOOSE)
     assert sum(naive) > 5 * 784
     assert naive[1] > 784
 

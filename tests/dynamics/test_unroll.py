@@ -86,6 +86,7 @@ def unrolled_gradient(circuit, state0, xs):
     return jnp.sum(WEIGHTS * jnp.concatenate(states, axis=1))
 
 
+@pytest.mark.slow_but_first
 def test_every_gradient_agrees_with_the_published_equations(network):
     rectification, values, circuit, state0, xs = network
 

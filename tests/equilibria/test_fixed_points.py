@@ -376,6 +376,7 @@ def test_gradients_reach_every_leaf_also_where_the_closed_form_holds(derivatives
     assert np.all(x != 0)
 
 
+@pytest.mark.slow_but_first
 def test_gradients_equal_those_of_a_long_unrolled_settling(derivatives):
     theta, found = derivatives
 

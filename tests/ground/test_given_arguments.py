@@ -183,7 +183,7 @@ MANY = {
     "simulate(circuit, batch, ts)": "simulate(circuit, x, ts)",
     "unroll(cell, steps)": "unroll(cell, x)",
 }
-QUICK = {"certify(circuit, batch)", "unroll(cell, steps)"}
+QUICK = {"unroll(cell, steps)"}
 
 
 @pytest.mark.parametrize("call", [*sorted(QUICK), *map(slow, sorted(MANY.keys() - QUICK))])

@@ -1,6 +1,7 @@
 """The bounds on what the test suite itself takes."""
 
 import conftest
+import disk
 import jax
 import memory
 import pytest
@@ -36,3 +37,14 @@ def test_a_worker_at_its_bound_forgets_what_it_compiled(monkeypatch):
     monkeypatch.setattr(conftest, "MEMORY", memory.held() / 2)
     conftest.pytest_runtest_teardown()
     assert forgotten and 0 < memory.held() < conftest.available_memory()
+
+
+def test_programs_are_kept_until_they_are_too_many(tmp_path):
+    folder = tmp_path / "jax"
+    assert disk.kept(folder) == str(folder)  # there is none yet
+    folder.mkdir()
+    (folder / "program").write_bytes(b"0123456789")
+    disk.kept(folder, largest=10)
+    assert [file.name for file in folder.iterdir()] == ["program"]
+    disk.kept(folder, largest=9)
+    assert not folder.exists()

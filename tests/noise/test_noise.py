@@ -101,6 +101,7 @@ def test_power_and_coherence_are_those_of_the_cross_spectrum(case):
     assert np.min(expected) < 0.9  # several sources: not everything is coherent
 
 
+@pytest.mark.slow_but_first
 def test_negative_frequencies_give_the_conjugate(case):
     frequencies, _, found = case
     np.testing.assert_allclose(frequencies, -frequencies[::-1], rtol=1e-9)

@@ -329,6 +329,7 @@ def test_the_identity_is_stable_at_inputs_of_any_size():
         np.testing.assert_allclose(found.abscissa[:, 0, j], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_faint_response_is_not_settled_beside_its_a():
     """As the input vanishes what the circuit does no longer depends on its size."""
     found = robustness.phase_diagram(

@@ -114,7 +114,8 @@ def test_without_a_checkpoint_sigterm_is_not_touched():
     assert handlers == [signal.getsignal(signal.SIGTERM)]
 
 
-@pytest.mark.parametrize("step", (1, 2, 3, 4, 9, 12))
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("step", (4, 1, 2, 3, 9, 12))
 def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path, undisturbed, step):
     log = tmp_path / "log"
     with at(step, dies), pytest.raises(Killed):
@@ -138,7 +139,8 @@ def test_many_kills_leave_no_trace(tmp_path, undisturbed):
     assert sorted(os.listdir(tmp_path)) == ["log", "run"]
 
 
-@pytest.mark.parametrize("moment", ("opened", "half", "whole"))
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("moment", ("half", "opened", "whole"))
 def test_a_kill_while_writing_leaves_the_last_whole_checkpoint(
     tmp_path, undisturbed, monkeypatch, moment
 ):
