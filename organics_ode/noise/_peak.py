@@ -94,14 +94,15 @@ def spectral_peak(
             run-time error).
     """
     ends, (point, J, D) = _read_band(band), linearised(circuit, x, noise, state0)
+    low, high = (jnp.asarray(end, J.dtype) for end in ends)  # another band is no other program
     w = _read_weights(weights, point.state)
     warn_where_large(point.circuit, point.state, variances(J, D))
-    return _peak(J, D, w, *ends)
+    return _peak(J, D, w, low, high)
 
 
 @eqx.filter_jit
 @in_full_precision
-def _peak(J: Array, D: Array, w: Array, low: float, high: float) -> Peak:
+def _peak(J: Array, D: Array, w: Array, low: Array, high: Array) -> Peak:
     J, scale = balanced(J)
     D, w = D / scale / scale / PER_SECOND, w * scale
     still = jax.lax.stop_gradient((J, D, w))
