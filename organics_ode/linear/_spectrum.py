@@ -28,10 +28,10 @@ class Spectrum(eqx.Module, AbstractTabular):
     - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
     - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns: an
       eigenvalue nearer to 0 than this cannot be told from 0. At a fixed point
-      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues. It
-      is the rounding of J. Of a J far from normal an eigenvalue with right and left vectors v and w
-      of length 1 moves by up to 1/|wᴴv| times as much (Wilkinson, 1965), which `resolution` does
-      not count: where feedforward weights are 10⁵ times the leaks, compute in float64.
+      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues.
+      Larger where J is far from normal: rounding moves an eigenvalue by up to ε·κ·‖D⁻¹JD‖, where
+      κ = ‖v‖‖w‖/|wᴴv| is of its right and left vectors (Wilkinson, 1965), and `abscissa` +
+      `resolution` is the furthest right that any of them may be.
     - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
     - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
       continuum of fixed points.
@@ -161,16 +161,18 @@ def spectrum_of(
 ) -> Spectrum:
     """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
     even, scale = balanced(J)
+    known, spread = _eigenvalues(even)
+    values, right = known, None
     if vectors:
         values, right = jnp.linalg.eig(even)
         right = scale[:, None].astype(right.dtype) * right
         right = right / jnp.linalg.norm(right, axis=0, keepdims=True).astype(right.dtype)
-    else:
-        values, right = _eigenvalues(even), None
     order = jnp.lexsort((-values.imag, -values.real))
     resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(even)
+    furthest = highest(known.real + spread) - highest(values.real)
+    resolution = jax.lax.stop_gradient(jnp.maximum(resolution, furthest))
     right = None if right is None else right[:, order]
-    return Spectrum(values[order], right, jax.lax.stop_gradient(resolution))
+    return Spectrum(values[order], right, resolution)
 
 
 def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
@@ -209,16 +211,40 @@ _ROUNDS, _FURTHEST = 24, 30
 
 
 @jax.custom_jvp
-def _eigenvalues(J: Array) -> Array:
-    """With derivatives of every order: `jnp.linalg.eigvals` refuses the second."""
-    return jnp.linalg.eigvals(J)
+@jax.jit
+def _eigenvalues(J: Array) -> tuple[Array, Array]:
+    """With derivatives of every order, which `jnp.linalg.eigvals` refuses, and how far rounding may
+    move each of them."""
+    # What is in no loop changes no eigenvalue: of a feedforward chain they are the diagonal, though
+    # its vectors are all one.
+    J = J * _in_loops(J).astype(J.dtype)
+    values, V = jnp.linalg.eig(J)
+    eps = jnp.finfo(J.dtype).eps
+    condition = jnp.linalg.norm(jnp.linalg.inv(V), axis=1) * jnp.linalg.norm(V, axis=0)
+    condition = jnp.where(condition < 1 / eps, condition, 1 / eps)  # NaN where V is singular
+    return values, eps * condition * _norm(J)
 
 
 @_eigenvalues.defjvp
 @in_full_precision
 def _(primals: tuple, tangents: tuple) -> tuple:
+    # Of the whole matrix: a zero that closes a loop as it grows moves eigenvalues, too.
     (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
-    return values, moved
+    spread = _eigenvalues(*primals)[1]
+    return (values, spread), (moved, jnp.zeros_like(spread))
+
+
+def _in_loops(J: Float[Array, "d d"]) -> Bool[Array, "d d"]:
+    """Which pairs of variables act on each other, by any way round."""
+    reached = (J != 0) | jnp.eye(J.shape[0], dtype=bool)
+
+    def twice_as_far(_: int | Array, reached: Array) -> Array:
+        ways = reached.astype(J.dtype)
+        return ways @ ways > 0
+
+    rounds = max(1, J.shape[0] - 1).bit_length()
+    reached = jax.lax.fori_loop(0, rounds, twice_as_far, reached)
+    return reached & reached.T
 
 
 @jax.custom_jvp

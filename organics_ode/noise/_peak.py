@@ -96,9 +96,11 @@ def spectral_peak(
             run-time error).
     """
     ends, (point, linear) = _read_band(band), linearised(circuit, x, noise, state0)
+    # Another band is no other program.
+    low, high = (jnp.asarray(end, linear.A.dtype) for end in ends)
     w = _read_weights(weights, point.state)
     warn_where_large(point.circuit, point.state, variances(linear, w.size))
-    return _peak(linear, w, *ends)
+    return _peak(linear, w, low, high)
 
 
 class _Signal(NamedTuple):
@@ -120,7 +122,7 @@ def _signal(linear: Linear, w: Array) -> _Signal:
 
 @eqx.filter_jit
 @in_full_precision
-def _peak(linear: Linear, w: Array, low: float, high: float) -> Peak:
+def _peak(linear: Linear, w: Array, low: Array, high: Array) -> Peak:
     signal = _signal(linear, w)
     still = jax.lax.stop_gradient(signal)
     power, slope = lambda f: _power(f, still), lambda f: _slope(f, still)

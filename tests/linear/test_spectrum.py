@@ -231,3 +231,40 @@ def test_a_matrix_that_has_no_balance_still_has_its_eigenvalues():
         found = spectrum_of(jnp.asarray(J, float))
         np.testing.assert_allclose(found.eigenvalues, np.diag(J).astype(complex), rtol=1e-12)
         assert np.isfinite(found.resolution)
+
+
+@pytest.mark.parametrize("n", [2, 32])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_makes_nothing_stable_that_is_far_from_normal(n, dtype):
+    # Each has the eigenvalue .02, in axes in which rounding may hide it: of two variables in
+    # float32 half of them once were stable.
+    rng, J = np.random.default_rng(n), []
+    for decade in range(9):
+        for _ in range(20):
+            rotation = np.linalg.qr(rng.normal(size=(n, n)))[0]
+            own = np.diag(np.append(0.02, -rng.uniform(0.3, 1, n - 1))[rng.permutation(n)])
+            feedforward = np.triu(10.0**decade * rng.normal(size=(n, n)) / np.sqrt(n), 1)
+            J.append(rotation @ (own + feedforward) @ rotation.T)
+    found = jax.vmap(spectrum_of)(jnp.asarray(np.stack(J), dtype))
+    assert not np.any(found.is_stable)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_chain_of_spirals_has_the_eigenvalues_of_its_links(dtype):
+    # Its vectors are all one: as a whole rounding moves its eigenvalues by .1 and more.
+    n = 16
+    link, forward = np.array([[-0.5, -2.0], [2.0, -0.5]]), np.array([[10.0, 0.0], [3.0, 0.0]])
+    J = np.kron(np.eye(n), link) + np.kron(np.eye(n, k=-1), forward)
+    order = np.random.default_rng(0).permutation(2 * n)
+    found = spectrum_of(jnp.asarray(J[np.ix_(order, order)], dtype))
+    assert found.is_stable
+    tolerance = 20 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found.eigenvalues.real, -0.5, rtol=tolerance)
+    np.testing.assert_allclose(np.abs(found.eigenvalues.imag), 2.0, rtol=tolerance)
+
+
+def test_a_zero_that_closes_a_loop_has_its_derivative():
+    J = jnp.array([[-1.0, 2.0], [0.0, -3.0]])
+    slope = jax.grad(lambda J: spectrum_of(J).abscissa)(J)
+    # λ² + 4 λ + 3 − 2 ε = 0 for J₂₁ = ε: dλ/dε = 2/(2 λ + 4) = 1 at λ = −1.
+    np.testing.assert_allclose(slope, [[1.0, 0.0], [1.0, 0.0]], atol=1e-14)

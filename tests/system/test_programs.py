@@ -17,9 +17,13 @@ ONCE = (
     "fit",
     "mean_field.average",
     "spectrum",
+    "spectral_peak",
 )
 # Their calls take as long as a training, or make a picture.
-LONG = ("fit", "ensemble", "fit_with_skips", "mean_field.chaos", "slow_points", "coherence")
+LONG = (
+    *("fit", "ensemble", "fit_with_skips", "mean_field.chaos", "slow_points", "coherence"),
+    *("planar.bifurcation of any circuit", "plot_phase_portrait of any circuit"),
+)
 
 
 def call(name, number):
