@@ -148,6 +148,7 @@ def gru(inputs, size):
     (
         (oo.Stack, "`cells` must hold at least one cell"),
         (lambda: oo.Stack(gru(2, 3), zoo.gated()), r"`cells\[1\]` must be a cell such as"),
+        (lambda: oo.Stack([gru(2, 3)]), r"it is a list; the call is `oo\.Stack\(\*cells\)`"),
         (
             lambda: oo.Stack(gru(2, 3), gru(3, 5), gru(4, 1)),
             r"`cells\[2\]` must have 5 inputs, the units of cell 1 below it, but it has 4",
