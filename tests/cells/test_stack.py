@@ -157,7 +157,7 @@ def gru(inputs, size):
             lambda: oo.Stack(oo.Euler(zoo.organics(), 1.0), oo.Euler(zoo.organics(m=zoo.N), 2.0)),
             r"`cells` must have one time step `dt`, but there are 1.0, 2.0 ms",
         ),
-        (lambda: oo.Stack(gru(1, 2)).join(), "`states` must be those of 1 cells"),
+        (lambda: oo.Stack(gru(1, 2)).join(), "`states` must be those of 1 cell,"),
         (lambda: oo.SequenceClassifier(eqx.nn.Linear(2, 2, key=KEY), len), "equinox's `GRUCell`"),
     ),
 )
