@@ -80,7 +80,7 @@ def test_a_batch_given_for_one_sample_is_told_the_line_of_the_model(cls, uncheck
     cell, readout = parts()
     xs = np.ones((2, 3, cell.input_size))
     line = r"it has shape \(2, 3, .*\); for a batch write `jax\.vmap\(model\)\(xs\)`"
-    for call in (cls(cell, readout), jax.jit(cls(cell, readout))):
+    for call in (cls(cell, readout), eqx.filter_jit(cls(cell, readout))):
         with pytest.raises(ValueError, match=line):
             call(xs)
 
