@@ -44,7 +44,7 @@ class Trial(NamedTuple):
         *batch, steps, channels = (1, 1, *np.shape(self.inputs))[-max(2, np.ndim(self.inputs)) :]
         many = f"a batch of {' x '.join(map(str, batch))}, each of " if batch else ""
         facts = {"inputs": summary(self.inputs), "targets": summary(self.targets)}
-        facts["mask"] = f"{summary(np.asarray(self.mask) > 0)} steps count"
+        facts["mask"] = f"{summary(np.asarray(self.mask) > 0)} count"
         for name, value in list(self.info.items())[:_SHOWN]:
             facts[name] = summary(value)
         if "periods" in facts and not batch:

@@ -25,7 +25,10 @@ def right_call() -> str:
     arguments = inspect.signature(function).parameters.values()
     # A key has to be given in some of the calls that can do without.
     asked = [a for a in arguments if a.default is a.empty or a.name == "key"]
-    texts = [f"{a.name}=" * (a.kind is a.KEYWORD_ONLY) + a.name for a in asked]
+    signs = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    texts = [
+        f"{a.name}=" * (a.kind is a.KEYWORD_ONLY) + signs.get(a.kind, "") + a.name for a in asked
+    ]
     return f"{name}({', '.join(texts)})"
 
 

@@ -3,7 +3,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import refuse
+from .._checks import counted, refuse
 from .._constraints import resolve
 from ._adapter import CellLike, read_cell
 from ._cell import AbstractCell, response
@@ -43,7 +43,7 @@ class Stack(AbstractCell[StackState]):
         for i, (one, other) in enumerate(zip(self.cells, self.cells[1:], strict=False), 1):
             size = _size(one)
             if other.input_size != size:
-                must = f"have {size} inputs, the units of cell {i - 1} below it"
+                must = f"have {counted(size, 'input')}, the units of cell {i - 1} below it"
                 refuse(f"cells[{i}]", must, f"it has {other.input_size}")
         steps = [dt for cell in self.cells if isinstance(dt := getattr(cell, "dt", None), float)]
         if len(set(steps)) > 1:
@@ -80,7 +80,7 @@ class Stack(AbstractCell[StackState]):
         """The state of the stack, of the states of its cells, first to last."""
         if len(states) != len(self.cells):
             found = f"there are {len(states)}"
-            refuse("states", f"be those of {len(self.cells)} cells", found)
+            refuse("states", f"be those of {counted(len(self.cells), 'cell')}", found)
         return StackState(states[-1], states[:-1])
 
 

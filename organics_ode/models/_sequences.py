@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import check_state, refuse
@@ -41,6 +42,7 @@ class SequenceClassifier(eqx.Module):
         self, xs: Float[Array, "time m"], mask: Numbers | None = None
     ) -> Float[Array, " k"]:
         """The class scores (k,) of one sequence; `mask` (time,) has the weights of its steps."""
+        _check_one(xs)
         last = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask, last_only=True)
         return self.readout(_if_any(mask, response(last)))
 
@@ -78,6 +80,7 @@ class SequenceToSequence(eqx.Module):
         self, xs: Float[Array, "time m"], mask: Numbers | None = None
     ) -> Float[Array, "time k"]:
         """The outputs (time, k) of one sequence; `mask` (time,) has the weights of its steps."""
+        _check_one(xs)
         states = unroll(self.cell, xs, state0=resolve(self.state0), mask=mask)
         return jax.vmap(self.readout)(response(states))
 
@@ -92,6 +95,13 @@ class SequenceToSequence(eqx.Module):
 
     def __repr__(self) -> str:
         return table(self)
+
+
+def _check_one(xs: Numbers) -> None:
+    """A batch is told the line that takes it: of the model, not of the cell in it."""
+    if np.ndim(xs) == 3:
+        found = f"it has shape {np.shape(xs)}; for a batch write `jax.vmap(model)(xs)`"
+        refuse("xs", "have shape (time, m)", found)
 
 
 def _if_any(mask: Numbers | None, last: Array) -> Array:

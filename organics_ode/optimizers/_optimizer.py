@@ -44,7 +44,7 @@ def optimizer_step(
     """One update: the parameters and the state after it, and the scores before."""
     gradient, scores = slope(params)
     updates, state = update(optimizer, gradient, state, params, scores["loss"], slope)
-    scores = scores | {"gradient_norm": optax.global_norm(gradient)}
+    scores = scores | {"gradient_norm": optax.tree.norm(gradient)}
     return optax.apply_updates(params, updates), state, scores
 
 

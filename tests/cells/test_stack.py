@@ -148,6 +148,7 @@ def gru(inputs, size):
     (
         (oo.Stack, "`cells` must hold at least one cell"),
         (lambda: oo.Stack(gru(2, 3), zoo.gated()), r"`cells\[1\]` must be a cell such as"),
+        (lambda: oo.Stack([gru(2, 3)]), r"it is a list; the call is `oo\.Stack\(\*cells\)`"),
         (
             lambda: oo.Stack(gru(2, 3), gru(3, 5), gru(4, 1)),
             r"`cells\[2\]` must have 5 inputs, the units of cell 1 below it, but it has 4",
@@ -156,7 +157,7 @@ def gru(inputs, size):
             lambda: oo.Stack(oo.Euler(zoo.organics(), 1.0), oo.Euler(zoo.organics(m=zoo.N), 2.0)),
             r"`cells` must have one time step `dt`, but there are 1.0, 2.0 ms",
         ),
-        (lambda: oo.Stack(gru(1, 2)).join(), "`states` must be those of 1 cells"),
+        (lambda: oo.Stack(gru(1, 2)).join(), "`states` must be those of 1 cell,"),
         (lambda: oo.SequenceClassifier(eqx.nn.Linear(2, 2, key=KEY), len), "equinox's `GRUCell`"),
     ),
 )

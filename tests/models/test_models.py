@@ -76,6 +76,16 @@ def test_a_model_with_nodes_equals_the_resolved_one(cls):
 
 
 @pytest.mark.parametrize("cls", MODELS)
+def test_a_batch_given_for_one_sample_is_told_the_line_of_the_model(cls, unchecked):
+    cell, readout = parts()
+    xs = np.ones((2, 3, cell.input_size))
+    line = r"it has shape \(2, 3, .*\); for a batch write `jax\.vmap\(model\)\(xs\)`"
+    for call in (cls(cell, readout), eqx.filter_jit(cls(cell, readout))):
+        with pytest.raises(ValueError, match=line):
+            call(xs)
+
+
+@pytest.mark.parametrize("cls", MODELS)
 def test_a_batch_is_a_vmap(cls):
     model = cls(*parts())
     xs = jnp.stack([zoo.input_of(model.cell, seed=seed, length=4) for seed in range(3)])
