@@ -114,7 +114,7 @@ def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: in
     """One of every cluster of end states that is stable: a start on a saddle does not leave it."""
     clusters = distinct(c, x, v, residuals)
     one = firsts(clusters)
-    spectra = look(c, x, v[one], residuals[one])[1]
+    spectra = look(c, x, v[one], residuals[one]).spectra
     kept = np.flatnonzero(np.asarray(spectra.is_stable))
     states = jnp.asarray(v[one[kept]])
     hits = np.asarray([len(clusters[i]) for i in kept], int)
