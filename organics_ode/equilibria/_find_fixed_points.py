@@ -1,6 +1,5 @@
 """`find_fixed_points`: a search from many starts."""
 
-import functools
 from collections.abc import Mapping
 
 import jax
@@ -148,17 +147,16 @@ def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, "
 
 def _ends(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
     """Where the starts end, each taken by one of the methods in turn, and the residuals there."""
-    prepare([(_taken, (circuit, x, v, i)) for i in range(len(_METHODS))])
+    taken, polished = _PROGRAMS[int(v.shape[1] > _SMALL)]
+    methods = range(len(_METHODS))
+    prepare([(taken, (circuit, x, v, i)) for i in methods] + [(polished, (circuit, x, v))])
     ends = np.array(v)
-    for i in range(len(_METHODS)):
-        ends[i :: len(_METHODS)] = _taken(circuit, x, v, i)
-    ends, residuals = _polished(circuit, x, jnp.asarray(ends))
+    for i in methods:
+        ends[i :: len(_METHODS)] = taken(circuit, x, v, i)
+    ends, residuals = polished(circuit, x, jnp.asarray(ends))
     return np.asarray(ends), np.asarray(residuals)
 
 
-@functools.partial(
-    quickly_compiled, level=(__import__("os").environ.get("LV", "1") == "1" and 1) or 0
-)
 @in_full_precision
 def _taken(circuit: AbstractCircuit, x: Array, v: Array, method: int) -> Array:
     """Where one of the methods takes its part of the starts."""
@@ -166,12 +164,18 @@ def _taken(circuit: AbstractCircuit, x: Array, v: Array, method: int) -> Array:
     return queued(_METHODS[method](e), e, v[method :: len(_METHODS)]).v
 
 
-@quickly_compiled
 @in_full_precision
 def _polished(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
     ends = in_turns(lambda v: polish(e, e.point(v)), v)
     return ends.v, ends.residual
+
+
+# One method and the end of all, compiled in less time for a small circuit, to run in less for
+# others: at level 0 a search takes a third longer with 32 variables, and four times as long with
+# 128.
+_SMALL = 48
+_PROGRAMS = [[quickly_compiled(f, level=level) for f in (_taken, _polished)] for level in (0, 1)]
 
 
 @quickly_compiled

@@ -38,9 +38,12 @@ class Equations(eqx.Module):
     def unravel(self, v: Float[Array, " d"]) -> PyTree:
         return jax.flatten_util.ravel_pytree(self.like)[1](v)
 
+    # What routes compute again and again is traced once: a program of its own within theirs.
+    @eqx.filter_jit
     def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
         return ravel(self.circuit.vector_field(NO_TIME, self.unravel(v), self.x))
 
+    @eqx.filter_jit
     def jacobian(self, v: Float[Array, " d"]) -> Float[Array, "d d"]:
         return jacobian_matrix(self.circuit, self.unravel(v), self.x)
 
@@ -86,6 +89,7 @@ class Equations(eqx.Module):
         )
         return jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
 
+    @eqx.filter_jit
     def residual(
         self, v: Float[Array, " d"], terms: Float[Array, " d"] | float = 0.0
     ) -> Float[Array, ""]:

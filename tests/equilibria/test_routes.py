@@ -12,12 +12,12 @@ from oscillators import Linear
 from random_circuits import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
+from organics_ode.equilibria._loops import ended, lazily, queued
 from organics_ode.equilibria._routes import (
     _mixing,
+    _newton,
     accelerate,
     downhill,
-    lazily,
-    polish,
     settle,
     substituted,
 )
@@ -46,13 +46,9 @@ def run(route, e, v, needed):
 
     def one(e, v):
         start = e.point(v)
-        return start, route(e, start, needed)
+        return start, ended(route(e), start, needed)
 
     return eqx.filter_vmap(one)(e, v)
-
-
-def polish_if(e, point, needed):
-    return polish(e, point)
 
 
 ROUTES = (accelerate, settle, substituted, downhill)
@@ -105,7 +101,7 @@ def test_newton_steps_never_raise_the_residual():
     rng = np.random.default_rng(1)
     for size in (1e-4, 1e-2, 0.3):
         shifted = near.v * (1 + size * rng.normal(size=v.shape))
-        start, end = run(polish_if, e, shifted, TRUE)
+        start, end = run(_newton, e, shifted, TRUE)
         assert np.all(end.residual <= start.residual)
         # Where the residual is large nothing is done: Newton's method goes astray from afar.
         far = np.asarray(start.residual) >= 0.1
@@ -119,9 +115,29 @@ def test_a_linear_circuit_is_solved_in_as_many_steps_as_it_has_variables():
     A, x = jnp.array([[-1.0, 2.0], [3.0, -0.5]]), jnp.array([0.3, -0.7])
     e = Equations(Linear(A), x, Linear(A).initial_state())
     assert np.max(np.linalg.eigvals(A).real) > 1
-    end = accelerate(e, e.point(jnp.array([5.0, -4.0])), TRUE)
+    end = ended(accelerate(e), e.point(jnp.array([5.0, -4.0])))
     np.testing.assert_allclose(end.v, -np.linalg.solve(A, x), rtol=1e-10)
     assert end.steps <= 6
+
+
+def test_a_queue_ends_where_each_start_ends_alone():
+    """Also with more starts than places, with starts that rest already, and with ones that fail."""
+    e = equations(side_by_side((2, 0.5, 0.1), (2, 0.3, 0.1)), np.ones(2))
+    rng = np.random.default_rng(0)
+    v = jnp.asarray(np.exp(2 * rng.normal(size=(50, 4))))
+    (rest,) = jax.tree.leaves(ended(settle(e), e.point(v[0])).v)
+    v = v.at[::7].set(rest).at[3].set(jnp.nan)
+    alone, together = (
+        eqx.filter_jit(lambda route, v: jax.vmap(lambda v: ended(route(e), e.point(v)))(v)),
+        eqx.filter_jit(lambda route, v: queued(route(e), e, v)),
+    )
+    for route in (accelerate, settle):
+        one, other = alone(route, v), together(route, v)
+        np.testing.assert_array_equal(one.steps, other.steps)
+        assert len(np.unique(one.steps)) > 5 and np.min(one.steps) == 0
+        np.testing.assert_allclose(one.v, other.v, rtol=1e-9)
+        few = together(route, v[:3])
+        np.testing.assert_allclose(few.v, one.v[:3], rtol=1e-9)
 
 
 def test_a_state_goes_to_a_vector_and_back():
