@@ -147,13 +147,14 @@ def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, "
 
 def _ends(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
     """Where the starts end, each taken by one of the methods in turn, and the residuals there."""
-    taken, polished = _PROGRAMS[int(v.shape[1] > _SMALL)]
-    methods = range(len(_METHODS))
-    prepare([(taken, (circuit, x, v, i)) for i in methods] + [(polished, (circuit, x, v))])
+    is_large = v.shape[1] > _SMALL
+    taken = [_TAKEN[is_large or method is settle] for method in _METHODS]
+    calls = [(program, (circuit, x, v, i)) for i, program in enumerate(taken)]
+    prepare([*calls, (_POLISHED[is_large], (circuit, x, v))])
     ends = np.array(v)
-    for i in methods:
-        ends[i :: len(_METHODS)] = taken(circuit, x, v, i)
-    ends, residuals = polished(circuit, x, jnp.asarray(ends))
+    for i, (program, args) in enumerate(calls):
+        ends[i :: len(_METHODS)] = program(*args)
+    ends, residuals = _POLISHED[is_large](circuit, x, jnp.asarray(ends))
     return np.asarray(ends), np.asarray(residuals)
 
 
@@ -171,11 +172,12 @@ def _polished(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Arra
     return ends.v, ends.residual
 
 
-# One method and the end of all, compiled in less time for a small circuit, to run in less for
-# others: at level 0 a search takes a third longer with 32 variables, and four times as long with
-# 128.
+# Compiled in less time for a small circuit, to run in less for others. With 32 variables `settle`
+# takes four times as long at level 0, and twice as much as all others together.
 _SMALL = 48
-_PROGRAMS = [[quickly_compiled(f, level=level) for f in (_taken, _polished)] for level in (0, 1)]
+_TAKEN, _POLISHED = (
+    [quickly_compiled(f, level=level) for level in (0, 1)] for f in (_taken, _polished)
+)
 
 
 @quickly_compiled
