@@ -19,7 +19,7 @@ from ..parallel import check_mesh, check_same, replicate, split_batches
 from ..programs import Shared, shared
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress
 from ._history import FitResult, History, TrainingDiverged, were_good
-from ._loop import AbstractTraining, check_callback, run, way_of_end
+from ._loop import AbstractTraining, placed, run, way_of_end
 from ._losses import accuracy, cross_entropy
 from ._objective import (
     Loss,
@@ -32,7 +32,7 @@ from ._objective import (
     names_of,
     train_step,
 )
-from ._recorder import Callback
+from ._recorder import Callback, check_callback
 from ._stopping import EarlyStopping, Judge, check_intervals, check_judged, read_stopping
 from .batches import (
     Batch,
@@ -42,7 +42,6 @@ from .batches import (
     check_repeatable,
     count_steps,
     read_function,
-    read_samples,
 )
 
 
@@ -129,16 +128,12 @@ def fit(
     check_intervals(validate_every, checkpoint, checkpoint_every)
     check_callback(callback)
     judge = read_stopping(stop, keep, names_of(metric))
-    if validation is not None:
-        read_samples(validation, "validation")
     per_epoch = getattr(batches, "steps_per_epoch", None)
     check_judged(judge, validation, validate_every or per_epoch)
     check_same("model", model, mesh)
-    params = eqx.filter(model, trainable(model))
-    rules = shared(without_decay(optimizer, params), loss, metric)
+    rules = shared(without_decay(optimizer, eqx.filter(model, trainable(model))), loss, metric)
     evaluate_every = total if validation is None else validate_every or per_epoch or total
     training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every, judge)
-    best = model if keep == "best" else None
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -151,21 +146,24 @@ def fit(
         validate_every=validate_every,
         keep="last" if judge is None else judge.kept,
     )
+    best = model if keep == "best" else None
     first = Progress(0, begin(optimizer, model), model, History([]), best=best)
     now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     check_data(model, batches, validation, loss, metric)
-    state, previous, best = replicate((now.state, now.previous, now.best), mesh)
-    now = now._replace(state=state, previous=previous, best=best)
+    now = placed(now, lambda models: replicate(models, mesh))
     try:
-        now = run(training, now, checkpoints, log, progress, callback)
-        ended = training.result(now, way_of_end(now, total))
-        if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
-            raise _divergence(now, now.step, ended)
+        return _finished(training, run(training, now, checkpoints, log, progress, callback))
     except TrainingDiverged as error:
         if throw:
             raise
         return error.result
+
+
+def _finished(training: "_Single", now: Progress) -> FitResult:
+    ended = training.result(now, way_of_end(now, training.total))
+    if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
+        raise _divergence(now, now.step, ended)
     return ended
 
 

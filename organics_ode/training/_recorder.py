@@ -27,6 +27,12 @@ from ._objective import Loss, named
 Callback = Callable[[int, dict[str, Any]], Any]
 
 
+def check_callback(callback: object) -> None:
+    if callback is not None and (not callable(callback) or isinstance(callback, type)):
+        must = "be a function of the step and its record, or None"
+        refuse("callback", must, f"it is {shown(callback)}")
+
+
 class Recorder:
     """Keeps the history, writes it to the log, and shows how far it is.
 

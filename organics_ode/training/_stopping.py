@@ -1,6 +1,9 @@
 """When a training is evaluated and stops, and which of its models it keeps."""
 
 import os
+import signal
+import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from .._checks import check_choice, check_flag, check_kind, check_positive_integer, refuse, shown
 from ._history import History
+from .batches import Data, read_samples
 
 # Whether higher is better, of what is known by its name.
 _HIGHER = {
@@ -128,8 +132,10 @@ def read_stopping(
     return Judge(stop, keeps=keep == "best", **options)
 
 
-def check_judged(judge: Judge | None, validation: object, every: object) -> None:
-    """Refuse a training that is judged by evaluations it does not have."""
+def check_judged(judge: Judge | None, validation: Data | None, every: int | None) -> None:
+    """Refuse what is no validation data, and a training judged by evaluations it does not have."""
+    if validation is not None:
+        read_samples(validation, "validation")
     what = 'for `stop` and for `keep="best"`'
     if judge is not None and validation is None:
         refuse("validation", f"be given {what}", "it is None")
@@ -147,3 +153,38 @@ def check_intervals(
         checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
         if checkpoint is None:
             refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
+
+
+class Interruption:
+    """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
+
+    Only the main thread may handle signals, and one that is ignored stays so (nohup). Where nobody
+    answered the request by an exception, the signal is sent again at the end.
+    """
+
+    def __init__(self, *, enabled: bool):
+        self.requested = False
+        self._enabled = enabled
+        self._previous: dict[int, Any] = {}
+        self._number = signal.SIGINT
+
+    def __enter__(self) -> "Interruption":
+        can_handle = self._enabled and threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if can_handle else ():
+            # None: a handler that was not set from Python, and could not be put back.
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
+                self._previous[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, exception_type: type[BaseException] | None, *rest: object) -> None:
+        self._restore()
+        if self.requested and exception_type is None:
+            signal.raise_signal(self._number)
+
+    def _request(self, number: int, frame: types.FrameType | None) -> None:
+        self.requested, self._number = True, number
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._previous:
+            signal.signal(*self._previous.popitem())
