@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import refuse
+from .._checks import refuse, shown
 from .._progress import progress_bar
 from ..programs import arrived
 from ..storage import from_line, read_path, to_line
