@@ -46,12 +46,12 @@ def find_fixed_points(
     Each start is taken by one of four methods in turn: the accelerated iteration, the flow itself,
     substitution, and descent in |f| (Levenberg–Marquardt), all polished by Newton's method. Starts
     are spread over four decades around the rest state and the normalized state; for a circuit of
-    your own, whose size nothing tells, half of them over ten decades, 1e-4 to 1e6 times its rest
-    state (times 1 where that is 0). As long as an isolated point was reached by one start only,
-    or by none of the first half of them, others are likely to be missing (Good, 1953), and another
-    round of as many starts is drawn, up to `rounds`. What two starts reach within 1e-6 is one
-    point; `hits` says how often each was reached. Never claimed complete: more starts may find
-    more. For one unit `planar.fixed_points` is complete. Host function (no jit, vmap).
+    your own, whose typical size is unknown, half of them over ten decades, 1e-4 to 1e6 times its
+    rest state (times 1 where that is 0). As long as an isolated point was reached by one start
+    only, or by none of the first half of them, others are likely to be missing (Good, 1953), and
+    another round of as many starts is drawn, up to `rounds`. Ends that differ by less than 1e-6
+    are one point; `hits` says how often each was reached. The list may be incomplete: more starts
+    may find more. For one unit `planar.fixed_points` is complete. Host function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -114,8 +114,8 @@ def _from_drawn(
 def _gathered(
     circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray, start: np.ndarray
 ) -> tuple[FixedPoints, bool]:
-    """The distinct ones of the points, which were reached from these starts, and whether there is
-    no sign of another."""
+    """The distinct ones of the points, which were reached from these starts, and whether nothing
+    hints at another."""
     count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
     v, residuals, start = v[solved], residuals[solved], start[solved]
     clusters = distinct(circuit, x, v, residuals)

@@ -12,15 +12,15 @@ from ..programs import within_loop
 
 # Matrix entries that are factored together: of a large circuit only few starts go at once.
 ENTRIES = 2**25
-# So many starts go at once at least, and this part of them: with more, most would wait for the last
-# ones; with fewer, the last ones would come late.
+# At least so many starts go at once, and one in so many of all: with more most places would wait
+# for the slowest start, with fewer there would be too many turns.
 _TOGETHER, _PART = 16, 32
 
 
 class Loop(NamedTuple):
     """Steps as long as `unfinished(carry)`, from `start(point)` on; carry[0] is the point.
 
-    What a start decides once and for all is in the carry, not in the functions.
+    What depends on the start is in the carry, not in the functions: these serve many starts.
     """
 
     start: Callable[[Point], tuple]
@@ -40,10 +40,11 @@ def ended(loop: Loop, point: Point, needed: Bool[Array, ""] | bool = True) -> Po
 
 
 def queued(loop: Loop, e: Equations, v: Float[Array, "k d"]) -> Point:
-    """Where a loop ends from each of k starts; where one ends, the next start takes its place.
+    """Where a loop ends from each of k starts (k, d). They queue for a few places: where one has
+    ended, the next one begins.
 
-    In one batch all would step until the last one ends, which takes ten times as many steps as
-    most.
+    In one batch all would step until the last one ends, which often takes ten times as many steps
+    as most.
     """
     count = len(v)
     starts = jax.vmap(lambda v: loop.start(e.point(v)))(v)
@@ -56,7 +57,7 @@ def queued(loop: Loop, e: Equations, v: Float[Array, "k d"]) -> Point:
         here, who, called, ends = queue
         here = jax.vmap(step)(here)
         ends = jax.tree.map(lambda all, one: all.at[who].set(one, mode="drop"), ends, here[0])
-        # `who` is `count` in a place that no start is left for.
+        # A place for which no start is left has the number `count`.
         free = ~jax.vmap(loop.unfinished)(here) & (who < count)
         following = called + jnp.cumsum(free) - 1
         who = jnp.where(free, jnp.minimum(following, count), who)

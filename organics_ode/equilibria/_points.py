@@ -1,4 +1,4 @@
-"""Points of rest that a search from many starts found, and what the searches share."""
+"""Points found by a search from many starts, and what the searches share."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -121,7 +121,7 @@ class FixedPoints(AbstractPoints):
     - `states`: the circuit's state with a leading axis (k, …).
     - `residuals`: (k,), relative to the largest term of the equation.
     - `spectra`: a `Spectrum` with eigenvalues (k, d).
-    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; where all
+    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; if all
       points were hit often, few or none are missing.
     - `is_stable`, `is_marginal`: (k,); a marginal point may be one of a continuum.
     - `abscissae`: (k,), 1/ms.
@@ -177,8 +177,8 @@ def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> Loo
 
 
 def rows(tree: PyTree, kept: np.ndarray) -> PyTree:
-    """These rows of every leaf, as JAX's arrays: chosen by numpy, for each number of them would be
-    compiled anew (host)."""
+    """These rows of every leaf, as JAX's arrays (host). numpy chooses them: JAX would compile anew
+    for every number of rows."""
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[kept]), tree)
 
 

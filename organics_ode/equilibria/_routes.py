@@ -15,8 +15,8 @@ from ._loops import Loop, ended
 
 _MEMORY = 8  # Steps that the acceleration remembers.
 _RIDGE = 100  # Times ε: how far their normal equations are kept from singular.
-# What a step of `settle` may err, absolutely and relative to its variable: near enough to stay in a
-# basin of attraction. What is exact comes from Newton's method.
+# By how much a step of `settle` may err, absolutely and relative to its variable: near enough to
+# stay in a basin of attraction. Newton's method makes the end exact.
 _ATOL, _RTOL = 1e-4, 1e-2
 _SAFETY, _SHORTER, _LONGER = 0.8, 0.2, 10.0  # Of the next step; and bounds of its change.
 _NO_NUMBER = 1e3  # Stands for an error that is not finite: the next step is as short as may be.

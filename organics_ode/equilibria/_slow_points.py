@@ -72,10 +72,11 @@ def slow_points(
         q(state) = ½ |f(state, x)|²,      f = the time derivative of the state,
 
     by Levenberg–Marquardt from every start, with the input held. Where q = 0 the point is fixed
-    (and polished by Newton's method); a small q > 0 is the ghost of a fixed point, by which the
-    state lingers. What the flow keeps positive stays so on the way. Starts are what the circuit did
-    in one period of its trials, such as the delay, and x is the input of that period. For fixed
-    points anywhere see `find_fixed_points`. Never claimed complete. Host function (no jit, vmap).
+    (and polished by Newton's method); a small q > 0 is the ghost of a fixed point, near
+    which the state lingers. What the flow keeps positive stays so on the way. Take as starts the
+    states of the circuit in one period of its trials, such as the delay, and as x the input of that
+    period. For fixed points anywhere see `find_fixed_points`. The list may be incomplete. Host
+    function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -84,8 +85,8 @@ def slow_points(
         within: points nearer than this, relative to the largest entry of each field, are one.
 
     Returns:
-        A `SlowPoints`; choose by `points.is_fixed` or by `points.speeds`: minima of q that are not
-        slow are there too.
+        A `SlowPoints`; select by `points.is_fixed` or by `points.speeds`: minima of q that are not
+        slow are included.
 
     Raises:
         ValueError: an argument is bad.

@@ -69,7 +69,7 @@ def attractors(
     """The stable fixed points that the network runs to from x = m z₀ + I + W_x u, for many z₀.
 
     By Euler's method, all starts at once, until |ẋ| < 1e-9 (1e-4 in float32) everywhere, and from
-    there by Newton's. What no start runs to is not found: it counts attractors from below. Host
+    there by Newton's. What no start runs to is not found, so the count is a lower bound. Host
     function.
 
     Args:

@@ -1,4 +1,4 @@
-"""The equations of rest, 0 = f(v), and what of a residual rounding leaves known."""
+"""The equations of rest, 0 = f(v), and how well rounding lets a residual be known."""
 
 import equinox as eqx
 import jax
@@ -144,8 +144,8 @@ def tolerance(dtype: DTypeLike) -> float:
 
 
 def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """What is not known of a point, relative to its terms: its residual where it counts as solved;
-    of any other state nothing is claimed."""
+    """The uncertainty of a point, relative to its terms: its residual where it counts as solved; 0
+    for any other state, which is not claimed to be a fixed point."""
     return jnp.where(residual <= tolerance(residual.dtype), residual, 0)
 
 

@@ -1,4 +1,4 @@
-"""The plane of any circuit: all is searched, nothing is known."""
+"""The plane of any circuit, in which everything has to be searched for."""
 
 from typing import Any
 

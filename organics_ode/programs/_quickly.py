@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, final
 
 import equinox as eqx
 import jax
@@ -16,8 +16,9 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
+@final
 class Quick(Generic[Parameters, Result]):
-    """A function that `quickly_compiled` made."""
+    """A function as `quickly_compiled` makes it."""
 
     def __init__(self, function: Callable[Parameters, Result], level: int):
         functools.update_wrapper(self, function)
@@ -52,7 +53,11 @@ def quickly_compiled(
 
 
 def prepare(calls: Sequence[tuple[Quick, tuple]]) -> None:
-    """Compile the programs of some calls at once: XLA lets other threads run meanwhile."""
+    """Compile the programs of some calls at once, each in a thread; what is compiled already takes
+    a few milliseconds.
+
+    Traced here, where the user's own settings of JAX hold: those of a thread are its own.
+    """
     with ThreadPoolExecutor(len(calls)) as pool:
         waited = [pool.submit(program.lowered(*args).compile) for program, args in calls]
     for each in waited:

@@ -105,10 +105,10 @@ def ensemble(
 
     Returns:
         An `EnsembleResult(models, history, outcomes, steps)`. A warning names the members that
-        ended by a label that is no class of the model, where others went on.
+        ended by a label that is not a class of the model, while others went on.
 
     Raises:
-        ValueError: an argument is bad, a label that counts is no class of the models, or the
+        ValueError: an argument is bad, a label that counts is not a class of the models, or the
             checkpoint is of another training.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
@@ -219,7 +219,7 @@ class _Together(AbstractTraining):
         return members_of(now, self.hyperparameters, split(jnp.asarray(has_stopped), self.mesh))
 
     def diverged(self, before: Progress, step: int) -> None:
-        # A label that is no class ends every member: no member has diverged.
+        # A label that is not a class ends every member: none of them has diverged.
         for model, each in zip(unstack(before.state.model), self.every_data, strict=False):
             batch = each(before.step)
             explain(model, batch, self.loss, self.metric, len(batch.inputs))
@@ -248,8 +248,8 @@ def _finish(now: Progress, ended: str, judge: Judge | None, total: int) -> Ensem
 def _told(
     ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | None
 ) -> EnsembleResult:
-    """The same, with a warning of members whose last batch had a label that is no class, or a mask
-    of nothing: the others have gone on."""
+    """The same, with a warning of members whose last batch had a label that is not a class, or an
+    empty mask: the others have gone on."""
     for i, (model, outcome) in enumerate(zip(ended.models, ended.outcomes, strict=True)):
         if outcome == "diverged" and ended.steps[i] > 0:
             batch = data[min(i, len(data) - 1)](ended.steps[i] - 1)

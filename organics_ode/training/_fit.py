@@ -81,14 +81,14 @@ def fit(
         optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
             weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
         loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample, or (outputs,
-            targets) where no mask leaves out steps of theirs; the metric's name stands in the
-            history, so that it can be none of those there.
+            targets) where no mask leaves out steps; the metric's name becomes a name in the
+            history, so it must not be one of those already there.
         steps, epochs: how long to train (one of them).
         validation: a split, or a pair (inputs, targets), to evaluate every `validate_every` steps
             (an epoch unless given, or the end where there are no epochs).
         checkpoint: a file that keeps the whole state of the training, and that the same call goes
             on from (with more steps too) to the same result, to the bit on the same machine. With
-            it, SIGINT and SIGTERM, on any process, end the training after the step in flight.
+            it, SIGINT and SIGTERM, on any process, end the training after the current step.
         checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
             are no epochs); there is one at the end in any case.
         stop: `EarlyStopping("accuracy", patience=4)` ends the training where its validation gets no
@@ -99,8 +99,8 @@ def fit(
         log: a file the history is appended to as JSON lines, record by record.
         callback: called as callback(step, record) with every new record of the history, those of
             steps and of evaluations (on every process); what it returns does not matter.
-        progress: show loss, metric and the time left: on a bar, or where stderr is no terminal in
-            one line a minute.
+        progress: show loss, metric and the time left: on a bar, or in one line a minute where
+            stderr is not a terminal.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
             so. Its model is the last good one either way (the last whose loss and gradient were
             finite on their batch), unless the best is kept.
@@ -112,8 +112,8 @@ def fit(
             where an iterable of batches ended), diverged or interrupted.
 
     Raises:
-        ValueError: an argument is bad, a label that counts is no class of the model, or the
-            checkpoint is of another training (and what differs).
+        ValueError: an argument is bad, a label that counts is not a class of the model, or the
+            checkpoint is of another training (the message says what differs).
         TrainingDiverged: the loss, its gradient or an update is no longer finite.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the

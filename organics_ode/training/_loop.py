@@ -66,12 +66,12 @@ class AbstractTraining(abc.ABC):
 
     @abc.abstractmethod
     def result(self, now: Progress, ended: str) -> FitResult | EnsembleResult | SkipResult:
-        """What the training returns where it ended so, and what its exceptions hold."""
+        """What the training returns if it ended like this, and what its exceptions hold."""
 
     @abc.abstractmethod
     def diverged(self, before: Progress, step: int) -> None:
-        """Raise what has to be said where the loss or the gradient of a step is finite for none, of
-        the training before that step; or return to go on."""
+        """Raise an error about a step that gave no model a finite loss and gradient, from the
+        training before it; or return to go on."""
 
     @abc.abstractmethod
     def is_done(self, history: History) -> bool:
@@ -88,12 +88,13 @@ def run(
 ) -> Progress:
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
 
-    A step begins before the one that it follows is read, so that the device has always something to
-    do: all that is found wrong with the latter, such as a loss that is not finite, drops the former
-    as if it had never been. It waits where the latter is to be evaluated or written.
+    A step begins before the results of the step before it are read, so that the device always has
+    something to do. If something is wrong with the earlier step, such as a loss that is not finite,
+    the later one is dropped as if it had never begun. If the earlier one is to be evaluated or
+    written, the later one waits.
 
-    On several processes all go through the same steps: where one is told to stop, or the one that
-    writes cannot, they all stop after the step in flight.
+    All processes take the same steps: if one is told to stop, or the one that writes cannot, they
+    all stop after the current step.
 
     Args:
         now: where to begin, its arrays on the devices of the mesh.
@@ -216,7 +217,7 @@ def way_of_end(now: Progress, total: int) -> str:
 
 
 def _begun(training: AbstractTraining, now: Progress) -> Step:
-    """A step, or what it raised: that is of no concern before the step is asked for."""
+    """A step, or the exception that it raised, which matters only once the step is needed."""
     step = Step()
     try:
         step.set_result(training.take(now))
@@ -231,9 +232,9 @@ def _is_none(step: Step | None) -> bool:
 
 
 def _dropped(step: Step | None) -> None:
-    """Wait for a step that nobody asks for, and forget it: the device may be needed.
+    """Wait for a step that is not needed, and forget it: the device may be needed.
 
-    What it raised goes with it, but for a Ctrl-C that only happened to come while it began.
+    Its exception is forgotten too, except a Ctrl-C, which only happened to come while it began.
     """
     error = None if step is None else step.exception()
     if error is not None and not isinstance(error, Exception):
@@ -244,7 +245,7 @@ def _dropped(step: Step | None) -> None:
 
 
 def _elsewhere() -> CannotWrite:
-    """What the other processes say when the one that writes has said why it cannot."""
+    """The error on the other processes; the one that cannot write gives the reason."""
     return CannotWrite("its files: another process tells why")
 
 
@@ -272,8 +273,8 @@ def _write(
 def _on_all(
     do: Callable[[], Value], mesh: Mesh | None, elsewhere: Callable[[], Exception]
 ) -> Value:
-    """What it gives; where it fails on one process the others raise `elsewhere`, and none goes on
-    to wait for it."""
+    """Its result; where it fails on one process the others raise `elsewhere`, so that none goes on
+    and waits for it."""
     try:
         value = do()
     except BaseException:

@@ -36,7 +36,7 @@ def check_callback(callback: object) -> None:
 class Recorder:
     """Keeps the history, writes it to the log, and shows how far it is.
 
-    Where the log can no longer be written, `failed` says why, and nothing more is.
+    Where the log can no longer be written, `failed` says why, and writing ends.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ def _open(path: Path) -> Any:
 
 
 def _opener(path: str, flags: int) -> int:
-    """Opened at once: a pipe that nobody reads would be waited for, and is refused instead."""
+    """Opened at once: a pipe without a reader would block, and is refused instead."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     if hasattr(os, "set_blocking"):
         os.set_blocking(descriptor, True)

@@ -28,8 +28,8 @@ _HIGHER = {
 class EarlyStopping(eqx.Module):
     """Stops a training whose validation gets no better, as `oo.fit(..., stop=EarlyStopping(…))`.
 
-    It ends after the evaluation that is the `patience`-th in a row to be no better than the best
-    before them. Equal is no better, nor is an evaluation that has NaN or infinity.
+    It ends after the `patience`-th evaluation in a row that is no better than the best before them.
+    An equal one is no better, nor is one that has NaN or infinity.
     """
 
     metric: str
@@ -42,8 +42,8 @@ class EarlyStopping(eqx.Module):
             metric: `"loss"`, or the name of the metric, as the history has it behind
                 `validation_`.
             patience: evaluations; None never stops, for `keep="best"` alone.
-            higher_is_better: need not be given where it follows from the name: it is so of
-                `accuracy`, `score` and `performance`, and not of `loss`, `cross_entropy` and
+            higher_is_better: need not be given where it follows from the name: True for
+                `accuracy`, `score` and `performance`, False for `loss`, `cross_entropy` and
                 `squared_error`.
 
         Raises:
@@ -92,7 +92,7 @@ class Judge:
         return np.asarray(self._since >= patience)
 
     def follow(self, history: History) -> "Judge":
-        """Take note of the records that have come since; `is_new` tells of the last of them."""
+        """Take note of the records since the last call; `is_new` is about the last of them."""
         for record in history.records[self._seen :]:
             is_scored = f"validation_{self.rule.metric}" in record
             self.is_new = self._note(record) if is_scored else np.zeros_like(self.has_best)
@@ -133,7 +133,7 @@ def read_stopping(
 
 
 def check_judged(judge: Judge | None, validation: Data | None, every: int | None) -> None:
-    """Refuse what is no validation data, and a training judged by evaluations it does not have."""
+    """Refuse bad validation data, and a training judged by evaluations that it does not have."""
     if validation is not None:
         read_samples(validation, "validation")
     what = 'for `stop` and for `keep="best"`'
@@ -158,8 +158,8 @@ def check_intervals(
 class Interruption:
     """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
 
-    Only the main thread may handle signals, and one that is ignored stays so (nohup). Where nobody
-    answered the request by an exception, the signal is sent again at the end.
+    Only the main thread may handle signals, and one that is ignored stays so (nohup). If no
+    exception answered the request, the signal is sent again at the end.
     """
 
     def __init__(self, *, enabled: bool):

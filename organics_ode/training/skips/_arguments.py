@@ -134,7 +134,7 @@ def _trial_like(task: Task) -> Any:
 
 
 def _check_silent(cells: Sequence[PyTree]) -> None:
-    """Refuse a noisy network inside of a `Stack`: its noise would be left out without a word."""
+    """Refuse a noisy network inside a `Stack`: its noise would be left out silently."""
     is_network = lambda node: isinstance(node, RateNetwork)  # noqa: E731
     inside = jax.tree.leaves(cells, is_leaf=is_network)
     if any(np.any(np.asarray(resolve(n).noise) > 0) for n in inside if is_network(n)):

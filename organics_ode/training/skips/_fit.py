@@ -77,7 +77,7 @@ def fit_with_skips(
 
     averaged over the trials, where w are the task's `loss_weights` (of the ring tasks: the mean
     over the time before the response plus that over the response) or its mask. A trial ends at the
-    last step whose weight is not 0: what stands behind it does not matter. Blocks of skips
+    last step whose weight is not 0: what comes after it does not matter. Blocks of skips
     begin anew at every period, or where the schedule says. Before a trial its first inputs, or the
     task's `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate
     networks get their own noise, the same for all models. One compiled round moves all models;
@@ -115,7 +115,7 @@ def fit_with_skips(
         or update is not finite keeps its parameters in that iteration; the record shows NaN losses.
 
     Raises:
-        ValueError: an argument is bad, a target that counts is no class of the models, or the
+        ValueError: an argument is bad, a target that counts is not a class of the models, or the
             checkpoint is of another training.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
