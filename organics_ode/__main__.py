@@ -1,4 +1,4 @@
-"""What one asks of the library at a prompt: `python -m organics_ode info | card | evaluate`."""
+"""Commands at a prompt: `python -m organics_ode info | card | evaluate`."""
 
 import argparse
 import platform

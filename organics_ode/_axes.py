@@ -1,4 +1,4 @@
-"""What every plot needs: axes to draw into, and colours that everyone can tell apart."""
+"""What every plot needs: axes to draw into, and colours that everyone can distinguish."""
 
 from typing import TYPE_CHECKING
 

@@ -2,10 +2,10 @@
 
     from organics_ode import tasks
 
-The one exception to the rule that library and tasks do not know each other: this finds the package
-where it is installed, beside the library, and stands for it. Where `import tasks` finds it too,
-both are the same modules and classes. Where something else has this name, the package is loaded
-under `organics_ode.tasks`, and pickles and files know its classes under either name.
+The one exception to the rule that library and tasks do not import each other: this finds the
+package where it is installed, beside the library, and takes its place. Where `import tasks` finds
+it too, both are the same modules and classes. Where something else has this name, the package is
+loaded under `organics_ode.tasks`, and pickles and files find its classes under either name.
 """
 
 import importlib

@@ -20,8 +20,8 @@ class DelayedComparison(AbstractChoiceTask):
     """Which of two vibrations, before and after a delay, has the higher frequency?
 
     The frequencies are f and f + 8 Hz, with f ~ U(10, 26), in either order; the channel shows them
-    divided by 34 Hz. The answer is given when fixation goes off. The second frequency alone says
-    something, as in the experiment; only both say all.
+    divided by 34 Hz. The answer is given when fixation goes off. The second frequency alone is
+    informative, as in the experiment, but only both together determine the answer.
 
     Periods in ms: fixation 500 ± 100, f1 500 ± 100, delay ± 100, f2 500 ± 100, response 500.
 

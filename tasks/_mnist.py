@@ -66,7 +66,7 @@ class MNIST(AbstractDataSet):
             data_dir: as above.
 
         Raises:
-            ValueError: `data_dir` is no path.
+            ValueError: `data_dir` is not a path.
         """
         return present(data_dir)
 

@@ -51,7 +51,7 @@ class NeurogymTask(AbstractTask):
 
     Raises:
         ValueError: `env` lacks one of those attributes, is wrapped, draws other trials when seeded
-            again, has right actions that are no actions (such as angles, or anything outside 0 … n
+            again, has right actions that are not actions (such as angles, or anything outside 0 … n
             − 1), observations that are not finite, or a trial longer than `length`. A trial drawn
             later raises it for the same reasons.
 

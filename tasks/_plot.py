@@ -1,4 +1,4 @@
-"""The picture of a trial; the only place here that knows matplotlib."""
+"""The picture of a trial; the only module here that uses matplotlib."""
 
 from collections.abc import Mapping
 from itertools import cycle, pairwise

@@ -49,7 +49,7 @@ def psychometric(strengths: Numbers, chosen: Numbers) -> Psychometric:
     Use it with `task.choose` on the trials of `tasks.PerceptualDecision`: the strengths are
     `trials.info["coherence"]`, and `chosen` is whether the choice was right (class 1). Where a
     trial may end without an answer, take `reaction.chose(alternative)`: a comparison such as
-    `choice == 0` makes an answer for the other one of it.
+    `choice == 0` would count such a trial as an answer for the other one.
 
     Args:
         strengths: (N,), the strength in each trial, from a small set of values.
@@ -140,7 +140,7 @@ def fit_psychometric(curve: Psychometric) -> PsychometricFit:
         curve: a `Psychometric` of signed strengths, such as coherences.
 
     Returns:
-        A `PsychometricFit`. Strengths without an answer, as trials without one, have no part in it.
+        A `PsychometricFit`. Strengths and trials without an answer are left out.
 
     Raises:
         ValueError: not a `Psychometric` of finite strengths, it has fewer than two of them with

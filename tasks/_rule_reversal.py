@@ -19,7 +19,7 @@ _DURATION, _GRACE = 500.0, 200.0
 
 @final
 class RuleReversal(AbstractCognitiveTask):
-    """Answer two stimuli by a rule that is never shown and may reverse; only feedback tells.
+    """Answer two stimuli by a hidden rule that may reverse; only the feedback reveals it.
 
     A sequence of k presentations, each of stimulus, response, feedback and wait, 500 ms each. One
     of two stimuli is shown. Under the first rule, stimulus i is to be answered by choice i, under
@@ -138,9 +138,8 @@ class RuleReversal(AbstractCognitiveTask):
         """Runs an agent through a sequence, with feedback on its own choices.
 
         Args:
-            step: (state, x (4,)) ↦ (next state, outputs (2,)), one step of the agent. To a task
-                that is trained through its outputs, the feedback is a constant: it has no
-                derivative.
+            step: (state, x (4,)) ↦ (next state, outputs (2,)), one step of the agent. For the
+                gradient of a training through the outputs, the feedback is a constant.
             state: the state before the first step.
             trial: the sequence; of its inputs only the stimuli are used.
 

@@ -40,10 +40,10 @@ def mnist_folder(data_dir: str | os.PathLike[str] | None) -> Path:
             a download.
 
     Returns:
-        The path of `mnist/`. A folder that the user named is not looked into.
+        The path of `mnist/`. A folder that the user named is not checked here.
 
     Raises:
-        ValueError: `data_dir` is no path.
+        ValueError: `data_dir` is not a path.
         FileNotFoundError: the files had to be downloaded and could not be.
         ImportError: they had to be downloaded, and pooch or tqdm is not installed.
     """

@@ -1,7 +1,9 @@
 """How long the first call of each analysis takes in a new process, and a second one.
 
 The circuits have 16 units; the second call has other values of the same shapes. Energy, covariance
-and certificate are asked for at a fixed point that was found before, `state0=point.state`.
+and certificate are asked for at a fixed point that was found before, `state0=point.state`. Times
+are of the clock and of the processor, all threads together: on a busy machine only the latter can
+be compared.
 
     python examples/benchmarks/first_calls.py [--repeats 3]
 """
@@ -45,9 +47,9 @@ CALLS = {
 }
 MEASURE = """
 for i in range(2):
-    start = time.perf_counter()
+    clock, processor = time.perf_counter(), time.process_time()
     jax.block_until_ready(jax.tree.leaves({call}))
-    print(time.perf_counter() - start)
+    print(time.perf_counter() - clock, time.process_time() - processor)
 """
 
 
@@ -56,16 +58,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     print(f"{platform.machine()}, Python {platform.python_version()}, medians of {repeats}\n")
-    print("| call | first | second |\n|---|---|---|")
+    print("| call | first | of the processor | second | of the processor |\n|---|---|---|---|---|")
     for name, (before, call) in CALLS.items():
         script = "\n".join([PREPARE, before, MEASURE.format(call=call)])
         runs = [
             subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
             for _ in range(repeats)
         ]
-        times = [list(map(float, run.stdout.split())) or [float("nan")] * 2 for run in runs]
-        first, second = (statistics.median(each) for each in zip(*times, strict=True))
-        print(f"| {name} | {first:.2f} s | {1e3 * second:.1f} ms |", flush=True)
+        times = [list(map(float, run.stdout.split())) or [float("nan")] * 4 for run in runs]
+        medians = [statistics.median(each) for each in zip(*times, strict=True)]
+        first, second = (" | ".join(f"{t:.3g} s" for t in medians[i : i + 2]) for i in (0, 2))
+        print(f"| {name} | {first} | {second} |", flush=True)
         if runs[0].returncode:
             print(runs[0].stderr[-500:], file=sys.stderr)
 

@@ -71,7 +71,7 @@ class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
 
 
 def read_cell(name: str, cell: Any) -> Any:
-    """A cell as it is, and a recurrent layer of equinox as the cell that stands for it."""
+    """A cell as it is, and a recurrent layer of equinox as the cell around it."""
     for adapter in AbstractAdapter.__subclasses__():
         if isinstance(cell, adapter.kind):
             return adapter(cell)

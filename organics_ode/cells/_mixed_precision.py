@@ -20,12 +20,12 @@ class MixedPrecision(AbstractCell[State]):
 
         s ← s + dt·f(s, x):   f in bfloat16, the sum in float32
 
-    bfloat16 has 8 bits: s + dt·f is s there wherever a step moves it by less than 1/256 of itself,
-    and a parameter stays what it is under updates that small. So circuits made of arrays in
+    bfloat16 has 8 bits: there s + dt·f equals s wherever a step moves it by less than 1/256 of
+    itself, and updates that small leave a parameter as it is. So circuits made of arrays in
     bfloat16 neither move nor learn; this wrapper keeps all sums over time and over updates in
-    float32, and rounds what is multiplied. A policy for training, on hardware that multiplies
-    bfloat16 faster: trained so, `cell.cell` is the same step in float32, and `cell.circuit` what
-    analyses take. Numbers that follow are right to about 1 %, not to float32's 1e-7.
+    float32, and rounds what is multiplied. It is meant for training on hardware that multiplies
+    bfloat16 faster; afterwards `cell.cell` is the same step in float32, and `cell.circuit` the
+    circuit for analyses. Results are accurate to about 1 %, not to float32's 1e-7.
 
     The training kernels of `GatedORGaNICs` and `RotationalORGaNICs` take it, and keep activations
     in bfloat16, half the memory: there only products are rounded. Other circuits take the scan, in
@@ -37,7 +37,7 @@ class MixedPrecision(AbstractCell[State]):
         cell: an `Euler`, `ShuOsher` or other step of a circuit in float32.
 
     Raises:
-        ValueError: `cell` is no step of a circuit, or not in float32.
+        ValueError: `cell` is not a step of a circuit, or not in float32.
     """
 
     cell: AbstractStep[State]

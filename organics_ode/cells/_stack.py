@@ -31,7 +31,7 @@ class Stack(AbstractCell[StackState]):
             (`eqx.nn.GRUCell`, `eqx.nn.LSTMCell`) is taken as the `GRU` or `LSTM` around it.
 
     Raises:
-        ValueError: what is no cell, or a cell that does not fit the one before it.
+        ValueError: an argument is not a cell, or a cell does not fit the one before it.
     """
 
     cells: tuple[AbstractCell, ...]

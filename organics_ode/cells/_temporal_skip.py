@@ -34,7 +34,7 @@ class SkipBlock(NamedTuple):
 
 
 class AbstractSkip(eqx.Module):
-    """How a skip through time mixes what a block of steps began with into its states."""
+    """How a skip through time mixes the start of a block of steps into the states of the block."""
 
     @abstractmethod
     def step(self, s: Array, base: Array, block: SkipBlock) -> Array:

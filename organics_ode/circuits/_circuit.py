@@ -45,6 +45,6 @@ class AbstractCircuit(eqx.Module, Generic[State]):
 
 
 def check_circuit(circuit: object, name: str = "circuit") -> None:
-    """Refuse what is no circuit."""
+    """Refuse anything that is not a circuit."""
     if not isinstance(circuit, AbstractCircuit):
         refuse_kind(name, "be a circuit", circuit)

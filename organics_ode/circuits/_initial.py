@@ -117,7 +117,7 @@ def check_sizes(input_size: int, size: int) -> tuple[int, int]:
 def balanced(sizes: Float[Array, "n n"], excites: Bool[np.ndarray, " n"]) -> Float[Array, "n n"]:
     """Weights of these sizes, in which the inhibition of a unit balances its excitation, Σ_j = 0.
 
-    A unit that hears of one kind only keeps it as it is.
+    The weights of a unit that receives only one of the two kinds stay as they are.
     """
     excitation = jnp.sum(sizes, axis=1, keepdims=True, where=excites)
     inhibition = jnp.sum(sizes, axis=1, keepdims=True, where=~excites)

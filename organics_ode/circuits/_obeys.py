@@ -1,4 +1,4 @@
-"""Whether an object has a class's own equations, for which alone holds what is known of it."""
+"""Whether an object has a class's own equations, for which alone the facts of the class hold."""
 
 import functools
 

@@ -50,8 +50,8 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
     T is diagonal; the input x reaches the units `input_units` only. η is noise inside the
     nonlinearity, for each unit an Ornstein-Uhlenbeck process of variance 1 and time constant
     `tau_noise`. Without it (`simulate`, `fixed_point`) the network is an ordinary circuit;
-    `Noisy(network)` is the circuit of m + n inputs [x, η] that is driven by it. The units a readout
-    sees are for it to choose: `Readout(…, units=(20, 40))`.
+    `Noisy(network)` is the circuit of m + n inputs [x, η] that is driven by it. A readout
+    chooses the units it sees: `Readout(…, units=(20, 40))`.
 
     Args:
         W: (n, n), recurrent weights. A `Connectivity` node holds absent connections and, by Dale's
@@ -147,7 +147,7 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
                 others inhibit. Without it weights are of either sign.
             radius: the spectral radius of W, its largest |eigenvalue|; unless given, 1.5 with
                 `excitatory` (for `jax.nn.relu`, which lets about half of the units take part, the
-                edge at which activity neither dies nor explodes), and what comes of it without.
+                edge at which activity neither dies nor explodes), and as drawn without it.
             self_connections: whether a unit may be connected with itself; unless given, it may
                 without `excitatory`.
 

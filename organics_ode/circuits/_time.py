@@ -1,5 +1,5 @@
-"""What stands for the time where there is none: a circuit that uses it is told so by name; and the
-unit of time."""
+"""The stand-in for the time where there is none, which names the circuit that uses it in an error;
+and the unit of time."""
 
 from collections.abc import Mapping
 from typing import NoReturn

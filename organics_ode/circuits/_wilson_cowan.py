@@ -28,8 +28,8 @@ class WilsonCowan(AbstractCircuit[WilsonCowanState]):
         S(u) = 1/(1 + exp(−a(u − θ))) − 1/(1 + exp(aθ)),    k = S(∞) = 1/(1 + exp(−aθ))
 
     S is 0 without a drive, and so E = I = 0 rests without input. The terms r are those of neurons
-    that are refractory; r = 0 leaves them out. One pair oscillates, has several states at rest, or
-    answers a pulse with a single wave, as its weights and its input will have it. No theorem of
+    that are refractory; r = 0 leaves them out. Depending on its weights and its input, one pair
+    oscillates, has several states at rest, or answers a pulse with a single wave. No theorem of
     `certify` applies to it.
 
     Args:

@@ -16,7 +16,7 @@ from ..cells import AbstractCell, CellLike, read_cell
 from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
-# Below this flatness the ellipse of a complex pair is not told from a double real eigenvalue.
+# Below this flatness the ellipse of a complex pair is taken for a double real eigenvalue.
 _FLATTEST = 1e-6
 
 
@@ -43,11 +43,12 @@ def lyapunov(
     input at a fixed point gives log|μ|/dt of the step's eigenvalues μ after any T, without a
     transient. The sum of all d exponents is always the mean log|det F_t|/dt.
 
-    Where a circuit falls into parts, of which an earlier one never hears a later one, its exponents
-    are those of its parts, and each part has its own frame: so a feedforward chain has the mean
-    logarithms of its multipliers, however far from normal it is, and no transient. That takes d
-    vectors for any k. A part that is far from normal in other axes is only as exact as its
-    eigenvalues: rounding moves those of a chain of n units in turned axes by about ε^(1/n).
+    Where a circuit consists of parts, the earlier ones of which do not depend on later ones, its
+    exponents are those of its parts, and each part has its own frame: so a feedforward chain has
+    the mean logarithms of its multipliers, however far from normal it is, and no transient. That
+    takes d vectors for any k. The exponents of a part that is far from normal in other axes are
+    only as exact as its eigenvalues: rounding moves those of a chain of n units in turned axes by
+    about ε^(1/n).
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
@@ -97,7 +98,7 @@ def _exponents(cell: AbstractCell[State], state0: State, xs: Array, k: int, burn
     parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
     first = (parts, unknown, jnp.asarray(True))
     if k == v0.size:
-        # Once more, as one part, where a variable heard another one after all.
+        # Once more, as one part, where a variable depended on another one after all.
         again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
         growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
     else:
@@ -118,8 +119,8 @@ def _along(
     columns: int,
     burn_in: int,
 ) -> tuple[Array, Array]:
-    """The exponents per step of so many vectors, each within its part; and whether a part heard
-    another one that it should not."""
+    """The exponents per step of so many vectors, each within its part; and whether a part
+    depended on another one on which it should not."""
     order, same, mute = parts.order, parts.same[:, :columns], ~parts.hears[:, :columns]
     F = jax.jacfwd(step)(v0, xs[0])[order][:, order]
     S = _coordinates(jnp.where(parts.same, F, 0), parts)

@@ -1,4 +1,4 @@
-"""Which variables of a step hear each other, directly or through others."""
+"""Which variables of a step depend on each other, directly or through others."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,11 +12,11 @@ _PROBES = 4
 
 
 class Parts(NamedTuple):
-    """The parts of a step within which every variable hears every other one.
+    """The parts of a step within which every variable depends on every other one.
 
     - `order`: (d,), the variables in an order in which parts are together.
     - `label`: (d,), in that order, the part of each.
-    - `hears`: (d, d), in that order, whether variable i hears j in any number of steps.
+    - `hears`: (d, d), in that order, whether variable i depends on j in any number of steps.
     """
 
     order: Int[Array, " d"]
@@ -31,7 +31,7 @@ class Parts(NamedTuple):
 
 def parts_of(step: Callable[[Array, Array], Array], v0: Array, xs: Array) -> Parts:
     """The parts of a step: (d,), (m,) ↦ (d,), as its Jacobians at the start and at a few random
-    states tell. What is not finite counts as heard."""
+    states show. What is not finite counts as a dependence."""
     rng = np.random.default_rng(0)
     moves = rng.normal(size=(_PROBES, v0.size)) * np.arange(_PROBES)[:, None]
     moves[_PROBES // 2 :] = np.abs(moves[_PROBES // 2 :])

@@ -76,7 +76,7 @@ def simulate(
         solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
             magnitude take an implicit one, `diffrax.Kvaerno5()`.
         stepsize_controller: an I controller unless given, with rtol 1e-4 in float32, and in float64
-            an eighth of 1e-6, so that the errors of all steps come to about 1e-6; atol is a tenth
+            an eighth of 1e-6, so that the errors of all steps add up to about 1e-6; atol is a tenth
             of rtol in units of each variable's own size: (sigma b0)^p for a, the smaller of drive
             and response for y, at most 1. The tolerances of a given one are taken as they are. It
             takes about one step per hold of a zero-order hold.
@@ -84,8 +84,8 @@ def simulate(
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
         dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
         dtmax: the longest step, ms, infinite for none; unless given, adaptive steps are bounded by
-            the fastest rate of the circuit, √a included, and by what the input does. Where a state
-            rests the error of a step says nothing, and without a bound derivatives explode.
+            the fastest rate of the circuit, √a included, and by how fast the input changes. Where a
+            state rests the error of a step is no guide, and without a bound derivatives explode.
         max_steps: the most steps to take, accepted and rejected together.
         throw: whether a run that fails raises; otherwise `result` and `stats` say what happened.
 

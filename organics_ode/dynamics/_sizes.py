@@ -1,7 +1,7 @@
-"""How large each variable of a circuit is: the units in which an error of it is small.
+"""How large each variable of a circuit is: the units in which its errors are measured.
 
-An error of 10⁻⁷ is nothing to a response of 1, and all to a modulator that rests at
-(σ b0)^p = 10⁻⁹, on whose root everything else depends.
+An error of 10⁻⁷ does not matter to a response of 1, but is far too large for a modulator that rests
+at (σ b0)^p = 10⁻⁹, on whose root everything else depends.
 """
 
 import jax

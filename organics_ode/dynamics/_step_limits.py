@@ -1,8 +1,8 @@
-"""How long a step may be where the error estimate cannot tell.
+"""How long a step may be where the error estimate is no guide.
 
 Where a state rests the error of every step is 0, however long it is: an explicit step then grows
-beyond its stability limit. The values stay right, and their derivatives, which do not rest, explode
-with every step; an input that moves between two stages is stepped over.
+beyond its stability limit. The values stay right, but their derivatives, which do not rest, grow
+with every step; and an input that moves between two stages may be stepped over.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""How long a step may be for what the circuit's derivatives do, whether or not its state moves."""
+"""How long a step may be for derivatives to come out right, whether or not the state moves."""
 
 import abc
 import functools

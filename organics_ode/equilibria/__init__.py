@@ -4,12 +4,12 @@ from ._branches import Continued as Continued, continued as continued
 from ._family import Family as Family, read_family as read_family
 from ._find_fixed_points import find_fixed_points as find_fixed_points
 from ._fixed_point import FixedPoint as FixedPoint, fixed_point as fixed_point
+from ._loops import in_turns as in_turns
 from ._points import (
     AbstractPoints as AbstractPoints,
     FixedPoints as FixedPoints,
     distinct as distinct,
     firsts as firsts,
-    in_turns as in_turns,
     look as look,
 )
 from ._routes import polish as polish

@@ -1,8 +1,6 @@
 """`find_fixed_points`: a search from many starts."""
 
-import functools
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.flatten_util
@@ -26,8 +24,9 @@ from .._types import KeyLike, Numbers, Scalar, State, StateLike
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
 from ..linear import Equations, ravel, read_point, tolerance
-from ..programs import in_full_precision, quickly_compiled
-from ._points import FixedPoints, distinct, firsts, in_turns, look, read_starts
+from ..programs import in_full_precision, prepare, quickly_compiled
+from ._loops import in_turns, queued
+from ._points import FixedPoints, distinct, firsts, look, read_starts, rows
 from ._routes import accelerate, downhill, polish, settle, substituted
 
 _METHODS = (accelerate, settle, substituted, downhill)
@@ -47,12 +46,12 @@ def find_fixed_points(
     Each start is taken by one of four methods in turn: the accelerated iteration, the flow itself,
     substitution, and descent in |f| (Levenberg–Marquardt), all polished by Newton's method. Starts
     are spread over four decades around the rest state and the normalized state; for a circuit of
-    your own, whose size nothing tells, half of them over ten decades, 1e-4 to 1e6 times its rest
-    state (times 1 where that is 0). As long as an isolated point was reached by one start only,
-    or by none of the first half of them, others are likely to be missing (Good, 1953), and another
-    round of as many starts is drawn, up to `rounds`. What two starts reach within 1e-6 is one
-    point; `hits` says how often each was reached. Never claimed complete: more starts may find
-    more. For one unit `planar.fixed_points` is complete. Host function (no jit, vmap).
+    your own, whose typical size is unknown, half of them over ten decades, 1e-4 to 1e6 times its
+    rest state (times 1 where that is 0). As long as an isolated point was reached by one start
+    only, or by none of the first half of them, others are likely to be missing (Good, 1953), and
+    another round of as many starts is drawn, up to `rounds`. Ends that differ by less than 1e-6
+    are one point; `hits` says how often each was reached. The list may be incomplete: more starts
+    may find more. For one unit `planar.fixed_points` is complete. Host function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -85,11 +84,10 @@ def find_fixed_points(
     return _from_drawn(circuit, x, read_key("key", key), starts, _read_scale(scale, like), rounds)
 
 
-def _from_states(circuit: AbstractCircuit, x: Array, rows: Array) -> FixedPoints:
-    each = jnp.repeat(rows, len(_METHODS), 0)
-    v, residuals = map(np.asarray, _search_from(circuit, x, each))
+def _from_states(circuit: AbstractCircuit, x: Array, v: Array) -> FixedPoints:
+    each = jnp.repeat(v, len(_METHODS), 0)
     start = np.arange(len(each)) // len(_METHODS)
-    return _gathered(circuit, x, v, residuals, start)[0]
+    return _gathered(circuit, x, *_ends(circuit, x, each), start)[0]
 
 
 def _from_drawn(
@@ -100,11 +98,13 @@ def _from_drawn(
     scale: Float[Array, " d"] | None,
     rounds: int,
 ) -> FixedPoints:
-    ends: list[Any] = []
+    ends: list[tuple[np.ndarray, np.ndarray]] = []
     while True:
         # The first round is that of the key itself, and holds the states that are known.
         own = key if not ends else jax.random.fold_in(key, len(ends))
-        ends.append(_search(circuit, x, own, starts, scale, jnp.asarray(not ends)))
+        ends.append(
+            _ends(circuit, x, _drawn(circuit, x, own, starts, scale, jnp.asarray(not ends)))
+        )
         v, residuals = (np.concatenate(parts) for parts in zip(*ends, strict=True))
         found, is_complete = _gathered(circuit, x, v, residuals, np.arange(len(v)))
         if len(ends) == rounds or is_complete:
@@ -114,19 +114,20 @@ def _from_drawn(
 def _gathered(
     circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray, start: np.ndarray
 ) -> tuple[FixedPoints, bool]:
-    """The distinct ones of the points, which were reached from these starts, and whether there is
-    no sign of another."""
+    """The distinct ones of the points, which were reached from these starts, and whether nothing
+    hints at another."""
     count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
     v, residuals, start = v[solved], residuals[solved], start[solved]
     clusters = distinct(circuit, x, v, residuals)
     v, residuals = v[firsts(clusters)], residuals[firsts(clusters)]
-    states, spectra = look(circuit, x, v, residuals)
+    found = look(circuit, x, v, residuals)
     hits = np.asarray([np.unique(start[cluster]).size for cluster in clusters], int)
-    found = FixedPoints(states, jnp.asarray(residuals), spectra, jnp.asarray(hits), starts=count)
     is_late = np.asarray([start[cluster].min() >= count / 2 for cluster in clusters], bool)
     # On a continuum every start finds another point.
-    is_rare = (is_late | (hits == 1)) & ~np.asarray(found.is_marginal)
-    return found.sort(found.abscissae), not np.any(is_rare)
+    is_rare = (is_late | (hits == 1)) & ~found.is_marginal
+    order = np.argsort(found.abscissae, kind="stable")
+    fields = rows((found.states, residuals, found.spectra, hits), order)
+    return FixedPoints(*fields, starts=count), not np.any(is_rare)
 
 
 def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, " d"] | None:
@@ -144,34 +145,52 @@ def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, "
     return check_positive("scale", check_finite("scale", sizes))
 
 
-@functools.partial(quickly_compiled, level=1)
+def _ends(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Where the starts end, each taken by one of the methods in turn, and the residuals there."""
+    is_large = v.shape[1] > _SMALL
+    taken = [_TAKEN[is_large or method is settle] for method in _METHODS]
+    calls = [(program, (circuit, x, v, i)) for i, program in enumerate(taken)]
+    prepare([*calls, (_POLISHED[is_large], (circuit, x, v))])
+    ends = np.array(v)
+    for i, (program, args) in enumerate(calls):
+        ends[i :: len(_METHODS)] = program(*args)
+    ends, residuals = _POLISHED[is_large](circuit, x, jnp.asarray(ends))
+    return np.asarray(ends), np.asarray(residuals)
+
+
 @in_full_precision
-def _search_from(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
+def _taken(circuit: AbstractCircuit, x: Array, v: Array, method: int) -> Array:
+    """Where one of the methods takes its part of the starts."""
     e = Equations(circuit, x, circuit.initial_state())
-    # Each method has a batch of its own: in one batch every start would wait for all four.
-    routed = v
-    for i, route in enumerate(_METHODS):
-        own = slice(i, None, len(_METHODS))
-        ends = in_turns(lambda v, route=route: route(e, e.point(v), jnp.asarray(True)).v, v[own])
-        routed = routed.at[own].set(ends)
-
-    def polished(v: Array) -> tuple[Array, Array]:
-        point = polish(e, e.point(v))
-        return point.v, point.residual
-
-    return in_turns(polished, routed)
+    return queued(_METHODS[method](e), e, v[method :: len(_METHODS)]).v
 
 
-@functools.partial(quickly_compiled, level=1)
 @in_full_precision
-def _search(
+def _polished(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
+    e = Equations(circuit, x, circuit.initial_state())
+    ends = in_turns(lambda v: polish(e, e.point(v)), v)
+    return ends.v, ends.residual
+
+
+# Compiled in less time for a small circuit, to run in less for others. With 32 variables `settle`
+# takes four times as long at level 0, and twice as much as all others together.
+_SMALL = 48
+_TAKEN, _POLISHED = (
+    [quickly_compiled(f, level=level) for level in (0, 1)] for f in (_taken, _polished)
+)
+
+
+@quickly_compiled
+@in_full_precision
+def _drawn(
     circuit: AbstractCircuit,
     x: Array,
     key: Array,
     count: int,
     scale: Float[Array, " d"] | None,
     is_first: Array,
-) -> tuple[Array, Array]:
+) -> Array:
+    """The starts of a round: drawn ones, and in the first round those that are known."""
     rest = circuit.initial_state()
     if scale is None:
         drawn = starts(circuit, x, key, count)
@@ -182,4 +201,4 @@ def _search(
     known = jnp.stack([ravel(rest), ravel(driven(circuit, x))])
     known = jnp.repeat(known, len(_METHODS), 0)[:count]
     first = drawn.at[: len(known)].set(known)
-    return _search_from(circuit, x, jnp.where(is_first, first, drawn))
+    return jnp.where(is_first, first, drawn)

@@ -42,7 +42,7 @@ class FixedPoint(eqx.Module, AbstractTabular, Generic[State]):
     - `state`: the circuit's state there; the best one seen if it failed.
     - `residual`: max_i |f_i| / (the largest term of equation i).
     - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms. `resolution`: 1/ms,
-      how near to 0 its sign cannot be told, as in `Spectrum`.
+      below what size its sign is not known, as in `Spectrum`.
     - `is_stable`: whether it succeeded with an abscissa below −resolution. `is_marginal`: whether
       it succeeded with one within the resolution.
     - `iterations`: steps of all routes together.
@@ -145,10 +145,10 @@ def fixed_point(
 def _easily(
     circuit: AbstractCircuit[State], x: Array, start: State | None
 ) -> FixedPoint[State] | None:
-    """The fixed point where it is known, in closed form or as a start that is one and is stable, or
-    where the first route ends in a stable one.
+    """The fixed point if it is easy to find: in closed form, as a start that is a stable one
+    already, or as the stable end of the first route.
 
-    The whole search says the same, and takes seconds to compile.
+    The whole search gives the same point, but takes seconds to compile.
     """
     if any(map(is_traced, jax.tree.leaves(circuit))):
         return None

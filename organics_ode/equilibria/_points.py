@@ -1,8 +1,8 @@
-"""Points of rest that a search from many starts found, and what the searches share."""
+"""Points found by a search from many starts, and what the searches share."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -21,8 +21,6 @@ from ..programs import in_full_precision, quickly_compiled
 
 Points = TypeVar("Points", bound="AbstractPoints")
 
-# Matrix entries that are factored together: for a large circuit the starts go in turns.
-_ENTRIES = 2**25
 # Points nearer than this, relative to their size, are one: far above the tolerance, far below what
 # parts two fixed points.
 _SAME = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
@@ -123,7 +121,7 @@ class FixedPoints(AbstractPoints):
     - `states`: the circuit's state with a leading axis (k, …).
     - `residuals`: (k,), relative to the largest term of the equation.
     - `spectra`: a `Spectrum` with eigenvalues (k, d).
-    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; where all
+    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; if all
       points were hit often, few or none are missing.
     - `is_stable`, `is_marginal`: (k,); a marginal point may be one of a continuum.
     - `abscissae`: (k,), 1/ms.
@@ -148,36 +146,40 @@ class FixedPoints(AbstractPoints):
         return jnp.full(self.residuals.shape, True)
 
 
-def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: Array) -> PyTree:
-    """one(v, …) for every start, so many at once as matrices (d, d) fit."""
-    together = max(1, _ENTRIES // v.shape[1] ** 2)
-    if together >= len(v):
-        return jax.vmap(one)(v, *others)
-    return jax.lax.map(lambda each: one(*each), (v, *others), batch_size=together)
+class Look(NamedTuple):
+    """States, their spectra, and what these say, as numpy's arrays."""
+
+    states: PyTree
+    spectra: Spectrum
+    abscissae: Float[np.ndarray, " k"]
+    is_marginal: Bool[np.ndarray, " k"]
 
 
-def look(
-    circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray
-) -> tuple[PyTree, Spectrum]:
-    """The states and their spectra."""
+def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray) -> Look:
+    """The states and their spectra (host)."""
     k = len(v)
     # Compiled for powers of two, not for every number of points.
     padded = np.resize(np.arange(k), 1 << (k - 1).bit_length() if k else 0)
     found = _look(circuit, x, jnp.asarray(v[padded]), jnp.asarray(residuals[padded]))
-    return jax.tree.map(lambda leaf: leaf[:k], found)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:k], found)
 
 
 @quickly_compiled
 @in_full_precision
-def _look(
-    circuit: AbstractCircuit, x: Array, v: Array, residuals: Array
-) -> tuple[PyTree, Spectrum]:
+def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> Look:
     e = Equations(circuit, x, circuit.initial_state())
 
-    def one(v: Array, residual: Array) -> Spectrum:
-        return spectrum_of(e.jacobian(v), residual=residual)
+    def one(v: Array, residual: Array) -> Look:
+        spectrum = spectrum_of(e.jacobian(v), residual=residual)
+        return Look(e.unravel(v), spectrum, spectrum.abscissa, spectrum.is_marginal)
 
-    return jax.vmap(e.unravel)(v), jax.vmap(one)(v, residuals)
+    return jax.vmap(one)(v, residuals)
+
+
+def rows(tree: PyTree, kept: np.ndarray) -> PyTree:
+    """These rows of every leaf, as JAX's arrays (host). numpy chooses them: JAX would compile anew
+    for every number of rows."""
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[kept]), tree)
 
 
 def distinct(

@@ -1,27 +1,22 @@
-"""Routes to a fixed point. Each is a loop that does nothing where it is not needed.
-
-All of them run under `jax.vmap`, where a `lax.cond` would compute both of its branches for every
-member of the batch; a `lax.while_loop` whose condition is false at the start costs nothing.
-"""
+"""Routes to a fixed point, each as the loop of its steps."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import highest, lowest
 from ..facts import substitute
 from ..linear import Equations, Point, ravel, target
-from ..programs import within_loop
+from ._loops import Loop, ended
 
 _MEMORY = 8  # Steps that the acceleration remembers.
 _RIDGE = 100  # Times ε: how far their normal equations are kept from singular.
-# What a step of `settle` may err, absolutely and relative to its variable: near enough to stay in a
-# basin of attraction. What is exact comes from Newton's method.
+# By how much a step of `settle` may err, absolutely and relative to its variable: near enough to
+# stay in a basin of attraction. Newton's method makes the end exact.
 _ATOL, _RTOL = 1e-4, 1e-2
 _SAFETY, _SHORTER, _LONGER = 0.8, 0.2, 10.0  # Of the next step; and bounds of its change.
 _NO_NUMBER = 1e3  # Stands for an error that is not finite: the next step is as short as may be.
@@ -38,45 +33,55 @@ _ATTRACTED = 0.1  # The residual from which on Newton's steps may be trusted.
 _MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "downhill": 200, "polish": 12}
 
 
-def accelerate(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+def accelerate(e: Equations) -> Loop:
     """v ← v + τ⊙f(v), accelerated by Anderson's method: no matrix is factored, so that a batch of
     inputs shares its products with the weights.
 
     The step is the combination of the last steps with the smallest linearised residual. It finds
     fixed points whether they are stable or not.
     """
-    tau, goal = e.times(start.v), target(start.v.dtype)
-    memory = jnp.zeros((_MEMORY, start.v.size), start.v.dtype)
 
-    def body(carry: tuple) -> tuple:
-        (point, r), dV, dR = carry
-        mix = _mixing(dR, r)
-        v = point.v + r - mix @ (dV + dR)
-        new = e.point(v, point.steps + 1)
-        r_new = tau * e.velocity(v)
-        slot = point.steps % _MEMORY
-        return (new, r_new), dV.at[slot].set(v - point.v), dR.at[slot].set(r_new - r)
+    def start(point: Point) -> tuple:
+        memory = jnp.zeros((_MEMORY, point.v.size), point.v.dtype)
+        tau = e.times(point.v)
+        return point, tau * e.velocity(point.v), memory, memory, tau
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
-        point = carry[0][0]
-        more = (point.residual > goal) & (point.steps < _MOST["accelerate"])
-        return needed & more & jnp.all(jnp.isfinite(point.v))
+        point = carry[0]
+        more = (point.residual > target(point.v.dtype)) & (point.steps < _MOST["accelerate"])
+        return more & jnp.all(jnp.isfinite(point.v))
 
-    carry = jax.lax.while_loop(
-        unfinished, body, ((start, tau * e.velocity(start.v)), memory, memory)
-    )
-    return carry[0][0]
+    def step(carry: tuple) -> tuple:
+        point, r, dV, dR, tau = carry
+        mix = _mixing(dR, r)
+        v = point.v + r - mix @ (dV + dR)
+        r_new = tau * e.velocity(v)
+        slot = point.steps % _MEMORY
+        dV, dR = dV.at[slot].set(v - point.v), dR.at[slot].set(r_new - r)
+        return e.point(v, point.steps + 1), r_new, dV, dR, tau
+
+    return Loop(start, unfinished, step)
 
 
-def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+def settle(e: Equations) -> Loop:
     """Follow the circuit's own flow with the L-stable Rosenbrock pair of order 2(3), whose steps
     grow into Newton's as the flow comes to rest: what it finds, the flow finds."""
     d, e32 = 1 / (2 + 2**0.5), 6 + 2**0.5
-    eye, goal = jnp.eye(start.v.size, dtype=start.v.dtype), target(start.v.dtype)
 
-    def body(carry: tuple) -> tuple:
-        point, h = carry
+    def start(point: Point) -> tuple:
+        first = _FIRST * lowest(e.times(point.v))
+        return point, first, _SHORTEST * first
+
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
+        point, h, shortest = carry
+        more = (point.residual > target(point.v.dtype)) & (point.steps < _MOST["settle"])
+        # A circuit that blows up takes ever shorter steps.
+        return more & (highest(jnp.abs(point.v)) < _FAR) & (h > shortest)
+
+    def step(carry: tuple) -> tuple:
+        point, h, shortest = carry
         v = point.v
+        eye = jnp.eye(v.size, dtype=v.dtype)
         lu = jax.scipy.linalg.lu_factor(eye - h * d * e.jacobian(v))
         solve = functools.partial(jax.scipy.linalg.lu_solve, lu)
         f0 = e.velocity(v)
@@ -92,27 +97,29 @@ def settle(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         # Of third order; an error of 0 lets the step grow as far as may be.
         factor = _SAFETY * jnp.maximum(error, 1e-9) ** (-1 / 3)
         factor = jnp.clip(factor, _SHORTER, _LONGER)
-        return e.point(v, point.steps + 1), h * factor
+        return e.point(v, point.steps + 1), h * factor, shortest
 
-    def unfinished(carry: tuple) -> Bool[Array, ""]:
-        point, h = carry
-        more = (point.residual > goal) & (point.steps < _MOST["settle"])
-        # A circuit that blows up takes ever shorter steps.
-        return needed & more & (highest(jnp.abs(point.v)) < _FAR) & (h > shortest)
-
-    first = _FIRST * lowest(e.times(start.v))
-    shortest = _SHORTEST * first
-    return jax.lax.while_loop(unfinished, body, (start, first))[0]
+    return Loop(start, unfinished, step)
 
 
-def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+def substituted(e: Equations) -> Loop:
     """Solve each equation for its own variable in turn, damped in the logarithm of what is
     positive; more damping wherever the residual grows.
 
     Reaches points that the flow does not, stable or not.
     """
+    # For a user's circuit no such equations are known.
+    is_known = substitute.is_known(e.circuit)
 
-    def body(carry: tuple) -> tuple:
+    def start(point: Point) -> tuple:
+        return point, jnp.ones_like(point.residual)
+
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
+        point = carry[0]
+        more = (point.residual > _NEARLY) & (point.steps < _MOST["substitute"])
+        return is_known & more & jnp.all(jnp.isfinite(point.v))
+
+    def step(carry: tuple) -> tuple:
         point, damping = carry
         old = e.unravel(point.v)
         full = substitute(e.circuit, old, e.x)
@@ -123,84 +130,72 @@ def substituted(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
         factor = jnp.where(trial.residual > point.residual, _MORE_DAMPED, _LESS_DAMPED)
         return trial, jnp.clip(damping * factor, _MOST_DAMPED, 1.0)
 
-    # For a user's circuit no such equations are known.
-    needed &= substitute.is_known(e.circuit)
-
-    def unfinished(carry: tuple) -> Bool[Array, ""]:
-        point = carry[0]
-        more = (point.residual > _NEARLY) & (point.steps < _MOST["substitute"])
-        return needed & more & jnp.all(jnp.isfinite(point.v))
-
-    return jax.lax.while_loop(unfinished, body, (start, jnp.ones_like(start.residual)))[0]
+    return Loop(start, unfinished, step)
 
 
-def downhill(e: Equations, start: Point, needed: Bool[Array, ""]) -> Point:
+def downhill(e: Equations) -> Loop:
     """Goes downhill in |τ⊙f(v)|, to points of any stability."""
-    anywhere = jnp.full(start.v.shape, False)
-    return levenberg_marquardt(e, start, needed, e.times(start.v), anywhere, _MOST["downhill"])
+    anywhere = lambda v: jnp.full(v.shape, False)  # noqa: E731
+    return levenberg_marquardt(e, e.times, anywhere, _MOST["downhill"])
 
 
 def levenberg_marquardt(
     e: Equations,
-    start: Point,
-    needed: Bool[Array, ""],
-    tau: Float[Array, " d"],
-    positive: Bool[Array, " d"],
+    tau: Callable[[Float[Array, " d"]], Float[Array, " d"]],
+    positive: Callable[[Float[Array, " d"]], Bool[Array, " d"]],
     most: int,
-) -> Point:
+) -> Loop:
     """Levenberg–Marquardt on τ⊙f(v), until v is solved or no step is lower: a minimum of |τ⊙f|.
 
-    No step is taken on which a variable marked `positive` would not stay so.
+    τ is that of the start. No step is taken on which a variable that is marked `positive` at the
+    start would not stay so.
     """
-    eye = jnp.eye(start.v.size, dtype=start.v.dtype)
 
-    def body(carry: tuple) -> tuple:
-        point, damping = carry
+    def start(point: Point) -> tuple:
+        damping = jnp.asarray(_DAMPING, point.v.dtype)
+        return point, damping, tau(point.v), positive(point.v)
+
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
+        point, damping, *_ = carry
+        return (point.residual > _NEARLY) & (point.steps < most) & (damping < _STUCK)
+
+    def step(carry: tuple) -> tuple:
+        point, damping, tau, positive = carry
+        eye = jnp.eye(point.v.size, dtype=point.v.dtype)
         J, f = tau[:, None] * e.jacobian(point.v), tau * e.velocity(point.v)
         new = e.point(point.v - jnp.linalg.solve(J.T @ J + damping * eye, J.T @ f), point.steps + 1)
         force = tau * e.velocity(new.v)
         lower = (force @ force < f @ f) & jnp.all((new.v > 0) | ~positive)
         factor = jnp.where(lower, _LOWER, _HIGHER).astype(f.dtype)
         point = jax.tree.map(lambda a, b: jnp.where(lower, a, b), new, point)
-        return eqx.tree_at(lambda p: p.steps, point, new.steps), damping * factor
+        point = eqx.tree_at(lambda p: p.steps, point, new.steps)
+        return point, damping * factor, tau, positive
 
-    def unfinished(carry: tuple) -> Bool[Array, ""]:
-        point, damping = carry
-        more = (point.residual > _NEARLY) & (point.steps < most)
-        return needed & more & (damping < _STUCK)
-
-    return jax.lax.while_loop(unfinished, body, (start, jnp.asarray(_DAMPING, start.v.dtype)))[0]
+    return Loop(start, unfinished, step)
 
 
 def polish(e: Equations, start: Point) -> Point:
     """Newton's method as long as it lowers the residual."""
-    goal = target(start.v.dtype)
+    return ended(_newton(e), start)
 
-    def body(carry: tuple) -> tuple:
-        point, _, count = carry
-        step = jnp.linalg.solve(e.jacobian(point.v), e.velocity(point.v))
-        new = e.point(point.v - step, point.steps + 1)
-        better = new.residual < point.residual
-        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, point), better, count + 1
+
+def _newton(e: Equations) -> Loop:
+    def start(point: Point) -> tuple:
+        return point, jnp.asarray(True), jnp.zeros_like(point.steps)
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
         point, improving, count = carry
-        more = (point.residual > goal) & (count < _MOST["polish"])
+        more = (point.residual > target(point.v.dtype)) & (count < _MOST["polish"])
         return more & improving & (point.residual < _ATTRACTED)
 
-    carry = (start, jnp.asarray(True), jnp.zeros_like(start.steps))
-    return jax.lax.while_loop(unfinished, body, carry)[0]
+    def step(carry: tuple) -> tuple:
+        point, _, count = carry
+        change = jnp.linalg.solve(e.jacobian(point.v), e.velocity(point.v))
+        new = e.point(point.v - change, point.steps + 1)
+        better = new.residual < point.residual
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, point), better, count + 1
 
-
-def lazily(
-    needed: Bool[Array, ""], compute: Callable[[Any], Array], operand: PyTree, otherwise: Array
-) -> Array:
-    """compute(operand) where needed, else `otherwise`."""
-
-    def body(carry: tuple) -> tuple:
-        return jnp.asarray(False), compute(within_loop(carry[0], operand)[1])
-
-    return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]
+    return Loop(start, unfinished, step)
 
 
 def _damped(old: Array, full: Array, damping: Array) -> Array:

@@ -11,7 +11,8 @@ from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
 from ..programs import within_loop
-from ._routes import accelerate, downhill, lazily, polish, settle, substituted
+from ._loops import ended, lazily
+from ._routes import accelerate, downhill, polish, settle, substituted
 
 ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")
 _CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _DESCENDED, _NONE = range(len(ROUTES))
@@ -68,7 +69,7 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attem
         point = e.point(jnp.where(from_rest[i], ravel(e.like), first))
         # At most one of these does anything.
         for number in sorted({number for number, _ in tried}):
-            point = _ROUTE[number](e, point, route == number)
+            point = ended(_ROUTE[number](e), point, route == number)
         point = polish(e, point)
         solved = point.residual <= tolerance(x.dtype)
         stable = lazily(solved, lambda p: _is_stable(e, p), point, jnp.asarray(False))

@@ -11,9 +11,10 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._checks import check_positive_number, refuse_traced
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
-from ..linear import Equations, Spectrum, blur, read_point, tolerance
+from ..linear import Equations, Point, Spectrum, blur, read_point, tolerance
 from ..programs import in_full_precision, quickly_compiled
-from ._points import AbstractPoints, distinct, firsts, in_turns, look, read_starts
+from ._loops import in_turns, queued
+from ._points import AbstractPoints, distinct, firsts, look, read_starts, rows
 from ._routes import levenberg_marquardt, polish
 
 _MOST = 1000  # Steps of one descent.
@@ -71,10 +72,11 @@ def slow_points(
         q(state) = ½ |f(state, x)|²,      f = the time derivative of the state,
 
     by Levenberg–Marquardt from every start, with the input held. Where q = 0 the point is fixed
-    (and polished by Newton's method); a small q > 0 is the ghost of a fixed point, by which the
-    state lingers. What the flow keeps positive stays so on the way. Starts are what the circuit did
-    in one period of its trials, such as the delay, and x is the input of that period. For fixed
-    points anywhere see `find_fixed_points`. Never claimed complete. Host function (no jit, vmap).
+    (and polished by Newton's method); a small q > 0 is the ghost of a fixed point, near
+    which the state lingers. What the flow keeps positive stays so on the way. Take as starts the
+    states of the circuit in one period of its trials, such as the delay, and as x the input of that
+    period. For fixed points anywhere see `find_fixed_points`. The list may be incomplete. Host
+    function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -83,8 +85,8 @@ def slow_points(
         within: points nearer than this, relative to the largest entry of each field, are one.
 
     Returns:
-        A `SlowPoints`; choose by `points.is_fixed` or by `points.speeds`: minima of q that are not
-        slow are there too.
+        A `SlowPoints`; select by `points.is_fixed` or by `points.speeds`: minima of q that are not
+        slow are included.
 
     Raises:
         ValueError: an argument is bad.
@@ -102,12 +104,14 @@ def slow_points(
     v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
     clusters = distinct(circuit, x, v, speeds, within)
     v, residuals, speeds = (found[firsts(clusters)] for found in (v, residuals, speeds))
-    states, spectra = look(circuit, x, v, np.asarray(blur(jnp.asarray(residuals))))
-    hits = jnp.asarray([len(cluster) for cluster in clusters], int)
-    residuals, speeds = jnp.asarray(residuals), jnp.asarray(speeds)
-    points = SlowPoints(states, residuals, spectra, hits, speeds=speeds, starts=len(finite))
-    order = np.lexsort((np.where(points.is_fixed, points.abscissae, speeds), ~points.is_fixed))
-    return points[order]
+    found = look(circuit, x, v, np.asarray(blur(jnp.asarray(residuals))))
+    is_fixed = residuals <= tolerance(residuals.dtype)
+    order = np.lexsort((np.where(is_fixed, found.abscissae, speeds), ~is_fixed))
+    hits = np.asarray([len(cluster) for cluster in clusters], int)
+    states, spectra, residuals, hits, speeds = rows(
+        (found.states, found.spectra, residuals, hits, speeds), order
+    )
+    return SlowPoints(states, residuals, spectra, hits, speeds=speeds, starts=len(finite))
 
 
 @functools.partial(quickly_compiled, level=1)
@@ -117,11 +121,14 @@ def _slowest(
 ) -> tuple[Array, Array, Array]:
     e = Equations(circuit, x, circuit.initial_state())
 
-    def one(v: Array) -> tuple[Array, Array, Array]:
+    def tau(v: Array) -> Array:
         # One time for all equations: with one each it would be another minimum.
-        tau = jnp.full(v.shape, jnp.exp(jnp.mean(jnp.log(e.times(v)))))
-        positive = e.is_positive(v) & (v > 0)
-        point = levenberg_marquardt(e, e.point(v), jnp.asarray(True), tau, positive, _MOST)
+        return jnp.full(v.shape, jnp.exp(jnp.mean(jnp.log(e.times(v)))))
+
+    def positive(v: Array) -> Array:
+        return e.is_positive(v) & (v > 0)
+
+    def one(start: Array, point: Point) -> tuple[Array, Array, Array]:
         polished = polish(e, point)
         moved = jnp.abs(polished.v - point.v)
         # From a slow point Newton's method goes to a fixed one elsewhere.
@@ -129,6 +136,6 @@ def _slowest(
         point = jax.tree.map(lambda a, b: jnp.where(stays, a, b), polished, point)
         f = e.velocity(point.v)
         # A network without input rests at 0, where its own terms vanish with f.
-        return point.v, e.residual(point.v, e.terms(v)), 0.5 * f @ f
+        return point.v, e.residual(point.v, e.terms(start)), 0.5 * f @ f
 
-    return in_turns(one, starts)
+    return in_turns(one, starts, queued(levenberg_marquardt(e, tau, positive, _MOST), e, starts))

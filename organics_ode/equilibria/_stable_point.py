@@ -28,7 +28,7 @@ class StablePoint(NamedTuple):
 def stable_point(
     circuit: AbstractCircuit[State], x: Numbers, state0: StateLike | None
 ) -> StablePoint:
-    """The stable fixed point that `fixed_point` finds, or an error that there is none.
+    """The stable fixed point that `fixed_point` finds, or an error if there is none.
 
     Raises:
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's

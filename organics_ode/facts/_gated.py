@@ -34,8 +34,8 @@ def gains(c: GatedORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]
 
 
 def has_constant_gains(circuit: GatedORGaNICs) -> Bool[Array, ""]:
-    """Whether no gain depends on y or a: then the gains settle by themselves, and the rest sees
-    constants."""
+    """Whether no gain depends on y or a: then the gains settle by themselves, and are constants for
+    the other variables."""
     feedback = (circuit.W_by0, circuit.W_ba0, circuit.W_by1, circuit.W_ba1)
     return ~jnp.stack([jnp.any(W != 0) for W in feedback]).any()
 

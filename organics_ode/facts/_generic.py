@@ -1,7 +1,7 @@
 """What analyses ask of a circuit beyond its equations, with answers for circuits of any kind.
 
 Every equation of a circuit is a decay against terms that hold it up: ẋ_i = (−x_i + …)/τ_i. Unless a
-class has registered what it knows, the answers are read off the Jacobian.
+class has registered better ones, the answers are derived from the Jacobian.
 """
 
 from collections.abc import Callable
@@ -120,14 +120,14 @@ def starts(
 
 @Fact
 def recurrent_weights(circuit: AbstractCircuit) -> Float[Array, "n n"] | None:
-    """The matrix by which units hear each other; None unless registered."""
+    """The matrix by which units drive each other; None unless registered."""
     return None
 
 
 @Fact
 def normalization(circuit: AbstractCircuit) -> str | None:
-    """Whose theorems may apply: "constant" or "dynamic" gains of a normalization circuit, with the
-    fields of `ORGaNICs` or `GatedORGaNICs`, or "shared" modulators, with those of
+    """Which theorems may apply: those for "constant" or "dynamic" gains, of a normalization circuit
+    with the fields of `ORGaNICs` or `GatedORGaNICs`, or for "shared" modulators, with those of
     `RotationalORGaNICs`; None, unless registered, for other equations."""
     return None
 

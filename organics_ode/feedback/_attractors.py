@@ -76,7 +76,7 @@ def attractors(
     """The stable fixed points that the network runs to from x = m z₀ + I + W_x u, for many z₀.
 
     By Euler's method, all starts at once, until |ẋ| < 1e-9 (1e-4 in float32) everywhere, and from
-    there by Newton's. What no start runs to is not found: it counts attractors from below. Host
+    there by Newton's. What no start runs to is not found, so the count is a lower bound. Host
     function.
 
     Args:
@@ -121,7 +121,7 @@ def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: in
     """One of every cluster of end states that is stable: a start on a saddle does not leave it."""
     clusters = distinct(c, x, v, residuals)
     one = firsts(clusters)
-    spectra = look(c, x, v[one], residuals[one])[1]
+    spectra = look(c, x, v[one], residuals[one]).spectra
     kept = np.flatnonzero(np.asarray(spectra.is_stable))
     states = jnp.asarray(v[one[kept]])
     hits = np.asarray([len(clusters[i]) for i in kept], int)

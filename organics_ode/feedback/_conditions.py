@@ -17,7 +17,7 @@ from ._rest import rounding, run_to_rest
 from ._trained import Trained
 
 # Euler's step of the open loop, stable for what turns by up to four radians per time constant, and
-# the most steps: what needs more than 1000 time constants is not told from chaos.
+# the most steps: what needs more than 1000 time constants is taken for chaos.
 _DT, _MOST = 0.1, 10_000
 
 

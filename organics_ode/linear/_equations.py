@@ -1,4 +1,4 @@
-"""The equations of rest, 0 = f(v), and what of a residual rounding leaves known."""
+"""The equations of rest, 0 = f(v), and how well rounding lets a residual be known."""
 
 import equinox as eqx
 import jax
@@ -38,9 +38,12 @@ class Equations(eqx.Module):
     def unravel(self, v: Float[Array, " d"]) -> PyTree:
         return jax.flatten_util.ravel_pytree(self.like)[1](v)
 
+    # What routes compute again and again is traced once: a program of its own within theirs.
+    @eqx.filter_jit
     def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
         return ravel(self.circuit.vector_field(NO_TIME, self.unravel(v), self.x))
 
+    @eqx.filter_jit
     def jacobian(self, v: Float[Array, " d"]) -> Float[Array, "d d"]:
         return jacobian_matrix(self.circuit, self.unravel(v), self.x)
 
@@ -86,6 +89,7 @@ class Equations(eqx.Module):
         )
         return jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
 
+    @eqx.filter_jit
     def residual(
         self, v: Float[Array, " d"], terms: Float[Array, " d"] | float = 0.0
     ) -> Float[Array, ""]:
@@ -140,8 +144,8 @@ def tolerance(dtype: DTypeLike) -> float:
 
 
 def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """What is not known of a point, relative to its terms: its residual where it counts as solved;
-    of any other state nothing is claimed."""
+    """The uncertainty of a point, relative to its terms: its residual where it counts as solved; 0
+    for any other state, which is not claimed to be a fixed point."""
     return jnp.where(residual <= tolerance(residual.dtype), residual, 0)
 
 

@@ -27,9 +27,9 @@ class Spectrum(eqx.Module, AbstractTabular):
     - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
     - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
     - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns: an
-      eigenvalue nearer to 0 than this cannot be told from 0. At a fixed point
-      (d·ε + residual)·‖D⁻¹JD‖: what is not known of the point is not known of its eigenvalues.
-      Larger where J is far from normal: rounding moves an eigenvalue by up to ε·κ·‖D⁻¹JD‖, where
+      eigenvalue nearer to 0 than this cannot be distinguished from 0. At a fixed point
+      (d·ε + residual)·‖D⁻¹JD‖: the residual makes the eigenvalues uncertain too. Larger where J is
+      far from normal: rounding moves an eigenvalue by up to ε·κ·‖D⁻¹JD‖, where
       κ = ‖v‖‖w‖/|wᴴv| is of its right and left vectors (Wilkinson, 1965), and `abscissa` +
       `resolution` is the furthest right that any of them may be.
     - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
@@ -101,7 +101,7 @@ class Spectrum(eqx.Module, AbstractTabular):
 
 @runtime_checkable
 class Located(Protocol):
-    """What has an abscissa, and is known to a resolution: a spectrum, a fixed point."""
+    """Anything with an abscissa that is known to a resolution: a spectrum, a fixed point."""
 
     @property
     def abscissa(self) -> Array: ...
@@ -111,13 +111,13 @@ class Located(Protocol):
 
 
 def is_stable(found: Located) -> Bool[Array, "..."]:
-    """Whether the abscissa lies below 0 by more than the resolution: the one rule for all that has
-    these two."""
+    """Whether the abscissa lies below 0 by more than the resolution: one rule for everything that
+    has both."""
     return found.abscissa < -found.resolution
 
 
 def is_marginal(found: Located) -> Bool[Array, "..."]:
-    """Whether the sign of the abscissa cannot be told."""
+    """Whether the sign of the abscissa is within its resolution, and so unknown."""
     return jnp.abs(found.abscissa) <= found.resolution
 
 

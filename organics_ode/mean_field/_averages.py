@@ -1,4 +1,4 @@
-"""Averages over Gaussian variables, by a trapezoid rule that knows where the integrand bends."""
+"""Averages over Gaussian variables, by a trapezoid rule whose steps are short where φ bends."""
 
 import functools
 from collections.abc import Callable

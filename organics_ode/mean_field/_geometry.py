@@ -1,4 +1,4 @@
-"""How feedback, input and readout of a network lie to each other."""
+"""The angles between feedback, input and readout of a network."""
 
 import enum
 from typing import Any, NamedTuple

@@ -52,7 +52,7 @@ class LeastSquares(eqx.Module):
 def least_squares(
     geometry: Geometry, g: Scalar, target: Scalar, *, ridge: Scalar = 0.0, phi: Function = jnp.tanh
 ) -> LeastSquares:
-    """What least squares makes of a network whose output is clamped to A while it is trained.
+    """The result of least squares for a network whose output is clamped to A while it is trained.
 
     With z = A the network rests at x*, of variance Δ*. The readout of least norm that gives A
     there, or with α > 0 the one that minimises (⟨nφ*⟩ − A)² + α⟨n²⟩, is along the state itself:
@@ -79,8 +79,8 @@ def least_squares(
         A `LeastSquares`.
 
     Raises:
-        ValueError: an argument is bad, nothing drives the network, or the state at rest is none:
-            r ≥ 1 at Δ*.
+        ValueError: an argument is bad, nothing drives the network, or the clamped network has no
+            stable state at rest: r ≥ 1 at Δ*.
     """
     one, g = read_one(geometry), read_number("g", g, 0.0)
     A, alpha = read_number("target", target), read_number("ridge", ridge, 0.0)

@@ -66,8 +66,8 @@ def padded_solutions(
     sign changes of ⟨φ′⟩(n_m z + n_I) − z are looked for. The extremum nearest to zero is followed
     to where it is, since two roots may hide there. Newton's method on averages of 96 nodes does the
     rest, and its last two steps carry derivatives up to the third. In 64 bits pairs 1e-6 apart were
-    told apart in tests; where three states all but meet, a pair can be missed, and `solutions`
-    knows better. Bad numbers inside jit give NaN.
+    resolved in tests; where three states all but meet, a pair can be missed that `solutions`
+    finds. Bad numbers inside jit give NaN.
 
     Args:
         geometry: a `Geometry` of scalars.

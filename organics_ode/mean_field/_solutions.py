@@ -32,7 +32,7 @@ class Solutions(eqx.Module, AbstractTabular):
     - `z`: (k,), readouts. `delta0`: (k,), variances of x.
     - `radius`: (k,), of the bulk of the spectrum of gχφ′ + m nᵀφ′/N; stable where below 1.
     - `outliers`: (k, 2), both roots of the outlier equation, by falling real part. A root inside
-      the bulk, |λ| ≤ radius, is no eigenvalue.
+      the bulk, |λ| ≤ radius, is not an eigenvalue.
     - `outlier`: (k,), complex: the one outside of the bulk of largest real part; NaN where none is.
     - `is_stable`: (k,), radius < 1 and Re λ < 1.
     - `kinds`: k names: "stable", "saddle" (a real outlier ≥ 1), "oscillating" (a complex pair with

@@ -1,4 +1,4 @@
-"""Readouts: what an experimenter, or another area, sees of a circuit."""
+"""Readouts: what an experimenter, or another area, observes of a circuit."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
 """Whether an optimizer would decay what is not stored as its value, and how it is kept from it.
 
-Weight decay shrinks the number that is stored, and of a positive parameter that is a logarithm. An
-optimizer that does so is shown 0 in its place, if that ends the decay and changes nothing else.
+Weight decay shrinks the number that is stored, which for a positive parameter is a logarithm. An
+optimizer that does so is given 0 in its place, if that ends the decay and changes nothing else.
 """
 
 import contextlib
@@ -123,9 +123,9 @@ def _along(
 def _watch(optimizer: Optimizer, params: PyTree) -> tuple[Bool[Array, ""], Bool[Array, ""]]:
     """Whether it moves scales that have no gradient, and whether blindness ends that and no more.
 
-    Five optimizers side by side. One sees scales that stay, without a gradient of theirs: it must
-    not move them. The others see them wander, or nothing of them, each without a gradient and
-    with one: what blindness takes away must be the same in both, and all of the first.
+    Five optimizers side by side. One sees scales that stay and have no gradient: it must not move
+    them. The others see scales that wander, or zeros in their place, each without a gradient and
+    with one: what blindness takes away must be the same in both cases, and all of the decay.
     """
     random = np.random.default_rng(0)
     noise = jax.tree.map(lambda p: jnp.asarray(random.normal(size=p.shape)), params)

@@ -25,7 +25,7 @@ def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
         A `jax.sharding.Mesh` whose axis is of type Auto, as a mesh of yours must be.
 
     Raises:
-        ValueError: they are no devices.
+        ValueError: these are not devices.
     """
     chosen = jax.devices() if devices is None else devices
     is_sequence = isinstance(chosen, list | tuple | np.ndarray) and len(chosen) > 0
@@ -79,7 +79,7 @@ def check_same(name: str, tree: PyTree, mesh: Mesh | None) -> None:
 
 
 def on_any(flags: Sequence[bool], mesh: Mesh | None) -> tuple[bool, ...]:
-    """Whether each flag is set on a process of the mesh: every one of them is told the same."""
+    """Whether each flag is set on any process of the mesh; all processes get the same answer."""
     if is_alone(mesh):
         return tuple(flags)
     all_flags = multihost_utils.process_allgather(np.array(flags))

@@ -15,7 +15,7 @@ from ._mesh import along
 def mean_over_devices(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
     """(shared, rows) ↦ means over the rows: each device takes its own, then the mean of all.
 
-    The devices meet once, in that mean: not in the steps of a scan, nor in those of a solver.
+    The devices exchange data once, in that mean: not in the steps of a scan or of a solver.
     """
 
     if mesh is None:

@@ -22,7 +22,7 @@ class PeriodPoints(NamedTuple):
     """The points of one period, and how many of the states that were visited belong to them.
 
     At a slow point Jᵀf = 0 for f ≠ 0: an eigenvalue is 0 whatever the network does. So eigenvalues
-    are told of fixed points alone.
+    are reported for fixed points only.
 
     Attributes:
         found: the `SlowPoints` of every input that is held in the period.
@@ -59,8 +59,8 @@ def points(
         slow: that part, > 0.
 
     Returns:
-        A `PeriodPoints`. Never claimed complete; starts that are missing from `fixed` and `slow`
-        ended in faster minima of the speed.
+        A `PeriodPoints`. The list may be incomplete; starts that are missing from `fixed` and
+        `slow` ended in faster minima of the speed.
 
     Raises:
         ValueError: an argument is bad.

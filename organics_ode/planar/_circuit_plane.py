@@ -1,4 +1,4 @@
-"""The plane of any circuit: all is searched, nothing is known."""
+"""The plane of any circuit, in which everything has to be searched for."""
 
 from typing import Any
 
@@ -119,7 +119,7 @@ class CircuitPlane(AbstractPlane):
             where += f" and in {self.shown(window)}"
         rows, residuals = map(np.concatenate, zip(*found, strict=True))
         rows, residuals = self.distinct((rows, residuals))
-        states, spectra = look(self.circuit, self.x, rows, residuals)
+        states, spectra, *_ = look(self.circuit, self.x, rows, residuals)
         return PlanarFixedPoints(
             states,
             spectra.eigenvalues,

@@ -1,4 +1,4 @@
-"""Limit cycles: where orbits go that come to no rest."""
+"""Limit cycles: where orbits go that do not come to rest."""
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +32,9 @@ def limit_cycles(
     """The limit cycles that orbits from a grid of starts and from beside the fixed points reach.
 
     Forward in time, which finds stable cycles; in a plane backward, too, which finds unstable ones.
-    Where an orbit comes to no rest, it is closed by Newton's method on a start and a period
+    An orbit that does not come to rest is closed by Newton's method on a start and a period
     (shooting), and the eigenvalues of its derivative, Floquet's multipliers, decide its stability.
-    Never claimed complete. A host function.
+    The list may be incomplete. A host function.
 
     Args:
         circuit: an `AbstractCircuit`.

@@ -31,8 +31,8 @@ def fixed_points(
     Of any other circuit of two variables, or two of which the others are held, they are what
     Newton's method reaches from every cell in which both velocities may vanish, in nested windows
     of all sizes; where others move as well, what `find_fixed_points` finds from 64 starts or more.
-    A window that is given is searched besides. They are never claimed complete, and `searched` says
-    where they were looked for. A host function; for one point of a larger circuit see
+    A given window is searched as well. The list may be incomplete, and `searched` says where points
+    were looked for. A host function; for one point of a larger circuit see
     `fixed_point`.
 
     Args:
@@ -116,8 +116,8 @@ def window(
     y_range: Limits | None = None,
     a_range: Limits | None = None,
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """What there is to see of the plane of two variables: around the fixed points that are found
-    and the initial state, or what is given.
+    """The window to show of the plane of two variables: around the fixed points that are found
+    and the initial state, or as given.
 
     Of an `ORGaNICs` of one unit (-1.2, 1.2) and (0, 1). A host function.
 

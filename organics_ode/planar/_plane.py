@@ -1,4 +1,4 @@
-"""Two variables of a circuit at a constant input, and what is asked of them."""
+"""Two variables of a circuit at a constant input, and the questions about them."""
 
 import math
 from abc import abstractmethod
@@ -72,7 +72,7 @@ class AbstractPlane(eqx.Module):
 
     @abstractmethod
     def window(self) -> Window:
-        """What to show of the plane where nobody says."""
+        """What to show of the plane unless a window is given."""
 
     @property
     @abstractmethod

@@ -32,7 +32,7 @@ class PlanarFixedPoints(eqx.Module, AbstractTabular):
     - `eigenvalues`: (k, d), 1/ms, by falling real part.
     - `residuals`: (k,), relative to the largest term of each equation.
     - `kinds`: k names: "stable node", "stable focus", "saddle", "unstable node", "unstable focus",
-      or "marginal" where the sign of a real part cannot be told, by the rule of `Spectrum`.
+      or "marginal" where the sign of a real part is uncertain, by the rule of `Spectrum`.
     - `is_stable`: (k,).
     - `pairs`: (k, 2), the two variables of the plane. `names`: what they are called.
     - `searched`: where they were looked for, and whether these are all.

@@ -1,4 +1,4 @@
-"""What plots are given: read as plain arrays, or refused before a figure is made."""
+"""The arguments of plots, read as plain arrays, or refused before a figure is made."""
 
 import math
 import numbers

@@ -1,4 +1,4 @@
-"""The picture that one would look at first, for any result that has one."""
+"""The main picture of any result that has one."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the responses of many units say: `from organics_ode import population`.
+"""Analyses of the responses of many units: `from organics_ode import population`.
 
 Tuning, selectivity and the low-dimensional space of trajectories, of plain arrays whose last axis
 is units: states of any network, rates, or recorded cells.

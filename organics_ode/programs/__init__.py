@@ -4,7 +4,7 @@ ways around faults upstream."""
 from ._closures import opened as opened
 from ._memory import device_memory as device_memory
 from ._precision import in_full_precision as in_full_precision
-from ._quickly import quickly_compiled as quickly_compiled
+from ._quickly import prepare as prepare, quickly_compiled as quickly_compiled
 from ._shared import (
     Shared as Shared,
     arrived as arrived,

@@ -1,8 +1,9 @@
 """Programs that are compiled for the first call rather than for the thousandth."""
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, ParamSpec, TypeVar, final
 
 import equinox as eqx
 import jax
@@ -15,9 +16,32 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
+@final
+class Quick(Generic[Parameters, Result]):
+    """A function as `quickly_compiled` makes it."""
+
+    def __init__(self, function: Callable[Parameters, Result], level: int):
+        functools.update_wrapper(self, function)
+        options = QUICK | {"xla_backend_optimization_level": level}
+        self._quick = eqx.filter_jit(function, compiler_options=options)  # pyright: ignore
+        self._rule = eqx.filter_jit(function)
+
+    def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        return self._program(*args, **kwargs)(*args, **kwargs)
+
+    def lowered(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
+        """Its program for these arguments, not compiled yet."""
+        return self._program(*args, **kwargs).lower(*args, **kwargs)
+
+    def _program(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
+        values = jax.tree.leaves((args, kwargs, _here()))
+        is_whole = not any(map(is_traced, values))
+        return self._quick if is_whole and _may_choose() else self._rule
+
+
 def quickly_compiled(
     function: Callable[Parameters, Result], *, level: int = 0
-) -> Callable[Parameters, Result]:
+) -> Quick[Parameters, Result]:
     """`equinox.filter_jit`, compiled on a CPU in a part of the time.
 
     For what is called a few times by hand. At level 0 of optimisation programs compile five to
@@ -25,17 +49,19 @@ def quickly_compiled(
     level 1 they compile two to four times faster, and run as fast: for searches and other long
     loops. Inside another program, or under a transformation, a program is a part of that.
     """
-    options = QUICK | {"xla_backend_optimization_level": level}
-    quick = eqx.filter_jit(function, compiler_options=options)  # pyright: ignore
-    rule = eqx.filter_jit(function)
+    return Quick(function, level)
 
-    @functools.wraps(function)
-    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        values = jax.tree.leaves((args, kwargs, _here()))
-        is_whole = not any(map(is_traced, values))
-        return (quick if is_whole and _may_choose() else rule)(*args, **kwargs)
 
-    return call
+def prepare(calls: Sequence[tuple[Quick, tuple]]) -> None:
+    """Compile the programs of some calls at once, each in a thread; what is compiled already takes
+    a few milliseconds.
+
+    Traced here, where the user's own settings of JAX hold: those of a thread are its own.
+    """
+    with ThreadPoolExecutor(len(calls)) as pool:
+        waited = [pool.submit(program.lowered(*args).compile) for program, args in calls]
+    for each in waited:
+        each.result()
 
 
 def _may_choose() -> bool:

@@ -48,8 +48,8 @@ def _circuit(study: Study, ending: Ending, i: int, j: int) -> tuple[int, float, 
 def _abscissa(
     study: Study, delta: float, norm: float, ending: Ending, v: np.ndarray
 ) -> tuple[float, float]:
-    """1/ms, at the fixed point that Newton's method finds from v, and how near to 0 its sign cannot
-    be told, as in `Spectrum`; NaN where it finds none."""
+    """1/ms, at the fixed point that Newton's method finds from v, and below what size its sign is
+    unknown, as in `Spectrum`; NaN where it finds none."""
     W_r = np.eye(study.size) + delta * np.asarray(ending.R, float)
     drive, beta = study.b * norm * np.asarray(ending.z, float), (study.b * study.sigma) ** 2
     for _ in range(_NEWTON):

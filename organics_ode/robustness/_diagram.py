@@ -99,7 +99,7 @@ def phase_diagram(
     - it settles (speed·τ of y and a below 10⁻⁴ of each), or still slows down (speed in the last
       quarter below .8 of that in the third), and Newton's method finds a stable point there:
       stable, or critical slowing where its relaxation time, −1/abscissa, is more than `slow` times
-      that of W_r = I at this ‖z‖. Critical slowing also where it slows down towards no such point;
+      that of W_r = I at this ‖z‖. Critical slowing, too, if it slows down without such a point;
     - limit cycle: all that stays bounded and keeps moving, chaos included;
     - undecided: it settles where Newton's method finds an unstable point, or none, as on the way
       past a saddle; or it is not over after 50 000 steps.
@@ -134,7 +134,7 @@ def phase_diagram(
         The question is that of Morone, Rawat, Heeger, Martiniani (2025), the ensemble another one:
         theirs is symmetric, R = (A + Aᵀ)/2 with A_ij ~ N(μ/n, Δ²/n), and every unit has the input
         z/√n. With `gaussian` R is not symmetric, and z has a random direction: circuits may cycle
-        where theirs become slow, and borders are not to be compared.
+        where theirs become slow, and the borders cannot be compared.
     """
     key = read_key("key", key)
     study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)

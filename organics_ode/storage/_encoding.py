@@ -184,7 +184,7 @@ def _record(path: str, cls: Any, parts: dict[str, Any]) -> PyTree:
         raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which is no class of one")
     # Built without a call of `cls`, whose checks are of arguments and not of what it stores.
     since = cls._field_defaults if is_tuple else {}  # pyright: ignore
-    # A file of before lacks the fields that have come since, with a default.
+    # An earlier file lacks fields that were added since, with a default.
     is_new = lambda k: k in since if is_tuple else hasattr(cls, k)  # noqa: E731
     here = {k for k in _fields(cls) if k in parts or not is_new(k)}
     if differences := sorted(here ^ parts.keys()):

@@ -26,8 +26,8 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
 
     Stored are the structure (JSON, in the member `__header__`), every array bit for bit under its
     path in the tree (`cell.circuit.W`), numbers and texts, enum members and functions by name, and
-    a checksum of all of it; weak types and shardings are not. The header also tells people the
-    values of the parameters, time constants in ms; nothing is loaded from there. Plain numpy reads
+    a checksum of all of it; weak types and shardings are not. The header also lists the values of
+    the parameters for people, time constants in ms; nothing is loaded from there. Plain numpy reads
     the file. The page "What a file can and cannot do" of the documentation says what may be named
     in it.
 
@@ -38,7 +38,7 @@ def save(path: str | os.PathLike[str], model: PyTree) -> None:
             functions, nested.
 
     Raises:
-        ValueError: a leaf that cannot be stored, by its name, or a `path` that is no plain file.
+        ValueError: a leaf, named in the message, cannot be stored, or `path` is not a plain file.
         FileNotFoundError: the folder is missing.
     """
     target = read_target("path", path, FileNotFoundError)

@@ -55,7 +55,7 @@ def header_text(
 
 
 def read_header(text: str) -> dict[str, Any]:
-    """The header again; `Unloadable` if it is none, or of a version that is not known here."""
+    """The header again; `Unloadable` if it is not a header, or of an unknown version."""
     header = json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_number)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise Unloadable("was not written by organics_ode.save; use numpy.load for other files")
@@ -69,7 +69,7 @@ def read_header(text: str) -> dict[str, Any]:
 
 
 def check_sum(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Refuse a file of which anything is not as it was saved."""
+    """Refuse a file that is not exactly as it was saved."""
     if header["version"] == 1:
         return
     rest = {key: value for key, value in header.items() if key != "checksum"}

@@ -17,7 +17,7 @@ def to_line(record: dict[str, Any]) -> str:
 
 
 def from_line(line: bytes) -> dict[str, Any] | None:
-    """The record in a line, or None if it is none: no JSON, no step, or more than numbers."""
+    """The record in a line; None if it is not JSON, has no step, or holds more than numbers."""
     try:
         # As UTF-8: bytes are also read as UTF-16 and UTF-32, by modules that are imported for it.
         pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)

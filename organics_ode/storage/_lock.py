@@ -2,7 +2,7 @@
 
 It is a file of its own, locked by `flock`: the system gives it up when the process ends, whatever
 ends it, and what is left of it by then does not matter. Where a system or a file system has no such
-locks (Windows, some network drives), there is none, and it is up to you to train once.
+locks (Windows, some network drives), there is none, and you have to take care to train only once.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Parameters out of their sets, as only a file that was edited can bring them."""
+"""Parameters outside their sets, which only an edited file can have."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -34,7 +34,7 @@ from ._parameters import read_circuit
 
 
 class Unidentified(UserWarning):
-    """The data do not tell a parameter, or only a combination of several."""
+    """The data do not determine a parameter, or only a combination of several."""
 
 
 @carded
@@ -43,7 +43,7 @@ class ParameterFit(eqx.Module, AbstractTabular):
 
     - `circuit`: with the fitted values; its nodes stay what they were.
     - `values`, `standard_errors`: field ↦ array of its shape, in the user's units; errors are 0 for
-      entries that were not free, and infinite where the data do not tell.
+      entries that were not free, and infinite where the data do not determine them.
     - `names`: (p,), of the free numbers, such as `tau_y` or `W_r[0,1]`; `estimates`: (p,).
     - `covariance`: (p, p), in the user's units; NaN beside an infinite variance.
     - `residuals`: data − model, (time, k), NaN where data are missing; a tuple for several courses.
@@ -107,14 +107,13 @@ def fit_parameters(
     by Levenberg and Marquardt's method from the values that the circuit has, with the exact
     derivatives of the simulation in forward mode. Positive parameters move as logarithms, those of
     a `Bounded` within their bounds. Errors are those of the linearised model at the minimum,
-    carried over to the user's units; they hold where they are small. It finds a minimum near the
-    start and no other: begin from several. All of it is computed in float64, whatever the circuit
-    is in.
+    carried over to the user's units; they hold where they are small. It finds only a
+    minimum near the start: begin from several. Everything is computed in float64, whatever the
+    dtype of the circuit.
 
     Args:
         circuit: an `AbstractCircuit`, from whose values the search starts.
-        inputs: what drove the circuit, as `simulate` takes it: (m,), a pair `(ts, values)` of
-            values held, an input over time or a function of t.
+        inputs: what drove the circuit, in any form that `simulate` takes.
         ts: (time,), ms; the first is the start of the simulation.
         data: (time, k), or (time,) where k = 1: what was observed at `ts`. Of several experiments a
             list of arrays, with lists as long of `inputs` and, where they differ, of `ts`, `state0`
@@ -135,7 +134,7 @@ def fit_parameters(
         A `ParameterFit`.
 
     Warns:
-        oo.Unidentified: the data do not tell a parameter, or only a combination of some.
+        oo.Unidentified: the data do not determine a parameter, or only a combination of some.
 
     Raises:
         ValueError: an argument is bad.

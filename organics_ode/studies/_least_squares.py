@@ -1,4 +1,4 @@
-"""Least squares over time courses, and what the data say of each parameter."""
+"""Least squares over time courses, and how well the data determine each parameter."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -100,7 +100,7 @@ def _shape(course: Course) -> tuple[PyTree, tuple[Any, ...]]:
 
 
 class Knowledge(NamedTuple):
-    """What the data say of θ.
+    """How well the data determine θ.
 
     - `covariance`: (p, p); infinite variances, and NaN beside them, where nothing is known.
     - `sd_found`: the standard deviation of weighted residuals.
@@ -142,14 +142,14 @@ def knowledge(r: np.ndarray, J: np.ndarray, size: float, count: int, sd: float |
 def has_arrived(known: Knowledge) -> bool:
     """Whether the minimum is nearer than a small part of every standard error, or than rounding.
 
-    Judged apart from the solver: where the errors of simulated steps are all that is left, it goes
-    on without end.
+    Independent of the solver's own test: where only the errors of simulated steps are left, that
+    would never be met.
     """
     return bool(np.all((np.abs(known.step) <= _NEAR) | (np.abs(known.moves) <= _NEAR**2 / 10)))
 
 
 def doubts(known: Knowledge, free: Free) -> list[str]:
-    """What the data do not tell, a sentence for each."""
+    """What the data do not determine, a sentence for each."""
     names = [
         name if is_linear else f"log {name}"
         for name, is_linear in zip(free.names, free.is_linear, strict=True)

@@ -93,7 +93,7 @@ def sweep(
     """A function of a circuit at every combination of some of its parameters (host).
 
     `function(circuit)`, or `function(circuit, x)` where there is an input, is vectorised, compiled
-    once, and computed so many combinations at a time as there is memory for. It has to be pure, as
+    once, and computed for as many combinations at a time as fit into memory. It has to be pure, as
     for `jax.vmap`: `oo.fixed_point`, `oo.simulate` and `oo.spectrum` may be in it, host functions
     such as `oo.find_fixed_points` may not.
 
@@ -107,8 +107,8 @@ def sweep(
             (`throw=False`): one point that raises ends the sweep.
         x: (m,), the input of the function; needed where an axis is one of its entries.
         chunk: how many combinations at a time; at most 256, as memory allows, unless given.
-        path: a file, as `oo.save` makes them, that is written every few seconds, at once or not at
-            all. The same call goes on from it, to the same bits, and first computes its first
+        path: a file, as `oo.save` makes them, that is written every few seconds, each time as a
+            whole. The same call goes on from it, to the same bits, and first computes its first
             values again: where they differ, circuit or function are not those of the file.
         progress: whether to show a progress bar.
 

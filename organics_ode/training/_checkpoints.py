@@ -36,7 +36,7 @@ from ._history import CannotWrite, Columns, History
 _STATE = ("model", "optimizer", "previous", "best")
 STEPS_PER_CHECKPOINT = 100  # where there are no epochs
 _BYTES_PER_RECORD = 80  # ten numbers
-# What files of before do not say, and mean.
+# What earlier files do not state, but mean.
 _NOTHING = {"kind": "NoneType", "data": "null"}
 _BEFORE = {"stop": fingerprint(None), "keep": fingerprint("last")}
 
@@ -250,7 +250,7 @@ def _read_rest(
     library: object,
     of: object,
 ) -> dict[str, Fingerprint]:
-    """What a training is of; `Unloadable` unless all else is of the kind that it is read as."""
+    """What a training is of; `Unloadable` if anything else is not of the expected kind."""
     lists = resumed if type(resumed) is list else [None]
     numbers = [step, *lists, *([] if log_start is None else [log_start])]
     arguments = json.loads(of) if type(of) is str else None
@@ -268,7 +268,7 @@ def _is_fingerprint(value: object) -> bool:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What tells a file from the one that takes its place."""
+    """What distinguishes a file from the one that takes its place."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -18,7 +18,7 @@ from ..parallel import check_same, replicate, split, split_batches
 from ..programs import shared
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress
 from ._history import EnsembleResult, History, were_good
-from ._loop import AbstractTraining, check_callback, run as run_training, way_of_end
+from ._loop import AbstractTraining, placed, run as run_training, way_of_end
 from ._losses import accuracy, cross_entropy
 from ._member_steps import (
     EnsembleRun,
@@ -48,7 +48,7 @@ from ._objective import (
     named,
     names_of,
 )
-from ._recorder import Callback
+from ._recorder import Callback, check_callback
 from ._stopping import EarlyStopping, Judge, check_intervals, check_judged, read_stopping
 from .batches import (
     Batch,
@@ -57,7 +57,6 @@ from .batches import (
     Minibatches,
     check_repeatable,
     count_steps,
-    read_samples,
 )
 
 MakesOptimizer = Callable[[Any], Optimizer]
@@ -106,10 +105,10 @@ def ensemble(
 
     Returns:
         An `EnsembleResult(models, history, outcomes, steps)`. A warning names the members that
-        ended by a label that is no class of the model, where others went on.
+        ended by a label that is not a class of the model, while others went on.
 
     Raises:
-        ValueError: an argument is bad, a label that counts is no class of the models, or the
+        ValueError: an argument is bad, a label that counts is not a class of the models, or the
             checkpoint is of another training.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
@@ -126,13 +125,10 @@ def ensemble(
     check_intervals(validate_every, checkpoint, checkpoint_every)
     check_callback(callback)
     judge = read_stopping(stop, keep, names_of(metric))
-    if validation is not None:
-        read_samples(validation, "validation")
     per_epoch = getattr(data, "steps_per_epoch", None)
     check_judged(judge, validation, validate_every or per_epoch)
     trained = members if hyperparameters is not None else models[0]
-    params = eqx.filter(trained, trainable(trained))
-    descent = each_without_decay(make_optimizer, params, values)
+    descent = each_without_decay(make_optimizer, eqx.filter(trained, trainable(trained)), values)
     run = EnsembleRun(shared(descent, loss, metric), mesh, is_shared)
     checkpoints = Checkpoints(
         checkpoint,
@@ -148,34 +144,27 @@ def ensemble(
         stop=stop,
         keep="last" if judge is None else judge.kept,
     )
-    empty = Progress(0, State(None, None), None, History([]))
-    first = progress_of(empty, start_members(run, members, values))
+    now = _begun(start_members(run, members, values), checkpoints, total, keep, mesh)
+    values, every_data = split(values, mesh), [data] if is_shared else list(data.members)
+    for each in every_data:
+        check_data(models[0], each, validation, loss, metric)
+    evaluate_every = total if validation is None else validate_every or per_epoch or total
+    of = (data, every_data, models[0], values, validation, loss, metric)
+    training = _Together(*of, run, total, evaluate_every, judge)
+    now = run_training(training, now, checkpoints, log, progress, callback)
+    return _told(training.result(now, way_of_end(now, total)), every_data, loss, metric)
+
+
+def _begun(
+    members: Member, checkpoints: Checkpoints, total: int, keep: str, mesh: Mesh | None
+) -> Progress:
+    """Where the training begins, on the devices of the mesh: with these members, or where the file
+    of its checkpoint ends."""
+    first = progress_of(Progress(0, State(None, None), None, History([])), members)
     first = first._replace(best=first.state.model if keep == "best" else None)
     now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
-    every_data = [data] if is_shared else list(data.members)
-    for each in every_data:
-        check_data(models[0], each, validation, loss, metric)
-    state, previous, best, values = split((now.state, now.previous, now.best, values), mesh)
-    evaluate_every = total if validation is None else validate_every or per_epoch or total
-    training = _Together(
-        data,
-        every_data,
-        models[0],
-        values,
-        validation,
-        loss,
-        metric,
-        run,
-        total,
-        evaluate_every,
-        judge,
-    )
-    now = now._replace(state=state, previous=previous, best=best)
-    now = run_training(training, now, checkpoints, log, progress, callback)
-    ended = training.result(now, way_of_end(now, total))
-    _tell(ended, every_data, loss, metric)
-    return ended
+    return placed(now, lambda models: split(models, mesh))
 
 
 @final
@@ -230,7 +219,7 @@ class _Together(AbstractTraining):
         return members_of(now, self.hyperparameters, split(jnp.asarray(has_stopped), self.mesh))
 
     def diverged(self, before: Progress, step: int) -> None:
-        # A label that is no class ends every member: no member has diverged.
+        # A label that is not a class ends every member: none of them has diverged.
         for model, each in zip(unstack(before.state.model), self.every_data, strict=False):
             batch = each(before.step)
             explain(model, batch, self.loss, self.metric, len(batch.inputs))
@@ -256,9 +245,11 @@ def _finish(now: Progress, ended: str, judge: Judge | None, total: int) -> Ensem
     return EnsembleResult(unstack(models), now.history, tuple(outcomes), tuple(taken.tolist()))
 
 
-def _tell(ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | None) -> None:
-    """Warn of members whose last batch had a label that is no class, or a mask of nothing: the
-    others have gone on."""
+def _told(
+    ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | None
+) -> EnsembleResult:
+    """The same, with a warning of members whose last batch had a label that is not a class, or an
+    empty mask: the others have gone on."""
     for i, (model, outcome) in enumerate(zip(ended.models, ended.outcomes, strict=True)):
         if outcome == "diverged" and ended.steps[i] > 0:
             batch = data[min(i, len(data) - 1)](ended.steps[i] - 1)
@@ -266,6 +257,7 @@ def _tell(ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | Non
                 explain(model, batch, loss, metric, len(batch.inputs))
             except ValueError as error:
                 warnings.warn(f"Member {i} ended at step {ended.steps[i]}: {error}", stacklevel=3)
+    return ended
 
 
 def _shared(batches: Callable[[int], Batch], mesh: Mesh | None) -> Callable[[int], Batch]:

@@ -38,7 +38,7 @@ def fingerprint(value: object, *, mutable: bool = True) -> Fingerprint:
 def summary(model: PyTree) -> Fingerprint:
     """Path ↦ mean and root mean square of each array, to 4 digits.
 
-    It tells one seed from another, and not the last bits in which devices differ.
+    It distinguishes seeds, but not the last bits, in which devices differ.
     """
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, eqx.is_inexact_array))
     return {jax.tree_util.keystr(path).removeprefix("."): _moments(leaf) for path, leaf in leaves}
@@ -47,7 +47,7 @@ def summary(model: PyTree) -> Fingerprint:
 def describe(*, model: PyTree, batches: object, **others: object) -> dict[str, Fingerprint]:
     """What a training is of, by argument of `fit`."""
     of, batches = {"model": summary(model)}, given(batches)
-    # Of a function of the user's, lists and dicts may be its scratch paper.
+    # A user's function may keep counts and caches in lists and dicts.
     of["batches"] = fingerprint(batches, mutable=isinstance(batches, eqx.Module))
     return of | {
         name: fingerprint(value, mutable=name in ("optimizer", "validation"))

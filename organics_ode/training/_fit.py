@@ -19,7 +19,7 @@ from ..parallel import check_mesh, check_same, replicate, split_batches
 from ..programs import Shared, shared
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress
 from ._history import FitResult, History, TrainingDiverged, were_good
-from ._loop import AbstractTraining, check_callback, run, way_of_end
+from ._loop import AbstractTraining, placed, run, way_of_end
 from ._losses import accuracy, cross_entropy
 from ._objective import (
     Loss,
@@ -32,7 +32,7 @@ from ._objective import (
     names_of,
     train_step,
 )
-from ._recorder import Callback
+from ._recorder import Callback, check_callback
 from ._stopping import EarlyStopping, Judge, check_intervals, check_judged, read_stopping
 from .batches import (
     Batch,
@@ -42,7 +42,6 @@ from .batches import (
     check_repeatable,
     count_steps,
     read_function,
-    read_samples,
 )
 
 
@@ -82,14 +81,14 @@ def fit(
         optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
             weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
         loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample, or (outputs,
-            targets) where no mask leaves out steps of theirs; the metric's name stands in the
-            history, so that it can be none of those there.
+            targets) where no mask leaves out steps; the metric's name becomes a name in the
+            history, so it must not be one of those already there.
         steps, epochs: how long to train (one of them).
         validation: a split, or a pair (inputs, targets), to evaluate every `validate_every` steps
             (an epoch unless given, or the end where there are no epochs).
         checkpoint: a file that keeps the whole state of the training, and that the same call goes
             on from (with more steps too) to the same result, to the bit on the same machine. With
-            it, SIGINT and SIGTERM, on any process, end the training after the step in flight.
+            it, SIGINT and SIGTERM, on any process, end the training after the current step.
         checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
             are no epochs); there is one at the end in any case.
         stop: `EarlyStopping("accuracy", patience=4)` ends the training where its validation gets no
@@ -100,8 +99,8 @@ def fit(
         log: a file the history is appended to as JSON lines, record by record.
         callback: called as callback(step, record) with every new record of the history, those of
             steps and of evaluations (on every process); what it returns does not matter.
-        progress: show loss, metric and the time left: on a bar, or where stderr is no terminal in
-            one line a minute.
+        progress: show loss, metric and the time left: on a bar, or in one line a minute where
+            stderr is not a terminal.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
             so. Its model is the last good one either way (the last whose loss and gradient were
             finite on their batch), unless the best is kept.
@@ -113,8 +112,8 @@ def fit(
             where an iterable of batches ended), diverged or interrupted.
 
     Raises:
-        ValueError: an argument is bad, a label that counts is no class of the model, or the
-            checkpoint is of another training (and what differs).
+        ValueError: an argument is bad, a label that counts is not a class of the model, or the
+            checkpoint is of another training (the message says what differs).
         TrainingDiverged: the loss, its gradient or an update is no longer finite.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
@@ -129,16 +128,12 @@ def fit(
     check_intervals(validate_every, checkpoint, checkpoint_every)
     check_callback(callback)
     judge = read_stopping(stop, keep, names_of(metric))
-    if validation is not None:
-        read_samples(validation, "validation")
     per_epoch = getattr(batches, "steps_per_epoch", None)
     check_judged(judge, validation, validate_every or per_epoch)
     check_same("model", model, mesh)
-    params = eqx.filter(model, trainable(model))
-    rules = shared(without_decay(optimizer, params), loss, metric)
+    rules = shared(without_decay(optimizer, eqx.filter(model, trainable(model))), loss, metric)
     evaluate_every = total if validation is None else validate_every or per_epoch or total
     training = _Single(batches, validation, loss, metric, rules, mesh, total, evaluate_every, judge)
-    best = model if keep == "best" else None
     checkpoints = Checkpoints(
         checkpoint,
         checkpoint_every or per_epoch or STEPS_PER_CHECKPOINT,
@@ -151,21 +146,24 @@ def fit(
         validate_every=validate_every,
         keep="last" if judge is None else judge.kept,
     )
+    best = model if keep == "best" else None
     first = Progress(0, begin(optimizer, model), model, History([]), best=best)
     now = checkpoints.resume(first, total)
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
     check_data(model, batches, validation, loss, metric)
-    state, previous, best = replicate((now.state, now.previous, now.best), mesh)
-    now = now._replace(state=state, previous=previous, best=best)
+    now = placed(now, lambda models: replicate(models, mesh))
     try:
-        now = run(training, now, checkpoints, log, progress, callback)
-        ended = training.result(now, way_of_end(now, total))
-        if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
-            raise _divergence(now, now.step, ended)
+        return _finished(training, run(training, now, checkpoints, log, progress, callback))
     except TrainingDiverged as error:
         if throw:
             raise
         return error.result
+
+
+def _finished(training: "_Single", now: Progress) -> FitResult:
+    ended = training.result(now, way_of_end(now, training.total))
+    if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
+        raise _divergence(now, now.step, ended)
     return ended
 
 

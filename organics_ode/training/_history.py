@@ -1,4 +1,4 @@
-"""What became of a training: its history, its result, and the exceptions that carry it."""
+"""The outcome of a training: its history, its result, and the exceptions that carry it."""
 
 import copyreg
 import os
@@ -103,7 +103,7 @@ class History(AbstractTabular):
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: a line is no record, by its number.
+            ValueError: a line, named by its number, is not a record.
         """
         file = read_path("path", path)
         if not file.is_file():
@@ -179,7 +179,7 @@ class FitResult(NamedTuple):
 
 @carded
 class EnsembleResult(NamedTuple):
-    """What became of the members of an ensemble; `member(i)` is one of them as from `fit`.
+    """The trained members of an ensemble; `member(i)` is one of them as from `fit`.
 
     `models` and `outcomes` (completed, stopped, diverged or interrupted) have one entry per member,
     `steps` how many steps each took, its last one included. In the joint `history` a quantity such
@@ -215,7 +215,7 @@ class EnsembleResult(NamedTuple):
 
 @carded
 class SkipResult(NamedTuple):
-    """What became of a training with skips.
+    """The result of a training with skips.
 
     Attributes:
         models: the trained base networks.

@@ -2,11 +2,9 @@
 
 import abc
 import contextlib
+import dataclasses
 import functools
 import os
-import signal
-import threading
-import types
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +13,6 @@ from typing import Any, TypeVar
 import jax
 from jax.sharding import Mesh
 
-from .._checks import refuse, shown
 from ..parallel import bring_home, gather, is_alone, is_writer, on_any
 from ._checkpoints import Checkpoints, Progress
 from ._history import (
@@ -28,6 +25,7 @@ from ._history import (
     TrainingNotSaved,
 )
 from ._recorder import Callback, Recorder
+from ._stopping import Interruption
 from .batches import BatchesEnded
 
 Value = TypeVar("Value")
@@ -68,12 +66,12 @@ class AbstractTraining(abc.ABC):
 
     @abc.abstractmethod
     def result(self, now: Progress, ended: str) -> FitResult | EnsembleResult | SkipResult:
-        """What the training returns where it ended so, and what its exceptions hold."""
+        """What the training returns if it ended like this, and what its exceptions hold."""
 
     @abc.abstractmethod
     def diverged(self, before: Progress, step: int) -> None:
-        """Raise what has to be said where the loss or the gradient of a step is finite for none, of
-        the training before that step; or return to go on."""
+        """Raise an error about a step that gave no model a finite loss and gradient, from the
+        training before it; or return to go on."""
 
     @abc.abstractmethod
     def is_done(self, history: History) -> bool:
@@ -90,12 +88,13 @@ def run(
 ) -> Progress:
     """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
 
-    A step begins before the one that it follows is read, so that the device has always something to
-    do: all that is found wrong with the latter, such as a loss that is not finite, drops the former
-    as if it had never been. It waits where the latter is to be evaluated or written.
+    A step begins before the results of the step before it are read, so that the device always has
+    something to do. If something is wrong with the earlier step, such as a loss that is not finite,
+    the later one is dropped as if it had never begun. If the earlier one is to be evaluated or
+    written, the later one waits.
 
-    On several processes all go through the same steps: where one is told to stop, or the one that
-    writes cannot, they all stop after the step in flight.
+    All processes take the same steps: if one is told to stop, or the one that writes cannot, they
+    all stop after the current step.
 
     Args:
         now: where to begin, its arrays on the devices of the mesh.
@@ -108,76 +107,108 @@ def run(
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written.
     """
-    total, mesh, is_kept = training.total, training.mesh, checkpoints.path is not None
+    mesh, is_kept = training.mesh, checkpoints.path is not None
     (is_logged,) = on_any((log is not None,), mesh)
     told, bar = (log, progress) if is_writer(mesh) else (None, False)
-    options = (training.metric, training.batches, total, told, bar, now, training.unit, callback)
+    of = (training.metric, training.batches, training.total)
+    options = (*of, told, bar, now, training.unit, callback)
     with contextlib.ExitStack() as held, Interruption(enabled=is_kept) as interruption:
 
         def opened() -> Recorder:
             if is_writer(mesh):
-                held.enter_context(checkpoints.held(now.step, total, log))
+                held.enter_context(checkpoints.held(now.step, training.total, log))
             return held.enter_context(Recorder(*options))
 
         recorder = _on_all(opened, mesh, _refused)
         now = training.judged(now._replace(log_start=recorder.log_start))
+        course = _Course(training, now, checkpoints, recorder, interruption, is_kept, is_logged)
         try:
-            if is_kept:
-                begin = functools.partial(checkpoints.begin, total=total)
-                _write(checkpoints, begin, now, mesh, _refused)
-            following, is_requested = None, False
-            while now.step < total and not training.is_done(now.history):
-                begun = following or _begun(training, now)
-                if _is_none(begun):
-                    break
-                before, (after, values) = now, begun.result()
-                is_scored = after.step == total or after.step % training.evaluate_every == 0
-                is_saved = checkpoints.is_due(after.step, total)
-                is_told = is_requested or (is_alone(mesh) and interruption.requested)
-                following = None if is_scored or is_saved or is_told else _begun(training, after)
-                is_scored = is_scored or _is_none(following)
-                is_good = recorder.step(after.step, values) or training.goes_on_without
-                now = after
-                following = following if is_good else _dropped(following)
-                if is_scored and is_good and not training.is_done(now.history):
-                    recorder.validation(now.step, training.evaluate(now))
-                    now = training.judged(now)
-                recorder.tell()
-                flags = (interruption.requested, recorder.failed is not None)
-                is_requested, can_not_log = on_any(flags, mesh) if is_kept or is_logged else flags
-                if can_not_log:
-                    raise recorder.failed or _elsewhere()
-                if not is_good:
-                    training.diverged(_at_home(before, mesh), now.step)
-                is_last = is_requested and not following
-                if is_kept and (is_last or is_saved or training.is_done(now.history)):
-                    _write(checkpoints, checkpoints.write, now, mesh, _elsewhere)
-                if is_last:
-                    raise KeyboardInterrupt
+            course.begin()
+            while course.goes_on and course.advance():
+                pass
         except KeyboardInterrupt as stop:
-            so_far = training.result(_at_home(now, mesh), "interrupted")
+            so_far = training.result(_at_home(course.now, mesh), "interrupted")
             raise TrainingInterrupted(so_far, checkpoints.remedy()) from stop
         except CannotWrite as error:
-            so_far = training.result(_at_home(now, mesh), "interrupted")
-            models = "model" if isinstance(so_far, FitResult) else "models"
-            raise TrainingNotSaved(
-                f"Training stopped after {training.unit} {now.step}, for it could not write "
-                f"{error}.{checkpoints.remedy()} The exception's `result` has the {models} and the "
-                "history up to then.",
-                so_far,
-            ) from error
-    if now.step < total and not training.is_done(now.history):
-        ended = (
-            f"`batches` ended after {now.step} of {total} {training.unit}s, and the training too"
-        )
-        warnings.warn(ended, stacklevel=3)
-    return _at_home(now, mesh)
+            so_far = training.result(_at_home(course.now, mesh), "interrupted")
+            raise _not_saved(error, so_far, course) from error
+    if course.goes_on:
+        done = f"{course.now.step} of {training.total} {training.unit}s"
+        warnings.warn(f"`batches` ended after {done}, and the training too", stacklevel=3)
+    return _at_home(course.now, mesh)
 
 
-def check_callback(callback: object) -> None:
-    if callback is not None and (not callable(callback) or isinstance(callback, type)):
-        must = "be a function of the step and its record, or None"
-        refuse("callback", must, f"it is {shown(callback)}")
+@dataclasses.dataclass
+class _Course:
+    """A training on its way: where it stands, and a step that may have begun already."""
+
+    training: AbstractTraining
+    now: Progress
+    checkpoints: Checkpoints
+    recorder: Recorder
+    interruption: Interruption
+    is_kept: bool
+    is_logged: bool
+    following: Step | None = None
+    is_requested: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are steps left."""
+        return self.now.step < self.training.total and not self.training.is_done(self.now.history)
+
+    def begin(self) -> None:
+        if self.is_kept:
+            write = functools.partial(self.checkpoints.begin, total=self.training.total)
+            _write(self.checkpoints, write, self.now, self.training.mesh, _refused)
+
+    def advance(self) -> bool:
+        """Take a step, and say whether there was a batch left for it."""
+        training, mesh = self.training, self.training.mesh
+        begun = self.following or _begun(training, self.now)
+        if _is_none(begun):
+            return False
+        before, (after, values) = self.now, begun.result()
+        is_scored = after.step == training.total or after.step % training.evaluate_every == 0
+        is_saved = self.checkpoints.is_due(after.step, training.total)
+        is_told = self.is_requested or (is_alone(mesh) and self.interruption.requested)
+        following = None if is_scored or is_saved or is_told else _begun(training, after)
+        is_scored = is_scored or _is_none(following)
+        is_good = self.recorder.step(after.step, values) or training.goes_on_without
+        self.now = after
+        self.following = following if is_good else _dropped(following)
+        if is_scored and is_good and not training.is_done(after.history):
+            self.recorder.validation(after.step, training.evaluate(after))
+            self.now = training.judged(after)
+        self.recorder.tell()
+        self._heed()
+        if not is_good:
+            training.diverged(_at_home(before, mesh), self.now.step)
+        is_last = self.is_requested and not self.following
+        if self.is_kept and (is_last or is_saved or training.is_done(self.now.history)):
+            _write(self.checkpoints, self.checkpoints.write, self.now, mesh, _elsewhere)
+        if is_last:
+            raise KeyboardInterrupt
+        return True
+
+    def _heed(self) -> None:
+        """Learn whether a process was told to stop, and stop where one cannot write."""
+        flags = (self.interruption.requested, self.recorder.failed is not None)
+        is_shared = self.is_kept or self.is_logged
+        flags = on_any(flags, self.training.mesh) if is_shared else flags
+        self.is_requested, can_not_log = flags
+        if can_not_log:
+            raise self.recorder.failed or _elsewhere()
+
+
+def _not_saved(error: CannotWrite, so_far: Any, course: _Course) -> TrainingNotSaved:
+    models = "model" if isinstance(so_far, FitResult) else "models"
+    return TrainingNotSaved(
+        f"Training stopped after {course.training.unit} {course.now.step}, for it could not write "
+        f"{error}.{course.checkpoints.remedy()} The exception's `result` has the {models} and the "
+        "history up to then.",
+        so_far,
+    )
 
 
 def way_of_end(now: Progress, total: int) -> str:
@@ -186,7 +217,7 @@ def way_of_end(now: Progress, total: int) -> str:
 
 
 def _begun(training: AbstractTraining, now: Progress) -> Step:
-    """A step, or what it raised: that is of no concern before the step is asked for."""
+    """A step, or the exception that it raised, which matters only once the step is needed."""
     step = Step()
     try:
         step.set_result(training.take(now))
@@ -201,9 +232,9 @@ def _is_none(step: Step | None) -> bool:
 
 
 def _dropped(step: Step | None) -> None:
-    """Wait for a step that nobody asks for, and forget it: the device may be needed.
+    """Wait for a step that is not needed, and forget it: the device may be needed.
 
-    What it raised goes with it, but for a Ctrl-C that only happened to come while it began.
+    Its exception is forgotten too, except a Ctrl-C, which only happened to come while it began.
     """
     error = None if step is None else step.exception()
     if error is not None and not isinstance(error, Exception):
@@ -214,7 +245,7 @@ def _dropped(step: Step | None) -> None:
 
 
 def _elsewhere() -> CannotWrite:
-    """What the other processes say when the one that writes has said why it cannot."""
+    """The error on the other processes; the one that cannot write gives the reason."""
     return CannotWrite("its files: another process tells why")
 
 
@@ -242,8 +273,8 @@ def _write(
 def _on_all(
     do: Callable[[], Value], mesh: Mesh | None, elsewhere: Callable[[], Exception]
 ) -> Value:
-    """What it gives; where it fails on one process the others raise `elsewhere`, and none goes on
-    to wait for it."""
+    """Its result; where it fails on one process the others raise `elsewhere`, so that none goes on
+    and waits for it."""
     try:
         value = do()
     except BaseException:
@@ -256,41 +287,10 @@ def _on_all(
 
 def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
     """With arrays that are whole, of this process alone and tied to no device."""
-    models = (now.state, now.previous, now.best)
-    state, previous, best = bring_home(gather(models, mesh), mesh)
+    return placed(now, lambda models: bring_home(gather(models, mesh), mesh))
+
+
+def placed(now: Progress, place: Callable[[Any], Any]) -> Progress:
+    """With all models where `place` puts them."""
+    state, previous, best = place((now.state, now.previous, now.best))
     return now._replace(state=state, previous=previous, best=best)
-
-
-class Interruption:
-    """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
-
-    Only the main thread may handle signals, and one that is ignored stays so (nohup). Where nobody
-    answered the request by an exception, the signal is sent again at the end.
-    """
-
-    def __init__(self, *, enabled: bool):
-        self.requested = False
-        self._enabled = enabled
-        self._previous: dict[int, Any] = {}
-        self._number = signal.SIGINT
-
-    def __enter__(self) -> "Interruption":
-        can_handle = self._enabled and threading.current_thread() is threading.main_thread()
-        for number in (signal.SIGINT, signal.SIGTERM) if can_handle else ():
-            # None: a handler that was not set from Python, and could not be put back.
-            if signal.getsignal(number) not in (None, signal.SIG_IGN):
-                self._previous[number] = signal.signal(number, self._request)
-        return self
-
-    def __exit__(self, exception_type: type[BaseException] | None, *rest: object) -> None:
-        self._restore()
-        if self.requested and exception_type is None:
-            signal.raise_signal(self._number)
-
-    def _request(self, number: int, frame: types.FrameType | None) -> None:
-        self.requested, self._number = True, number
-        self._restore()
-
-    def _restore(self) -> None:
-        while self._previous:
-            signal.signal(*self._previous.popitem())

@@ -35,10 +35,10 @@ def cross_entropy(outputs: Numbers, targets: Numbers, mask: Numbers | None = Non
         mask: (time,), weights ≥ 0, or None for equal ones.
 
     Returns:
-        A scalar, in nats; inside jit NaN where a target that counts is no class.
+        A scalar, in nats; inside jit NaN where a target that counts is not a class.
 
     Raises:
-        ValueError: the shapes do not fit, or a target is no class.
+        ValueError: the shapes do not fit, or a target is not a class.
     """
     mask = plain(mask)
     outputs, targets, is_class = _read_classes(outputs, targets, mask)
@@ -75,10 +75,10 @@ def accuracy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) ->
 
     Returns:
         A scalar in [0, 1], to which scores that are NaN add nothing; inside jit NaN where a target
-        that counts is no class.
+        that counts is not a class.
 
     Raises:
-        ValueError: the shapes do not fit, or a target is no class.
+        ValueError: the shapes do not fit, or a target is not a class.
     """
     mask = plain(mask)
     outputs, targets, is_class = _read_classes(outputs, targets, mask)
@@ -89,7 +89,7 @@ def accuracy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) ->
 
 
 def check_classes(targets: Numbers, k: int, mask: Numbers | None = None) -> None:
-    """Refuse labels, known by now, that are no class and count."""
+    """Refuse known labels that count and are not classes."""
     labels = np.asarray(targets)
     must = f"hold classes from 0 to {k - 1}"
     if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != bool:
@@ -102,7 +102,7 @@ def check_classes(targets: Numbers, k: int, mask: Numbers | None = None) -> None
 
 
 def check_loss(name: str, loss: object) -> None:
-    """Refuse what is no function of (outputs, targets, mask) or (outputs, targets)."""
+    """Refuse anything but a function of (outputs, targets, mask) or (outputs, targets)."""
     must = "be a function of (outputs, targets, mask) or (outputs, targets) of one sample"
     if not callable(loss) or isinstance(loss, type):
         refuse(name, must, f"it is {shown(loss)}")
@@ -161,7 +161,7 @@ def _mask_of(signature: inspect.Signature) -> str | None:
 
 
 def _read_classes(outputs: Any, targets: Any, mask: Numbers | None) -> tuple[Array, Array, Array]:
-    """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is no
+    """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is not a
     class: a wrong one must not be trained."""
     outputs = as_float_array("outputs", outputs)
     if outputs.ndim == 0:

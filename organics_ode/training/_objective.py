@@ -120,7 +120,7 @@ def check_scores(loss: Loss, metric: Loss | None) -> None:
 
 
 def check_model(name: str, model: object) -> None:
-    """Refuse what maps no inputs to outputs."""
+    """Refuse anything that does not map inputs to outputs."""
     if not callable(model) or isinstance(model, type):
         must = "map the inputs of one sample to outputs, such as a `SequenceClassifier`"
         refuse(name, must, f"it is {type(model).__name__}")
@@ -138,7 +138,7 @@ def check_data(
 
 
 def check_labels(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -> None:
-    """Refuse labels that are no class of the model, for the library's own loss or metric (host)."""
+    """Refuse labels that are not classes of the model, for the library's own losses (host)."""
     if not any(f in (cross_entropy, accuracy) for f in (loss, metric)):
         return
     one = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
@@ -148,9 +148,9 @@ def check_labels(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -
 
 
 def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int) -> bool:
-    """Whether loss or metric are NaN for outputs that are finite, as for a label that is no class.
+    """Whether loss or metric are NaN for finite outputs, as for a label that is not a class.
 
-    Outside jit they raise what they have to say about it, as does a mask that selects nothing.
+    Outside jit they raise an error that explains it, as does a mask that selects nothing.
     """
     for start in range(0, len(samples.inputs), size):
         part = jax.tree.map(lambda x, s=start: jnp.asarray(x[s : s + size]), samples)
@@ -225,7 +225,7 @@ def evaluate(
         A dict with `loss` and the metric under its own name.
 
     Raises:
-        ValueError: an argument is bad, there is no sample, or a label that counts is no class of
+        ValueError: an argument is bad, there is no sample, or a label that counts is not a class of
             the model.
     """
     batch_size = check_positive_integer("batch_size", batch_size)

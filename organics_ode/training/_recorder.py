@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import refuse
+from .._checks import refuse, shown
 from .._progress import progress_bar
 from ..programs import arrived
 from ..storage import from_line, read_path, to_line
@@ -27,10 +27,16 @@ from ._objective import Loss, named
 Callback = Callable[[int, dict[str, Any]], Any]
 
 
+def check_callback(callback: object) -> None:
+    if callback is not None and (not callable(callback) or isinstance(callback, type)):
+        must = "be a function of the step and its record, or None"
+        refuse("callback", must, f"it is {shown(callback)}")
+
+
 class Recorder:
     """Keeps the history, writes it to the log, and shows how far it is.
 
-    Where the log can no longer be written, `failed` says why, and nothing more is.
+    Where the log can no longer be written, `failed` says why, and writing ends.
     """
 
     def __init__(
@@ -150,7 +156,7 @@ def _open(path: Path) -> Any:
 
 
 def _opener(path: str, flags: int) -> int:
-    """Opened at once: a pipe that nobody reads would be waited for, and is refused instead."""
+    """Opened at once: a pipe without a reader would block, and is refused instead."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     if hasattr(os, "set_blocking"):
         os.set_blocking(descriptor, True)

@@ -1,6 +1,9 @@
 """When a training is evaluated and stops, and which of its models it keeps."""
 
 import os
+import signal
+import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from .._checks import check_choice, check_flag, check_kind, check_positive_integer, refuse, shown
 from ._history import History
+from .batches import Data, read_samples
 
 # Whether higher is better, of what is known by its name.
 _HIGHER = {
@@ -24,8 +28,8 @@ _HIGHER = {
 class EarlyStopping(eqx.Module):
     """Stops a training whose validation gets no better, as `oo.fit(..., stop=EarlyStopping(…))`.
 
-    It ends after the evaluation that is the `patience`-th in a row to be no better than the best
-    before them. Equal is no better, nor is an evaluation that has NaN or infinity.
+    It ends after the `patience`-th evaluation in a row that is no better than the best before them.
+    An equal one is no better, nor is one that has NaN or infinity.
     """
 
     metric: str
@@ -38,8 +42,8 @@ class EarlyStopping(eqx.Module):
             metric: `"loss"`, or the name of the metric, as the history has it behind
                 `validation_`.
             patience: evaluations; None never stops, for `keep="best"` alone.
-            higher_is_better: need not be given where it follows from the name: it is so of
-                `accuracy`, `score` and `performance`, and not of `loss`, `cross_entropy` and
+            higher_is_better: need not be given where it follows from the name: True for
+                `accuracy`, `score` and `performance`, False for `loss`, `cross_entropy` and
                 `squared_error`.
 
         Raises:
@@ -88,7 +92,7 @@ class Judge:
         return np.asarray(self._since >= patience)
 
     def follow(self, history: History) -> "Judge":
-        """Take note of the records that have come since; `is_new` tells of the last of them."""
+        """Take note of the records since the last call; `is_new` is about the last of them."""
         for record in history.records[self._seen :]:
             is_scored = f"validation_{self.rule.metric}" in record
             self.is_new = self._note(record) if is_scored else np.zeros_like(self.has_best)
@@ -128,8 +132,10 @@ def read_stopping(
     return Judge(stop, keeps=keep == "best", **options)
 
 
-def check_judged(judge: Judge | None, validation: object, every: object) -> None:
-    """Refuse a training that is judged by evaluations it does not have."""
+def check_judged(judge: Judge | None, validation: Data | None, every: int | None) -> None:
+    """Refuse bad validation data, and a training judged by evaluations that it does not have."""
+    if validation is not None:
+        read_samples(validation, "validation")
     what = 'for `stop` and for `keep="best"`'
     if judge is not None and validation is None:
         refuse("validation", f"be given {what}", "it is None")
@@ -147,3 +153,38 @@ def check_intervals(
         checkpoint_every = check_positive_integer("checkpoint_every", checkpoint_every)
         if checkpoint is None:
             refuse("checkpoint", "name a file for `checkpoint_every`", "it is None")
+
+
+class Interruption:
+    """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
+
+    Only the main thread may handle signals, and one that is ignored stays so (nohup). If no
+    exception answered the request, the signal is sent again at the end.
+    """
+
+    def __init__(self, *, enabled: bool):
+        self.requested = False
+        self._enabled = enabled
+        self._previous: dict[int, Any] = {}
+        self._number = signal.SIGINT
+
+    def __enter__(self) -> "Interruption":
+        can_handle = self._enabled and threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if can_handle else ():
+            # None: a handler that was not set from Python, and could not be put back.
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
+                self._previous[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, exception_type: type[BaseException] | None, *rest: object) -> None:
+        self._restore()
+        if self.requested and exception_type is None:
+            signal.raise_signal(self._number)
+
+    def _request(self, number: int, frame: types.FrameType | None) -> None:
+        self.requested, self._number = True, number
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._previous:
+            signal.signal(*self._previous.popitem())

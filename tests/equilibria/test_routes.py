@@ -12,12 +12,12 @@ from oscillators import Linear
 from random_circuits import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
+from organics_ode.equilibria._loops import ended, lazily, queued
 from organics_ode.equilibria._routes import (
     _mixing,
+    _newton,
     accelerate,
     downhill,
-    lazily,
-    polish,
     settle,
     substituted,
 )
@@ -46,13 +46,9 @@ def run(route, e, v, needed):
 
     def one(e, v):
         start = e.point(v)
-        return start, route(e, start, needed)
+        return start, ended(route(e), start, needed)
 
     return eqx.filter_vmap(one)(e, v)
-
-
-def polish_if(e, point, needed):
-    return polish(e, point)
 
 
 ROUTES = (accelerate, settle, substituted, downhill)
@@ -105,7 +101,7 @@ def test_newton_steps_never_raise_the_residual():
     rng = np.random.default_rng(1)
     for size in (1e-4, 1e-2, 0.3):
         shifted = near.v * (1 + size * rng.normal(size=v.shape))
-        start, end = run(polish_if, e, shifted, TRUE)
+        start, end = run(_newton, e, shifted, TRUE)
         assert np.all(end.residual <= start.residual)
         # Where the residual is large nothing is done: Newton's method goes astray from afar.
         far = np.asarray(start.residual) >= 0.1
@@ -119,9 +115,23 @@ def test_a_linear_circuit_is_solved_in_as_many_steps_as_it_has_variables():
     A, x = jnp.array([[-1.0, 2.0], [3.0, -0.5]]), jnp.array([0.3, -0.7])
     e = Equations(Linear(A), x, Linear(A).initial_state())
     assert np.max(np.linalg.eigvals(A).real) > 1
-    end = accelerate(e, e.point(jnp.array([5.0, -4.0])), TRUE)
+    end = ended(accelerate(e), e.point(jnp.array([5.0, -4.0])))
     np.testing.assert_allclose(end.v, -np.linalg.solve(A, x), rtol=1e-10)
     assert end.steps <= 6
+
+
+@pytest.mark.parametrize("count", (50, 3), ids=("more than places", "fewer"))
+def test_a_queue_ends_where_each_start_ends_alone(count):
+    """Also for starts that rest already, and for ones that fail."""
+    e = equations(side_by_side((2, 0.5, 0.1), (2, 0.3, 0.1)), np.ones(2))
+    v = jnp.asarray(np.exp(2 * np.random.default_rng(0).normal(size=(count, 4))))
+    alone = eqx.filter_jit(jax.vmap(lambda v: ended(accelerate(e), e.point(v))))
+    v = v.at[1].set(alone(v).v[0]).at[2].set(jnp.nan)
+    one, other = alone(v), eqx.filter_jit(lambda v: queued(accelerate(e), e, v))(v)
+    np.testing.assert_array_equal(one.steps, other.steps)
+    assert len(np.unique(one.steps)) > min(count, 5) - 2 and np.min(one.steps) == 0
+    np.testing.assert_allclose(one.v, other.v, rtol=1e-9)
+    np.testing.assert_array_equal(np.isfinite(other.residual), np.arange(count) != 2)
 
 
 def test_a_state_goes_to_a_vector_and_back():

@@ -164,6 +164,16 @@ def test_rooms_and_files_are_of_a_size_that_one_knows():
             assert lines <= 300, f"{folder.name}/{file.name} has {lines} lines"
 
 
+@pytest.mark.parametrize(("package", "module"), EVERYWHERE)
+def test_functions_are_of_a_length_that_one_reads(package, module):
+    for node in ast.walk(sources(package)[module]):
+        if isinstance(node, ast.FunctionDef):
+            words = ast.get_docstring(node, clean=False) or ""
+            told = len(words.split("\n")) if words else 0
+            lines = node.end_lineno - node.lineno + 1 - told
+            assert lines <= 60, f"{node.name} of {module} has {lines} lines without its docstring"
+
+
 def test_the_scan_sees_the_imports_there_are():
     # Without these the law above would hold for want of imports.
     assert "organics_ode.circuits.AbstractCircuit" in imports("organics_ode", "cells._step")

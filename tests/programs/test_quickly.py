@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from organics_ode.programs import quickly_compiled
+from organics_ode.programs import prepare, quickly_compiled
 
 
 def scaled(x, factor):
@@ -55,3 +55,17 @@ def test_only_a_cpu_is_told_how_to_compile(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     np.testing.assert_allclose(quick(jnp.ones(2), 1.0)["sum"], 2.0)
     assert not told
+
+
+def test_what_was_prepared_is_not_compiled_again(compiled):
+    programs = [quickly_compiled(lambda x, n, k=k: k * jnp.sin(x) ** n) for k in (2, 3)]
+    x = jnp.arange(3.0)
+    calls = [(program, (x, 2)) for program in programs]
+    quickly_compiled(scaled)(x, 2.0)  # what all of them ask first is compiled, too
+    compiled()
+    prepare(calls)
+    assert compiled() == len(calls)
+    for k, (program, args) in zip((2, 3), calls, strict=True):
+        np.testing.assert_allclose(program(*args), k * np.sin(x) ** 2, rtol=1e-12)
+    prepare(calls)
+    assert compiled() == 0

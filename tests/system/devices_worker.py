@@ -243,22 +243,32 @@ def refusals(mesh):
     return found
 
 
-def collectives(mesh):
-    """The computation that each exchange between devices stands in, in one compiled step."""
+def exchanges(mesh):
+    """The loops around each exchange between devices in a step, and how many loops there are."""
     optimizer = optax.sgd(0.1)
     start = model(np.float64)
     state = _objective.State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
     state, batch = _mesh.replicate(state, mesh), _mesh.split(batches(np.float64)(0), mesh)
     options = (_shared.shared(optimizer, oo.cross_entropy, None), mesh)
-    step = eqx.filter_jit(_objective.train_step.__wrapped__)
-    text = step.lower(state, batch, *options).compile().compiled.as_text()
-    found, computation = [], ""
-    for line in text.splitlines():
-        if line and not line[0].isspace():
-            computation = line.split()[0]
-        if re.search(r" (all-|collective-|reduce-scatter)[a-z-]*\(", line):
-            found.append(computation)
-    return {"where": found, "loops": len(re.findall(r" while\(", text))}
+    jaxpr = eqx.filter_make_jaxpr(_objective.train_step.__wrapped__)(state, batch, *options)[0]
+    steps = list(equations(jaxpr.jaxpr))
+    loops = sum(name in LOOPS for name, _ in steps)
+    return {"depths": [depth for name, depth in steps if EXCHANGE.match(name)], "loops": loops}
+
+
+LOOPS, EXCHANGE = ("scan", "while"), re.compile(r"p(sum|mean|max|min)|all_|ppermute|reduce_scatter")
+
+
+def equations(jaxpr, depth=0):
+    """The name of each operation, wherever it is nested, and in how many loops."""
+    for eqn in jaxpr.eqns:
+        name = eqn.primitive.name
+        yield name, depth
+        for value in eqn.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    yield from equations(inner, depth + (name in LOOPS))
 
 
 def main(options):
@@ -270,7 +280,7 @@ def main(options):
     mesh = oo.device_mesh()
     found = {"devices": mesh.size, "refusals": refusals(mesh)}
     if "port" not in options:
-        found["collectives"] = collectives(mesh)
+        found["exchanges"] = exchanges(mesh)
     for name in options["dtypes"]:
         log = out / f"{name}-{process}.jsonl"
         result = train(np.dtype(name), steps, mesh, log=log)

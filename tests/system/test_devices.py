@@ -106,9 +106,9 @@ def test_networks_with_skips_on_eight_devices_are_those_on_one_resumed_or_not(on
 
 
 def test_devices_meet_once_in_a_step_and_not_in_its_loops(on_eight):
-    found = on_eight["collectives"]
+    found = on_eight["exchanges"]
     assert found["loops"] >= 2  # the scan and its gradient
-    assert set(found["where"]) == {"ENTRY"}
+    assert set(found["depths"]) == {0}
 
 
 def test_what_the_devices_do_not_divide_is_refused_with_both_numbers(on_eight):

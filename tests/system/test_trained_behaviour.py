@@ -39,7 +39,7 @@ def test_every_classic_fits_both_ways_of_training(name):
     # Traced and not compiled: what can go wrong are shapes, dtypes and what a task lacks.
     task, loss = CLASSICS[name]
     model = network(task, 4)
-    members = _arguments.read_models([model, model])
+    members = _arguments.read_models([model, model], None)
     source = _arguments.read_source([model, model], task, 0.0, KEY, 2)
     rules, penalty = shared(ADAM, loss, None), jnp.asarray(1e-5)
     run = _rounds.Run(rules, penalty, penalty, 1, 2, None)

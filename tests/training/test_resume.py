@@ -20,8 +20,8 @@ import organics_ode as oo
 import tasks
 from organics_ode.storage import _archive
 from organics_ode.training._history import CannotWrite
-from organics_ode.training._loop import Interruption
 from organics_ode.training._recorder import Log
+from organics_ode.training._stopping import Interruption
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def eigenvalues_at(q: Scalars, y: float, a: float) -> list[complex]:
 
 
 def resolution_at(q: Scalars, y: float, a: float) -> float:
-    """How near to 0 the sign of a real part cannot be told, as in `Spectrum`."""
+    """Below what size the sign of a real part is unknown, as in `Spectrum`."""
     (yy, ya), (ay, aa) = jacobian_at(q, y, a)
     size = math.sqrt(yy**2 + 2 * abs(ya * ay) + aa**2)  # with rows as large as columns
     return float((2 * np.finfo(float).eps + residual_at(q, y, a)) * size)

@@ -31,7 +31,7 @@ def quartic(circuit: AbstractCircuit, x: Numbers) -> Float[Array, "5"]:
 
         w_r² s⁴ + 2w_r(1−w_r) s³ + [(1−w_r)² − wc² − βw_r²] s² − 2w_r(1−w_r)β s − (1−w_r)²β
 
-    A root with u = 0 and c ≠ 0 is no fixed point of the circuit. `fixed_points` does without it:
+    A root with u = 0 and c ≠ 0 is not a fixed point of the circuit. `fixed_points` does without it:
     near a saddle-node the roots of a polynomial lose half of their digits. Pure (jit, vmap, grad).
 
     Args:

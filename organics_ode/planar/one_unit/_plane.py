@@ -1,4 +1,4 @@
-"""The plane of one unit: all is known."""
+"""The plane of one unit, in closed form."""
 
 import re
 from typing import Any

@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
     (batch, …), classes or values, and `mask`, None or (batch, time), weights ≥ 0 of the steps.
 
-    Targets where the mask is 0, and inputs behind the last step where it is not, do not matter.
+    Targets where the mask is 0, and inputs after the last step where it is not, do not matter.
     """
 
     inputs: Any

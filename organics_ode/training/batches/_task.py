@@ -17,17 +17,17 @@ class Sampler(Protocol):
 class Task(Sampler, Protocol):
     """What `fit_with_skips` trains on: a task of the package `tasks`, or an object of your own.
 
-    It inherits from nothing; it has
+    It needs no base class; it has
 
     - `dt`: ms per step. `input_size`: m.
     - `sample(key)`: one trial with `inputs` (time, m), `targets` (time, …), `mask` (time,), the
       weights ≥ 0 of the steps, and `info`, a dict, whose `"periods"`, where they are there, map
-      names to (start, stop) steps. It is vmapped over keys. `trials` asks for no more than this,
-      not for `mask` and `info`, and takes (inputs, targets) and (inputs, targets, mask) too. A task
+      names to (start, stop) steps. It is vmapped over keys. `trials` needs less, neither
+      `mask` nor `info`, and takes (inputs, targets) and (inputs, targets, mask) too. A task
       written in numpy has `sample(rng)` instead, for `trials` alone.
     - `score(outputs, trial)`: how well the outputs (time, k) solve a trial, 1 for solved.
 
-    and, where it likes,
+    and optionally
 
     - `sample(key, jitter=False)`: trials of fixed durations, for the evaluation.
     - `loss_weights(trial)`: (time,), the weights of the steps in the loss; otherwise the mask,

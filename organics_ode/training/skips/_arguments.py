@@ -7,30 +7,34 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray, PyTree
+from jax.sharding import Mesh
+from jaxtyping import PyTree
 
-from ..._checks import check_positive_integer, read_number, refuse
+from ..._checks import check_positive_integer, read_key, read_number, refuse
 from ..._constraints import resolve
+from ..._types import KeyLike
 from ...cells import TemporalSkip, response
 from ...circuits import RateNetwork
 from ...models import SequenceToSequence
 from ...optimizers import Optimizer, is_optimizer
 from .._losses import Loss, check_classes, check_loss, cross_entropy, squared_error
-from .._members import as_members
+from .._members import as_members, check_devices
+from .._recorder import Callback, check_callback
 from ..batches import Task, is_in_numpy
 from ._closed_loop import ClosedTask, is_closed
 from ._schedule import SkipSchedule
 from ._trials import Restarts, Source
 
 
-def read_models(models: Sequence[PyTree]) -> PyTree:
-    """The base networks as one tree."""
+def read_models(models: Sequence[PyTree], mesh: Mesh | None) -> PyTree:
+    """The base networks as one tree, which the devices of the mesh divide."""
     members = as_members(models)
     if not isinstance(models[0], SequenceToSequence):
         must = "be `SequenceToSequence` models, which answer at every step"
         refuse("models", must, f"they are {type(models[0]).__name__}")
     if isinstance(models[0].cell, TemporalSkip):
         refuse("models", "be base networks, without skips", "their cell is a `TemporalSkip`")
+    check_devices(len(models), members, mesh)
     return members
 
 
@@ -42,18 +46,25 @@ def read_sizes(**sizes: float) -> dict[str, float]:
     return {name: read_number(name, value, 0.0) for name, value in sizes.items()}
 
 
-def check_rules(schedule: SkipSchedule | None, optimizer: Optimizer, loss: Loss | None) -> None:
+def check_rules(
+    schedule: SkipSchedule | None,
+    optimizer: Optimizer,
+    loss: Loss | None,
+    callback: Callback | None,
+) -> None:
     if schedule is not None and not isinstance(schedule, SkipSchedule):
         refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
     if not is_optimizer(optimizer):
         refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
     if loss is not None:
         check_loss("loss", loss)
+    check_callback(callback)
 
 
 def read_source(
-    models: Sequence[PyTree], task: Task, burn_in: float, key: PRNGKeyArray, batch_size: int
+    models: Sequence[PyTree], task: Task, burn_in: float, key: KeyLike, batch_size: int
 ) -> Source:
+    key, (burn_in,) = read_key("key", key), read_sizes(burn_in=burn_in).values()
     if not isinstance(task, Task):
         named = ("sample", "score", "dt", "input_size")
         missing = next(name for name in named if not hasattr(task, name))
@@ -90,9 +101,9 @@ def _output_shape(model: PyTree) -> tuple[int, ...]:
     return eqx.filter_eval_shape(lambda m, y: resolve(m.readout)(y), model, response(state)).shape
 
 
-def check_trials(models: Sequence[PyTree], source: Source, loss: Loss) -> None:
-    """Refuse trials with labels that are no class of the models."""
-    if loss is cross_entropy:
+def check_trials(models: Sequence[PyTree], source: Source, loss: Loss, round: int) -> None:
+    """Refuse trials with labels that are no class of the models, before the first round."""
+    if round == 0 and loss is cross_entropy:
         _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
 
@@ -123,7 +134,7 @@ def _trial_like(task: Task) -> Any:
 
 
 def _check_silent(cells: Sequence[PyTree]) -> None:
-    """Refuse a noisy network inside of a `Stack`: its noise would be left out without a word."""
+    """Refuse a noisy network inside a `Stack`: its noise would be left out silently."""
     is_network = lambda node: isinstance(node, RateNetwork)  # noqa: E731
     inside = jax.tree.leaves(cells, is_leaf=is_network)
     if any(np.any(np.asarray(resolve(n).noise) > 0) for n in inside if is_network(n)):

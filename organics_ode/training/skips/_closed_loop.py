@@ -63,7 +63,7 @@ def _play(
     def of_trial(
         trial: PyTree, state: PyTree, noise: Array | None, starts: Array
     ) -> tuple[Array, Array]:
-        # A task hands over the inputs alone: the agent counts its steps to find what else is its.
+        # A task passes only the inputs: the agent counts its steps to find its noise and restarts.
         def step(now: tuple[Any, Array], x: Array) -> tuple[Any, Array]:
             state, t = now
             eta = None if noise is None else noise[t]

@@ -9,19 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from ..._checks import read_key
 from ..._constraints import trainable
 from ..._types import KeyLike
 from ...cells import StateSkip
 from ...models import SequenceToSequence
-from ...optimizers import Optimizer, without_decay
+from ...optimizers import Optimizer, State, without_decay
 from ...parallel import check_same, split
 from ...programs import shared
 from .._checkpoints import Checkpoints, Progress
 from .._history import History, SkipResult
-from .._loop import AbstractTraining, check_callback, run as run_training, way_of_end
+from .._loop import AbstractTraining, run as run_training, way_of_end
 from .._losses import Loss
-from .._members import check_devices, unstack
+from .._members import unstack
 from .._recorder import Callback
 from .._stopping import EarlyStopping, Judge, read_stopping
 from ..batches import Task
@@ -78,7 +77,7 @@ def fit_with_skips(
 
     averaged over the trials, where w are the task's `loss_weights` (of the ring tasks: the mean
     over the time before the response plus that over the response) or its mask. A trial ends at the
-    last step whose weight is not 0: what stands behind it does not matter. Blocks of skips
+    last step whose weight is not 0: what comes after it does not matter. Blocks of skips
     begin anew at every period, or where the schedule says. Before a trial its first inputs, or the
     task's `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate
     networks get their own noise, the same for all models. One compiled round moves all models;
@@ -116,7 +115,7 @@ def fit_with_skips(
         or update is not finite keeps its parameters in that iteration; the record shows NaN losses.
 
     Raises:
-        ValueError: an argument is bad, a target that counts is no class of the models, or the
+        ValueError: an argument is bad, a target that counts is not a class of the models, or the
             checkpoint is of another training.
         TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
         TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
@@ -126,8 +125,7 @@ def fit_with_skips(
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
         tasks with long-term dependencies", NeurIPS 36 (2023).
     """
-    key = read_key("key", key)
-    check_rules(schedule, optimizer, loss)
+    check_rules(schedule, optimizer, loss, callback)
     counts = read_counts(
         steps_per_round=steps_per_round, trials=trials, evaluate_every=evaluate_every
     )
@@ -137,13 +135,10 @@ def fit_with_skips(
     rounds, batch_size, checkpoint_every = read_counts(
         rounds=rounds, batch_size=batch_size, checkpoint_every=checkpoint_every
     ).values()
-    (burn_in,) = read_sizes(burn_in=burn_in).values()
-    check_callback(callback)
     judge = read_stopping(stop, keep, ["performance"], summary=trimmed_mean)
-    members = read_models(models)
+    members = read_models(models, mesh)
     source = read_source(models, task, burn_in, key, batch_size)
     loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
-    check_devices(len(models), members, mesh)
     params = eqx.filter(models[0], trainable(models[0]))
     rules = shared(without_decay(optimizer, params), loss, restarts)
     run = Run(rules, jnp.asarray(activity), jnp.asarray(weights), steps_per_round, trials, mesh)
@@ -159,17 +154,23 @@ def fit_with_skips(
         **sizes,
         keep="last" if judge is None else judge.kept,
     )
-    state = start(rules, members)
-    now = Progress(0, state, None, History([]), best=state.model if keep == "best" else None)
-    now = checkpoints.resume(now, rounds, "rounds")
-    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
-    if now.step == 0:
-        check_trials(models, source, loss)
-    state, best = split((now.state, now.best), mesh)
-    now = now._replace(state=state, best=best)
+    now = _begun(start(rules, members), checkpoints, rounds, keep, mesh)
+    check_trials(models, source, loss, now.step)
     training = _Rounds(source, schedule, run, rounds, evaluate_every, criterion, judge)
     now = run_training(training, now, checkpoints, log, progress, callback)
     return training.result(now, way_of_end(now, rounds))
+
+
+def _begun(
+    state: State, checkpoints: Checkpoints, rounds: int, keep: str, mesh: Mesh | None
+) -> Progress:
+    """Where the training begins, on the devices of the mesh: from this state, or where the file of
+    its checkpoint ends."""
+    first = Progress(0, state, None, History([]), best=state.model if keep == "best" else None)
+    now = checkpoints.resume(first, rounds, "rounds")
+    check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
+    state, best = split((now.state, now.best), mesh)
+    return now._replace(state=state, best=best)
 
 
 @final
