@@ -29,9 +29,9 @@ class MixedPrecision(AbstractCell[State]):
 
     The training kernels of `GatedORGaNICs` and `RotationalORGaNICs` take it, and keep activations
     in bfloat16, half the memory: there only products are rounded. Other circuits take the scan, in
-    which all of f is computed in bfloat16. Nothing else has to be changed: it goes where the step goes,
-    `SequenceClassifier(MixedPrecision(Euler(circuit, dt)), readout)`; in a `Stack` each step has
-    its own.
+    which all of f is computed in bfloat16. Nothing else has to be changed: it goes where the step
+    goes, `SequenceClassifier(MixedPrecision(Euler(circuit, dt)), readout)`; in a `Stack` each step
+    has its own.
 
     Args:
         cell: an `Euler`, `ShuOsher` or other step of a circuit in float32.
