@@ -17,8 +17,8 @@ beside them the CPU time of the process, which tells more where others use the m
 the peak of the process, beside what it held before its first step (libraries, data, the compiled
 program). Where sides train the same numbers, the gradients of their first step are compared. All
 processes stay to the end: together they hold 17 GB. Sides of PyTorch need
-`pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it. On Linux all sides run
-with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
+`pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it. On Linux all sides
+run with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
 
     python examples/benchmarks/training_step.py [--batch 256 --size 128 --steps 784 --x64]
 """
