@@ -14,7 +14,9 @@ from _measure import Side, resident_gb
 import organics_ode as oo
 from organics_ode.parallel import mean_over_devices, replicate, split
 
-SIDES = ("plain-scan", "organics_ode", "organics_ode-mesh", "equinox-lstm", "equinox-gru")
+GATED = ("plain-scan", "organics_ode", "organics_ode-mesh")
+ROTATIONAL = ("rotational-scan", "rotational", "rotational-mesh")
+SIDES = (*GATED, *ROTATIONAL, "equinox-lstm", "equinox-gru")
 LEARNING_RATE = 1e-3
 CLASSES = 10
 
@@ -43,7 +45,8 @@ def make_model(side: str, size: int) -> oo.SequenceClassifier:
         return oo.SequenceClassifier(oo.LSTM.random(1, size, key=keys[0]), readout)
     if side == "equinox-gru":
         return oo.SequenceClassifier(oo.GRU.random(1, size, key=keys[0]), readout)
-    circuit = oo.GatedORGaNICs.random(1, size, key=keys[0])
+    kind = oo.RotationalORGaNICs if side in ROTATIONAL else oo.GatedORGaNICs
+    circuit = kind.random(1, size, key=keys[0])
     start = circuit.random_state(keys[2])
     return oo.SequenceClassifier(oo.Euler(circuit, 1.0), readout, state0=start)
 
@@ -51,6 +54,11 @@ def make_model(side: str, size: int) -> oo.SequenceClassifier:
 def outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
     """The scores (batch, k) of sequences (batch, time, m), as `oo.fit` computes them."""
     return model.batched(xs)
+
+
+def scanned_outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
+    """The same scores by the scan of `oo.unroll`, which keeps states alone, sample by sample."""
+    return jax.vmap(model)(xs)
 
 
 def plain_outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
@@ -77,8 +85,9 @@ def plain_outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
 
 
 def make_step(side: str, optimizer: optax.GradientTransformation) -> Callable[..., Any]:
-    scores = plain_outputs if side == "plain-scan" else outputs
-    mesh = oo.device_mesh() if side == "organics_ode-mesh" else None
+    others = {"plain-scan": plain_outputs, "rotational-scan": scanned_outputs}
+    scores = others.get(side, outputs)
+    mesh = oo.device_mesh() if side.endswith("-mesh") else None
 
     def slope(model: tuple[Any, Any], batch: tuple[jax.Array, jax.Array]) -> Any:
         (params, rest), (xs, targets) = model, batch
@@ -105,7 +114,7 @@ def prepare(side: str, shape: Shape) -> Side:
     model, optimizer = make_model(side, shape.size), optax.adam(LEARNING_RATE)
     state = [model, optimizer.init(eqx.filter(model, oo.trainable(model)))]
     xs, targets = map(jnp.asarray, data(shape))
-    if side == "organics_ode-mesh":
+    if side.endswith("-mesh"):
         mesh = oo.device_mesh()
         state = replicate(state, mesh)
         xs, targets = split((xs, targets), mesh)

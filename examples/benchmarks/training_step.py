@@ -5,17 +5,20 @@ Loss, gradient, Adam, and W ≥ 0, of a classifier of sequences. The sides:
 - plain-scan: the equations as they stand, six small products a step, `lax.scan` and autodiff;
 - organics_ode: what `oo.fit` does;
 - organics_ode-mesh: the same with `mesh=oo.device_mesh()`, on the CPU one device per core;
+- rotational, rotational-mesh: the same of a `RotationalORGaNICs` of as many units, in one group;
+- rotational-scan: that class by the scan of `oo.unroll` and autodiff, which keeps the states alone;
 - equinox-lstm, equinox-gru: equinox's cells of the same size, through `oo.LSTM` and `oo.GRU`;
 - torch-lstm, torch-gru: PyTorch's own layers of the same size;
 - torch-loop: the same equations in eager PyTorch, the same products a step as the plain scan.
 
 Each side is a process of its own, for in one process the threads and the memory of one library slow
-down the other; they take their steps in turn, and so under the same load. Times are of whole steps;
-memory is the peak of the process, beside what it held before its first step (libraries, data, the
-compiled program). plain-scan, organics_ode and torch-loop train the same numbers, and the gradients
-of their first step are compared. All processes stay to the end: together they hold 14 GB. Sides of
-PyTorch need `pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it. On Linux
-all sides run with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
+down the other; they take their steps in turn, and so under the same load. Times are of whole steps,
+beside them the CPU time of the process, which tells more where others use the machine; memory is
+the peak of the process, beside what it held before its first step (libraries, data, the compiled
+program). Where sides train the same numbers, the gradients of their first step are compared. All
+processes stay to the end: together they hold 17 GB. Sides of PyTorch need
+`pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it. On Linux all sides
+run with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
 
     python examples/benchmarks/training_step.py [--batch 256 --size 128 --steps 784 --x64]
 """
@@ -29,6 +32,7 @@ import importlib.util
 import json
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +52,8 @@ from _measure import (
 
 TORCH_SIDES = ("torch-lstm", "torch-gru", "torch-loop")
 SIDES = (*_jax_sides.SIDES, *TORCH_SIDES)
-SAME = (
-    "plain-scan",
-    "organics_ode",
-    "organics_ode-mesh",
-    "torch-loop",
-)  # they train the same numbers
-REFERENCE = "torch-loop"
+SAME = {"organics_ode": (*_jax_sides.GATED, "torch-loop"), "rotational": _jax_sides.ROTATIONAL}
+BESIDE = ("torch-loop", "organics_ode", "organics_ode-mesh")
 
 
 def why_not(side: str) -> str | None:
@@ -96,9 +95,13 @@ def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, fl
 
 
 def compare(gradients: dict[str, list[np.ndarray]]) -> dict[str, dict[str, float]]:
-    ours = gradients.get("organics_ode")
-    others = [side for side in SAME if side in gradients and side != "organics_ode"]
-    return {side: difference(ours, gradients[side]) for side in others} if ours else {}
+    """How far the gradients of the library lie from those of other sides of the same numbers."""
+    return {
+        side: difference(gradients[ours], gradients[side])
+        for ours, sides in SAME.items()
+        for side in sides
+        if {side, ours} <= gradients.keys() and side != ours
+    }
 
 
 def serve(side: str, args: argparse.Namespace) -> None:
@@ -108,7 +111,8 @@ def serve(side: str, args: argparse.Namespace) -> None:
     np.savez(args.gradients, *to_numpy(gradients))
     print(json.dumps(memory | {"compile_s": prepared.compile_s}), flush=True)
     for _ in sys.stdin:
-        print(json.dumps(seconds_of(prepared.run)), flush=True)
+        start = time.process_time()
+        print(json.dumps([seconds_of(prepared.run), time.process_time() - start]), flush=True)
 
 
 def measure(
@@ -122,43 +126,40 @@ def measure(
         for side in sides:
             path = Path(folder) / f"{side}.npz"
             workers[side] = Worker([*options, "--only", side, "--gradients", str(path)])
-            rows[side] = {"side": side, "times_s": [], **workers[side].answer()}
-            if side in SAME and path.exists():
+            rows[side] = {"side": side, "times_s": [], "cpu_times_s": [], **workers[side].answer()}
+            if any(side in sides for sides in SAME.values()) and path.exists():
                 with np.load(path) as stored:
                     gradients[side] = [stored[name] for name in stored.files]
     ready = [side for side in sides if "left_out" not in rows[side]]
     for _ in range(args.repeats):
         for side in ready:
-            seconds = workers[side].ask()
-            if not isinstance(seconds, float):
-                raise RuntimeError(f"{side}: {seconds['left_out']}")
-            rows[side]["times_s"].append(seconds)
+            answer = workers[side].ask()
+            if not isinstance(answer, list):
+                raise RuntimeError(f"{side}: {answer['left_out']}")
+            for name, seconds in zip(("times_s", "cpu_times_s"), answer, strict=True):
+                rows[side][name].append(seconds)
     for worker in workers.values():
         worker.close()
     for side in ready:
         seconds = rows[side]["times_s"]
         rows[side] |= {"median_s": float(np.median(seconds)), "min_s": min(seconds)}
+        rows[side]["cpu_s"] = float(np.median(rows[side]["cpu_times_s"]))
     return rows, gradients
 
 
-def beside_reference(row: dict[str, Any], reference: dict[str, Any] | None) -> dict[str, float]:
-    """How many times faster, pair by pair, and at what part of the peak memory."""
-    if reference is None:
-        return {}
-    ratios = np.array(reference["times_s"]) / np.array(row["times_s"])
-    memory = row["peak_gb"] / reference["peak_gb"]
-    return {"times_faster": float(np.median(ratios)), "of_its_memory": memory}
+def times_faster(row: dict[str, Any], than: dict[str, Any]) -> float:
+    """How many times faster one side is than another, pair by pair."""
+    return float(np.median(np.array(than["times_s"]) / np.array(row["times_s"])))
 
 
 COLUMNS = {
     "side": "side",
     "median_s": "median s",
     "min_s": "min s",
+    "cpu_s": "CPU s",
     "compile_s": "compile s",
     "peak_gb": "peak GB",
     "before_gb": "of it before",
-    "times_faster": "× the eager loop",
-    "of_its_memory": "of its peak",
 }
 
 
@@ -170,7 +171,9 @@ def main(args: argparse.Namespace) -> None:
     rows, gradients = measure([side for side in args.sides if side not in skipped], args)
     skipped |= {side: row["left_out"] for side, row in rows.items() if "left_out" in row}
     rows = {side: row for side, row in rows.items() if side not in skipped}
-    rows = [row | beside_reference(row, rows.get(REFERENCE)) for row in rows.values()]
+    beside = [side for side in args.beside if side in rows]
+    for row in rows.values():
+        row["times_faster"] = {side: times_faster(row, rows[side]) for side in beside}
     differences = compare(gradients)
     facts = machine("jax", "jaxlib", "equinox", "organics_ode", "torch")
     if "torch" in sys.modules:
@@ -178,17 +181,20 @@ def main(args: argparse.Namespace) -> None:
     print_machine(facts)
     dtype = "float64" if args.x64 else "float32"
     print(f"batch {args.batch}, {args.size} units, {args.steps} steps, {dtype}", end="\n\n")
-    print_table(COLUMNS.values(), ([row.get(name) for name in COLUMNS] for row in rows))
+    print_table(
+        [*COLUMNS.values(), *(f"× {side}" for side in beside)],
+        ([*map(row.get, COLUMNS), *row["times_faster"].values()] for row in rows.values()),
+    )
     for side, why in skipped.items():
         print(f"{side} is left out: {why}")
     for side, found in differences.items():
         print(
-            f"\ngradients of organics_ode and {side}: ‖Δ‖/‖g‖ of a parameter at most "
+            f"\ngradients of the library and {side}: ‖Δ‖/‖g‖ of a parameter at most "
             f"{found['by_parameter']:.1e}; an entry at most {found['by_entry']:.1e} of the norm"
         )
     if args.json:
         settings = {"batch": args.batch, "size": args.size, "steps": args.steps, "dtype": dtype}
-        record = {"machine": facts, "settings": settings, "rows": rows}
+        record = {"machine": facts, "settings": settings, "rows": [*rows.values()]}
         record |= {"skipped": skipped, "gradient_differences": differences}
         args.json.write_text(json.dumps(record, indent=1) + "\n")
 
@@ -203,13 +209,20 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=784)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
+    parser.add_argument(
+        "--beside",
+        nargs="+",
+        choices=SIDES,
+        default=BESIDE,
+        help="× columns: how many times faster",
+    )
     parser.add_argument("--x64", action="store_true", help="float64 on every side")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--only", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--gradients", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", args.x64)
-    if args.only == "organics_ode-mesh":
+    if args.only and args.only.endswith("-mesh"):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     jax.config.update("jax_default_matmul_precision", "float32")
     main(args)

@@ -24,6 +24,13 @@ def step(dt=0.5, kind=oo.Euler, **options):
     return kind(zoo.gated(n=N, dtype=np.float32, **options), dt)
 
 
+def rotational_step(kind=oo.Euler):
+    times = dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), oo.LogUniform(2.0, 8.0))
+    circuit = oo.RotationalORGaNICs.random(zoo.M, N, key=KEY, groups=2, **times)
+    to_32 = lambda v: v.astype(np.float32) if eqx.is_inexact_array(v) else v  # noqa: E731
+    return kind(jax.tree.map(to_32, circuit), 0.5)
+
+
 def classifier(cell):
     return oo.SequenceClassifier(cell, eqx.nn.Linear(N, 2, key=KEY, dtype=np.float32))
 
@@ -81,13 +88,15 @@ def slopes(model, apply):
     return jax.jit(jax.value_and_grad(value))(params)
 
 
-@pytest.mark.parametrize("kind", (oo.Euler, slow(oo.ShuOsher)))
-def test_kernel_and_scan_have_the_gradients_of_float32_within_the_rounding(kind):
-    exact, rounded = classifier(step(kind=kind)), classifier(oo.MixedPrecision(step(kind=kind)))
+@pytest.mark.parametrize(
+    ("build", "kind"), ((step, oo.Euler), slow(step, oo.ShuOsher), slow(rotational_step, oo.Euler))
+)
+def test_kernel_and_scan_have_the_gradients_of_float32_within_the_rounding(build, kind):
+    exact, rounded = classifier(build(kind=kind)), classifier(oo.MixedPrecision(build(kind=kind)))
     scanned = slopes(rounded, lambda m, xs: jax.vmap(m)(xs))
     batched = slopes(rounded, lambda m, xs: m.batched(xs))
     expected = slopes(exact, lambda m, xs: m.batched(xs))
-    for found, most in ((batched, 3 * LOW), (scanned, 8 * LOW)):
+    for found, most in ((batched, 4 * LOW), (scanned, 8 * LOW)):
         for a, b in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
             assert a.dtype == np.float32
             assert np.linalg.norm(a - b) < most * np.linalg.norm(b)

@@ -20,7 +20,7 @@ TIMES = ("tau_y", "tau_a", "tau_b0", "tau_b1")
 
 
 def circuit(n=6, groups=1, dtype=np.float64, **options):
-    options |= dict.fromkeys(("sigma", *TIMES), oo.LogUniform(0.5, 3.0)) | options
+    options = dict.fromkeys(("sigma", *TIMES), oo.LogUniform(1.0, 5.0)) | options
     drawn = oo.RotationalORGaNICs.random(zoo.M, n, key=KEY, groups=groups, **options)
     return jax.tree.map(lambda v: v.astype(dtype) if eqx.is_inexact_array(v) else v, drawn)
 
@@ -58,8 +58,8 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
     arguments = (system, state0, xs, last_only, cell)
     ours, reference = pullback(kernel, *arguments), pullback(scanned, *arguments)
     assert_close(ours, reference, 1e-5 if name == "float32" else 1e-10)
-    trained = jax.tree.leaves(ours[1][0])
-    assert all(np.any(np.asarray(leaf) != 0) for leaf in trained)
+    if system.size > system.groups:  # else W_r is I, and has no gradient
+        assert all(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(ours[1][0]))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,27 @@ def test_it_applies_to_circuits_with_shared_modulators_and_a_known_exponent():
     assert all(rotational.applies(cell(known, 1.0)) for cell in (oo.Euler, oo.ShuOsher))
     others = oo.RungeKutta(known, 1.0), oo.Euler(trained, 1.0), oo.Euler(zoo.gated(), 1.0)
     assert not any(map(rotational.applies, others))
+
+
+@pytest.mark.slow
+def test_circuits_can_be_vectorised_and_differentiated_in_any_order():
+    systems = [
+        circuit(groups=2, exponent=3.0),
+        oo.replace(circuit(groups=2, exponent=3.0), tau_a=2.0),
+    ]
+    xs = sequences(systems[0], 7)
+
+    def gradient(system):
+        def value(system):
+            return jnp.sum(kernel(oo.Euler(oo.resolve(system), 0.3), None, xs, False) ** 2)
+
+        return eqx.filter_grad(value)(system)
+
+    stacked = jax.tree.map(lambda *v: jnp.stack(v) if eqx.is_array(v[0]) else v[0], *systems)
+    together = eqx.filter_vmap(gradient)(stacked)
+    for i, system in enumerate(systems):
+        member = jax.tree.map(lambda v: v[i], together)  # noqa: B023
+        assert_close(member, gradient(system), 1e-10)
 
 
 def test_a_nan_in_one_sequence_stays_its_own():

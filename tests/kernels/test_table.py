@@ -107,9 +107,12 @@ def test_a_batch_of_a_rate_network_and_its_gradient_are_those_of_unroll(
         assert np.all(np.asarray(tau) != 0)
 
 
-def test_fit_of_a_rate_network_takes_its_kernel(monkeypatch):
-    readout = eqx.nn.Linear(N, 2, key=jax.random.key(0), dtype=np.float64)
-    model = oo.SequenceClassifier(CELLS["trained tau"](), readout)
+@pytest.mark.parametrize("name", ("trained tau", "rotational"))
+def test_a_model_takes_the_kernel_of_its_cell(name, monkeypatch):
+    cell = CELLS[name]()
+    size = len(cell.initial_state()[0])
+    readout = eqx.nn.Linear(size, 2, key=jax.random.key(0), dtype=np.float64)
+    model = oo.SequenceClassifier(cell, readout)
     xs = jnp.asarray(np.random.default_rng(6).normal(size=(BATCH, 5, M)))
     expected = [model(x) for x in xs]
     monkeypatch.setattr(dynamics._unroll, "_scan", None)  # a call would fail

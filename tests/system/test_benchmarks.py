@@ -35,14 +35,18 @@ def run(compiled, tmp_path):
 
 def test_a_training_step_is_compared_with_a_plain_scan(run):
     sizes = ("--batch=2", "--size=4", "--steps=8", "--repeats=1")
-    text, record = run("training_step.py", *sizes, "--sides", "plain-scan", "organics_ode")
-    assert [row["side"] for row in record["rows"]] == ["plain-scan", "organics_ode"]
+    sides = ["plain-scan", "organics_ode", "rotational-scan", "rotational", "rotational-mesh"]
+    text, record = run("training_step.py", *sizes, "--sides", *sides)
+    assert [row["side"] for row in record["rows"]] == sides
     for row in record["rows"]:
         assert f"| {row['side']}" in text
-        assert row["median_s"] > 0 and row["compile_s"] > 0
+        assert row["median_s"] > 0 and row["cpu_s"] > 0 and row["compile_s"] > 0
         assert row["peak_gb"] >= row["before_gb"] > 0
+        assert row["times_faster"].keys() == {"organics_ode"}
     # float32: a few roundings of 6e-8 in each of eight steps.
-    assert 0 <= record["gradient_differences"]["plain-scan"]["by_parameter"] < 1e-5
+    differences = record["gradient_differences"]
+    assert differences.keys() == {"plain-scan", "rotational-scan", "rotational-mesh"}
+    assert all(0 <= found["by_parameter"] < 1e-5 for found in differences.values())
 
 
 def test_growth_is_tabled_and_drawn_and_says_what_it_leaves_out(run, tmp_path):
