@@ -249,7 +249,9 @@ def check_gradients(value, *point):
     ends = jax.jit(lambda vs: jax.lax.map(of, vs))(flat[None] + steps)
     expected = (ends[: flat.size] - ends[flat.size :]) / 2e-4
     for found in both:
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8 * abs(expected).max())
+        np.testing.assert_allclose(
+            found, expected, rtol=1e-5, atol=1e-8 * float(abs(expected).max())
+        )
 
 
 def test_gradients_in_both_modes_are_finite_differences():

@@ -48,7 +48,7 @@ def test_a_step_adds_the_noise_that_the_equation_says():
     assert np.all(np.abs(kicks.mean(0)) < 4 * np.sqrt(np.diag(expected) / count))
 
 
-DT, KEEP, SEGMENT, SEGMENTS, PATHS = 0.05, 4, 512, 16, 32
+DT, KEEP, SEGMENT, SEGMENTS, PATHS = 0.05, 4, 512, 8, 32
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,9 @@ def test_the_covariance_of_paths_is_that_of_the_theory(stationary):
     C = np.asarray(theory(Decay(), X, all_kinds(), np.array([1.0]))[0])
     found = np.einsum("pti,ptj->ij", stationary[:, 500:], stationary[:, 500:])
     found = found / stationary[:, 500:, 0].size
-    # 50 s of what forgets in 20 ms: √(2/2500) = 3 %, three of them; of Euler's method 1 %.
-    np.testing.assert_allclose(found, C, rtol=0, atol=0.1 * np.sqrt(np.outer(*[np.diag(C)] * 2)))
+    size = np.sqrt(np.outer(np.diag(C), np.diag(C)))
+    # 25 s of what forgets in 20 ms: √(2/1250) = 4 %, three of them; of Euler's method 1 %.
+    np.testing.assert_allclose(found / size, C / size, rtol=0, atol=0.13)
 
 
 def test_welchs_estimate_lies_within_its_band(stationary):
@@ -90,7 +91,7 @@ def test_welchs_estimate_lies_within_its_band(stationary):
     for i, estimate in enumerate((first, welch(stationary, 1, 1)[1])):
         ratio = estimate.real / S[:, i, i].real
         assert np.mean((ratio > low) & (ratio < high)) > 0.85
-        assert np.mean(ratio) == pytest.approx(1, abs=0.02)
+        assert np.mean(ratio) == pytest.approx(1, abs=0.04)
     cross = welch(stationary, 0, 1)[1]
     error = np.abs(cross - S[:, 0, 1]) / np.sqrt(S[:, 0, 0].real * S[:, 1, 1].real / segments)
     assert np.max(error) < 4
