@@ -27,7 +27,7 @@ from .._types import KeyLike, Scalar, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit, check_circuit
 from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, inputs_over_time, is_over_time
 from ..programs import in_full_precision
-from .kinds import AbstractNoise, LowPass, Source, check_noise, low_pass
+from .kinds import AbstractNoise, LowPass, Source, check_noise, low_pass, stationary
 
 _LATE = 1e-3  # Of a step.
 _START = 2**32 - 1  # In the place of the number of a step: no step has it.
@@ -118,7 +118,7 @@ def sample_paths(
     circuit = resolve(circuit)
     state0 = check_state("state0", resolve(state0), circuit.initial_state())
     check_noise(noise)
-    noise.variance(state0)  # refuses amplitudes of a wrong shape
+    noise.variance(state0), noise.sources(state0)  # refuse amplitudes of a wrong shape
     check_positive_number("dt", dt)
     dtype = jax.tree.leaves(state0)[0].dtype
     xs, steps = _read_inputs(inputs, steps, circuit, dtype)
@@ -169,7 +169,7 @@ def _sample(
         carry, _ = jax.lax.scan(step, carry, indices)
         return carry, _observed(sources, *carry)
 
-    start = _stationary(sources, jax.random.fold_in(key, _START))
+    start = _started(sources, jax.random.fold_in(key, _START))
     _, states = jax.lax.scan(block, (state0, start), jnp.arange(steps).reshape(-1, keep))
     return Paths(dt * jnp.arange(keep, steps + 1, keep, dtype=dt.dtype), states)
 
@@ -183,9 +183,9 @@ def _draws(sources: Sources, key: PRNGKeyArray) -> list[Array]:
     ]
 
 
-def _stationary(sources: Sources, key: PRNGKeyArray) -> Filtered:
+def _started(sources: Sources, key: PRNGKeyArray) -> Filtered:
     """The filters of every source at the start, as after an infinite time."""
-    forever = [None if s.tau is None else low_pass(s, jnp.inf) for s in sources]
+    forever = [None if s.tau is None else stationary(s) for s in sources]
     draws = _draws(sources, key)
     return _moved(forever, [jnp.zeros_like(xi) for xi in draws], draws)
 

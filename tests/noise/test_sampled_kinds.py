@@ -16,14 +16,14 @@ X = np.array([0.7])
 REST = Two(np.array([0.7]), np.array([0.7]))
 
 
-def all_kinds(size=1.0):
+def all_kinds(size=1.0, tau=1.0):
     return (
         oo.Noise(size * 0.01)
         + oo.PoissonNoise(size * 0.01)
         + oo.SharedNoise(size * np.array([0.01, -0.02]))
-        + oo.SharedNoise(size * np.array([0.004, 0.001]), tau=5.0)
-        + oo.OrnsteinUhlenbeckNoise(Two(size * 0.004, size * 0.002), Two(6.0, 3.0))
-        + oo.MeasurementNoise(Two(size * 0.01, size * 0.02), 8.0, order=2, correlation=0.5)
+        + oo.SharedNoise(size * np.array([0.004, 0.001]), tau=tau * 5.0)
+        + oo.OrnsteinUhlenbeckNoise(Two(size * 0.004, size * 0.002), Two(tau * 6.0, tau * 3.0))
+        + oo.MeasurementNoise(Two(size * 0.01, size * 0.02), tau * 8.0, order=2, correlation=0.5)
     )
 
 
@@ -48,7 +48,7 @@ def test_a_step_adds_the_noise_that_the_equation_says():
     assert np.all(np.abs(kicks.mean(0)) < 4 * np.sqrt(np.diag(expected) / count))
 
 
-DT, KEEP, SEGMENT, SEGMENTS, PATHS = 0.05, 4, 512, 16, 32
+DT, KEEP, SEGMENT, SEGMENTS, PATHS = 0.05, 4, 512, 8, 32
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,9 @@ def test_the_covariance_of_paths_is_that_of_the_theory(stationary):
     C = np.asarray(theory(Decay(), X, all_kinds(), np.array([1.0]))[0])
     found = np.einsum("pti,ptj->ij", stationary[:, 500:], stationary[:, 500:])
     found = found / stationary[:, 500:, 0].size
-    # 50 s of what forgets in 20 ms: √(2/2500) = 3 %, three of them; of Euler's method 1 %.
-    np.testing.assert_allclose(found, C, rtol=0, atol=0.1 * np.sqrt(np.outer(*[np.diag(C)] * 2)))
+    size = np.sqrt(np.outer(np.diag(C), np.diag(C)))
+    # 25 s of what forgets in 20 ms: √(2/1250) = 4 %, three of them; of Euler's method 1 %.
+    np.testing.assert_allclose(found / size, C / size, rtol=0, atol=0.13)
 
 
 def test_welchs_estimate_lies_within_its_band(stationary):
@@ -90,7 +91,7 @@ def test_welchs_estimate_lies_within_its_band(stationary):
     for i, estimate in enumerate((first, welch(stationary, 1, 1)[1])):
         ratio = estimate.real / S[:, i, i].real
         assert np.mean((ratio > low) & (ratio < high)) > 0.85
-        assert np.mean(ratio) == pytest.approx(1, abs=0.02)
+        assert np.mean(ratio) == pytest.approx(1, abs=0.04)
     cross = welch(stationary, 0, 1)[1]
     error = np.abs(cross - S[:, 0, 1]) / np.sqrt(S[:, 0, 0].real * S[:, 1, 1].real / segments)
     assert np.max(error) < 4
@@ -140,12 +141,12 @@ def test_which_states_are_kept_does_not_change_a_path():
 
 
 def test_derivatives_of_paths_are_finite_differences_and_finite_at_zero():
-    def value(size):
-        paths = oo.sample_paths(Decay(), X, all_kinds(size), dt=0.1, steps=4, key=KEY)
+    def value(size, tau):
+        paths = oo.sample_paths(Decay(), X, all_kinds(size, tau), dt=0.1, steps=4, key=KEY)
         return jnp.sum(paths.states.u + 2 * paths.states.v)
 
-    slope = jax.jit(jax.grad(value))
-    value = jax.jit(value)
-    difference = (value(1 + 1e-5) - value(1 - 1e-5)) / 2e-5
-    assert float(slope(1.0)) == pytest.approx(float(difference), rel=1e-6)
-    assert np.isfinite(slope(0.0))
+    slopes, value = jax.jit(jax.grad(value, (0, 1))), jax.jit(value)
+    by_size = (value(1 + 1e-5, 1.0) - value(1 - 1e-5, 1.0)) / 2e-5
+    by_tau = (value(1.0, 1 + 1e-5) - value(1.0, 1 - 1e-5)) / 2e-5
+    np.testing.assert_allclose(slopes(1.0, 1.0), [by_size, by_tau], rtol=1e-6)
+    assert np.all(np.isfinite(slopes(0.0, 1.0)))

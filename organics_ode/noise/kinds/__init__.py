@@ -7,4 +7,9 @@ from ._noise import Noise as Noise
 from ._ornstein_uhlenbeck import OrnsteinUhlenbeckNoise as OrnsteinUhlenbeckNoise
 from ._poisson import PoissonNoise as PoissonNoise
 from ._shared import SharedNoise as SharedNoise
-from ._source import LowPass as LowPass, Source as Source, low_pass as low_pass
+from ._source import (
+    LowPass as LowPass,
+    Source as Source,
+    low_pass as low_pass,
+    stationary as stationary,
+)

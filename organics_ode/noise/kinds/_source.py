@@ -57,16 +57,25 @@ class LowPass(NamedTuple):
         return jnp.stack([first, then])
 
 
-def low_pass(source: Source, dt: Array | float) -> LowPass:
-    """The filters of a source over a step; over an infinite one they become stationary."""
+def low_pass(source: Source, dt: Array) -> LowPass:
+    """The filters of a source over a step."""
     h = jnp.broadcast_to(dt / source.tau, source.loading.shape[-1:])
     # 1 − e^(−2h) Σ_{i<j} (2h)^i/i!, which as it stands loses its digits where h is small.
-    g = [gammainc(jnp.asarray(j, h.dtype), 2 * h) for j in (1, 2, 3)]
-    decay, size = jnp.exp(-h), root(jnp.asarray(source.variance, h.dtype), 2)
-    passed = jnp.where(decay > 0, h, 0) * decay
+    gathered = [gammainc(jnp.asarray(j, h.dtype), 2 * h) for j in (1, 2, 3)]
+    return _low_pass(source, jnp.exp(-h), h * jnp.exp(-h), gathered)
+
+
+def stationary(source: Source) -> LowPass:
+    """The filters of a source over an infinite time, which forgets where they were."""
+    forgotten = jnp.zeros(source.loading.shape[-1:], source.loading.dtype)
+    return _low_pass(source, forgotten, forgotten, [1 - forgotten] * 3)
+
+
+def _low_pass(source: Source, decay: Array, passed: Array, gathered: list[Array]) -> LowPass:
+    size, (first, second, third) = root(jnp.asarray(source.variance, decay.dtype), 2), gathered
     if source.order == 1:
-        return LowPass(decay, passed, (size * root(g[0], 2),))
-    own = root(2 * g[0], 2)
-    both = g[1] / own
-    kicks = (own, both, root(g[2] - both**2, 2))
+        return LowPass(decay, passed, (size * root(first, 2),))
+    own = root(2 * first, 2)
+    both = second / own
+    kicks = (own, both, root(third - both**2, 2))
     return LowPass(decay, passed, tuple(size * kick for kick in kicks))
