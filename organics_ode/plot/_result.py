@@ -6,6 +6,7 @@ from typing import Any
 
 from .._axes import Axes
 from .._checks import a_or_an, refuse
+from .._tables import AbstractTabular
 from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
 from ..linear import Spectrum
@@ -70,7 +71,7 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
 
     Trajectories and paths over time, trainings over their steps, spectra and points of rest by
     their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of feedback networks,
-    tuning, selectivity and explained variance.
+    tuning, selectivity and explained variance; results that have a `plot` of their own, by that.
 
     Args:
         result: a `Trajectory`, a `FitResult`, a `Spectrum`, …
@@ -86,5 +87,7 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     for kind, plot in _plots().items():
         if isinstance(result, kind):
             return plot(result, ax=ax, **kw)
+    if isinstance(result, AbstractTabular) and hasattr(result, "plot"):  # those of the cortex
+        return result.plot(ax, **kw)
     names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _plots())
     refuse("result", f"be one of {names}", f"it is {a_or_an(type(result).__name__)}")

@@ -25,7 +25,8 @@ GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "Spectr
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
 GIVEN |= {"MeasurementNoise", "NoiseSum", "OrnsteinUhlenbeckNoise", "PoissonNoise", "SharedNoise"}
 GIVEN |= {"Annulus", "AttentionField", "ContrastSteps", "Gabor", "Grating", "OrientedNoise"}
-GIVEN |= {"Plaid", "FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
+GIVEN |= {"Cue", "Plaid", "ReynoldsHeeger", "TemporalAttention"}
+GIVEN |= {"FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
 GIVEN |= {
     "EarlyStopping",
     "Minibatches",

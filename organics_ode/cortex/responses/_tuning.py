@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._cards import carded
 from ..._checks import check_kind, refuse
+from ..._nonlinearities import highest
 from ..._types import Numbers
 from .._read import read_lengths, read_orientations
 from ..populations import AbstractPopulation, Attention, check_population
@@ -77,8 +78,7 @@ class SizeTuning(AbstractCurves):
 
     @property
     def suppression(self) -> Float[Array, " n"]:
-        best = jnp.max(self.responses, axis=0, initial=0)
-        return 1 - self.responses[jnp.argmax(self.radii)] / best
+        return 1 - self.responses[jnp.argmax(self.radii)] / highest(self.responses, 0)
 
     @property
     def observed(self) -> Float[Array, "k n"]:
