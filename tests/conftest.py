@@ -108,6 +108,12 @@ def pytest_collection_modifyitems(items):
             begun.add(test)
 
 
+def pytest_collection_finish():
+    """A million objects live on from here: no collection of garbage need look through them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def unchecked():
     """Without checked types, as a user calls the library: its own checks must catch what is bad."""

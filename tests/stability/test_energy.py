@@ -74,10 +74,15 @@ def away(V, delta):
     return unravel(point + delta)
 
 
-@eqx.filter_jit
 def look(circuit, x, delta):
-    """What there is to know at a deviation; one compiled function for all cases of a shape."""
+    """What there is to know at a deviation. The energy itself is not compiled with it, which would
+    take most of the time."""
     V = energy(circuit, x)
+    return _look(V, circuit, x, delta) | {"energy": V}
+
+
+@eqx.filter_jit
+def _look(V, circuit, x, delta):
     state, rest = away(V, delta), jnp.zeros_like(delta)
     return {
         "J": jacobian(circuit, V.state, x),
@@ -88,7 +93,6 @@ def look(circuit, x, delta):
         "rates": jax.hessian(lambda d: V.rate(away(V, d)))(rest),
         "at the point": (V(V.state), V.rate(V.state)),
         "terms": (V.reconstruction(state), V.normalization(state)),
-        "energy": V,
     }
 
 
