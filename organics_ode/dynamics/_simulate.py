@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._checks import (
     as_times,
+    check_flag,
     check_positive_integer,
     check_positive_number,
     check_state,
@@ -98,6 +99,7 @@ def simulate(
             Inside jit it is equinox's run-time error, without the time.
     """
     check_circuit(circuit)
+    throw = check_flag("throw", throw)
     max_steps = check_positive_integer("max_steps", max_steps)
     circuit = resolve(circuit)
     state0 = check_state("state0", resolve(state0), circuit.initial_state())

@@ -11,6 +11,7 @@ from jaxtyping import Array, PyTree
 from .._checks import (
     as_known_array,
     check_finite,
+    check_flag,
     check_positive_integer,
     check_state,
     is_traced,
@@ -73,6 +74,7 @@ def unroll(
             NaN instead (`fit` then stops and says so).
     """
     keep_every = check_positive_integer("keep_every", keep_every)
+    last_only = check_flag("last_only", last_only)
     cell, state0, xs, runs = _read(cell, state0, xs, ("time",), mask)
     restarts = _read_restarts(cell, restarts, len(xs))
     states = _scan(cell, state0, (xs, restarts, runs), last_only, keep_every)

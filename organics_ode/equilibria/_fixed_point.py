@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._cards import Card, carded, first_numbers
-from .._checks import check_state, counted, is_traced
+from .._checks import check_flag, check_state, counted, is_traced
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, State, StateLike
@@ -135,6 +135,7 @@ def fixed_point(
         Shampine, Reichelt, "The MATLAB ODE suite", SIAM J. Sci. Comput. 18 (1997), for the pair of
         implicit formulas.
     """
+    throw = check_flag("throw", throw)
     circuit, like, x = read_point(circuit, None, x)
     start = None if state0 is None else check_state("state0", resolve(state0), like)
     point = _easily(circuit, x, start)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._cards import SHOWN, Card, carded
+from .._checks import check_flag
 from .._nonlinearities import highest
 from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State, StateLike
@@ -150,6 +151,7 @@ def spectrum(
     Raises:
         ValueError: an argument is bad.
     """
+    vectors = check_flag("vectors", vectors)
     circuit, state, x = read_point(circuit, state, x)
     e = Equations(circuit, x, state)
     residual = blur(e.residual(ravel(state)))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._cards import SHOWN, Card, carded
-from .._checks import check_positive_integer, read_key, refuse
+from .._checks import check_flag, check_positive_integer, read_key, refuse
 from .._progress import progress_bar
 from .._tables import AbstractTabular, Table
 from .._types import KeyLike, Numbers
@@ -139,6 +139,7 @@ def phase_diagram(
     key = read_key("key", key)
     study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)
     trials = check_positive_integer("trials", trials)
+    progress = check_flag("progress", progress)
     devices = list(jax.devices()[:1] if devices is None else devices)
     arguments = describe(study, key, random)
     file = read_file(path)

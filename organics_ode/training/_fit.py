@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
-from .._checks import refuse
+from .._checks import check_flag, refuse
 from .._constraints import trainable
 from ..cells import Euler, RungeKutta, ShuOsher
 from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
@@ -120,6 +120,7 @@ def fit(
             `result` so far, with the last good model.
     """
     _check_arguments(model, optimizer)
+    throw = check_flag("throw", throw)
     check_scores(loss, metric)
     check_mesh(mesh)
     batches = read_function(batches)

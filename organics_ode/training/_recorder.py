@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import refuse, shown
+from .._checks import check_flag, refuse, shown
 from .._progress import progress_bar
 from ..programs import arrived
 from ..storage import from_line, read_path, to_line
@@ -50,6 +50,7 @@ class Recorder:
         unit: str,
         callback: Callback | None = None,
     ):
+        progress = check_flag("progress", progress)
         self.history = history = now.history
         self.log_start = now.log_start
         self._metric, self._callback, self._told = metric, callback, len(history.records)

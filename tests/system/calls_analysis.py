@@ -105,8 +105,8 @@ CALLS: dict[str, Call] = {
             "x": draw(s, 1),
             "chunk": 2,
             "path": None,
+            "progress": False,
         },
-        free=("progress",),
     ),
     "fit_parameters": Call(
         oo.fit_parameters,

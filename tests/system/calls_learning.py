@@ -21,7 +21,7 @@ from calls_parts import (
 import organics_ode as oo
 
 _QUIET = {"progress": False, "steps": 2}
-_TRAIN = ("progress", "throw", "loss", "metric", "mesh")
+_TRAIN = ("loss", "metric", "mesh")
 
 CALLS: dict[str, Call] = {
     "minibatches": Call(oo.minibatches, lambda s: {"split": batch(s), "size": 2, "key": key(s)}),
@@ -30,6 +30,7 @@ CALLS: dict[str, Call] = {
         oo.fit,
         lambda s: {
             "model": classifier(s),
+            "throw": True,
             "batches": batches(s),
             "optimizer": optax.adam(0.01 + 0.001 * s),
             "validation": batch(s),

@@ -230,8 +230,8 @@ CALLS: dict[str, Call] = {
             "b": 0.5,
             "sigma": 0.1 + 0.01 * s,
             "tau": 2.0,
+            "progress": False,
         },
-        free=("progress",),
     ),
     "robustness.first_order": Call(robustness.first_order, point),
 }
