@@ -117,6 +117,8 @@ def plot_lyapunov(exponents: Numbers, ax: Axes | None = None, **kw: Any) -> Axes
     """
     rows = np.atleast_2d(read_numbers("exponents", exponents, "(k,) or (trajectories, k)", 1, 2))
     leave_out("exponents", rows)
+    from matplotlib.ticker import MaxNLocator
+
     rows = np.where(np.isfinite(rows), rows, np.nan)
     number = np.arange(1, rows.shape[1] + 1)
     ax = axes_of(ax)
@@ -127,7 +129,7 @@ def plot_lyapunov(exponents: Numbers, ax: Axes | None = None, **kw: Any) -> Axes
     ax.plot(number, np.nanmedian(rows, axis=0), **style | kw)
     ax.axhline(0, **_BOUNDARY)
     ax.set(xlabel="number of the exponent", ylabel="Lyapunov exponent (1/ms)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(rows) > 1:
         ax.legend(frameon=False)
     return ax
