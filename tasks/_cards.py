@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
+import jax.core
+import jax.numpy as jnp
 import numpy as np
 
 _SHOWN = 7  # rows of a table; the rest is counted
@@ -83,7 +85,7 @@ def _is_unread(leaf: Any) -> bool:
     if isinstance(leaf, jax.core.Tracer):
         return True
     is_held = isinstance(leaf, jax.Array)
-    return is_held and (leaf.is_deleted() or jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended))
+    return is_held and (leaf.is_deleted() or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 def _as_text(card: Card) -> str:

@@ -3,7 +3,7 @@
 import functools
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax
@@ -178,7 +178,7 @@ def is_over_time(inputs: Inputs) -> bool:
     return callable(inputs) or _is_pair(inputs)
 
 
-def _is_pair(inputs: Any) -> bool:
+def _is_pair(inputs: Any) -> TypeGuard[tuple[Numbers, Numbers]]:
     """A tuple of times, an array (time,), and of anything; two numbers are an input (2,)."""
     return (
         isinstance(inputs, tuple) and len(inputs) == 2 and len(shape_of("inputs", inputs[0])) == 1

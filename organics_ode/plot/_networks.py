@@ -82,9 +82,9 @@ def plot_solutions(solutions: Solutions, ax: Axes | None = None, **kw: Any) -> A
         chosen, color = kinds == kind, _KINDS[kind]
         outlier = np.real(solutions.outlier[chosen])
         ax.plot(z[chosen], solutions.radius[chosen], color=color, mfc="none", **style)
-        ax.plot(z[chosen], outlier, color=color, **style | {"label": kind})
+        ax.plot(z[chosen], outlier, color=color, label=kind, **style)
     for face, label in (("none", "radius of the bulk"), ("0.3", "outlier, Re λ")):
-        ax.plot([], [], color="0.3", mfc=face, **style | {"label": label})
+        ax.plot([], [], color="0.3", mfc=face, label=label, **style)
     ax.axhline(1, color="0.3", lw=1, ls="--", zorder=0, label="stable below")
     ax.set(xlabel="readout z at rest", ylabel="eigenvalue of the connections")
     ax.legend(**_LEGEND)
@@ -150,7 +150,8 @@ def plot_readout_error(trained: Trained, ax: Axes | None = None, **kw: Any) -> A
     if not error.size:
         refuse("trained", "have been trained in steps", "it was solved at once: see its `error`")
     ax = axes_of(ax)
-    ax.plot(np.arange(1, error.size + 1), error, **{"lw": 1.5} | kw)
+    style: dict[str, Any] = {"lw": 1.5}
+    ax.plot(np.arange(1, error.size + 1), error, **style | kw)
     ax.set(yscale="log", xlabel="update", ylabel="error of the readout (rms)")
     return ax
 

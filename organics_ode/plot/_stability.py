@@ -117,17 +117,20 @@ def plot_lyapunov(exponents: Numbers, ax: Axes | None = None, **kw: Any) -> Axes
     """
     rows = np.atleast_2d(read_numbers("exponents", exponents, "(k,) or (trajectories, k)", 1, 2))
     leave_out("exponents", rows)
-    rows = np.where(np.isfinite(rows), rows, np.nan)
+    finite = np.ma.masked_invalid(rows)
     number = np.arange(1, rows.shape[1] + 1)
     ax = axes_of(ax)
+    from matplotlib.ticker import MaxNLocator
+
     style: dict[str, Any] = {"color": BLUE, "marker": "o", "ms": 4, "lw": 1.2}
     if len(rows) > 1:
-        ax.plot(number, rows.T, color=BLUE, lw=0.6, alpha=0.3)
+        ax.plot(number, finite.T, color=BLUE, lw=0.6, alpha=0.3)
         style |= {"label": f"median of {len(rows)} trajectories"}
-    ax.plot(number, np.nanmedian(rows, axis=0), **style | kw)
+    median = np.ma.filled(np.ma.median(finite, axis=0), np.nan)
+    ax.plot(number, median, **style | kw)
     ax.axhline(0, **_BOUNDARY)
     ax.set(xlabel="number of the exponent", ylabel="Lyapunov exponent (1/ms)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(rows) > 1:
         ax.legend(frameon=False)
     return ax

@@ -169,6 +169,8 @@ def test_exponents_are_drawn_in_their_order_and_of_several_trajectories_the_medi
     several = oo.plot_lyapunov(values).get_lines()
     np.testing.assert_allclose(several[3].get_ydata(), [0.2, -0.3, -2.0])
     assert several[3].get_label() == "median of 3 trajectories"
+    holey = oo.plot_lyapunov([0.1, np.nan, -np.inf]).get_lines()[0]
+    np.testing.assert_array_equal(holey.get_ydata(), [0.1, np.nan, np.nan])
     with pytest.raises(ValueError, match="`exponents` must hold a finite number"):
         oo.plot_lyapunov([np.nan])
 
