@@ -70,7 +70,7 @@ def queued(loop: Loop, points: Point) -> Point:
     return jax.lax.while_loop(lambda queue: jnp.any(queue[1] < count), turn, queue)[-1]
 
 
-def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: Array) -> PyTree:
+def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: PyTree) -> PyTree:
     """one(v, …) for every start, so many at once as matrices (d, d) fit."""
     together = max(1, ENTRIES // v.shape[1] ** 2)
     if together >= len(v):
