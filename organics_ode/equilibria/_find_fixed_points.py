@@ -152,8 +152,9 @@ def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray
     calls = [(program, (circuit, x, starts, i)) for i, program in enumerate(taken)]
     prepare([*calls, (_POLISHED[is_large], (circuit, x, starts))])
     ends = jax.tree.map(np.array, starts)
-    for i, (program, args) in enumerate(calls):
-        for whole, part in zip(jax.tree.leaves(ends), jax.tree.leaves(program(*args)), strict=True):
+    for i, program in enumerate(taken):
+        parts = jax.tree.leaves(program(circuit, x, starts, i))
+        for whole, part in zip(jax.tree.leaves(ends), parts, strict=True):
             whole[i :: len(_METHODS)] = part
     ends = _POLISHED[is_large](circuit, x, jax.tree.map(jnp.asarray, ends))
     return np.asarray(ends.v), np.asarray(ends.residual)
@@ -182,9 +183,8 @@ def _given(circuit: AbstractCircuit, x: Array, v: Array) -> Point:
 # Compiled in less time for a small circuit, to run in less for others. With 32 variables `settle`
 # takes four times as long at level 0, and twice as much as all others together.
 _SMALL = 48
-_TAKEN, _POLISHED = (
-    [quickly_compiled(f, level=level) for level in (0, 1)] for f in (_taken, _polished)
-)
+_TAKEN = [quickly_compiled(_taken, level=level) for level in (0, 1)]
+_POLISHED = [quickly_compiled(_polished, level=level) for level in (0, 1)]
 
 
 @quickly_compiled
