@@ -148,10 +148,12 @@ def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, "
 def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray, np.ndarray]:
     """Where the starts end, each taken by one of the methods in turn, and the residuals there."""
     is_large = starts.v.shape[1] > _SMALL
+    ends = jax.tree.map(np.array, starts)
+    # As the ends will be: a weak type would compile another program.
+    starts = jax.tree.map(jnp.asarray, ends)
     taken = [_TAKEN[is_large or method is settle] for method in _METHODS]
     calls = [(program, (circuit, x, starts, i)) for i, program in enumerate(taken)]
     prepare([*calls, (_POLISHED[is_large], (circuit, x, starts))])
-    ends = jax.tree.map(np.array, starts)
     for i, program in enumerate(taken):
         parts = jax.tree.leaves(program(circuit, x, starts, i))
         for whole, part in zip(jax.tree.leaves(ends), parts, strict=True):
