@@ -23,7 +23,7 @@ from .._constraints import resolve
 from .._types import KeyLike, Numbers, Scalar, State, StateLike
 from ..circuits import AbstractCircuit
 from ..facts import around, driven, is_positive, starts
-from ..linear import Equations, ravel, read_point, tolerance
+from ..linear import Equations, Point, ravel, read_point, tolerance
 from ..programs import in_full_precision, prepare, quickly_compiled
 from ._loops import in_turns, queued
 from ._points import FixedPoints, distinct, firsts, look, read_starts, rows
@@ -85,8 +85,8 @@ def find_fixed_points(
 
 
 def _from_states(circuit: AbstractCircuit, x: Array, v: Array) -> FixedPoints:
-    each = jnp.repeat(v, len(_METHODS), 0)
-    start = np.arange(len(each)) // len(_METHODS)
+    each = _given(circuit, x, jnp.repeat(v, len(_METHODS), 0))
+    start = np.arange(len(each.v)) // len(_METHODS)
     return _gathered(circuit, x, *_ends(circuit, x, each), start)[0]
 
 
@@ -145,39 +145,48 @@ def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, "
     return check_positive("scale", check_finite("scale", sizes))
 
 
-def _ends(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[np.ndarray, np.ndarray]:
+def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray, np.ndarray]:
     """Where the starts end, each taken by one of the methods in turn, and the residuals there."""
-    is_large = v.shape[1] > _SMALL
+    is_large = starts.v.shape[1] > _SMALL
+    ends = jax.tree.map(np.array, starts)
+    # As the ends will be: a weak type would compile another program.
+    starts = jax.tree.map(jnp.asarray, ends)
     taken = [_TAKEN[is_large or method is settle] for method in _METHODS]
-    calls = [(program, (circuit, x, v, i)) for i, program in enumerate(taken)]
-    prepare([*calls, (_POLISHED[is_large], (circuit, x, v))])
-    ends = np.array(v)
-    for i, (program, args) in enumerate(calls):
-        ends[i :: len(_METHODS)] = program(*args)
-    ends, residuals = _POLISHED[is_large](circuit, x, jnp.asarray(ends))
-    return np.asarray(ends), np.asarray(residuals)
+    calls = [(program, (circuit, x, starts, i)) for i, program in enumerate(taken)]
+    prepare([*calls, (_POLISHED[is_large], (circuit, x, starts))])
+    for i, program in enumerate(taken):
+        parts = jax.tree.leaves(program(circuit, x, starts, i))
+        for whole, part in zip(jax.tree.leaves(ends), parts, strict=True):
+            whole[i :: len(_METHODS)] = part
+    ends = _POLISHED[is_large](circuit, x, jax.tree.map(jnp.asarray, ends))
+    return np.asarray(ends.v), np.asarray(ends.residual)
 
 
 @in_full_precision
-def _taken(circuit: AbstractCircuit, x: Array, v: Array, method: int) -> Array:
+def _taken(circuit: AbstractCircuit, x: Array, starts: Point, method: int) -> Point:
     """Where one of the methods takes its part of the starts."""
     e = Equations(circuit, x, circuit.initial_state())
-    return queued(_METHODS[method](e), e, v[method :: len(_METHODS)]).v
+    own = jax.tree.map(lambda leaf: leaf[method :: len(_METHODS)], starts)
+    return queued(_METHODS[method](e), own)
 
 
 @in_full_precision
-def _polished(circuit: AbstractCircuit, x: Array, v: Array) -> tuple[Array, Array]:
+def _polished(circuit: AbstractCircuit, x: Array, points: Point) -> Point:
     e = Equations(circuit, x, circuit.initial_state())
-    ends = in_turns(lambda v: polish(e, e.point(v)), v)
-    return ends.v, ends.residual
+    return in_turns(lambda _, point: polish(e, point), points.v, points)
+
+
+@quickly_compiled
+@in_full_precision
+def _given(circuit: AbstractCircuit, x: Array, v: Array) -> Point:
+    return jax.vmap(Equations(circuit, x, circuit.initial_state()).point)(v)
 
 
 # Compiled in less time for a small circuit, to run in less for others. With 32 variables `settle`
 # takes four times as long at level 0, and twice as much as all others together.
 _SMALL = 48
-_TAKEN, _POLISHED = (
-    [quickly_compiled(f, level=level) for level in (0, 1)] for f in (_taken, _polished)
-)
+_TAKEN = [quickly_compiled(_taken, level=level) for level in (0, 1)]
+_POLISHED = [quickly_compiled(_polished, level=level) for level in (0, 1)]
 
 
 @quickly_compiled
@@ -189,7 +198,7 @@ def _drawn(
     count: int,
     scale: Float[Array, " d"] | None,
     is_first: Array,
-) -> Array:
+) -> Point:
     """The starts of a round: drawn ones, and in the first round those that are known."""
     rest = circuit.initial_state()
     if scale is None:
@@ -201,4 +210,4 @@ def _drawn(
     known = jnp.stack([ravel(rest), ravel(driven(circuit, x))])
     known = jnp.repeat(known, len(_METHODS), 0)[:count]
     first = drawn.at[: len(known)].set(known)
-    return jnp.where(is_first, first, drawn)
+    return jax.vmap(Equations(circuit, x, rest).point)(jnp.where(is_first, first, drawn))

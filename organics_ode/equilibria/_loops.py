@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..linear import Equations, Point
+from ..linear import Point
 from ..programs import within_loop
 
 # Matrix entries that are factored together: of a large circuit only few starts go at once.
@@ -39,16 +39,16 @@ def ended(loop: Loop, point: Point, needed: Bool[Array, ""] | bool = True) -> Po
     )[0]
 
 
-def queued(loop: Loop, e: Equations, v: Float[Array, "k d"]) -> Point:
-    """Where a loop ends from each of k starts (k, d). They queue for a few places: where one has
-    ended, the next one begins.
+def queued(loop: Loop, points: Point) -> Point:
+    """Where a loop ends from each of k points. They queue for a few places: where one has ended,
+    the next one begins.
 
     In one batch all would step until the last one ends, which often takes ten times as many steps
     as most.
     """
-    count = len(v)
-    starts = jax.vmap(lambda v: loop.start(e.point(v)))(v)
-    places = max(1, min(count, max(_TOGETHER, count // _PART), ENTRIES // v.shape[1] ** 2))
+    count, size = points.v.shape
+    starts = jax.vmap(loop.start)(points)
+    places = max(1, min(count, max(_TOGETHER, count // _PART), ENTRIES // size**2))
 
     def step(carry: tuple) -> tuple:
         return _chosen(loop.unfinished(carry), loop.step(carry), carry)
@@ -70,7 +70,7 @@ def queued(loop: Loop, e: Equations, v: Float[Array, "k d"]) -> Point:
     return jax.lax.while_loop(lambda queue: jnp.any(queue[1] < count), turn, queue)[-1]
 
 
-def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: Array) -> PyTree:
+def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: PyTree) -> PyTree:
     """one(v, …) for every start, so many at once as matrices (d, d) fit."""
     together = max(1, ENTRIES // v.shape[1] ** 2)
     if together >= len(v):

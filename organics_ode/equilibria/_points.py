@@ -147,12 +147,12 @@ class FixedPoints(AbstractPoints):
 
 
 class Look(NamedTuple):
-    """States, their spectra, and what these say, as numpy's arrays."""
+    """States, their spectra, and what these say; of `look` with arrays of numpy."""
 
     states: PyTree
     spectra: Spectrum
-    abscissae: Float[np.ndarray, " k"]
-    is_marginal: Bool[np.ndarray, " k"]
+    abscissae: Array
+    is_marginal: Array
 
 
 def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray) -> Look:

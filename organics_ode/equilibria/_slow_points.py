@@ -138,4 +138,5 @@ def _slowest(
         # A network without input rests at 0, where its own terms vanish with f.
         return point.v, e.residual(point.v, e.terms(start)), 0.5 * f @ f
 
-    return in_turns(one, starts, queued(levenberg_marquardt(e, tau, positive, _MOST), e, starts))
+    ends = queued(levenberg_marquardt(e, tau, positive, _MOST), jax.vmap(e.point)(starts))
+    return in_turns(one, starts, ends)
