@@ -144,7 +144,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         tau_b0: ParameterLike,
         tau_b1: ParameterLike,
         *,
-        floor: float = 0.1,
+        floor: ParameterLike = 0.1,
         exponent: ParameterLike = 2.0,
     ):
         given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma}
@@ -186,7 +186,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         tau_a: Drawn = LogitNormal(200.0),
         tau_b0: Drawn = LogitNormal(10.0),
         tau_b1: Drawn = LogitNormal(10.0),
-        floor: float = 0.1,
+        floor: ParameterLike = 0.1,
         exponent: ParameterLike = 2.0,
     ) -> "RotationalORGaNICs":
         """A random circuit, with the scales of `GatedORGaNICs.random`.
