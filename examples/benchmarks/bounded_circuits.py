@@ -159,7 +159,11 @@ def solve(circuits, xs, starts, times, solver):
         run = oo.simulate(circuit, oo.ZeroOrderHold(onsets, x), ts, state0=start, **how)
         return run.states.y, run.succeeded, run.stats["largest"], run.stats["num_steps"]
 
-    return jax.vmap(one)(circuits, xs, starts, times)
+    many = (circuits, xs, starts, times)
+    if isinstance(solver, diffrax.Tsit5):
+        return jax.vmap(one)(*many)
+    # One by one: batched LAPACK calls of one program may wait for each other for ever.
+    return jax.lax.map(lambda arguments: one(*arguments), many)
 
 
 @eqx.filter_jit

@@ -105,7 +105,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
     tau_a: Parameter
     tau_b0: Parameter
     tau_b1: Parameter
-    floor: float | Parameter
+    floor: float | Frozen | Parameter
     exponent: float | Parameter
 
     kinds = {
