@@ -1,4 +1,4 @@
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -105,7 +105,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
     tau_a: Parameter
     tau_b0: Parameter
     tau_b1: Parameter
-    floor: float | Frozen | Parameter
+    floor: float | Parameter
     exponent: float | Parameter
 
     kinds = {
@@ -152,12 +152,13 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         given |= {"W_bx1": W_bx1, "W_by1": W_by1, "W_ba1": W_ba1}
         given |= {"tau_y": tau_y, "tau_a": tau_a, "tau_b0": tau_b0, "tau_b1": tau_b1}
         given |= {"floor": floor, "exponent": exponent}
-        for name, parameter in read_parameters(self.kinds, given).items():
+        read: dict[str, Any] = dict(read_parameters(self.kinds, given))
+        if eqx.is_array(read["W_r"]):
+            read["W_r"] = _held(read["W_r"], len(resolve(read["W"])))
+        if eqx.is_array(read["floor"]):
+            read["floor"] = Frozen(read["floor"])
+        for name, parameter in read.items():
             setattr(self, name, parameter)
-        if eqx.is_array(self.W_r):
-            self.W_r = _held(self.W_r, self.groups)
-        if eqx.is_array(self.floor):
-            self.floor = Frozen(self.floor)
 
     def __check_init__(self) -> None:
         """W_r and the floor are in the class, and stay in it while training; also after
