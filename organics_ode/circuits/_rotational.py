@@ -154,7 +154,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         given |= {"floor": floor, "exponent": exponent}
         read: dict[str, Any] = dict(read_parameters(self.kinds, given))
         if eqx.is_array(read["W_r"]):
-            read["W_r"] = _held(read["W_r"], len(resolve(read["W"])))
+            read["W_r"] = _held(read["W_r"], _groups(read["W"]))
         if eqx.is_array(read["floor"]):
             read["floor"] = Frozen(read["floor"])
         for name, parameter in read.items():
@@ -163,9 +163,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
     def __check_init__(self) -> None:
         """W_r and the floor are in the class, and stay in it while training; also after
         `oo.replace`, and from a file."""
-        n, g = self.size, self.groups
-        if n % g:
-            refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
+        g = _groups(self.W)
         W_r, floor = resolve(self.W_r), resolve(self.floor)
         check_groups("W_r", check_symmetric_part("W_r", W_r), g)
         _check_fraction("floor", as_float_array("floor", floor, W_r.dtype))
@@ -277,6 +275,14 @@ def rotation_matrix(key: KeyLike, size: int, groups: int) -> Float[Array, "n n"]
     k = size // groups
     A = jax.scipy.linalg.block_diag(*jax.random.normal(key, (groups, k, k)))
     return jnp.eye(size, dtype=A.dtype) + (A - A.T) / (2 * k) ** 0.5
+
+
+def _groups(W: Parameter) -> int:
+    """How many groups the rows of W are for, all of one size."""
+    g, n = resolve(W).shape
+    if n % g:
+        refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
+    return g
 
 
 def _held(W_r: Array, groups: int) -> AbstractNode:

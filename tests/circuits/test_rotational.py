@@ -158,8 +158,8 @@ def test_what_leaves_the_class_is_refused(new, name, text):
     circuit = circuit_of(2)
     with pytest.raises(ValueError, match=f"Argument `{name}`") as error:
         oo.replace(circuit, **new)
-    assert text in str(error.value) or "W" in new or "tau_a" in new
-    with pytest.raises(ValueError, match="Argument"):
+    assert text in str(error.value)
+    with pytest.raises(ValueError, match=f"Argument `{name}`"):
         oo.RotationalORGaNICs(**(oo.values(circuit) | {"floor": 0.1} | new))
 
 
