@@ -27,7 +27,15 @@ from .._constraints import (
 from .._nonlinearities import power, root
 from .._types import KeyLike, ParameterLike
 from ._circuit import AbstractCircuit
-from ._initial import Drawn, LogitNormal, check_sizes, draw, input_matrix, uniform_fan_in
+from ._initial import (
+    Drawn,
+    LogitNormal,
+    check_sizes,
+    draw,
+    input_matrix,
+    rotation_matrix,
+    uniform_fan_in,
+)
 from ._parameters import EXPONENT, INPUT, POOL, POSITIVE, RECURRENT, Parameter, read_parameters
 from ._time import Time
 
@@ -268,13 +276,6 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
 def per_unit(values: Float[Array, " g"], n: int) -> Float[Array, " n"]:
     """What n units have from their group."""
     return jnp.repeat(values, n // values.size, total_repeat_length=n)
-
-
-def rotation_matrix(key: KeyLike, size: int, groups: int) -> Float[Array, "n n"]:
-    """I + (A − Aᵀ)/√2, A ~ N(0, 1)/√k within each group of k units."""
-    k = size // groups
-    A = jax.scipy.linalg.block_diag(*jax.random.normal(key, (groups, k, k)))
-    return jnp.eye(size, dtype=A.dtype) + (A - A.T) / (2 * k) ** 0.5
 
 
 def _groups(W: Parameter) -> int:
