@@ -10,19 +10,17 @@ from .._checks import (
     as_float_array,
     check_between,
     check_positive_integer,
-    is_traced,
     read_key,
     refuse,
 )
 from .._constraints import (
-    AbstractNode,
     Frozen,
     IdentityPlusSkew,
     SymmetricPart,
     check_groups,
     check_symmetric_part,
-    is_identity_plus_skew,
     resolve,
+    rotating,
 )
 from .._nonlinearities import power, root
 from .._types import KeyLike, ParameterLike
@@ -162,7 +160,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         given |= {"floor": floor, "exponent": exponent}
         read: dict[str, Any] = dict(read_parameters(self.kinds, given))
         if eqx.is_array(read["W_r"]):
-            read["W_r"] = _held(read["W_r"], _groups(read["W"]))
+            read["W_r"] = rotating(read["W_r"], _groups(read["W"]))
         if eqx.is_array(read["floor"]):
             read["floor"] = Frozen(read["floor"])
         for name, parameter in read.items():
@@ -284,12 +282,6 @@ def _groups(W: Parameter) -> int:
     if n % g:
         refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
     return g
-
-
-def _held(W_r: Array, groups: int) -> AbstractNode:
-    """What keeps a plain W_r in the class."""
-    is_skew = not is_traced(W_r) and is_identity_plus_skew(W_r)
-    return (IdentityPlusSkew if is_skew else SymmetricPart)(W_r, groups=groups)
 
 
 def _check_held(W_r: Parameter, groups: int) -> None:
