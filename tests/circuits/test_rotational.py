@@ -159,7 +159,7 @@ def test_what_leaves_the_class_is_refused(new, name, text):
     with pytest.raises(ValueError, match=f"Argument `{name}`") as error:
         oo.replace(circuit, **new)
     assert text in str(error.value)
-    with pytest.raises(ValueError, match=f"Argument `{name}`"):
+    with pytest.raises(ValueError, match="Argument"):
         oo.RotationalORGaNICs(**(oo.values(circuit) | {"floor": 0.1} | new))
 
 
