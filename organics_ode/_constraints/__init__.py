@@ -16,7 +16,7 @@ from ._rotations import (
     SymmetricPart as SymmetricPart,
     check_groups as check_groups,
     check_symmetric_part as check_symmetric_part,
-    is_identity_plus_skew as is_identity_plus_skew,
+    rotating as rotating,
 )
 from ._table import Row as Row, described as described, rows as rows, table as table
 from ._trees import (

@@ -103,6 +103,12 @@ class SymmetricPart(AbstractProjected):
         return eqx.tree_at(lambda p: p.value, self, new)
 
 
+def rotating(value: Array, groups: int) -> IdentityPlusSkew | SymmetricPart:
+    """What keeps a matrix as it is: with I as its symmetric part, or one between 0 and I."""
+    is_skew = not is_traced(value) and is_identity_plus_skew(value)
+    return (IdentityPlusSkew if is_skew else SymmetricPart)(value, groups=groups)
+
+
 def symmetric_part(value: Array | np.ndarray) -> np.ndarray:
     """(W + Wᵀ)/2 in double precision."""
     value = np.asarray(value, np.float64)

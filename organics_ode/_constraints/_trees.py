@@ -46,10 +46,10 @@ def weight_decay_mask(tree: PyTree) -> PyTree:
 
     An optimizer takes the function itself: `optax.adamw(1e-3, mask=oo.weight_decay_mask)`. True are
     weights and biases that are stored as their value: plain arrays, and the projected nodes
-    (`NonNegative`, `Connectivity`, `SpectralBound`), in whose sets 0 lies or whose bound shrinking
-    keeps. False are the numbers that stand for another one (`Positive`, `Bounded`, nodes of
-    paramax): θ = 0 is no small time constant but one of 1 in the user's unit, so that the result of
-    decay would depend on the unit.
+    (`NonNegative`, `Connectivity`, `SpectralBound`, `SymmetricPart`), which `project` puts back
+    into their sets. False are the numbers that stand for another one (`Positive`, `Bounded`,
+    `IdentityPlusSkew`, nodes of paramax): θ = 0 is no small time constant but one of 1 in the
+    user's unit, so that the result of decay would depend on the unit.
     """
     stands_for_another = lambda x: (  # noqa: E731
         isinstance(x, paramax.AbstractUnwrappable) and not isinstance(x, AbstractProjected)

@@ -110,6 +110,13 @@ def orthogonal_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
     return jax.random.orthogonal(key, size)
 
 
+def rotation_matrix(key: PRNGKeyArray, size: int, groups: int) -> Float[Array, "n n"]:
+    """I + (A − Aᵀ)/√2, A ~ N(0, 1)/√k within each group of k units."""
+    k = size // groups
+    A = jax.scipy.linalg.block_diag(*jax.random.normal(key, (groups, k, k)))
+    return jnp.eye(size, dtype=A.dtype) + (A - A.T) / (2 * k) ** 0.5
+
+
 def check_sizes(input_size: int, size: int) -> tuple[int, int]:
     return check_positive_integer("input_size", input_size), check_positive_integer("size", size)
 

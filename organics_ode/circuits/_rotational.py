@@ -1,4 +1,4 @@
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,24 +10,30 @@ from .._checks import (
     as_float_array,
     check_between,
     check_positive_integer,
-    is_traced,
     read_key,
     refuse,
 )
 from .._constraints import (
-    AbstractNode,
     Frozen,
     IdentityPlusSkew,
     SymmetricPart,
     check_groups,
     check_symmetric_part,
-    is_identity_plus_skew,
     resolve,
+    rotating,
 )
 from .._nonlinearities import power, root
 from .._types import KeyLike, ParameterLike
 from ._circuit import AbstractCircuit
-from ._initial import Drawn, LogitNormal, check_sizes, draw, input_matrix, uniform_fan_in
+from ._initial import (
+    Drawn,
+    LogitNormal,
+    check_sizes,
+    draw,
+    input_matrix,
+    rotation_matrix,
+    uniform_fan_in,
+)
 from ._parameters import EXPONENT, INPUT, POOL, POSITIVE, RECURRENT, Parameter, read_parameters
 from ._time import Time
 
@@ -144,7 +150,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         tau_b0: ParameterLike,
         tau_b1: ParameterLike,
         *,
-        floor: float = 0.1,
+        floor: ParameterLike = 0.1,
         exponent: ParameterLike = 2.0,
     ):
         given = {"W_zx": W_zx, "W_r": W_r, "W": W, "sigma": sigma}
@@ -152,19 +158,18 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         given |= {"W_bx1": W_bx1, "W_by1": W_by1, "W_ba1": W_ba1}
         given |= {"tau_y": tau_y, "tau_a": tau_a, "tau_b0": tau_b0, "tau_b1": tau_b1}
         given |= {"floor": floor, "exponent": exponent}
-        for name, parameter in read_parameters(self.kinds, given).items():
+        read: dict[str, Any] = dict(read_parameters(self.kinds, given))
+        if eqx.is_array(read["W_r"]):
+            read["W_r"] = rotating(read["W_r"], _groups(read["W"]))
+        if eqx.is_array(read["floor"]):
+            read["floor"] = Frozen(read["floor"])
+        for name, parameter in read.items():
             setattr(self, name, parameter)
-        if eqx.is_array(self.W_r):
-            self.W_r = _held(self.W_r, self.groups)
-        if eqx.is_array(self.floor):
-            self.floor = Frozen(self.floor)
 
     def __check_init__(self) -> None:
         """W_r and the floor are in the class, and stay in it while training; also after
         `oo.replace`, and from a file."""
-        n, g = self.size, self.groups
-        if n % g:
-            refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
+        g = _groups(self.W)
         W_r, floor = resolve(self.W_r), resolve(self.floor)
         check_groups("W_r", check_symmetric_part("W_r", W_r), g)
         _check_fraction("floor", as_float_array("floor", floor, W_r.dtype))
@@ -186,7 +191,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         tau_a: Drawn = LogitNormal(200.0),
         tau_b0: Drawn = LogitNormal(10.0),
         tau_b1: Drawn = LogitNormal(10.0),
-        floor: float = 0.1,
+        floor: ParameterLike = 0.1,
         exponent: ParameterLike = 2.0,
     ) -> "RotationalORGaNICs":
         """A random circuit, with the scales of `GatedORGaNICs.random`.
@@ -271,17 +276,12 @@ def per_unit(values: Float[Array, " g"], n: int) -> Float[Array, " n"]:
     return jnp.repeat(values, n // values.size, total_repeat_length=n)
 
 
-def rotation_matrix(key: KeyLike, size: int, groups: int) -> Float[Array, "n n"]:
-    """I + (A − Aᵀ)/√2, A ~ N(0, 1)/√k within each group of k units."""
-    k = size // groups
-    A = jax.scipy.linalg.block_diag(*jax.random.normal(key, (groups, k, k)))
-    return jnp.eye(size, dtype=A.dtype) + (A - A.T) / (2 * k) ** 0.5
-
-
-def _held(W_r: Array, groups: int) -> AbstractNode:
-    """What keeps a plain W_r in the class."""
-    is_skew = not is_traced(W_r) and is_identity_plus_skew(W_r)
-    return (IdentityPlusSkew if is_skew else SymmetricPart)(W_r, groups=groups)
+def _groups(W: Parameter) -> int:
+    """How many groups the rows of W are for, all of one size."""
+    g, n = resolve(W).shape
+    if n % g:
+        refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
+    return g
 
 
 def _check_held(W_r: Parameter, groups: int) -> None:

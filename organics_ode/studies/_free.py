@@ -10,7 +10,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_nonnegative, check_positive, refuse, shown
-from .._constraints import Bounded, Connectivity, NonNegative, Positive, SpectralBound
+from .._constraints import (
+    Bounded,
+    Connectivity,
+    IdentityPlusSkew,
+    NonNegative,
+    Positive,
+    SpectralBound,
+    SymmetricPart,
+)
 from ..circuits import AbstractCircuit
 from ._parameters import Place, read_place, value_of, with_value
 
@@ -126,6 +134,9 @@ def _entries(circuit: AbstractCircuit, place: Place) -> list[Place]:
     if isinstance(node, SpectralBound):
         found = f"`{place.field}` is a SpectralBound; give it as an array"
         refuse("free", "name parameters with bounds of their own", found)
+    if isinstance(node, IdentityPlusSkew | SymmetricPart):
+        found = f"those of `{place.field}` depend on each other by its symmetric part"
+        refuse("free", "name parameters whose entries are free", found)
     stays = value == 0 if _is_nonnegative(circuit, place.field) else np.zeros(value.shape, bool)
     if isinstance(node, Connectivity):
         stays = ~np.asarray(node.mask) | (stays | (value == 0) & (np.asarray(node.signs) != 0))

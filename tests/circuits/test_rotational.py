@@ -22,12 +22,13 @@ def state_of(circuit, seed=0):
     rng = np.random.default_rng(seed)
     like = circuit.initial_state()
     draws = [rng.uniform(0.1, 1.5, leaf.shape) for leaf in like]
-    return type(like)(rng.normal(size=N), *draws[1:])
+    return type(like)(*map(jnp.asarray, (rng.normal(size=N), *draws[1:])))
 
 
 def by_hand(c, floor, p, state, x):
     """The equations with loops over units and groups."""
     y, a, b0, b1 = map(np.asarray, state)
+    x = np.asarray(x)
     n, g = len(y), len(a)
     of = [i // (n // g) for i in range(n)]
     sigmoid = lambda u: 1 / (1 + np.exp(-u))  # noqa: E731
@@ -51,7 +52,7 @@ def by_hand(c, floor, p, state, x):
 @pytest.mark.parametrize(("groups", "p"), [(1, 2.0), (2, 3.0), (4, 1.5)])
 def test_the_vector_field_is_its_equations(groups, p):
     circuit = circuit_of(groups, exponent=p, floor=0.2)
-    state, x = state_of(circuit), np.array([0.7, -1.2])
+    state, x = state_of(circuit), jnp.array([0.7, -1.2])
     values = {name: np.asarray(v) for name, v in oo.values(circuit).items()}
     for found, expected in zip(
         circuit.vector_field(0.0, state, x), by_hand(values, 0.2, p, state, x), strict=True
@@ -70,8 +71,8 @@ def test_it_is_a_gated_circuit_with_shared_modulators(groups):
     given |= {name: spread(c[name]) for name in ("W", "sigma", "tau_a", "tau_b0", "W_bx0", "W_by0")}
     given |= {"W_ba0": spread(heard(c["W_ba0"])), "W_ba1": heard(c["W_ba1"])}
     gated = oo.GatedORGaNICs(**given, rectification=oo.Rectification.NONE)
-    state, x = state_of(circuit), np.array([0.7, -1.2])
-    alike = oo.GatedORGaNICsState(state.y, spread(state.a), spread(state.b0), state.b1)
+    state, x = state_of(circuit), jnp.array([0.7, -1.2])
+    alike = oo.GatedORGaNICsState(state.y, *map(jnp.asarray, map(spread, state[1:3])), state.b1)
     ours, theirs = circuit.vector_field(0.0, state, x), gated.vector_field(0.0, alike, x)
     np.testing.assert_allclose(theirs.y, ours.y, rtol=1e-12)
     np.testing.assert_allclose(theirs.a, spread(ours.a), rtol=1e-12)
@@ -157,7 +158,7 @@ def test_what_leaves_the_class_is_refused(new, name, text):
     circuit = circuit_of(2)
     with pytest.raises(ValueError, match=f"Argument `{name}`") as error:
         oo.replace(circuit, **new)
-    assert text in str(error.value) or "W" in new or "tau_a" in new
+    assert text in str(error.value)
     with pytest.raises(ValueError, match="Argument"):
         oo.RotationalORGaNICs(**(oo.values(circuit) | {"floor": 0.1} | new))
 
@@ -165,7 +166,7 @@ def test_what_leaves_the_class_is_refused(new, name, text):
 def test_groups_divide_the_units():
     with pytest.raises(ValueError, match="`groups` must divide the number of units, 4"):
         oo.RotationalORGaNICs.random(M, N, key=0, groups=3)
-    with pytest.raises(ValueError, match="`value` must be square|square matrix"):
+    with pytest.raises(ValueError, match="square matrix"):
         oo.IdentityPlusSkew(np.ones((2, 3)))
     with pytest.raises(ValueError, match="`value` must have I as its symmetric part"):
         oo.IdentityPlusSkew(np.ones((2, 2)))
@@ -186,7 +187,7 @@ def test_a_file_that_left_the_class_is_refused(tmp_path):
     )
     for i, bad in enumerate(wrong):
         oo.save(tmp_path / f"bad{i}", bad)
-        with pytest.raises(ValueError, match="W_r|W|floor"):
+        with pytest.raises(ValueError, match=r"W_r|W|floor"):
             oo.load(tmp_path / f"bad{i}")
     # What diverged in training has NaN, and comes back.
     lost = eqx.tree_at(lambda c: c.W_r.theta, circuit, jnp.full((N, N), jnp.nan))

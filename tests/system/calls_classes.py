@@ -17,6 +17,18 @@ def _random(seed, **more):
     return {"input_size": 2, "size": 3, "key": key(seed)} | more
 
 
+def _rotation(seed):
+    return np.eye(2) + (1 + 0.1 * seed) * np.array([[0.0, 1.0], [-1.0, 0.0]])
+
+
+def _rotational(seed):
+    """Arrays for `oo.RotationalORGaNICs`: two units, one group."""
+    gated = zoo.gated_values(2, 1, seed=seed, per_unit=False)
+    gated |= {name: gated[name][:1] for name in ("W", "W_bx0", "W_by0")}
+    gated |= {"W_ba0": gated["W_ba0"][:1, :1], "W_ba1": gated["W_ba1"][:, :1]}
+    return gated | {"W_r": _rotation(seed), "floor": 0.1, "exponent": 2.0}
+
+
 def _stack(cell):
     return oo.Stack(cell, eqx.nn.GRUCell(2, 2, key=key(0)))
 
@@ -45,6 +57,10 @@ CALLS: dict[str, Call] = {
     "Positive": Call(oo.Positive, lambda s: {"value": draw(s, 2)}),
     "SpectralBound": Call(
         oo.SpectralBound, lambda s: {"value": draw(s, 2, 2), "bound": 3.0 + 0.1 * s}
+    ),
+    "IdentityPlusSkew": Call(oo.IdentityPlusSkew, lambda s: {"value": _rotation(s), "groups": 1}),
+    "SymmetricPart": Call(
+        oo.SymmetricPart, lambda s: {"value": _rotation(s), "low": 0.1, "high": 1.5 + 0.1 * s}
     ),
     "EarlyStopping": Call(
         oo.EarlyStopping,
@@ -110,6 +126,7 @@ CALLS: dict[str, Call] = {
     "GatedORGaNICs": Call(
         oo.GatedORGaNICs, lambda s: zoo.gated_values(2, 1, seed=s) | {"exponent": 2.0}
     ),
+    "RotationalORGaNICs": Call(oo.RotationalORGaNICs, lambda s: _rotational(s)),
     "RateNetwork": Call(
         oo.RateNetwork,
         lambda s: {
@@ -151,6 +168,10 @@ CALLS: dict[str, Call] = {
     ),
     "GatedORGaNICs.random": Call(
         oo.GatedORGaNICs.random, lambda s: _random(s, sigma=0.1 + 0.01 * s, tau_y=20.0 + s)
+    ),
+    "RotationalORGaNICs.random": Call(
+        oo.RotationalORGaNICs.random,
+        lambda s: _random(s, size=4, groups=2, sigma=0.1 + 0.01 * s, tau_y=20.0 + s, floor=0.2),
     ),
     "RateNetwork.random": Call(
         oo.RateNetwork.random,
