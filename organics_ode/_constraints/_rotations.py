@@ -119,7 +119,8 @@ def is_identity_plus_skew(value: Array | np.ndarray) -> bool:
 def check_symmetric_part(name: str, value: Array, low: float = 0.0, high: float = 1.0) -> Array:
     """Refuse a known matrix whose symmetric part has eigenvalues out of the bounds; a low bound of
     0 is left out itself."""
-    if not is_traced(value):
+    # NaN is out of no bounds: it stays, for the training to see.
+    if not is_traced(value) and np.all(np.isfinite(np.asarray(value))):
         rates = np.linalg.eigvalsh(symmetric_part(value))
         slack = _ROUNDING * max(abs(low), abs(high))
         is_low = rates[0] < low - slack if low else rates[0] <= slack

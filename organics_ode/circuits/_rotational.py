@@ -5,7 +5,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import a_or_an, check_between, check_positive_integer, is_traced, read_key, refuse
+from .._checks import (
+    a_or_an,
+    as_float_array,
+    check_between,
+    check_positive_integer,
+    is_traced,
+    read_key,
+    refuse,
+)
 from .._constraints import (
     AbstractNode,
     Frozen,
@@ -153,11 +161,13 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
 
     def __check_init__(self) -> None:
         """W_r and the floor are in the class, and stay in it while training; also after
-        `oo.replace`."""
+        `oo.replace`, and from a file."""
         n, g = self.size, self.groups
         if n % g:
             refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
-        check_groups("W_r", resolve(self.W_r), g)
+        W_r, floor = resolve(self.W_r), resolve(self.floor)
+        check_groups("W_r", check_symmetric_part("W_r", W_r), g)
+        _check_fraction("floor", as_float_array("floor", floor, W_r.dtype))
         _check_held(self.W_r, g)
         if not (isinstance(self.floor, float | Frozen) or eqx.is_array(self.floor)):
             found = f"it is {a_or_an(type(self.floor).__name__)}"

@@ -8,7 +8,13 @@ objects with that class's own equations: not for a subclass that defines others.
 from .._namespace import _public as _public
 
 # Each file of a circuit registers what it knows.
-from . import _feedback as _feedback, _gated as _gated, _organics as _organics, _rate as _rate
+from . import (
+    _feedback as _feedback,
+    _gated as _gated,
+    _organics as _organics,
+    _rate as _rate,
+    _rotational as _rotational,
+)
 from ._fact import Fact as Fact
 from ._gated import gains as gains, has_constant_gains as has_constant_gains
 from ._generic import (

@@ -23,7 +23,7 @@ from ._generic import (
 )
 
 # Sweeps between the gains and the normalization they act on; one is exact for constant gains.
-_SWEEPS = 3
+SWEEPS = 3
 
 
 def gains(c: GatedORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
@@ -65,7 +65,7 @@ def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsSta
 def _(c: GatedORGaNICs, x: Array) -> GatedORGaNICsState:
     y, a, b0, b1 = c.initial_state()
     y, a = jnp.zeros_like(y), jnp.zeros_like(a)
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         b0, b1 = gains(c, y, a, x)
         y, a = algebra.normalized(c, x, b0, b1)
     return GatedORGaNICsState(y, a, *gains(c, y, a, x))
@@ -91,14 +91,14 @@ def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsSta
 
 @rounding.register(GatedORGaNICs)
 def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
-    """σ(u) loses (1 − σ) times what u loses in its sum, relative to itself."""
+    """Of the gates."""
     y, a, _, _ = state
     g0, g1 = gains(c, y, a, x)
     summed = [
         jnp.abs(W_x) @ jnp.abs(x) + jnp.abs(W_y) @ jnp.abs(y) + jnp.abs(W_a) @ jnp.abs(a)
         for W_x, W_y, W_a in ((c.W_bx0, c.W_by0, c.W_ba0), (c.W_bx1, c.W_by1, c.W_ba1))
     ]
-    lost = [jnp.finfo(y.dtype).eps * (1 - g) * s for g, s in zip((g0, g1), summed, strict=True)]
+    lost = [algebra.lost(g, u) for g, u in zip((g0, g1), summed, strict=True)]
     return GatedORGaNICsState(jnp.zeros_like(y), jnp.zeros_like(a), *lost)
 
 

@@ -127,7 +127,8 @@ def recurrent_weights(circuit: AbstractCircuit) -> Float[Array, "n n"] | None:
 @Fact
 def normalization(circuit: AbstractCircuit) -> str | None:
     """Whose theorems may apply: "constant" or "dynamic" gains of a normalization circuit, with the
-    fields of `ORGaNICs` or `GatedORGaNICs`; None, unless registered, for other equations."""
+    fields of `ORGaNICs` or `GatedORGaNICs`, or "shared" modulators, with those of
+    `RotationalORGaNICs`; None, unless registered, for other equations."""
     return None
 
 

@@ -12,11 +12,11 @@ from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 from .._checks import is_traced
 from .._nonlinearities import Rectification, power, root
 from .._types import State
-from ..circuits import GatedORGaNICs, ORGaNICs
+from ..circuits import GatedORGaNICs, ORGaNICs, RotationalORGaNICs
 from ._generic import closed_form, is_positive
 from ._starts import around
 
-Normalizing = ORGaNICs | GatedORGaNICs
+Normalizing = ORGaNICs | GatedORGaNICs | RotationalORGaNICs
 
 
 def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
@@ -91,6 +91,11 @@ def heard_weights(c: Normalizing, y: Array) -> Array:
     if c.rectification is Rectification.AFTER:
         return jnp.where((c.W_r @ y > 0)[:, None], c.W_r, 0)
     return c.W_r
+
+
+def lost(gate: Array, summed: Array) -> Array:
+    """σ(u) loses (1 − σ) times what u loses in its sum, relative to itself."""
+    return jnp.finfo(gate.dtype).eps * (1 - gate) * summed
 
 
 def nested(kind: type[State], rows: tuple) -> State:

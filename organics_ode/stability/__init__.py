@@ -1,5 +1,6 @@
 """What is proved of a circuit's stability: hypotheses, certificates, energies."""
 
+from ._bounded import bounded_checks as bounded_checks
 from ._certificate import Certificate as Certificate, certify as certify
 from ._energy import Energy as Energy, energy as energy
 from ._hypotheses import Check as Check, normalization_checks as normalization_checks

@@ -1,8 +1,9 @@
-"""Which stability theorem covers a circuit and its input, with every hypothesis checked.
+"""Which theorem covers a circuit and its input, with every hypothesis checked.
 
 The proofs are written out in the documentation ("Stability").
 """
 
+import dataclasses
 from typing import Any, TypeGuard
 
 import equinox as eqx
@@ -20,6 +21,7 @@ from ..equilibria import FixedPoint, fixed_point
 from ..facts import has_constant_gains, is_exact, normalization
 from ..linear import kind_of, read_point
 from ..programs import in_full_precision
+from ._bounded import checks_of, pools, ties
 from ._hypotheses import Check, normalization_checks, single_unit_checks
 
 _SENTENCES = {
@@ -33,7 +35,15 @@ _SENTENCES = {
     "decay": "(sigma b0)^p / (a_s tau_a) > 0: it is {:.4g} /ms",
     "loop": "the product of d(dy/dt)/da and d(da/dt)/dy is <= 0: it is {:.4g} /ms²",
     "abscissa": "every eigenvalue has a negative real part: the largest is {:.6g} /ms",
+    "semisaturation": "sigma b0 > 0: a^(1/p) stays above its least value {:.4g}",
+    "shrinking": "(W_r + W_r^T)/2 is positive definite: its smallest eigenvalue is {:.4g}",
+    "damping": "1 - (1 - a^(1/p)) (W_r + W_r^T)/2 is positive definite: it is at least {:.4g}",
+    "bound": "every response ends with |y| <= {:.6g}",
 }
+_BOUNDED = (
+    "no rectification, units that W_r connects share one modulator, and no gain b0 falls to 0: "
+    "y and a are bounded for every course of an input that stays within |x_i|"
+)
 _KINK = (
     "{} at y = 0, where the equations may have a kink: to first order such a unit "
     "follows tau_y dy/dt = -y or -u y on either side of it (u = a_s^(1/p) for W_r = I), whatever "
@@ -49,12 +59,18 @@ _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stab
 
 @carded
 class Certificate(eqx.Module):
-    """What is proved about the stability of a circuit for one input.
+    """What is proved about the stability of a circuit for one input, and about its bounds.
 
-    - `holds`: whether a theorem covers the circuit and the input, and every one of its hypotheses
-      was checked numerically. False says that nothing is proved, not that the circuit is unstable.
-    - `theorem`: "W_r = I", "n = 1, w_r > 0", or None where no theorem applies.
-    - `scope`: "local" or "global", None unless it holds. `is_global`: whether it is "global".
+    - `holds`: whether a theorem of stability covers the circuit and the input, and every one of its
+      hypotheses was checked numerically. False says that stability is not proved, not that the
+      circuit is unstable.
+    - `theorem`: "W_r = I", "n = 1, w_r > 0", "shared modulators", or None where none applies.
+    - `scope`: "local" or "global" stability; "bounded" where no more than that is proved: a bounded
+      circuit may have no stable fixed point. None where nothing is. `is_global`: whether it is
+      "global".
+    - `bound`: a number that |y| ends below, whatever the initial state and the course of the input
+      within |x_i(t)| ≤ |x_i|, and never exceeds from `initial_state()`; None where none is proved.
+      It comes with every scope.
     - `reasons`: every hypothesis with its checked value, and what fails.
     - `p`: (n,), ms, the Lyapunov weights of `Oscillator`, or None where W_r ≠ I.
     - `dissipation`: smallest eigenvalue of PB + BᵀP, or None.
@@ -73,6 +89,7 @@ class Certificate(eqx.Module):
     abscissa: float | None
     state: PyTree
     evidence: str | None
+    bound: float | None = None
 
     @property
     def is_global(self) -> bool:
@@ -80,12 +97,15 @@ class Certificate(eqx.Module):
 
     def _card(self) -> Card:
         title = f"{self.scope}ly stable by the theorem for {self.theorem}"
+        if self.scope == "bounded":
+            title = "bounded for every input within |x_i|; stability is not proved"
         facts = {} if self.abscissa is None else {"abscissa": f"{self.abscissa:.6g} /ms"}
         facts |= {} if self.dissipation is None else {"dissipation": f"{self.dissipation:.6g}"}
+        facts |= {} if self.bound is None else {"bound": f"|y| <= {self.bound:.6g}"}
         notes = [f"- {reason}" for reason in self.reasons]
         notes += [self.evidence] if self.evidence else []
         return Card(
-            f"Certificate: {title if self.holds else 'nothing is proved'}", facts, notes=notes
+            f"Certificate: {title if self.scope else 'nothing is proved'}", facts, notes=notes
         )
 
 
@@ -93,16 +113,21 @@ class Certificate(eqx.Module):
 def certify(
     circuit: AbstractCircuit[State], x: Numbers, *, state0: StateLike | None = None
 ) -> Certificate:
-    """Which theorem proves the stability of a circuit at its fixed point for the input x.
+    """Which theorem proves a circuit stable at its fixed point for the input x, or bounded.
 
     1. W_r = I and constant gains: locally stable for every input, size, time constants,
        rectification and exponent. Gated circuits count where no gain depends on y or a.
     2. n = 1, w_r > 0 and constant gains: locally stable where u = 1 − w_r + w_r a_s^(1/p) > 0.
     3. n = 1, 0 < w_r ≤ 1, no rectification, p ≥ 1: globally stable (`ORGaNICs`).
 
-    For every other circuit nothing is proved: `holds` is False, and `evidence` says what its
-    eigenvalues are. A theorem is about constant input: for a driven circuit see `lyapunov`. Host
-    function (no jit, vmap).
+    4. Shared modulators: y and a are bounded for every course of the input with |x_i(t)| ≤ |x_i|.
+       Every `RotationalORGaNICs`; `ORGaNICs` and `GatedORGaNICs` where units that W_r connects have
+       equal rows of W, equal σ, τ_a and b0 (of which no gate reads y or a), no rectification, and
+       the symmetric part of W_r lies between 0 and what the least σ b0 can damp.
+
+    For every other circuit nothing is proved: `scope` is None, and `evidence` says what its
+    eigenvalues are. Theorems 1 to 3 are about constant input: for a driven circuit see `lyapunov`.
+    Host function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -122,6 +147,10 @@ def certify(
     c, _, x = read_point(circuit, state0, x)
     if any(map(is_traced, jax.tree.leaves((c, x)))):
         refuse("circuit", "hold known values", "it is traced: `certify` runs outside jit and vmap")
+    return _with_bound(_of_stability(c, x, state0), c, x)
+
+
+def _of_stability(c: Any, x: Array, state0: StateLike | None) -> Certificate:
     if is_exact(c):
         form, checks = normalization_checks(c, x)
         opening = "W_r = I exactly, and no gain depends on y or a"
@@ -135,6 +164,22 @@ def certify(
         opening = "one unit, w_r > 0, and no gain depends on y or a"
         return _certificate(c, "n = 1, w_r > 0", opening, point.state, checks, None)
     return _evidence(c, x, point)
+
+
+def _with_bound(stability: Certificate, c: Any, x: Array) -> Certificate:
+    """The certificate with the bound, where there is one; the theorem's own, where there is no
+    other."""
+    kind = normalization(c)
+    if kind is None or (kind != "shared" and ties(c)):
+        return stability
+    bound, checks = checks_of(pools(c, x))
+    if not all(bool(check.holds) for check in checks.values()):
+        return stability
+    told = (_BOUNDED, *_sentences(checks))
+    facts = {"bound": float(bound), "reasons": stability.reasons + told}
+    if not stability.holds:
+        facts |= {"theorem": "shared modulators", "scope": "bounded"}
+    return dataclasses.replace(stability, **facts)
 
 
 def _is_single_unit(c: Any) -> bool:
@@ -170,7 +215,7 @@ def _certificate(
     p: Float[Array, " n"] | None,
 ) -> Certificate:
     holds = all(bool(check.holds) for check in checks.values())
-    reasons = [opening] + [_sentence(name, checks[name]) for name in _SENTENCES if name in checks]
+    reasons = [opening, *_sentences(checks)]
     at_kink = int(np.sum(np.asarray(state.y) == 0))
     reasons += [_KINK.format(counted(at_kink, "unit rests", "units rest"))] if at_kink else []
     reasons += [_GLOBAL] if holds and _is_global(c) else []
@@ -179,6 +224,10 @@ def _certificate(
     abscissa = float(checks["abscissa"].value)
     facts = (tuple(reasons), p, dissipation, abscissa, state)
     return Certificate(holds, theorem, scope, *facts, evidence=None)
+
+
+def _sentences(checks: dict[str, Check]) -> list[str]:
+    return [_sentence(name, checks[name]) for name in _SENTENCES if name in checks]
 
 
 def _sentence(name: str, check: Check) -> str:
@@ -200,6 +249,8 @@ def _evidence(c: Any, x: Array, found: FixedPoint) -> Certificate:
 
 
 def _why_uncovered(c: Any) -> str:
+    if normalization(c) == "shared":
+        return "no theorem of stability is known here for shared modulators"
     if not (_is_plain(c) or _is_gated(c)):
         own = " and its equations" if isinstance(c, ORGaNICs | GatedORGaNICs) else ""
         return f"no theorem is known here for {a_or_an(type(c).__name__)}{own}"

@@ -96,7 +96,7 @@ def oscillator(circuit: AbstractCircuit, x: Numbers) -> Oscillator:
         implementing divisive normalization", NeurIPS 37 (2024), arXiv:2409.18946.
     """
     circuit, _, x = read_point(circuit, None, x)
-    if normalization(circuit) is None:
+    if normalization(circuit) not in ("constant", "dynamic"):
         refuse(
             "circuit",
             "be an ORGaNICs or a GatedORGaNICs",

@@ -10,10 +10,17 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from .._checks import check_nonnegative, check_positive
-from .._constraints import Connectivity, Frozen, NonNegative, SpectralBound
-from ..circuits import AbstractCircuit, Kind
+from .._constraints import (
+    Connectivity,
+    Frozen,
+    NonNegative,
+    SpectralBound,
+    SymmetricPart,
+    resolve,
+)
+from ..circuits import AbstractCircuit, Kind, RotationalORGaNICs
 
-_PROJECTED = (NonNegative, Connectivity, SpectralBound)
+_PROJECTED = (NonNegative, Connectivity, SpectralBound, SymmetricPart)
 _ROUNDING = 1e-5
 
 
@@ -30,6 +37,7 @@ def out_of_range(tree: PyTree) -> Iterator[str]:
             for name, kind in part.kinds.items():
                 own = f"{label}.{name}".removeprefix("(root).")
                 yield from _of_parameter(own, kind, getattr(part, name))
+            yield from _of_class(label, part)
 
 
 def _is_judged(part: object) -> bool:
@@ -56,6 +64,15 @@ def _of_parameter(label: str, kind: Kind, value: Any) -> Iterator[str]:
             yield f"`{label}` may not be {must}, and its smallest value is {smallest:g}"
 
 
+def _of_class(label: str, circuit: AbstractCircuit) -> Iterator[str]:
+    """What the class asks of its parameters together; of members, of each node by itself."""
+    if isinstance(circuit, RotationalORGaNICs) and resolve(circuit.W_r).ndim == 2:
+        try:
+            circuit.__check_init__()
+        except ValueError as error:
+            yield f"`{label}` is no {type(circuit).__name__}: {error}"
+
+
 def _of_node(label: str, node: Any) -> Iterator[str]:
     if not eqx.is_array(node.value):
         return
@@ -66,6 +83,12 @@ def _of_node(label: str, node: Any) -> Iterator[str]:
         case Connectivity(mask=mask, signs=signs):
             is_absent = ~np.asarray(mask, bool) & (value != 0)
             is_wrong = bool(np.any(is_absent | (np.asarray(signs)[..., None, :] * value < 0)))
+        case SymmetricPart(low=low, high=high):
+            symmetric = np.nan_to_num(value + np.swapaxes(value, -1, -2)) / 2
+            rates = np.linalg.eigvalsh(symmetric)
+            slack = _tolerance(node.value) * max(abs(low), abs(high))
+            is_known = not np.any(np.isnan(value))
+            is_wrong = is_known and bool(np.any((rates < low - slack) | (rates > high + slack)))
         case _:
             largest = np.linalg.norm(np.nan_to_num(value), 2, axis=(-2, -1))
             is_wrong = bool(np.any(largest > node.bound * (1 + _tolerance(node.value))))

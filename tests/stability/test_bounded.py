@@ -1,0 +1,319 @@
+"""The theorem of bounded circuits: its number, its hypotheses, and what is known beside it."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import organics_ode as oo
+from organics_ode.stability import bounded_checks
+
+X = np.array([1.0, -2.0])
+SKEW = np.array([[0.0, 3.0], [-3.0, 0.0]])
+
+
+def rotational(n=2, **given):
+    """n units and one pool; what is not given is simple."""
+    plain = {"W_zx": np.eye(n), "W_r": np.eye(n), "W": np.zeros((1, n)), "sigma": 0.5}
+    gates = dict.fromkeys(("W_bx0", "W_by0"), (1, n)) | {"W_ba0": (1, 1)}
+    gates |= {"W_bx1": (n, n), "W_by1": (n, n), "W_ba1": (n, 1)}
+    plain |= {name: np.zeros(shape) for name, shape in gates.items()}
+    plain |= dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), 2.0)
+    return oo.RotationalORGaNICs(**(plain | given))
+
+
+def constant(**given):
+    """Two units with one modulator each, tied."""
+    tied = {"W_zx": np.eye(2), "W_r": np.eye(2) + SKEW, "W": np.ones((2, 2)), "sigma": 0.5}
+    return oo.ORGaNICs(**(tied | {"b0": 0.5, "b1": 1.5, "tau_y": 2.0, "tau_a": 3.0} | given))
+
+
+def dynamic(**given):
+    gates = {name: np.zeros((2, 2)) for name in ("W_by0", "W_ba0", "W_ba1")}
+    gates |= {"W_bx0": np.tile([[0.3, -0.2]], (2, 1)), "W_bx1": SKEW, "W_by1": SKEW}
+    tied = {"W_zx": np.eye(2), "W_r": np.eye(2) + SKEW, "W": np.ones((2, 2)), "sigma": 0.5}
+    times = {"tau_y": 2.0, "tau_a": 3.0, "tau_b0": 4.0, "tau_b1": [1.0, 5.0]}
+    options = {"rectification": oo.Rectification.NONE}
+    return oo.GatedORGaNICs(**(tied | gates | times | options | given))
+
+
+def test_the_bound_is_the_formula_of_the_theorem():
+    # Without a pool nothing else bounds it: √(τ_max/τ_min) |z|/(σ floor).
+    circuit = rotational(W_r=np.eye(2) + SKEW, tau_y=[2.0, 8.0], floor=0.2)
+    bound, checks = bounded_checks(oo.resolve(circuit), X)
+    assert all(bool(check.holds) for check in checks.values())
+    np.testing.assert_allclose(bound, 2 * np.sqrt(5) / (0.5 * 0.2), rtol=1e-9)
+    # Half of the symmetric part: 1 − (1 − s)/2.
+    circuit = oo.replace(circuit, W_r=oo.SymmetricPart(np.eye(2) / 2 + SKEW))
+    bound, _ = bounded_checks(oo.resolve(circuit), X)
+    np.testing.assert_allclose(bound, 2 * np.sqrt(5) / (1 - (1 - 0.1) / 2), rtol=1e-9)
+    # Two groups are bounded one by one, as two circuits are.
+    apart = oo.RotationalORGaNICs(
+        **(
+            oo.values(circuit)
+            | {
+                "W_r": np.eye(2),
+                "W": np.zeros((2, 2)),
+                "sigma": [0.5, 2.0],
+                "floor": 0.2,
+                "W_bx0": np.zeros((2, 2)),
+                "W_by0": np.zeros((2, 2)),
+                "W_ba0": np.zeros((2, 2)),
+                "W_ba1": np.zeros((2, 2)),
+            }
+        )
+    )
+    bound, _ = bounded_checks(oo.resolve(apart), X)
+    np.testing.assert_allclose(bound, np.hypot(1 / 0.1, 2 / 0.4), rtol=1e-9)
+
+
+def test_the_bound_is_reached_by_one_unit():
+    one = np.ones((1, 1))
+    circuit = rotational(1, W_zx=one, W_bx0=-40 * one, W_bx1=40 * one, floor=0.2)
+    run = oo.simulate(circuit, [1.0], [0.0, 400.0])
+    bound = oo.certify(circuit, [1.0]).bound
+    assert bound == pytest.approx(1 / (0.5 * 0.2), rel=1e-9)
+    assert run.states.y[-1, 0] == pytest.approx(bound, rel=1e-6)
+
+
+def test_a_pool_makes_the_bound_smaller_and_it_still_holds():
+    W = np.full((1, 2), 0.5)
+    circuit = rotational(W_r=np.eye(2) + SKEW, W=W, sigma=0.1, floor=0.02, W_by1=8 * SKEW)
+    bound, _ = bounded_checks(oo.resolve(circuit), X)
+    assert bound < np.sqrt(5) / (0.1 * 0.02) / 50
+    held = oo.ZeroOrderHold([0.0, 20.0, 40.0], [X, -X, [X[0], 0.0]])
+    run = oo.simulate(circuit, held, np.linspace(0, 60, 200))
+    largest = np.linalg.norm(run.states.y, axis=1).max()
+    assert bound / 20 < largest < bound
+
+
+def test_a_certificate_of_the_class_is_of_its_bound_and_not_of_stability():
+    circuit = oo.RotationalORGaNICs.random(2, 4, key=0, groups=2)
+    certificate = oo.certify(circuit, X)
+    assert certificate.scope == "bounded" and certificate.theorem == "shared modulators"
+    assert not certificate.holds and not certificate.is_global and certificate.p is None
+    assert certificate.bound == pytest.approx(bounded_checks(oo.resolve(circuit), X)[0])
+    assert "stability is not proved" in str(certificate) and "|y| <=" in str(certificate)
+
+
+def test_tied_circuits_are_certified_and_those_next_to_them_are_not():
+    certificate = oo.certify(constant(), X)
+    assert certificate.scope == "bounded" and certificate.theorem == "shared modulators"
+    # The other classes have the bound of the theorem too, with b1 = 1.5 in the drive.
+    assert certificate.bound <= 1.5 * np.sqrt(5) / 0.25 * (1 + 1e-9)
+    off = np.array([0.0, 1e-9])
+    misses = (
+        {"W": np.ones((2, 2)) + off[:, None]},
+        {"sigma": 0.5 + off},
+        {"b0": 0.5 + off},
+        {"tau_a": 3 + off},
+        {"rectification": oo.Rectification.BEFORE},
+        {"rectification": oo.Rectification.AFTER},
+        # α(s0) = 1 − (1 − 1/4) λ is positive up to λ = 4/3.
+        {"W_r": np.diag([1.0, 4 / 3 + 1e-9]) + SKEW},
+        {"W_r": np.diag([1.0, -1e-9]) + SKEW},
+        {"W_r": np.diag([1.0, 0.0]) + SKEW},
+    )
+    for miss in misses:
+        certificate = oo.certify(constant(**miss), X)
+        assert certificate.scope is None and certificate.bound is None, miss
+    assert oo.certify(constant(W_r=np.diag([1.0, 4 / 3 - 1e-6]) + SKEW), X).scope == "bounded"
+
+
+def test_gates_are_looked_at():
+    assert oo.certify(dynamic(), X).scope == "bounded"
+    tiny = np.array([[0.0, 1e-9], [0.0, 1e-9]])
+    misses = (
+        {"W_by0": tiny},
+        {"W_ba0": tiny},
+        {"W_bx0": np.array([[0.3, -0.2], [0.3, -0.2 + 1e-9]])},
+        {"tau_b0": [4.0, 4.0 + 1e-9]},
+        {"sigma": [0.5, 0.5 + 1e-9]},
+        # b0 has a floor, but none that a float can hold.
+        {"W_bx0": np.tile([[1e3, 0.0]], (2, 1))},
+    )
+    for miss in misses:
+        assert oo.certify(dynamic(**miss), X).bound is None, miss
+
+
+def test_units_that_nothing_connects_need_no_ties():
+    # W_r = I: bounded, and stable by its own theorem.
+    free = {"W_r": np.eye(2), "W": [[1.0, 0.2], [0.5, 3.0]], "sigma": [0.5, 0.7]}
+    certificate = oo.certify(constant(**free, tau_a=[3.0, 4.0]), X)
+    assert certificate.scope == "local" and certificate.holds and certificate.bound > 0
+    # Gates that read y take the stability, not the bound.
+    certificate = oo.certify(dynamic(**free), X)
+    assert certificate.scope == "bounded" and not certificate.holds
+
+
+class Louder(oo.RotationalORGaNICs):
+    def vector_field(self, t, state, x):
+        velocity = super().vector_field(t, state, x)
+        return velocity._replace(y=velocity.y + 2 * state.y)
+
+
+def test_a_subclass_with_other_equations_is_not_certified():
+    given = oo.values(rotational(W_r=np.eye(2) + SKEW))
+    certificate = oo.certify(Louder(**(given | {"floor": 0.1})), X)
+    assert certificate.scope is None and certificate.bound is None
+
+
+def test_a_modulator_grows_without_end_where_the_symmetric_part_is_singular():
+    # n = 1, W_r = 0: y rests at b1 z whatever a is, and w |b1 z|² = 4 > 1.
+    one = np.ones((1, 1))
+    silent = oo.ORGaNICs(one, 0 * one, one, 0.5, 1.0, 1.0, 2.0, 3.0)
+    for a in (1e3, 1e6):
+        state = oo.ORGaNICsState(jnp.array([2.0]), jnp.array([a]))
+        velocity = silent.vector_field(0.0, state, jnp.array([2.0]))
+        assert velocity.y[0] == 0 and velocity.a[0] >= a * (4 - 1) / 3
+    assert oo.certify(silent, [2.0]).bound is None
+
+
+def at_rest(s, eps, omega, kappa, turn):
+    """A circuit of two units with one pool, τ_y = 1, and its fixed point: all four numbers free."""
+    y = np.array([np.cos(turn), np.sin(turn)]) * 1.3
+    w, W_r = (1 - eps) / 1.3**2, np.eye(2) + omega * SKEW / 3
+    z = y - (1 - s) * W_r @ y
+    circuit = oo.ORGaNICs(
+        np.eye(2), W_r, np.full((2, 2), w), np.sqrt(eps) * s, 1.0, 1.0, 1.0, kappa
+    )
+    return oo.resolve(circuit), oo.ORGaNICsState(jnp.asarray(y), jnp.full(2, s**2)), jnp.asarray(z)
+
+
+def test_stability_of_two_units_is_the_condition_of_the_docs():
+    rng = np.random.default_rng(0)
+    draws = np.stack(
+        [
+            10 ** rng.uniform(-2, 0.7, 400),
+            rng.uniform(0.001, 0.999, 400),
+            10 ** rng.uniform(-1, 1.5, 400),
+            10 ** rng.uniform(-1.5, 1, 400),
+            rng.uniform(0, 6, 400),
+        ],
+        axis=1,
+    )
+    systems = [at_rest(*draw) for draw in draws]
+    many = jax.tree.map(
+        lambda *leaves: np.stack(leaves), *[eqx.filter(s, eqx.is_array) for s in systems]
+    )
+    rest = eqx.filter(systems[0], eqx.is_array, inverse=True)
+    J = eqx.filter_vmap(lambda arrays: oo.jacobian(*eqx.combine(arrays, rest)))(many)
+    velocity = eqx.filter_vmap(
+        lambda arrays: (lambda c, v, x: c.vector_field(0.0, v, x))(*eqx.combine(arrays, rest))
+    )(many)
+    assert max(abs(np.asarray(v)).max() for v in velocity) < 1e-11
+    abscissa = np.linalg.eigvals(np.asarray(J)).real.max(1)
+    s, eps, omega, kappa, _ = draws.T
+    Q = s**2 + (1 - s) ** 2 * omega**2
+    crosses_0 = s**2 - omega**2 * (1 - s) * (s - eps)
+    cubic = 2 * kappa**2 * s * Q + kappa * s**2 * (1 + 3 * eps) + eps * s * (1 + eps)
+    cubic += kappa * (1 - eps) * s * omega**2 * (1 - s)
+    stable = (crosses_0 > 0) & (cubic > 0)
+    np.testing.assert_array_equal(abscissa < 0, stable)
+    # Both ways to lose stability are met, and s ≤ 1 knows one of them only.
+    assert np.sum(crosses_0 < 0) > 20 and np.sum((cubic < 0) & (crosses_0 > 0)) > 5
+    assert np.all(cubic[s <= 1] > 0) and np.all(crosses_0[s > 1] > 0)
+    root = np.sqrt(1 + omega**2)
+    assert np.all(stable[eps > (root - 1) / (root + 1)])
+
+
+def test_eigenvalues_of_one_pool_are_the_zeros_of_a_function_of_rank_one():
+    rng, n, p = np.random.default_rng(1), 5, 3.0
+    for _ in range(20):
+        A = rng.normal(size=(n, n))
+        W_r = np.diag(rng.uniform(0.1, 1, n)) + A - A.T
+        y, s, eps = rng.normal(size=n), rng.uniform(0.1, 2), rng.uniform(0.05, 0.9)
+        w = rng.uniform(0.1, 1, n)
+        w *= (1 - eps) / (w @ abs(y) ** p)
+        tau_y, tau_a, a = rng.uniform(1, 4, n), rng.uniform(1, 4), s**p
+        M, v = -np.eye(n) + (1 - s) * W_r, w * abs(y) ** (p - 1) * np.sign(y)
+        J = np.zeros((n + 1, n + 1))
+        J[:n, :n], J[:n, n] = M / tau_y[:, None], -(W_r @ y) * s / (p * a) / tau_y
+        J[n, :n], J[n, n] = a * p * v / tau_a, -eps / tau_a
+        for value in np.linalg.eigvals(J):
+            terms = [tau_a * value, eps]
+            terms += [s * v @ np.linalg.solve(value * np.diag(tau_y) - M, W_r @ y)]
+            assert abs(sum(terms)) < 1e-9 * max(map(abs, terms))
+        # This J is that of the library, where all units keep one modulator.
+        circuit = oo.ORGaNICs(
+            np.eye(n),
+            W_r,
+            np.tile(w, (n, 1)),
+            (eps * a) ** (1 / p),
+            1.0,
+            1.0,
+            tau_y,
+            tau_a,
+            exponent=p,
+        )
+        state = oo.ORGaNICsState(jnp.asarray(y), jnp.full(n, a))
+        full = np.asarray(oo.jacobian(circuit, state, y - (1 - s) * W_r @ y))
+        spread = np.block([[np.eye(n), np.zeros((n, 1))], [np.zeros((n, n)), np.ones((n, 1))]])
+        np.testing.assert_allclose(full @ spread, spread @ J, atol=1e-10)
+
+
+def test_trajectories_approach_each_other_where_the_condition_holds():
+    rng = np.random.default_rng(2)
+    circuit = constant(W_r=np.eye(2) + SKEW / 6, W=np.full((2, 2), 0.3), b1=1.0, b0=1.6)
+    ts = np.linspace(0, 6, 61)
+    one, two = (
+        oo.simulate(circuit, [0.5, 0.3], ts, state0=oo.ORGaNICsState(y, np.full(2, a))).states
+        for y, a in ((rng.normal(size=2) * 0.3, 0.7), (rng.normal(size=2) * 0.3, 1.0))
+    )
+    gamma, tau_y, tau_a, k, w = 0.9 / (4 * 0.3), 2.0, 3.0, 0.64, np.full(2, 0.3)
+    W_r = np.eye(2) + SKEW / 6
+
+    def holds(y, log_a):
+        s = np.exp(log_a / 2)
+        cross = gamma * 2 * w * y - s / 2 * W_r @ y
+        return 4 * min(s, 1) * gamma * k / np.exp(log_a) > cross @ cross
+
+    paths = [np.column_stack([v.y, np.log(v.a[:, :1])]) for v in (one, two)]
+    # On the whole segment between the two, which is what the argument asks for.
+    for share in np.linspace(0, 1, 5):
+        assert all(holds(v[:2], v[2]) for v in (1 - share) * paths[0] + share * paths[1])
+    difference = paths[0] - paths[1]
+    distance = difference**2 @ np.array([tau_y, tau_y, gamma * tau_a])
+    assert np.all(np.diff(distance) < 0)
+
+
+def largest_step(kept, omega, s):
+    """The largest h of a fine grid up to which every step keeps the norm, for all s."""
+    for h in np.linspace(1e-4, 1.5, 15_000):
+        if np.any(kept(h * (-s + 1j * (1 - s) * omega)) >= 1):
+            return h
+    raise AssertionError
+
+
+def test_the_largest_steps_are_those_of_the_docs():
+    euler = lambda m: abs(1 + m)  # noqa: E731
+    three = lambda m: abs(1 + m + m**2 / 2 + m**3 / 6)  # noqa: E731
+    for omega, least, of_euler, of_three in ((5, 0.2, 0.0249, 0.47), (20, 0.2, 1.56e-3, 0.107)):
+        s = np.linspace(least, 2, 2001)
+        formula = np.min(2 * s / (s**2 + (1 - s) ** 2 * omega**2))
+        assert largest_step(euler, omega, s) == pytest.approx(formula, abs=2e-4)
+        assert formula == pytest.approx(of_euler, rel=0.01)
+        assert largest_step(three, omega, s) == pytest.approx(of_three, rel=0.01)
+
+
+@pytest.mark.parametrize("cell", [oo.Euler, oo.ShuOsher])
+def test_a_step_keeps_the_bound_where_it_is_proved_and_not_everywhere(cell):
+    W_r, tau, omega, least = np.eye(2) + SKEW, 2.0, 3.0, 0.1
+    circuit = rotational(W_r=W_r, W=np.full((1, 2), 0.3), sigma=0.5, floor=0.2, W_by1=2 * SKEW)
+    rng = np.random.default_rng(3)
+    xs = rng.choice([-1.0, 1.0], size=(1500, 2))
+    h = 0.02 * tau
+    states = oo.unroll(cell(circuit, h), xs)
+    s = np.sqrt(np.asarray(states.a))
+    assert least <= s.min() and s.max() < 2
+    ss = np.linspace(least, s.max(), 500)
+    q = np.sqrt(np.max((1 - h / tau * ss) ** 2 + (h / tau * (1 - ss) * omega) ** 2))
+    assert q < 1
+    assert np.linalg.norm(states.y, axis=1).max() <= h / tau * np.sqrt(2) / (1 - q)
+    # A strong input drives s to where the step itself is unstable; the circuit is bounded there.
+    strong = oo.unroll(cell(circuit, tau), 1e3 * np.ones((400, 2)))
+    assert (
+        not np.all(np.isfinite(strong.y))
+        or np.abs(strong.y).max() > oo.certify(circuit, [1e3, 1e3]).bound
+    )
