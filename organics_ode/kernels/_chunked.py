@@ -39,11 +39,11 @@ class AbstractChunked(AbstractKernel):
     """A circuit under Euler steps, or the steps that are made of them."""
 
     @abstractmethod
-    def rule(self, circuit: AbstractCircuit, shares: tuple[float, ...], low: Any) -> AbstractRule:
-        """The Euler step."""
+    def rule(self, c: Any, shares: tuple[float, ...], low: Any) -> AbstractRule:
+        """The Euler step of the circuit c, whose parameters are plain arrays."""
 
     @abstractmethod
-    def parameters(self, circuit: AbstractCircuit, dt: Float[Array, ""]) -> tuple[PyTree, PyTree]:
+    def parameters(self, c: Any, dt: Float[Array, ""]) -> tuple[PyTree, PyTree]:
         """The matrices, and the columns of what each unit has, as the rule takes them."""
 
     def run(

@@ -29,11 +29,11 @@ def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher | MixedPrecision]:
 class Kernel(AbstractChunked):
     """A `GatedORGaNICs` under Euler steps, or the steps that are made of them."""
 
-    def rule(self, c: GatedORGaNICs, shares: tuple[float, ...], low: Any) -> Rule:
+    def rule(self, c: Any, shares: tuple[float, ...], low: Any) -> Rule:
         """The Euler step."""
         return Rule(p=c.exponent, shares=shares, low=low, rectification=c.rectification)
 
-    def parameters(self, c: GatedORGaNICs, dt: Float[Array, ""]) -> tuple[Weights, Units]:
+    def parameters(self, c: Any, dt: Float[Array, ""]) -> tuple[Weights, Units]:
         """The matrices, and dt/τ and σ of each unit."""
         weights = Weights(
             W_r=c.W_r,

@@ -27,11 +27,11 @@ def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher | MixedPrecision]:
 class Kernel(AbstractChunked):
     """A `RotationalORGaNICs` under Euler steps, or the steps that are made of them."""
 
-    def rule(self, c: RotationalORGaNICs, shares: tuple[float, ...], low: Any) -> Rule:
+    def rule(self, c: Any, shares: tuple[float, ...], low: Any) -> Rule:
         """The Euler step."""
         return Rule(p=c.exponent, shares=shares, low=low)
 
-    def parameters(self, c: RotationalORGaNICs, dt: Float[Array, ""]) -> tuple[Weights, Units]:
+    def parameters(self, c: Any, dt: Float[Array, ""]) -> tuple[Weights, Units]:
         """The matrices, and dt/τ, σ and the floor of each unit or group."""
         n, g, m = c.size, c.groups, c.input_size
         rows = [

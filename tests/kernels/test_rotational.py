@@ -55,6 +55,7 @@ def test_values_and_all_gradients_equal_those_of_the_scan(name):
     build, cell, last_only = CASES[name]
     system = build()
     state0, xs = zoo.state_of(system), sequences(system, LENGTH)
+    state0 = state0._replace(y=state0.y / system.size)  # of many units a step would diverge
     arguments = (system, state0, xs, last_only, cell)
     ours, reference = pullback(kernel, *arguments), pullback(scanned, *arguments)
     assert_close(ours, reference, 1e-5 if name == "float32" else 1e-10)
