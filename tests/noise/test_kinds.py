@@ -237,7 +237,7 @@ def test_variability_of_a_supralinear_network_rises_and_is_quenched():
 
 def summed(values):
     """Of all entries, so that none cancels another."""
-    return sum(jnp.sum(jnp.cos(jnp.arange(v.size)).reshape(v.shape) * v) for v in values)
+    return sum(jnp.sum(jnp.cos(jnp.arange(v.size, dtype=v.dtype)).reshape(v.shape) * v) for v in values)
 
 
 def check_gradients(value, *point):
