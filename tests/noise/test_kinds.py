@@ -153,6 +153,8 @@ def test_a_fano_factor_is_the_double_integral_of_the_covariance(case):
 
 
 X = np.array([0.7])
+# The linear theory is what is asked for, however large.
+linear = pytest.mark.filterwarnings("ignore:The noise is not small")
 
 
 def unit(noise, windows, frequencies):
@@ -177,6 +179,7 @@ def test_coloured_noise_of_one_unit_has_its_closed_form_and_becomes_white():
     np.testing.assert_allclose(S, white[1], rtol=1e-6)
 
 
+@linear
 def test_counts_of_a_poisson_like_unit_have_the_closed_form():
     # F = 1 + κ²τ² (1 − τ/T (1 − e^(−T/τ))), from 1 to 1 + κ²τ²: 2 where Poisson spikes drive it.
     windows = np.array([1e-6, 0.01, 1.0, 30.0, 1e3, 1e7])
@@ -221,6 +224,7 @@ class SSN(oo.AbstractCircuit):
         return Two(flow[:1], flow[1:])
 
 
+@linear
 def test_variability_of_a_supralinear_network_rises_and_is_quenched():
     # Hennequin et al. 2018: the noise stands beside the input, with deviations σ0 √(1 + τ/50 ms).
     tau = np.array([20.0, 10.0])
@@ -237,7 +241,9 @@ def test_variability_of_a_supralinear_network_rises_and_is_quenched():
 
 def summed(values):
     """Of all entries, so that none cancels another."""
-    return sum(jnp.sum(jnp.cos(jnp.arange(v.size)).reshape(v.shape) * v) for v in values)
+    return sum(
+        jnp.sum(jnp.cos(jnp.arange(v.size, dtype=v.dtype)).reshape(v.shape) * v) for v in values
+    )
 
 
 def check_gradients(value, *point):
@@ -285,7 +291,7 @@ def test_gradients_of_circuits_in_both_modes_are_finite_differences(name):
 def test_the_derivative_by_the_correlation_is_right_at_both_ends():
     def shared(rho):
         noise = oo.MeasurementNoise(0.1, 5.0, correlation=rho)
-        return _covariance(linear_system(-jnp.eye(2), Two(*np.ones((2, 1))), noise), 2)[0]
+        return _covariance(linear_system(-jnp.eye(2), Two(*jnp.ones((2, 1))), noise), 2)[0]
 
     slope = jax.jit(jax.jacfwd(shared))
     for rho in (0.0, 0.5, 1.0):
@@ -311,11 +317,11 @@ def test_float32_stays_float32_and_has_the_values_of_float64():
 def test_how_large_the_noise_is_is_told_without_the_measurement():
     x = jnp.array([0.5, -0.3])
     circuit, p = Own(), amplitudes(4)
-    _, linear = linearised(circuit, x, noise_of(circuit, p, np.ones(len(KINDS))), None)
+    _, system = linearised(circuit, x, noise_of(circuit, p, np.ones(len(KINDS))), None)
     full = scipy.linalg.solve_continuous_lyapunov(
-        linear.A, -np.diag(linear.D) - linear.L @ linear.L.T
+        system.A, -np.diag(system.D) - system.L @ system.L.T
     )
-    np.testing.assert_allclose(variances(linear, 4), np.diag(full)[:4], rtol=1e-9)
+    np.testing.assert_allclose(variances(system, 4), np.diag(full)[:4], rtol=1e-9)
     assert (
         linear.A.shape[0] == 4 + 4 + len(TAUS) + 5 + 2 * 4
     )  # ρ = 0 of the second needs no shared process
@@ -399,4 +405,4 @@ def test_amplitudes_of_another_shape_than_the_state_are_refused(unchecked):
     for rate in (lambda s: s.u[0], lambda s: 1.0, lambda s: jnp.ones(2, int)):
         with pytest.raises(ValueError, match=r"Argument `rate` must give an array \(k,\)"):
             oo.fano(Decay(), X, oo.Noise(0.1), 1.0, rate=rate)
-    assert np.isnan(oo.fano(Decay(), -X, oo.Noise(0.1), 1.0)).all()
+    assert np.isnan(oo.fano(Decay(), -X, oo.Noise(0.01), 1.0)).all()
