@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._axes import Axes, axes_of
 from .._cards import SHOWN, Card, carded
 from .._checks import check_flag, check_kind, check_positive_integer, counted, refuse
 from .._constraints import resolve
@@ -71,6 +72,27 @@ class ParameterFit(eqx.Module, AbstractTabular):
         columns = {"value": self.estimates, "standard_error": errors}
         columns["unit"] = np.array([unit_of(name) for name in self.names], str)
         return Table({"parameter": np.array(self.names)}, columns)
+
+    def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
+        """Draw the residuals in the order of the data, a colour for each set of them (host).
+
+        Args:
+            ax: matplotlib axes; those of a new figure unless given.
+            kw: passed to `ax.plot`.
+
+        Returns:
+            The axes.
+        """
+        ax, first = axes_of(ax), 0
+        sets = self.residuals if isinstance(self.residuals, tuple) else (self.residuals,)
+        for each in sets:
+            values = each.ravel()
+            where = first + np.arange(values.size)
+            ax.plot(where, values, **{"marker": "o", "ms": 3, "lw": 0} | kw)
+            first += values.size
+        ax.axhline(0, color="k", lw=0.8)
+        ax.set(xlabel="datum", ylabel="data - model")
+        return ax
 
     def _card(self) -> Card:
         errors = np.sqrt(np.diag(self.covariance))
@@ -151,7 +173,7 @@ def fit_parameters(
         check_kind("solver", solver, diffrax.AbstractSolver)
     # In float32 the errors of the solver's steps move the minimum by a quarter of a standard error.
     with jax.enable_x64(True):
-        wide = jax.tree.map(_in_double, circuit)
+        wide = jax.tree.map(in_double, circuit)
         chosen = read_free(wide, free)
         courses, observe, is_several = read_courses(wide, inputs, ts, data, state0, noise, observe)
         if _count(courses) <= len(chosen.places):
@@ -159,7 +181,7 @@ def fit_parameters(
             refuse("data", must, f"they hold {_count(courses)}")
         found, known = _search(wide, chosen, courses, observe, how, steps, noise is not None)
     if throw and not found["succeeded"]:
-        raise RuntimeError(_failure(found["steps"], steps))
+        raise RuntimeError(failure(found["steps"], steps))
     if found["succeeded"] and (unclear := doubts(known, chosen)):
         what = f"The data do not tell all that is free: {'; '.join(unclear)}. Free fewer parameters"
         warnings.warn(f"{what}, or add data that depend on them.", Unidentified, stacklevel=2)
@@ -167,7 +189,7 @@ def fit_parameters(
     return ParameterFit(circuit=chosen.put_nodes(circuit, found["estimates"]), **found)
 
 
-def _in_double(leaf: Any) -> Any:
+def in_double(leaf: Any) -> Any:
     return jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf
 
 
@@ -189,9 +211,9 @@ def _search(
     end = linearise(problem, theta)
     known = _knowledge(end, courses, is_noise_known)
     unit = 1.0 if is_noise_known else 1 / float(courses[0].weights[0, 0])
-    found = {"steps": int(taken), "succeeded": has_arrived(known) and _is_finite(end)}
+    found = {"steps": int(taken), "succeeded": has_arrived(known) and is_finite(end)}
     found |= {"noise": known.sd_found * unit, "residuals": _residuals(end, courses, numbers)}
-    return found | _in_units(circuit, free, theta, known), known
+    return found | in_units(circuit, free, theta, known), known
 
 
 def _count(courses: list[Course]) -> int:
@@ -200,14 +222,14 @@ def _count(courses: list[Course]) -> int:
 
 
 def _check_runs(start: Linear) -> None:
-    if not _is_finite(start):
+    if not is_finite(start):
         raise RuntimeError(
             "The circuit does not come to the end of `ts` at the values that it has: start the "
             "search from others (see `oo.simulate`), or take an implicit `solver`."
         )
 
 
-def _is_finite(at: Linear) -> bool:
+def is_finite(at: Linear) -> bool:
     return all(bool(np.all(np.isfinite(leaf))) for leaf in jax.tree.leaves(at))
 
 
@@ -217,7 +239,7 @@ def _knowledge(end: Linear, courses: list[Course], is_noise_known: bool) -> Know
     return knowledge(r, J, size, _count(courses), 1.0 if is_noise_known else None)
 
 
-def _failure(taken: int, steps: int) -> str:
+def failure(taken: int, steps: int) -> str:
     if taken >= steps:
         return (
             f"No minimum was found within `steps` = {steps}: raise `steps`, start from other "
@@ -241,7 +263,7 @@ def _residuals(
     return tuple(found)
 
 
-def _in_units(
+def in_units(
     circuit: AbstractCircuit, free: Free, theta: Array, known: Knowledge
 ) -> dict[str, Any]:
     """In the user's units, where errors are carried over by the slopes dv/dθ."""

@@ -37,7 +37,10 @@ class Free(eqx.Module):
 
     def start(self, circuit: AbstractCircuit) -> Float[Array, " p"]:
         """θ of the circuit as it is."""
-        v = jnp.stack([self._value(circuit, place) for place in self.places])
+        return self.coordinates(jnp.stack([self._value(circuit, place) for place in self.places]))
+
+    def coordinates(self, v: Float[Array, " p"]) -> Float[Array, " p"]:
+        """θ of values between their bounds."""
         below, above = v - self._bound(self.low), self._bound(self.high) - v
         logs = (
             jnp.log(jnp.where(self._has_low, below, 1)),

@@ -1,5 +1,6 @@
 """Least squares over time courses, and what the data say of each parameter."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,8 +24,18 @@ _TAKES_PART = 0.1  # of the largest entry of a direction
 _VAGUE = 1.0  # standard error of a logarithm
 
 
-class Problem(eqx.Module):
-    """Residuals as a function of the coordinates θ of what is free.
+class AbstractProblem(eqx.Module):
+    """Residuals as a function of the coordinates θ of what is free."""
+
+    @abstractmethod
+    def residuals(
+        self, theta: Float[Array, " p"]
+    ) -> tuple[Float[Array, " residuals"], list[Float[Array, "..."]]]:
+        """(model − data) · weights, and what the model gives."""
+
+
+class Problem(AbstractProblem):
+    """Residuals of time courses.
 
     Courses of one shape are stacked, and computed together.
     """
@@ -56,7 +67,7 @@ class Linear(NamedTuple):
 
 @compiled
 @in_full_precision
-def linearise(problem: Problem, theta: Float[Array, " p"]) -> Linear:
+def linearise(problem: AbstractProblem, theta: Float[Array, " p"]) -> Linear:
     def twice(theta: Array) -> tuple[Array, tuple[Array, list[Array]]]:
         r, models = problem.residuals(theta)
         return r, (r, models)
@@ -68,7 +79,7 @@ def linearise(problem: Problem, theta: Float[Array, " p"]) -> Linear:
 @compiled
 @in_full_precision
 def minimise(
-    problem: Problem, theta: Float[Array, " p"], max_steps: int
+    problem: AbstractProblem, theta: Float[Array, " p"], max_steps: int
 ) -> tuple[Float[Array, " p"], Int[Array, ""]]:
     """By Levenberg and Marquardt's method: θ, and the number of steps."""
     found = optx.least_squares(
