@@ -1,17 +1,51 @@
 """Visual cortex: stimuli, tuned populations, their responses, attention, and fits to data."""
 
 from .._namespace import _public as _public
+from ._reweighting import (
+    Adaptation as Adaptation,
+    Reweighting as Reweighting,
+    ReweightingState as ReweightingState,
+    adapt as adapt,
+    mean_products as mean_products,
+)
+from .attention import (
+    Cue as Cue,
+    CueingEffect as CueingEffect,
+    ReynoldsHeeger as ReynoldsHeeger,
+    TemporalAttention as TemporalAttention,
+    cueing_effect as cueing_effect,
+)
+from .fits import (
+    AbstractFitted as AbstractFitted,
+    NakaRushton as NakaRushton,
+    PeakAndSlope as PeakAndSlope,
+    RatioOfGaussians as RatioOfGaussians,
+    fit_circuit as fit_circuit,
+    fit_naka_rushton as fit_naka_rushton,
+    fit_size_tuning as fit_size_tuning,
+    fit_spectrum as fit_spectrum,
+)
 from .populations import AbstractPopulation as AbstractPopulation, Ring as Ring, Sheet as Sheet
 from .responses import (
+    PSTH as PSTH,
     AbstractResponse as AbstractResponse,
     ContrastResponse as ContrastResponse,
+    GammaPeak as GammaPeak,
+    Latency as Latency,
     MaskResponse as MaskResponse,
     OrientationTuning as OrientationTuning,
+    PowerSpectra as PowerSpectra,
     SizeTuning as SizeTuning,
+    TransientIndex as TransientIndex,
     contrast_response as contrast_response,
+    gamma_peak as gamma_peak,
+    latency as latency,
     mask_response as mask_response,
     orientation_tuning as orientation_tuning,
+    power_spectra as power_spectra,
+    psth as psth,
     size_tuning as size_tuning,
+    transient_index as transient_index,
 )
 from .stimuli import (
     AbstractStimulus as AbstractStimulus,

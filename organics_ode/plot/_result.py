@@ -5,6 +5,7 @@ from typing import Any
 
 from .._axes import Axes
 from .._checks import a_or_an, refuse
+from .._tables import AbstractTabular
 from ..dynamics import Trajectory
 from ..equilibria import AbstractPoints
 from ..linear import Spectrum
@@ -49,7 +50,8 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     """The picture of a result: what the function `plot_…` for its kind draws.
 
     Trajectories and paths over time, trainings over their steps, spectra and points of rest by
-    their eigenvalues, bifurcations, phase diagrams, tuning, selectivity and explained variance.
+    their eigenvalues, bifurcations, phase diagrams, tuning, selectivity and explained variance;
+    results that have a `plot` of their own, by that.
 
     Args:
         result: a `Trajectory`, a `FitResult`, a `Spectrum`, …
@@ -65,5 +67,7 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     for kind, plot in _PLOTS.items():
         if isinstance(result, kind):
             return plot(result, ax=ax, **kw)
+    if isinstance(result, AbstractTabular) and hasattr(result, "plot"):  # those of the cortex
+        return result.plot(ax, **kw)
     names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _PLOTS)
     refuse("result", f"be one of {names}", f"it is {a_or_an(type(result).__name__)}")

@@ -56,7 +56,7 @@ ROOMS = {
     "feedback": "circuits cells dynamics equilibria linear optimizers programs",
     "periods": "circuits cells dynamics equilibria",
     "studies": "circuits dynamics storage programs",
-    "cortex": "circuits dynamics equilibria programs",
+    "cortex": "circuits linear dynamics equilibria noise studies programs",
     "training": (
         "circuits cells kernels facts dynamics models parallel storage optimizers programs"
     ),

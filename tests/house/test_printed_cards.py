@@ -23,7 +23,8 @@ KINDS = (oo.AbstractCircuit, oo.AbstractCell, oo.AbstractInput, oo.AbstractSkip)
 GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "SpectralBound"}
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
 GIVEN |= {"Annulus", "AttentionField", "ContrastSteps", "Gabor", "Grating", "OrientedNoise"}
-GIVEN |= {"Plaid", "FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
+GIVEN |= {"Cue", "Plaid", "ReynoldsHeeger", "TemporalAttention"}
+GIVEN |= {"FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
 GIVEN |= {
     "EarlyStopping",
     "Minibatches",

@@ -67,6 +67,18 @@ def ring():
     return cortex.Ring(4)
 
 
+@functools.cache
+def experiment():
+    return cortex.contrast_response(ring(), grating(), [0.1, 0.5]).experiment
+
+
+def fitted(cls, *names):
+    values = dict.fromkeys(names, 0.5)
+    errors = dict.fromkeys(names, 0.1)
+    p = len(names)
+    return cls(np.ones(2), np.ones(2), values, errors, names, np.eye(p), np.ones(2), 0.1, True)
+
+
 def grating():
     return cortex.Grating(45.0, 0.5)
 
@@ -138,17 +150,20 @@ OBJECTS = {
     "FunctionInput": lambda: oo.FunctionInput(jnp.sin),
     "Gabor": lambda: cortex.Gabor(45.0, 0.5, width=0.5),
     "Grating": grating,
+    "GammaPeak": lambda: cortex.GammaPeak(*jnp.ones((4, 2)), experiment()),
     "GRU": lambda: oo.GRU(eqx.nn.GRUCell(2, 3, key=KEY)),
     "GatedORGaNICs": zoo.CIRCUITS["gated bounded tau"],
     "Geometry": lambda: mean_field.Geometry(1.2, 0.5, 0.5, 1, 1, 0.3),
     "History": history,
     "LSTM": lambda: oo.LSTM(eqx.nn.LSTMCell(2, 3, key=KEY)),
+    "Latency": lambda: cortex.Latency(jnp.ones(2), jnp.ones((2, 4)), experiment()),
     "LinearInput": lambda: oo.LinearInput([0.0, 1.0], ROWS),
     "LogUniform": lambda: oo.LogUniform(1.0, 10.0),
     "LogitNormal": lambda: oo.LogitNormal(1.0),
     "Minibatches": lambda: oo.minibatches(tasks.SequentialDigits().test, 3, key=KEY),
     "MaskResponse": lambda: cortex.mask_response(ring(), grating(), grating(), [0.5], [0.1, 0.2]),
     "MixedPrecision": lambda: oo.MixedPrecision(oo.Euler(zoo.gated(dtype=np.float32), 0.5)),
+    "NakaRushton": lambda: fitted(cortex.NakaRushton, "r_max", "c50", "n", "s", "baseline"),
     "NeurogymTask": lambda: tasks.NeurogymTask(Environment(), 5, actions=3),
     "Noise": lambda: oo.Noise(oo.ORGaNICsState(0.2, 0.0)),
     "Noisy": lambda: oo.Noisy(rate_network()),
@@ -156,12 +171,25 @@ OBJECTS = {
     "ORGaNICs": zoo.CIRCUITS["organics trained exponent"],
     "OrientationTuning": lambda: cortex.orientation_tuning(ring(), grating(), [0.0, 90.0]),
     "OrientedNoise": lambda: cortex.OrientedNoise(45.0, 0.5, spread=20.0),
+    "PSTH": lambda: cortex.PSTH(jnp.arange(2.0), jnp.ones((2, 4)), experiment()),
+    "PeakAndSlope": lambda: fitted(
+        cortex.PeakAndSlope, "offset", "exponent", "height", "frequency", "width"
+    ),
+    "PowerSpectra": lambda: cortex.PowerSpectra(
+        jnp.ones(2), jnp.ones(3), jnp.ones((2, 3, 4)), experiment()
+    ),
     "PerceptualDecision": tasks.PerceptualDecision,
     "PlanarFixedPoints": lambda: planar.PlanarFixedPoints(
         oo.ORGaNICsState(*jnp.ones((2, 2, 1))), jnp.full((2, 2), 1j), jnp.zeros(2), ("node",) * 2
     ),
     "Plaid": lambda: cortex.Plaid(grating(), grating()),
     "Positive": lambda: oo.Positive(np.ones(2)),
+    "RatioOfGaussians": lambda: fitted(
+        cortex.RatioOfGaussians,
+        *("center_gain", "center_width", "surround_gain", "surround_width", "baseline"),
+    ),
+    "Reweighting": lambda: cortex.Reweighting(ring().circuit, 0.1, 0.01 * np.eye(4)),
+    "ReynoldsHeeger": lambda: cortex.ReynoldsHeeger(positions=np.arange(3.0)),
     "RateNetwork": rate_network,
     "ReactionTime": lambda: tasks.ReactionTime(tasks.PerceptualDecision()),
     "Readout": lambda: classifier().readout,
@@ -181,6 +209,8 @@ OBJECTS = {
     "SlowPoints": lambda: points(oo.SlowPoints, speeds=jnp.zeros(2)),
     "SpectralBound": lambda: oo.SpectralBound(MATRIX, 1.5),
     "Stage": lambda: Stage(0, 3, 0.5),
+    "TemporalAttention": cortex.TemporalAttention,
+    "TransientIndex": lambda: cortex.TransientIndex(jnp.ones(2), jnp.ones((2, 4)), experiment()),
     "TemporalSkip": lambda: oo.TemporalSkip(oo.Euler(zoo.gated(), 0.5), oo.StateSkip(), 3, 0.5),
     "Stack": stack,
     "StackState": lambda: stack().initial_state(),

@@ -6,6 +6,7 @@ everything that a caller makes anew at each call (an optimizer, a lambda) made a
 
 import calls_analysis
 import calls_classes
+import calls_cortex
 import calls_learning
 import calls_plots
 import calls_tasks
@@ -17,6 +18,7 @@ CALLS: dict[str, Call] = {
     **calls_learning.CALLS,
     **calls_classes.CALLS,
     **calls_theory.CALLS,
+    **calls_cortex.CALLS,
     **calls_tasks.CALLS,
     **calls_plots.CALLS,
 }

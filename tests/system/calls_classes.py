@@ -10,6 +10,7 @@ import zoo
 from calls_parts import TS, Call, cell, circuit, classifier, draw, geometry, key, rate, state
 
 import organics_ode as oo
+from organics_ode import cortex
 
 
 def _random(seed, **more):
@@ -144,6 +145,10 @@ CALLS: dict[str, Call] = {
     "LSTM.random": Call(oo.LSTM.random, _random),
     "GRU": Call(oo.GRU, lambda s: {"cell": eqx.nn.GRUCell(2, 3, key=key(s))}),
     "LSTM": Call(oo.LSTM, lambda s: {"cell": eqx.nn.LSTMCell(2, 3, key=key(s))}),
+    "Reweighting": Call(
+        cortex.Reweighting,
+        lambda s: {"circuit": circuit(s, 2, 2), "rate": 0.1 + s, "target": draw(s, 2, 2)},
+    ),
     "LogitNormal": Call(oo.LogitNormal, lambda s: {"shortest": 10.0 + s}),
     "LogUniform": Call(oo.LogUniform, lambda s: {"low": 1.0, "high": 10.0 + s, "bound": None}),
 }

@@ -12,7 +12,7 @@ from forms import forms_of
 from objects import NAMESPACES
 
 import organics_ode as oo
-from organics_ode import feedback, mean_field, planar, population, robustness
+from organics_ode import cortex, feedback, mean_field, planar, population, robustness
 
 # Quick to call, and with one argument at least of every kind.
 QUICK = (
@@ -24,7 +24,10 @@ QUICK = (
 RESULTS = (
     *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
     *(oo.ParameterFit, oo.Paths, oo.Peak, oo.SlowPoints, oo.Spectrum, oo.Sweep, oo.Trajectory),
-    *(feedback.Attractors, feedback.Trained),
+    *(cortex.ContrastResponse, cortex.CueingEffect, cortex.GammaPeak, cortex.Latency),
+    *(cortex.MaskResponse, cortex.NakaRushton, cortex.OrientationTuning, cortex.PSTH),
+    *(cortex.PeakAndSlope, cortex.PowerSpectra, cortex.RatioOfGaussians, cortex.SizeTuning),
+    *(cortex.TransientIndex, feedback.Attractors, feedback.Trained),
     *(mean_field.Chaos, mean_field.LeastSquares, mean_field.Solutions),
     *(planar.Bifurcation, planar.LimitCycle, planar.PlanarFixedPoints),
     *(population.PrincipalComponents, robustness.PhaseDiagram),

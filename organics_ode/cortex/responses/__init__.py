@@ -6,7 +6,22 @@ from ._contrast import (
     contrast_response as contrast_response,
     mask_response as mask_response,
 )
+from ._dynamics import (
+    PSTH as PSTH,
+    Latency as Latency,
+    TransientIndex as TransientIndex,
+    latency as latency,
+    psth as psth,
+    transient_index as transient_index,
+)
+from ._experiment import AbstractExperiment as AbstractExperiment
 from ._response import AbstractResponse as AbstractResponse
+from ._spectra import (
+    GammaPeak as GammaPeak,
+    PowerSpectra as PowerSpectra,
+    gamma_peak as gamma_peak,
+    power_spectra as power_spectra,
+)
 from ._tuning import (
     OrientationTuning as OrientationTuning,
     SizeTuning as SizeTuning,

@@ -31,6 +31,10 @@ class AbstractExperiment(eqx.Module):
         because the circuit is traced.
         """
 
+    @abstractmethod
+    def attempts(self, circuit: ORGaNICs) -> int:
+        """How many routes to a fixed point a circuit that is not traced needs."""
+
 
 class Steady(AbstractExperiment):
     """Rates at rest, a row for each input; NaN where no stable fixed point is found."""
@@ -40,10 +44,22 @@ class Steady(AbstractExperiment):
     inputs: Float[Array, "k m"]
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
-        circuit = resolve(circuit)
-        steady = steady_states(circuit, self.inputs, attempts)
-        rates = with_circuit(self.population, circuit).rates(steady.states.y)[:, self.units]
-        return jnp.where(steady.found[:, None], rates, jnp.nan)
+        return steady_rates(self, circuit, attempts)[0]
+
+    def attempts(self, circuit: ORGaNICs) -> int:
+        return steady_rates(self, circuit)[1]
+
+
+def steady_rates(
+    experiment: Any, circuit: ORGaNICs, attempts: int | None = None
+) -> tuple[Float[Array, "k n"], int]:
+    """Rates at rest at the inputs of an experiment, NaN where no stable fixed point is found; and
+    how many routes were tried."""
+    circuit = resolve(circuit)
+    steady = steady_states(circuit, experiment.inputs, attempts)
+    rates = with_circuit(experiment.population, circuit).rates(steady.states.y)
+    rates = jnp.where(steady.found[:, None], rates[:, experiment.units], jnp.nan)
+    return rates, steady.attempts
 
 
 def with_circuit(population: AbstractPopulation, circuit: ORGaNICs) -> AbstractPopulation:

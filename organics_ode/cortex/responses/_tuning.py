@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._cards import carded
 from ..._checks import check_kind, refuse
+from ..._nonlinearities import highest
 from ..._types import Numbers
 from .._read import read_lengths, read_orientations
 from ..populations import AbstractPopulation, Attention, check_population
@@ -77,8 +78,7 @@ class SizeTuning(AbstractCurves):
 
     @property
     def suppression(self) -> Float[Array, " n"]:
-        best = jnp.max(self.responses, axis=0, initial=0)
-        return 1 - self.responses[jnp.argmax(self.radii)] / best
+        return 1 - self.responses[jnp.argmax(self.radii)] / highest(self.responses, 0)
 
     @property
     def observed(self) -> Float[Array, "k n"]:
@@ -128,10 +128,9 @@ def orientation_tuning(
         refuse("stimulus", must, f"it is {type(stimulus).__name__!r}")
     orientations = read_orientations("orientations", orientations)
     turned = lambda theta: _replaced(stimulus, "orientation", theta)  # noqa: E731
-    return OrientationTuning(
-        orientations,
-        *_run(population, turned, mask, attention, units, "orientation", orientations),
-    )
+    parts = (turned, mask, attention, units, "orientation", orientations)
+    rates, experiment = _run(population, *parts)
+    return OrientationTuning(orientations=orientations, responses=rates, experiment=experiment)
 
 
 def size_tuning(
@@ -166,7 +165,8 @@ def size_tuning(
     check_kind("stimulus", stimulus, Grating)
     radii = read_lengths("radii", radii)
     sized = lambda radius: _replaced(stimulus, "radius", radius)  # noqa: E731
-    return SizeTuning(radii, *_run(population, sized, mask, attention, units, "radius", radii))
+    rates, experiment = _run(population, sized, mask, attention, units, "radius", radii)
+    return SizeTuning(radii=radii, responses=rates, experiment=experiment)
 
 
 def _run(
@@ -183,7 +183,7 @@ def _run(
 
     def make(value: Array) -> Array:
         one = stimulus_at(value)
-        return population.input(one if mask is None else Plaid(one, mask), attention)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
 
     experiment = Steady(population, read_units(population, units), inputs_at(make, values))
     return check_found(experiment.observe(population.circuit), name, values), experiment

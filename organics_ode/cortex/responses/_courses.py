@@ -1,0 +1,90 @@
+"""Experiments in time: rates, latencies and transients of any circuit."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..._constraints import resolve
+from ..._nonlinearities import highest
+from ...circuits import ORGaNICs
+from ...dynamics import ZeroOrderHold, simulate
+from ..populations import AbstractPopulation
+from ._experiment import AbstractExperiment, steady_rates, with_circuit
+
+
+class Course(AbstractExperiment):
+    """Rates over time, from the rest without input."""
+
+    population: AbstractPopulation
+    units: Int[np.ndarray, " n"]
+    inputs: ZeroOrderHold | Float[Array, " m"]
+    ts: Float[Array, " time"]
+
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "time n"]:
+        return _rates(self.population, circuit, self.inputs, self.ts)[:, self.units]
+
+    def attempts(self, circuit: ORGaNICs) -> int:
+        return 0
+
+
+class Latencies(AbstractExperiment):
+    """When rates come to a share of those at rest after an onset, a row for each input."""
+
+    population: AbstractPopulation
+    units: Int[np.ndarray, " n"]
+    inputs: Float[Array, "k m"]
+    ts: Float[Array, " time"]
+    share: float
+
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
+        rates, rest = _onsets(self, circuit, attempts)
+        goal = self.share * rest
+        return jax.vmap(jax.vmap(_crossing, (None, 1, 0)), (None, 0, 0))(self.ts, rates, goal)
+
+    def attempts(self, circuit: ORGaNICs) -> int:
+        return steady_rates(self, circuit)[1]
+
+
+class Transients(AbstractExperiment):
+    """1 − (rate at rest)/(highest rate after an onset), a row for each input."""
+
+    population: AbstractPopulation
+    units: Int[np.ndarray, " n"]
+    inputs: Float[Array, "k m"]
+    ts: Float[Array, " time"]
+
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
+        rates, rest = _onsets(self, circuit, attempts)
+        # What is approached from below has no transient.
+        peak = jnp.maximum(highest(rates, 1), rest)
+        return 1 - rest / jnp.where(peak > 0, peak, 1)
+
+    def attempts(self, circuit: ORGaNICs) -> int:
+        return steady_rates(self, circuit)[1]
+
+
+def _rates(population: AbstractPopulation, circuit: ORGaNICs, inputs: Any, ts: Array) -> Array:
+    circuit = resolve(circuit)
+    trajectory = simulate(circuit, inputs, ts, throw=False)
+    rates = with_circuit(population, circuit).rates(trajectory.states.y)
+    return jnp.where(trajectory.succeeded, rates, jnp.nan)
+
+
+def _onsets(experiment: Any, circuit: ORGaNICs, attempts: int | None) -> tuple[Array, Array]:
+    """(k, time, n) after the onset, and (k, n) at rest."""
+    e = experiment
+    rates = jax.vmap(lambda x: _rates(e.population, circuit, x, e.ts)[:, e.units])(e.inputs)
+    return rates, steady_rates(e, circuit, attempts)[0]
+
+
+def _crossing(ts: Array, rates: Array, goal: Array) -> Array:
+    """The first time at which the rates come to the goal, between two times by a line."""
+    above = rates >= goal
+    i = jnp.maximum(jnp.argmax(above), 1)
+    t0, t1, r0, r1 = ts[i - 1], ts[i], rates[i - 1], rates[i]
+    part = (goal - r0) / jnp.where(r1 == r0, 1, r1 - r0)
+    found = t0 + jnp.clip(part, 0, 1) * (t1 - t0)
+    return jnp.where(jnp.any(above) & (goal > 0), found - ts[0], jnp.nan)

@@ -1,0 +1,282 @@
+"""Power spectra and their peak against contrast."""
+
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int
+
+from ..._axes import Axes, axes_of
+from ..._cards import Card, carded
+from ..._checks import as_float_array, check_finite, check_kind, counted, refuse
+from ..._constraints import resolve
+from ..._tables import Table
+from ..._types import Limits, Numbers
+from ...circuits import ORGaNICs
+from ...equilibria import steady_states
+from ...linear import jacobian_matrix
+from ...noise import Noise, spectral_peak
+from .._read import read_contrasts
+from ..populations import AbstractPopulation, Attention, check_population
+from ..stimuli import AbstractStimulus, Plaid
+from ._experiment import AbstractExperiment, check_found, inputs_at, read_units
+from ._response import AbstractResponse
+
+_PER_SECOND = 1000  # ms in a second
+
+
+class Spectra(AbstractExperiment):
+    """Power spectra of responses y in noise about rest, for each input."""
+
+    population: AbstractPopulation
+    units: Int[np.ndarray, " n"]
+    inputs: Float[Array, "k m"]
+    frequencies: Float[Array, " f"]
+    noise: Noise
+
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k f n"]:
+        circuit = resolve(circuit)
+        steady = steady_states(circuit, self.inputs, attempts)
+        powers = jax.vmap(lambda state, x: self._power(circuit, state, x))(
+            steady.states, self.inputs
+        )
+        return jnp.where(steady.found[:, None, None], powers, jnp.nan)
+
+    def attempts(self, circuit: ORGaNICs) -> int:
+        return steady_states(resolve(circuit), self.inputs).attempts
+
+    def _power(self, circuit: ORGaNICs, state: Any, x: Array) -> Float[Array, "f n"]:
+        """S_i = 10⁻³ Σ_j |H_ij|² D_j with the rows H_i of (iωI − J)⁻¹."""
+        J = jacobian_matrix(circuit, state, x)
+        D = ravel_pytree(self.noise.variance(state))[0] / _PER_SECOND
+        rows = jnp.zeros((len(self.units), D.size), D.dtype)
+        rows = rows.at[np.arange(len(self.units)), self.units].set(1).T
+
+        def at(f: Array) -> Array:
+            omega = 2 * np.pi * f / _PER_SECOND
+            A = jax.lax.complex(-J, omega * jnp.eye(D.size, dtype=D.dtype))
+            H = jnp.linalg.solve(A.T, rows.astype(A.dtype))
+            return D @ (H.real**2 + H.imag**2)
+
+        return jax.lax.map(at, self.frequencies, batch_size=16)
+
+
+class Peaks(AbstractExperiment):
+    """The frequencies of the peak in the spectrum of the summed responses, for each input."""
+
+    population: AbstractPopulation
+    units: Int[np.ndarray, " n"]
+    inputs: Float[Array, "k m"]
+    noise: Noise
+    band: tuple[float, float]
+
+    def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, " k"]:
+        return self.peaks(circuit).frequency
+
+    def attempts(self, circuit: ORGaNICs) -> int:
+        return 0
+
+    def peaks(self, circuit: ORGaNICs) -> Any:
+        rest = circuit.initial_state()
+        summed = jnp.zeros_like(rest.y).at[self.units].set(1)
+        weights = type(rest)(summed, jnp.zeros_like(rest.a))
+        options = {"weights": weights, "band": self.band}
+        return jax.vmap(lambda x: spectral_peak(circuit, x, self.noise, **options))(self.inputs)
+
+
+@carded
+class PowerSpectra(AbstractResponse):
+    """Power spectra of responses in noise, against contrast.
+
+    - `contrasts`: (k,). `frequencies`: (f,), Hz.
+    - `powers`: (k, f, n), of y of the recorded `units`, its unit squared per Hz, two-sided.
+    """
+
+    contrasts: Float[Array, " k"]
+    frequencies: Float[Array, " f"]
+    powers: Float[Array, "k f n"]
+    experiment: AbstractExperiment
+
+    @property
+    def observed(self) -> Float[Array, "k f n"]:
+        return self.powers
+
+    def to_table(self) -> Table:
+        """Power over contrast, frequency and the numbers of the units."""
+        axes = {"contrast": self.contrasts, "frequency": self.frequencies, "unit": self.units}
+        return Table(axes, {"power": self.powers}, {"frequency": "Hz", "power": "1/Hz"})
+
+    def plot(self, ax: Axes | None = None, *, unit: int | None = None, **kw: Any) -> Axes:
+        """Draw the spectra of one unit, a curve for each contrast (host).
+
+        Args:
+            ax: matplotlib axes; those of a new figure unless given.
+            unit: which of the recorded ones, from 0; the strongest unless given.
+            kw: passed to `ax.loglog`.
+
+        Returns:
+            The axes.
+        """
+        ax, powers = axes_of(ax), np.asarray(self.powers)
+        i = int(np.argmax(powers.max(axis=(0, 1)))) if unit is None else unit
+        for contrast, rows in zip(np.asarray(self.contrasts), powers, strict=True):
+            label = {"label": f"contrast {contrast:.3g}"}
+            ax.loglog(np.asarray(self.frequencies), rows[:, i], **label | kw)
+        ax.set(xlabel="frequency (Hz)", ylabel=f"power of unit {self.units[i]} (1/Hz)")
+        ax.legend(frameon=False)
+        return ax
+
+    def _card(self) -> Card:
+        f, powers = np.asarray(self.frequencies), np.asarray(self.powers)
+        sizes = f"{counted(len(powers), 'contrast')}, {counted(len(self.units), 'unit')}"
+        facts = {
+            "frequency": f"{f.min():.4g} to {f.max():.4g} Hz",
+            "power": f"{powers.min():.4g} to {powers.max():.4g} /Hz",
+        }
+        return Card(f"PowerSpectra: {sizes}", facts)
+
+
+@carded
+class GammaPeak(AbstractResponse):
+    """The peak in the power of the summed responses, against contrast.
+
+    - `contrasts`: (k,). `frequencies`: (k,), Hz, NaN where there is no peak. `powers`: (k,), there,
+      per Hz. `widths`: (k,), Hz, at half of the power.
+    """
+
+    contrasts: Float[Array, " k"]
+    frequencies: Float[Array, " k"]
+    powers: Float[Array, " k"]
+    widths: Float[Array, " k"]
+    experiment: AbstractExperiment
+
+    @property
+    def observed(self) -> Float[Array, " k"]:
+        return self.frequencies
+
+    def to_table(self) -> Table:
+        """The peak over contrast."""
+        columns = {"frequency": self.frequencies, "power": self.powers, "width": self.widths}
+        units = {"frequency": "Hz", "power": "1/Hz", "width": "Hz"}
+        return Table({"contrast": self.contrasts}, columns, units)
+
+    def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
+        """Draw the frequency of the peak against contrast (host).
+
+        Args:
+            ax: matplotlib axes; those of a new figure unless given.
+            kw: passed to `ax.plot`.
+
+        Returns:
+            The axes.
+        """
+        ax, looks = axes_of(ax), cast(dict[str, Any], {"marker": "o"})
+        ax.plot(np.asarray(self.contrasts), np.asarray(self.frequencies), **looks | kw)
+        ax.set(xlabel="contrast", ylabel="peak (Hz)")
+        return ax
+
+    def _card(self) -> Card:
+        columns = (self.contrasts, self.frequencies, self.powers, self.widths)
+        rows = list(zip(*(np.asarray(column).tolist() for column in columns), strict=True))
+        names = ("contrast", "peak (Hz)", "power (/Hz)", "width (Hz)")
+        return Card(f"GammaPeak: {counted(len(rows), 'contrast')}", {}, names, rows[:7], len(rows))
+
+
+def power_spectra(
+    population: AbstractPopulation,
+    stimulus: AbstractStimulus,
+    contrasts: Numbers,
+    frequencies: Numbers,
+    noise: Noise,
+    *,
+    mask: AbstractStimulus | None = None,
+    attention: Attention = None,
+    units: Numbers | None = None,
+) -> PowerSpectra:
+    """Power spectra of responses in noise about the steady state, against contrast.
+
+    `oo.power_spectrum` of y for all contrasts at once.
+
+    Args:
+        population, stimulus, contrasts, mask, attention, units: as for `contrast_response`.
+        frequencies: (f,), Hz.
+        noise: an `oo.Noise`.
+
+    Returns:
+        A `PowerSpectra`.
+
+    Raises:
+        ValueError: an argument is bad.
+        RuntimeError: no stable fixed point was found at one of the contrasts.
+    """
+    contrasts, parts = _read(population, stimulus, contrasts, noise, mask, attention, units)
+    dtype = parts[-1].dtype
+    f = check_finite("frequencies", as_float_array("frequencies", frequencies, dtype))
+    if f.ndim != 1 or not f.size:
+        refuse("frequencies", "have shape (f,), at least one", f"its shape is {f.shape}")
+    experiment = Spectra(*parts, frequencies=f, noise=noise)
+    powers = check_found(experiment.observe(population.circuit), "contrast", contrasts)
+    return PowerSpectra(contrasts=contrasts, frequencies=f, powers=powers, experiment=experiment)
+
+
+def gamma_peak(
+    population: AbstractPopulation,
+    stimulus: AbstractStimulus,
+    contrasts: Numbers,
+    noise: Noise,
+    *,
+    band: Limits = (0.0, float("inf")),
+    mask: AbstractStimulus | None = None,
+    attention: Attention = None,
+    units: Numbers | None = None,
+) -> GammaPeak:
+    """The peak in the power of the summed responses in noise, against contrast.
+
+    The sum stands for a local field potential. `oo.spectral_peak` for all contrasts at once.
+
+    Args:
+        population, stimulus, contrasts, mask, attention: as for `contrast_response`.
+        noise: an `oo.Noise`.
+        band: (low, high), Hz; peaks elsewhere do not count.
+        units: numbers of the units that are summed; all unless given.
+
+    Returns:
+        A `GammaPeak`, NaN where there is no peak.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found.
+
+    Reference:
+        Ray, Maunsell, "Differences in gamma frequencies across visual cortex restrict their
+        possible use in computation", Neuron 67 (2010).
+    """
+    contrasts, parts = _read(population, stimulus, contrasts, noise, mask, attention, units)
+    low, high = (float(end) for end in np.asarray(band, float).reshape(-1)[:2])
+    experiment = Peaks(*parts, noise=noise, band=(low, high))
+    peaks = experiment.peaks(resolve(population.circuit))
+    found = {"frequencies": peaks.frequency, "powers": peaks.power, "widths": peaks.width}
+    return GammaPeak(contrasts=contrasts, **found, experiment=experiment)
+
+
+def _read(
+    population: AbstractPopulation,
+    stimulus: AbstractStimulus,
+    contrasts: Numbers,
+    noise: Noise,
+    mask: AbstractStimulus | None,
+    attention: Attention,
+    units: Numbers | None,
+) -> tuple[Array, tuple[Any, ...]]:
+    check_population(population)
+    check_kind("stimulus", stimulus, AbstractStimulus)
+    check_kind("noise", noise, Noise)
+    contrasts = read_contrasts("contrasts", contrasts)
+
+    def make(contrast: Array) -> Array:
+        one = stimulus.at(contrast)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
+
+    units = read_units(population, units)
+    return contrasts, (population, units, inputs_at(make, contrasts))

@@ -1,0 +1,94 @@
+"""Responses over time and in noise, against solves, closed forms and `oo.power_spectrum`."""
+
+import jax
+import numpy as np
+import pytest
+
+import organics_ode as oo
+from organics_ode import cortex
+
+RING = cortex.Ring(4, tau_y=10.0, tau_a=10.0)
+TEST = cortex.Grating(45, 0.5)
+UNIT = RING.nearest(45)
+TS = np.linspace(0.0, 400.0, 801)
+NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.0))
+
+
+def test_a_response_to_steps_is_the_simulation_of_its_input():
+    steps = cortex.ContrastSteps(TEST, [0.0, 50.0, 250.0], [0.0, 0.5, 0.0])
+    found = cortex.psth(RING, steps, TS[::40], units=UNIT)
+    y = oo.simulate(RING.circuit, RING.input(steps), TS[::40]).states.y[:, UNIT]
+    np.testing.assert_allclose(found.rates[:, 0], y**2, rtol=1e-12)
+    assert found.rates[2, 0] == 0 and found.rates[10, 0] > 0.1
+    assert found.to_dataframe().attrs["units"]["t"] == "ms"
+    assert found.plot().get_xlabel() == "time (ms)"
+
+
+def test_latencies_and_transients_are_read_from_the_onset():
+    contrasts = [0.02, 0.2, 1.0]
+    delays = cortex.latency(RING, TEST, contrasts, ts=TS, units=UNIT)
+    over = cortex.transient_index(RING, TEST, contrasts, ts=TS, units=UNIT)
+    rest = cortex.contrast_response(RING, TEST, contrasts, units=UNIT).responses[:, 0]
+    for i, contrast in enumerate(contrasts):
+        x = RING.input(TEST.at(contrast))
+        rates = np.asarray(oo.simulate(RING.circuit, x, TS).states.y[:, UNIT]) ** 2
+        j = int(np.argmax(rates >= rest[i] / 2))
+        expected = np.interp(rest[i] / 2, rates[j - 1 : j + 1], TS[j - 1 : j + 1])
+        np.testing.assert_allclose(delays.latencies[i, 0], expected, rtol=1e-4)
+        np.testing.assert_allclose(
+            over.indices[i, 0], 1 - rest[i] / max(rates.max(), rest[i]), atol=1e-5
+        )
+    # The higher the contrast, the earlier the response and the larger its overshoot.
+    assert np.all(np.diff(delays.latencies[:, 0]) < 0) and np.all(np.diff(over.indices[:, 0]) > 0)
+    # At first a circuit at rest follows with tau_y/sqrt(a), a = (sigma b0)^2: as a low-pass filter
+    # at the lowest contrast, whose square comes to a half at -ln(1 - sqrt(1/2)) time constants.
+    slow = cortex.latency(RING, TEST, [1e-4], ts=np.linspace(0, 1000, 2001), units=UNIT)
+    expected = -np.log(1 - 0.5**0.5) * 10 / 0.05
+    np.testing.assert_allclose(slow.latencies[0, 0], expected, rtol=1e-4)
+
+
+def test_spectra_and_peaks_are_those_of_the_circuit_at_each_contrast():
+    contrasts, f = [0.1, 1.0], np.array([5.0, 20.0, 60.0])
+    found = cortex.power_spectra(RING, TEST, contrasts, f, NOISE, units=[UNIT, 0])
+    peaks = cortex.gamma_peak(RING, TEST, contrasts, NOISE)
+    for i, contrast in enumerate(contrasts):
+        x = RING.input(TEST.at(contrast))
+        expected = oo.power_spectrum(RING.circuit, x, f, NOISE)[:, [UNIT, 0]]
+        np.testing.assert_allclose(found.powers[i], expected, rtol=1e-9)
+        peak = oo.spectral_peak(RING.circuit, x, NOISE)
+        np.testing.assert_allclose(peaks.frequencies[i], peak.frequency, rtol=1e-8)
+        np.testing.assert_allclose(peaks.widths[i], peak.width, rtol=1e-6)
+    assert str(peaks).startswith("GammaPeak: 2 contrasts")
+    assert found.to_xarray().power.dims == ("contrast", "frequency", "unit")
+    assert len(found.plot().get_lines()) == 2
+    assert peaks.plot().get_ylabel() == "peak (Hz)"
+
+
+def test_bad_experiments_over_time_are_refused():
+    bad = (
+        (lambda: cortex.psth(RING, TEST, [0.0]), "at least the start and the end"),
+        (lambda: cortex.psth(RING, 0.5, TS), "`stimulus` must be a stimulus"),
+        (
+            lambda: cortex.latency(RING, TEST, [0.5], share=1.0),
+            "`share` must be above 0",
+        ),
+        (lambda: cortex.latency(RING, TEST, [1.5]), "`contrasts` must lie between 0 and 1"),
+        (lambda: cortex.transient_index(RING, TEST, [0.5], ts=[1.0, 0.0]), "`ts` must increase"),
+        (lambda: cortex.gamma_peak(RING, TEST, [0.5], 0.1), "`noise` must be a Noise"),
+        (lambda: cortex.power_spectra(RING, TEST, [0.5], [], NOISE), "at least one"),
+    )
+    for call, message in bad:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_fixed_points_at_traced_inputs_of_a_known_circuit_are_the_closed_form():
+    # Where the circuit is known, its exact closed form needs no search, in both derivative modes.
+    x = RING.input(TEST)
+    rates = lambda c: oo.fixed_point(RING.circuit, c * x).state.y ** 2  # noqa: E731
+    z2 = np.asarray(x) ** 2
+    expected = z2 / (0.01 + np.sum(z2))
+    np.testing.assert_allclose(jax.jit(rates)(1.0), expected, rtol=1e-12)
+    slope = 2 * z2 * 0.01 / (0.01 + np.sum(z2)) ** 2
+    for derivative in (jax.jacfwd(rates), jax.jacrev(rates)):
+        np.testing.assert_allclose(derivative(1.0), slope, rtol=1e-10)
