@@ -39,11 +39,11 @@ def steady_states(
     if attempts is not None or any(map(is_traced, jax.tree.leaves((circuit, xs)))):
         attempts = ATTEMPTS if attempts is None else attempts
         return SteadyStates(*_steady(circuit, xs, attempts), attempts)
-    for attempts in (0,) * is_known_exact(circuit) + (1, ATTEMPTS):
+    for attempts in (0,) * is_known_exact(circuit) + (1,):
         found = SteadyStates(*_steady(circuit, xs, attempts), attempts)
         if found.found.all():
-            break
-    return found
+            return found
+    return SteadyStates(*_steady(circuit, xs, ATTEMPTS), ATTEMPTS)
 
 
 @functools.partial(quickly_compiled, level=1)

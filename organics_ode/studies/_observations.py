@@ -75,9 +75,9 @@ def fit_observations(
         shares = [1 / size for size in sizes] if noises is None else [1 / v for v in noises]
         weights = [np.where(s, w, 0.0) for s, w in zip(seen, shares, strict=True)]
         known_data = [np.where(s, v, 0.0) for s, v in zip(seen, data, strict=True)]
-        functions = jax.tree.map(in_double, list(functions))
+        wide_functions = jax.tree.map(in_double, list(functions))
         arrays = ([jnp.asarray(v, float) for v in part] for part in (known_data, weights))
-        problem = Observations(resolve(wide), chosen, functions, *arrays)
+        problem = Observations(resolve(wide), chosen, wide_functions, *arrays)
         count = sum(int(s.sum()) for s in seen)
         if count <= len(chosen.places):
             must = f"hold more numbers than are free, {len(chosen.places)}"

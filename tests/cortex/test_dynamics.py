@@ -35,7 +35,9 @@ def test_latencies_and_transients_are_read_from_the_onset():
         j = int(np.argmax(rates >= rest[i] / 2))
         expected = np.interp(rest[i] / 2, rates[j - 1 : j + 1], TS[j - 1 : j + 1])
         np.testing.assert_allclose(delays.latencies[i, 0], expected, rtol=1e-4)
-        np.testing.assert_allclose(over.indices[i, 0], 1 - rest[i] / rates.max(), atol=1e-5)
+        np.testing.assert_allclose(
+            over.indices[i, 0], 1 - rest[i] / max(rates.max(), rest[i]), atol=1e-5
+        )
     # The higher the contrast, the earlier the response and the larger its overshoot.
     assert np.all(np.diff(delays.latencies[:, 0]) < 0) and np.all(np.diff(over.indices[:, 0]) > 0)
     # At first a circuit at rest follows with tau_y/sqrt(a), a = (sigma b0)^2: as a low-pass filter

@@ -79,7 +79,7 @@ class ReynoldsHeeger(eqx.Module):
         Returns:
             (n_x, n_θ). Pure in the contrasts and the gain (jit, vmap, grad).
         """
-        shown = stimuli if isinstance(stimuli, list | tuple) else [stimuli]
+        shown: Any = stimuli if isinstance(stimuli, list | tuple) else [stimuli]
         stimulus = jnp.zeros((self.positions.size, self.features.size))
         for one in shown:
             check_kind("stimuli", one, Gabor)
@@ -120,13 +120,14 @@ class ReynoldsHeeger(eqx.Module):
         if attention is None:
             return jnp.ones((1, 1))
         check_kind("attention", attention, AttentionField)
-        near, alike = np.ones(1), np.ones(1)
+        near: Any = np.ones(1)
+        alike: Any = np.ones(1)
         if attention.position is not None:
             near = _gaussian(self.positions - attention.position[0], attention.width)
         if attention.orientation is not None:
             away = _wrapped(self.features - 2 * attention.orientation)
-            alike = _gaussian(away, 2 * attention.spread)
-        return 1 + (attention.gain - 1) * jnp.asarray(near[:, None] * alike[None, :])
+            alike = _gaussian(away, 2 * np.asarray(attention.spread))
+        return jnp.asarray(1 + (attention.gain - 1) * (near[:, None] * alike[None, :]))
 
     def _kernels(self, widths: tuple[float, float]) -> tuple[Array, Array]:
         """The convolutions with both kernels as matrices: 0 outside space, around the circle."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ..._axes import Axes, axes_of
 from ..._cards import Card, carded
 from ..._checks import as_float_array, check_finite, counted, is_traced, read_number, refuse
-from ..._nonlinearities import power
+from ..._nonlinearities import highest, power
 from ..._tables import AbstractTabular, Table
 from ..._types import Numbers, Scalar
 from .._read import read_contrast
@@ -129,7 +129,7 @@ class TemporalAttention(eqx.Module):
         count = round(self.duration / self.dt)
         # Steps are counted, so that a window holds whole ones.
         onsets = jnp.stack([jnp.zeros_like(soa), soa]) + _ONSET
-        ts = self.dt * jnp.arange(1, count + 1)
+        ts = self.dt * jnp.arange(1.0, count + 1)
         since = ts[:, None] - onsets[None, :]
         half = self.dt / 2
         shown = (since > -half) & (since < self.target_duration + half)
@@ -137,7 +137,7 @@ class TemporalAttention(eqx.Module):
         cued = (since > start - half) & (since < start + length + half)
         ends = jnp.stack([onsets[1], jnp.asarray(jnp.inf)])
         gathers = (since > -half) & (ts[:, None] < ends[None, :] - half)
-        attends = jnp.max(jnp.where(cued, shares[None, :], 0), axis=1, initial=0)
+        attends = highest(jnp.where(cued, shares[None, :], 0), 1)
         inputs = (jnp.where(shown, contrast, 0.0), attends, gathers)
         end, _ = jax.lax.scan(self._step, self._rest(), inputs)
         # The first target is tilted counterclockwise, the second clockwise.
@@ -145,7 +145,8 @@ class TemporalAttention(eqx.Module):
 
     def _rest(self) -> _State:
         n = len(_TUNING[0])
-        return _State(*(jnp.zeros(n) for _ in range(4)), jnp.zeros(2), jnp.zeros(self._memory))
+        r = jnp.zeros(n)
+        return _State(r, r, r, r, jnp.zeros(2), jnp.zeros(self._memory))
 
     @property
     def _memory(self) -> int:
@@ -177,7 +178,7 @@ class TemporalAttention(eqx.Module):
         return r + self.dt / tau * (-r + d / pool)
 
     def _filter(self) -> Float[Array, " memory"]:
-        t = self.dt * jnp.arange(self._memory)
+        t = self.dt * jnp.arange(1.0 * self._memory)
         return self.dt * jax.scipy.stats.gamma.pdf(t, _SHAPE, scale=_SCALE)
 
 

@@ -91,7 +91,7 @@ class _Observed(eqx.Module):
     experiment: AbstractExperiment
     attempts: int = eqx.field(static=True)
 
-    def __call__(self, circuit: AbstractCircuit) -> Array:
+    def __call__(self, circuit: Any) -> Array:
         return self.experiment.observe(circuit, self.attempts)
 
 
@@ -113,7 +113,7 @@ def _read_circuit(responses: list[Any], circuit: Any) -> AbstractCircuit:
     return found[0]
 
 
-def _read_function(response: Any, circuit: AbstractCircuit, free: Any) -> Callable[..., Array]:
+def _read_function(response: Any, circuit: Any, free: Any) -> Callable[..., Array]:
     if not isinstance(response, AbstractResponse):
         return equal_one(response)
     names = (free,) if isinstance(free, str) else free

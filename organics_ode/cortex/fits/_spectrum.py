@@ -102,11 +102,11 @@ def fit_spectrum(frequencies: Numbers, power: Numbers, *, noise: Any = None) -> 
         Donoghue et al., "Parameterizing neural power spectra into periodic and aperiodic
         components", Nature Neuroscience 23 (2020).
     """
-    f, power, noise = read_points("frequencies", frequencies, "power", power, noise)
-    for name, values in (("frequencies", f), ("power", power)):
+    f, S, noise = read_points("frequencies", frequencies, "power", power, noise)
+    for name, values in (("frequencies", f), ("power", S)):
         if np.any(values <= 0):
             refuse(name, "be positive", f"its smallest value is {values.min():g}")
-    points = f, np.log(power), noise
+    points = f, np.log(S), noise
     return PeakAndSlope(**fitted(_log_power, points, _start(*points), {}, _BOUNDS, "power"))
 
 

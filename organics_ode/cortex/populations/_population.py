@@ -77,8 +77,12 @@ class AbstractPopulation(eqx.Module):
             ValueError: what is given is none, or the stimulus is not on the sheet.
         """
         if isinstance(stimulus, ContrastSteps):
-            shown = lambda c: self.input(stimulus.stimulus.at(c), attention)  # noqa: E731
+            shown = lambda c: self.drive(stimulus.stimulus.at(c), attention)  # noqa: E731
             return ZeroOrderHold(stimulus.ts, jax.vmap(shown)(stimulus.contrasts))
+        return self.drive(stimulus, attention)
+
+    def drive(self, stimulus: AbstractStimulus, attention: Attention = None) -> Float[Array, " n"]:
+        """The drive of every unit while a stimulus is shown that does not change: its `input`."""
         if not isinstance(stimulus, AbstractStimulus):
             refuse_kind("stimulus", "be a stimulus, such as `cortex.Grating(45, 0.5)`", stimulus)
         self._check_place(stimulus)

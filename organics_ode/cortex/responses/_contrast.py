@@ -78,7 +78,8 @@ class MaskResponse(AbstractResponse):
         ax, values = axes_of(ax), np.asarray(self.responses)
         i = _strongest_one(values) if unit is None else unit
         for mask, rows in zip(np.asarray(self.mask_contrasts), values, strict=True):
-            ax.plot(np.asarray(self.contrasts), rows[:, i], **{"label": f"mask {mask:g}"} | kw)
+            looks: dict[str, Any] = {"label": f"mask {mask:g}"}
+            ax.plot(np.asarray(self.contrasts), rows[:, i], **looks | kw)
         ax.set(xlabel="contrast", ylabel=f"response of unit {self.units[i]}")
         ax.legend(frameon=False)
         return ax
@@ -138,7 +139,7 @@ def contrast_response(
     make = _shown(population, stimulus, mask, attention)
     experiment = Steady(population, read_units(population, units), inputs_at(make, contrasts))
     rates = check_found(experiment.observe(population.circuit), "contrast", contrasts)
-    return ContrastResponse(contrasts, rates, experiment)
+    return ContrastResponse(contrasts=contrasts, responses=rates, experiment=experiment)
 
 
 def mask_response(
@@ -182,7 +183,8 @@ def mask_response(
     experiment = Steady(population, read_units(population, units), inputs_at(make, grid))
     rates = check_found(experiment.observe(population.circuit), "contrast", grid[:, 1])
     rates = rates.reshape(masks.size, contrasts.size, -1)
-    return MaskResponse(contrasts, masks, rates, experiment)
+    shown = {"contrasts": contrasts, "mask_contrasts": masks}
+    return MaskResponse(**shown, responses=rates, experiment=experiment)
 
 
 def _shown(
@@ -198,7 +200,7 @@ def _shown(
 
     def make(contrast: Array) -> Array:
         one = stimulus.at(contrast)
-        return population.input(one if mask is None else Plaid(one, mask), attention)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
 
     return make
 

@@ -117,7 +117,7 @@ def psth(
     x = population.input(stimulus, attention)
     experiment = Course(population, read_units(population, units), x, _read_times(population, ts))
     rates = experiment.observe(population.circuit)
-    return PSTH(experiment.ts, _check_finite(rates), experiment)
+    return PSTH(ts=experiment.ts, rates=_check_finite(rates), experiment=experiment)
 
 
 def latency(
@@ -156,10 +156,11 @@ def latency(
     share = read_number("share", share)
     if not 0 < share < 1:
         refuse("share", "be above 0 and below 1", f"it is {share:g}")
-    contrasts, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
-    experiment = Latencies(*parts, share)
-    _check_rest(experiment, contrasts)
-    return Latency(contrasts, experiment.observe(population.circuit), experiment)
+    shown, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
+    experiment = Latencies(*parts, share=share)
+    _check_rest(experiment, shown)
+    delays = experiment.observe(population.circuit)
+    return Latency(contrasts=shown, latencies=delays, experiment=experiment)
 
 
 def transient_index(
@@ -187,10 +188,11 @@ def transient_index(
         ValueError: an argument is bad.
         RuntimeError: no stable fixed point was found, or the state diverged.
     """
-    contrasts, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
+    shown, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
     experiment = Transients(*parts)
-    _check_rest(experiment, contrasts)
-    return TransientIndex(contrasts, experiment.observe(population.circuit), experiment)
+    _check_rest(experiment, shown)
+    indices = experiment.observe(population.circuit)
+    return TransientIndex(contrasts=shown, indices=indices, experiment=experiment)
 
 
 def _read_onset(
@@ -208,7 +210,7 @@ def _read_onset(
 
     def make(contrast: Array) -> Array:
         one = stimulus.at(contrast)
-        return population.input(one if mask is None else Plaid(one, mask), attention)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
 
     ts = np.linspace(0.0, 500.0, 1001) if ts is None else ts
     times = _read_times(population, ts)

@@ -89,7 +89,8 @@ class AbstractCurves(AbstractResponse):
         ax, (name, unit) = axes_of(ax), self.quantity
         values = np.asarray(self.observed)
         for i in strongest(values):
-            ax.plot(self.axis.values, values[:, i], **{"label": f"unit {self.units[i]}"} | kw)
+            looks: dict[str, Any] = {"label": f"unit {self.units[i]}"}
+            ax.plot(self.axis.values, values[:, i], **looks | kw)
         ax.set(xlabel=self.axis.label, ylabel=f"{name} ({unit})" if unit else name)
         return ax
 

@@ -1,10 +1,11 @@
 """Power spectra and their peak against contrast."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from ..._axes import Axes, axes_of
@@ -49,7 +50,7 @@ class Spectra(AbstractExperiment):
     def _power(self, circuit: ORGaNICs, state: Any, x: Array) -> Float[Array, "f n"]:
         """S_i = 10⁻³ Σ_j |H_ij|² D_j with the rows H_i of (iωI − J)⁻¹."""
         J = jacobian_matrix(circuit, state, x)
-        D = jax.flatten_util.ravel_pytree(self.noise.variance(state))[0] / _PER_SECOND
+        D = ravel_pytree(self.noise.variance(state))[0] / _PER_SECOND
         rows = jnp.zeros((len(self.units), D.size), D.dtype)
         rows = rows.at[np.arange(len(self.units)), self.units].set(1).T
 
@@ -171,8 +172,8 @@ class GammaPeak(AbstractResponse):
         Returns:
             The axes.
         """
-        ax = axes_of(ax)
-        ax.plot(np.asarray(self.contrasts), np.asarray(self.frequencies), **{"marker": "o"} | kw)
+        ax, looks = axes_of(ax), cast(dict[str, Any], {"marker": "o"})
+        ax.plot(np.asarray(self.contrasts), np.asarray(self.frequencies), **looks | kw)
         ax.set(xlabel="contrast", ylabel="peak (Hz)")
         return ax
 
@@ -215,9 +216,9 @@ def power_spectra(
     f = check_finite("frequencies", as_float_array("frequencies", frequencies, dtype))
     if f.ndim != 1 or not f.size:
         refuse("frequencies", "have shape (f,), at least one", f"its shape is {f.shape}")
-    experiment = Spectra(*parts, f, noise)
+    experiment = Spectra(*parts, frequencies=f, noise=noise)
     powers = check_found(experiment.observe(population.circuit), "contrast", contrasts)
-    return PowerSpectra(contrasts, f, powers, experiment)
+    return PowerSpectra(contrasts=contrasts, frequencies=f, powers=powers, experiment=experiment)
 
 
 def gamma_peak(
@@ -253,9 +254,10 @@ def gamma_peak(
     """
     contrasts, parts = _read(population, stimulus, contrasts, noise, mask, attention, units)
     low, high = (float(end) for end in np.asarray(band, float).reshape(-1)[:2])
-    experiment = Peaks(*parts, noise, (low, high))
+    experiment = Peaks(*parts, noise=noise, band=(low, high))
     peaks = experiment.peaks(resolve(population.circuit))
-    return GammaPeak(contrasts, peaks.frequency, peaks.power, peaks.width, experiment)
+    found = {"frequencies": peaks.frequency, "powers": peaks.power, "widths": peaks.width}
+    return GammaPeak(contrasts=contrasts, **found, experiment=experiment)
 
 
 def _read(
@@ -274,7 +276,7 @@ def _read(
 
     def make(contrast: Array) -> Array:
         one = stimulus.at(contrast)
-        return population.input(one if mask is None else Plaid(one, mask), attention)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
 
     units = read_units(population, units)
     return contrasts, (population, units, inputs_at(make, contrasts))

@@ -128,10 +128,9 @@ def orientation_tuning(
         refuse("stimulus", must, f"it is {type(stimulus).__name__!r}")
     orientations = read_orientations("orientations", orientations)
     turned = lambda theta: _replaced(stimulus, "orientation", theta)  # noqa: E731
-    return OrientationTuning(
-        orientations,
-        *_run(population, turned, mask, attention, units, "orientation", orientations),
-    )
+    parts = (turned, mask, attention, units, "orientation", orientations)
+    rates, experiment = _run(population, *parts)
+    return OrientationTuning(orientations=orientations, responses=rates, experiment=experiment)
 
 
 def size_tuning(
@@ -166,7 +165,8 @@ def size_tuning(
     check_kind("stimulus", stimulus, Grating)
     radii = read_lengths("radii", radii)
     sized = lambda radius: _replaced(stimulus, "radius", radius)  # noqa: E731
-    return SizeTuning(radii, *_run(population, sized, mask, attention, units, "radius", radii))
+    rates, experiment = _run(population, sized, mask, attention, units, "radius", radii)
+    return SizeTuning(radii=radii, responses=rates, experiment=experiment)
 
 
 def _run(
@@ -183,7 +183,7 @@ def _run(
 
     def make(value: Array) -> Array:
         one = stimulus_at(value)
-        return population.input(one if mask is None else Plaid(one, mask), attention)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
 
     experiment = Steady(population, read_units(population, units), inputs_at(make, values))
     return check_found(experiment.observe(population.circuit), name, values), experiment

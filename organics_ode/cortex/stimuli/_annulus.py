@@ -55,7 +55,7 @@ class Annulus(AbstractStimulus):
     def patches(self) -> tuple[Patch, ...]:
         theta, c, inner = as_scalars(self.orientation, self.contrast, self.inner)
         outer = None if self.outer is None else as_scalars(self.outer)[0]
-        picture = {"frequency": self.spatial_frequency, "phase": self.phase}
+        picture: dict[str, Any] = {"frequency": self.spatial_frequency, "phase": self.phase}
         return (Patch(theta, c, self.position, inner=inner, outer=outer, **picture),)
 
     @property

@@ -57,19 +57,19 @@ class AttentionField(eqx.Module):
 
     def gains(self, fields: Fields) -> Float[Array, " n"]:
         """A of every unit of some receptive fields."""
-        near = np.ones(1) if fields.positions is None else np.ones(len(fields.positions))
-        if self.position is not None:
+        near: Any = np.ones(1 if fields.positions is None else len(fields.positions))
+        alike: Any = np.ones(fields.orientations.size)
+        if self.position is not None and self.width is not None:
             if fields.positions is None:
                 found = "it is a Ring, which has orientations alone"
                 refuse("attention", "have no position for a population without space", found)
             squared = np.sum((fields.positions - np.asarray(self.position)) ** 2, axis=1)
             near = jnp.exp(-jnp.asarray(squared) / (2 * self.width**2))
-        alike = np.ones(fields.orientations.size)
-        if self.orientation is not None:
+        if self.orientation is not None and self.spread is not None:
             away = (fields.orientations - self.orientation + 90) % 180 - 90
             alike = jnp.exp(-jnp.asarray(away**2) / (2 * self.spread**2))
         peak = jnp.asarray(near)[:, None] * jnp.asarray(alike)[None, :]
-        return (1 + (self.gain - 1) * peak).ravel()
+        return jnp.ravel(1 + (self.gain - 1) * peak)
 
     def plot(self, ax: Axes | None = None, *, extent: float = 2.0, **kw: Any) -> Axes:
         """Draw it (host): over space where it has a position, else over orientation.
@@ -92,7 +92,8 @@ class AttentionField(eqx.Module):
         places = np.stack(np.meshgrid(at, at[::-1]), axis=-1).reshape(-1, 2)
         best = np.asarray([0.0 if self.orientation is None else float(self.orientation)])
         gains = np.asarray(self.gains(Fields(best, 0, places, 1.0))).reshape(101, 101)
-        image = ax.imshow(gains, **{"extent": (-extent, extent, -extent, extent)} | kw)
+        looks: dict[str, Any] = {"extent": (-extent, extent, -extent, extent)}
+        image = ax.imshow(gains, **looks | kw)
         ax.figure.colorbar(image, ax=ax, label="gain")
         ax.set(xlabel="x (degrees)", ylabel="y (degrees)")
         return ax

@@ -52,7 +52,7 @@ class Gabor(AbstractStimulus):
 
     def patches(self) -> tuple[Patch, ...]:
         theta, c, width = as_scalars(self.orientation, self.contrast, self.width)
-        picture = {"frequency": self.spatial_frequency, "phase": self.phase}
+        picture: dict[str, Any] = {"frequency": self.spatial_frequency, "phase": self.phase}
         return (Patch(theta, c, self.position, window=width, **picture),)
 
     @property

@@ -54,7 +54,7 @@ class Grating(AbstractStimulus):
     def patches(self) -> tuple[Patch, ...]:
         theta, c = as_scalars(self.orientation, self.contrast)
         outer = None if self.radius is None else as_scalars(self.radius)[0]
-        picture = {"frequency": self.spatial_frequency, "phase": self.phase}
+        picture: dict[str, Any] = {"frequency": self.spatial_frequency, "phase": self.phase}
         return (Patch(theta, c, self.position, outer=outer, **picture),)
 
     @property

@@ -53,8 +53,13 @@ class Patch(eqx.Module):
             return jnp.ones(count, self.contrast.dtype)
         if self.window is not None:
             return fields.window(self.position, self.window)
-        whole = 1.0 if self.outer is None else fields.disc(self.position, self.outer)
-        return whole - (0.0 if self.inner is None else fields.disc(self.position, self.inner))
+        count = len(fields.positions)
+        whole, hole = jnp.ones(count, self.contrast.dtype), jnp.zeros(count, self.contrast.dtype)
+        if self.outer is not None:
+            whole = fields.disc(self.position, self.outer)
+        if self.inner is not None:
+            hole = fields.disc(self.position, self.inner)
+        return whole - hole
 
     def modulation(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The luminance at (x, y) relative to the mean, -1 to 1 (host)."""

@@ -50,6 +50,7 @@ class ContrastSteps(eqx.Module):
             The axes.
         """
         ax = axes_of(ax)
-        ax.step(np.asarray(self.ts), np.asarray(self.contrasts), **{"where": "post"} | kw)
+        looks: dict[str, Any] = {"where": "post"}
+        ax.step(np.asarray(self.ts), np.asarray(self.contrasts), **looks | kw)
         ax.set(xlabel="time (ms)", ylabel="contrast", ylim=(-0.05, 1.05))
         return ax
