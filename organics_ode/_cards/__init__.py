@@ -1,6 +1,12 @@
 """What results show when they are printed."""
 
-from ._card import SHOWN as SHOWN, Card as Card, card_of as card_of, carded as carded
+from ._card import (
+    SHOWN as SHOWN,
+    Card as Card,
+    card_of as card_of,
+    carded as carded,
+    plain as plain,
+)
 from ._records import report as report
 from ._summary import (
     first_numbers as first_numbers,

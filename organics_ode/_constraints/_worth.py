@@ -30,7 +30,8 @@ def in_words(part: Any) -> tuple[str, str]:
     is_node = isinstance(part, paramax.AbstractUnwrappable)
     try:
         value = worth(jax.tree.map(_here, part)) if is_node else part
-        return str(tuple(np.shape(value))), _summary(value)
+        shape = () if isinstance(value, int | float) else value.shape
+        return str(tuple(shape)), _summary(value)
     # A node of another package may compute anything, an array may be deleted or on other machines,
     # and what is printed to look for a fault must not add one.
     except Exception:

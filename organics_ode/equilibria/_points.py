@@ -161,7 +161,7 @@ def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarra
     # Compiled for powers of two, not for every number of points.
     padded = np.resize(np.arange(k), 1 << (k - 1).bit_length() if k else 0)
     found = _look(circuit, x, jnp.asarray(v[padded]), jnp.asarray(residuals[padded]))
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:k], found)
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:k]), found)
 
 
 @quickly_compiled

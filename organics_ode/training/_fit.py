@@ -119,8 +119,7 @@ def fit(
         TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
             `result` so far, with the last good model.
     """
-    _check_arguments(model, optimizer)
-    throw = check_flag("throw", throw)
+    _check_arguments(model, optimizer, throw)
     check_scores(loss, metric)
     check_mesh(mesh)
     batches = read_function(batches)
@@ -229,7 +228,8 @@ class _Single(AbstractTraining):
         return self._drawn[step] if self.mesh is None else self.batches(step)
 
 
-def _check_arguments(model: PyTree, optimizer: object) -> None:
+def _check_arguments(model: PyTree, optimizer: object, throw: object) -> None:
+    check_flag("throw", throw)
     if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
         refuse("optimizer", must, f"it is {type(optimizer).__name__}")

@@ -180,7 +180,6 @@ def test_a_file_that_left_the_class_is_refused(tmp_path):
     assert eqx.tree_equal(oo.load(tmp_path / "good"), circuit)
     wrong = (
         eqx.tree_at(lambda c: c.W_r, circuit, oo.Frozen(3 * jnp.eye(N))),
-        eqx.tree_at(lambda c: c.W_r.groups, circuit, 1),
         eqx.tree_at(lambda c: c.W.value, circuit, -circuit.W.value),
         eqx.tree_at(lambda c: c.floor, circuit, 1.5),
         oo.resolve(eqx.tree_at(lambda c: c.W_r, circuit, jnp.ones((N, N)))),

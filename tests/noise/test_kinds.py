@@ -323,7 +323,7 @@ def test_how_large_the_noise_is_is_told_without_the_measurement():
     )
     np.testing.assert_allclose(variances(system, 4), np.diag(full)[:4], rtol=1e-9)
     assert (
-        linear.A.shape[0] == 4 + 4 + len(TAUS) + 5 + 2 * 4
+        system.A.shape[0] == 4 + 4 + len(TAUS) + 5 + 2 * 4
     )  # ρ = 0 of the second needs no shared process
     oo.covariance(circuit, x, oo.MeasurementNoise(10.0, 5.0))  # does not warn
     for kind in (oo.OrnsteinUhlenbeckNoise(1.0, 5.0), oo.SharedNoise(1.0), oo.PoissonNoise(3.0)):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._checks import as_known_array, check_kind, read_number, refuse
+from ..._checks import as_known_array, check_kind, counted, read_number, refuse
 from ..._types import Scalar
 from ...circuits import ORGaNICs
 from ..stimuli import AttentionField, Gabor
@@ -112,7 +112,9 @@ class ReynoldsHeeger(eqx.Module):
         n = self.positions.size * self.features.size
         if n > _LARGEST:
             remedy = "take coarser `positions` and `features`"
-            refuse("positions", f"make at most {_LARGEST} units", f"there are {n}; {remedy}")
+            refuse(
+                "positions", f"make at most {counted(_LARGEST, 'unit')}", f"there are {n}; {remedy}"
+            )
         eye, W = np.eye(n), np.kron(*map(np.asarray, self._kernels(self.pool_widths)))
         return ORGaNICs(eye, eye, W, self.sigma, 1.0, 1.0, tau_y, tau_a, exponent=1.0)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._cards import Card, summary
+from ..._cards import Card, plain, summary
 from ..._checks import (
     as_float_array,
     check_finite,
@@ -136,6 +136,8 @@ class AbstractPopulation(eqx.Module):
         return gains
 
     def _card(self) -> Card:
+        if np.ndim(self.orientations) != 1:  # a batch, or a tree of no numbers
+            return plain(self)
         degrees = 180 / self.orientations.size
         facts = {"orientations": f"{self.orientations.size}, {degrees:g} degrees apart"}
         if self.positions is not None:
