@@ -24,6 +24,7 @@ def test_a_response_to_steps_is_the_simulation_of_its_input():
     assert found.plot().get_xlabel() == "time (ms)"
 
 
+@pytest.mark.slow
 def test_latencies_and_transients_are_read_from_the_onset():
     contrasts = [0.02, 0.2, 1.0]
     delays = cortex.latency(RING, TEST, contrasts, ts=TS, units=UNIT)

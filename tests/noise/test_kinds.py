@@ -260,6 +260,7 @@ def check_gradients(value, *point):
         )
 
 
+@pytest.mark.slow
 def test_gradients_in_both_modes_are_finite_differences():
     circuit, p, f = Own(), amplitudes(4), np.array([3.0, 50.0])
     J = np.asarray(oo.jacobian(circuit, None, [0.5, -0.3]))

@@ -140,6 +140,7 @@ def test_which_states_are_kept_does_not_change_a_path():
         np.testing.assert_array_equal(all_[3::4], kept)
 
 
+@pytest.mark.slow
 def test_derivatives_of_paths_are_finite_differences_and_finite_at_zero():
     def value(size, tau):
         paths = oo.sample_paths(Decay(), X, all_kinds(size, tau), dt=0.1, steps=4, key=KEY)

@@ -89,6 +89,7 @@ def test_estimates_errors_and_covariance_are_those_of_scipy(clean):
     assert "ParameterFit: minimum found" in repr(found) and " ms" in repr(found)
 
 
+@pytest.mark.slow
 def test_an_input_that_changes_is_taken_in_every_form():
     # τ v̇ = −v + g x, x = 1 before t = 12 and 0.2 from then on.
     tau, gain, off = 4.0, 1.5, 12.0
