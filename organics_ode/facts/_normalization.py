@@ -12,11 +12,11 @@ from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 from .._checks import is_traced
 from .._nonlinearities import Rectification, power, root
 from .._types import State
-from ..circuits import GatedORGaNICs, ORGaNICs, RotationalORGaNICs
+from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ._generic import closed_form, is_positive
 from ._starts import METHODS, around
 
-Normalizing = ORGaNICs | GatedORGaNICs | RotationalORGaNICs
+Normalizing = ORGaNICs | GatedORGaNICs
 
 
 def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
@@ -118,12 +118,12 @@ def like(state: State, *values: ArrayLike) -> State:
     return type(state)(*broadcast)
 
 
-def all_but_the_response(c: Normalizing, state: State) -> State:
+def all_but_the_response(c: AbstractCircuit, state: State) -> State:
     """Variables that stay positive: the modulators, and gains that are variables."""
     return type(state)(*(jnp.full(leaf.shape, i > 0) for i, leaf in enumerate(state)))
 
 
-def starts_around(c: Normalizing, x: Array, key: PRNGKeyArray, count: int) -> tuple:
+def starts_around(c: Any, x: Array, key: PRNGKeyArray, count: int) -> tuple:
     """States around the rest state and the normalized state; every other group of starts as large
     as recurrence alone sustains, which is far from both where the input is faint."""
     rest, driven = c.initial_state(), closed_form(c, x)
@@ -135,6 +135,7 @@ def starts_around(c: Normalizing, x: Array, key: PRNGKeyArray, count: int) -> tu
     # At rest W y^p is 1 − (σ b0)^p/a, and s = a^(1/p) at most 1 where a response sustains itself.
     pool = jnp.sum(c.W, axis=1)
     alone = root(1 / jnp.where(pool > 0, pool, jnp.inf), c.exponent)
+    alone = jnp.repeat(alone, y.size // alone.size)  # units share the pool of their group
     large = size._replace(y=jnp.maximum(y, alone), a=jnp.maximum(a, 1))
     near, far = (around(key, count, s, is_positive(c, rest)) for s in (size, large))
     is_far = jnp.arange(count) // METHODS % 2 == 1

@@ -1,6 +1,6 @@
 """A circuit and its noise, linearised about a stable point: one linear system in white noise."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -99,7 +99,8 @@ def _assembled(J: Array, D: Array, sources: list[Source]) -> Linear:
 
 
 def _filters(source: Source) -> _Filters:
-    rate, stages = 1 / source.tau, jnp.eye(source.order, dtype=source.loading.dtype)
+    tau: Any = source.tau
+    rate, stages = 1 / tau, jnp.eye(source.order, dtype=source.loading.dtype)
     F = jnp.kron(jnp.eye(source.order, k=-1, dtype=rate.dtype) - stages, jnp.diag(rate))
     kicks = jnp.kron(stages[0], 2 * source.order * source.variance * rate)
     return _Filters(F, kicks, jnp.kron(stages[-1:], source.loading))

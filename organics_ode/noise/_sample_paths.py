@@ -202,7 +202,7 @@ def _entered(sources: Sources, filtered: Filtered, draws: list[Array], dt: Array
     for source, u, xi in zip(sources, filtered, draws, strict=True):
         if not source.is_measured:
             entered.append(source.enter(root(dt, 2) * xi[0] if source.tau is None else dt * u[-1]))
-    return sum(entered)
+    return jnp.stack(entered).sum(0)
 
 
 def _observed(sources: Sources, state: State, filtered: Filtered) -> State:

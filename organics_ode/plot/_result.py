@@ -87,7 +87,8 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     for kind, plot in _plots().items():
         if isinstance(result, kind):
             return plot(result, ax=ax, **kw)
-    if isinstance(result, AbstractTabular) and hasattr(result, "plot"):  # those of the cortex
-        return result.plot(ax, **kw)
+    draw = getattr(result, "plot", None)
+    if isinstance(result, AbstractTabular) and draw is not None:  # those of the cortex
+        return draw(ax, **kw)
     names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _plots())
     refuse("result", f"be one of {names}", f"it is {a_or_an(type(result).__name__)}")

@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jaxtyping import PyTree
 
@@ -100,8 +100,9 @@ def read_stored(path: Path, cls: type[Record]) -> Record:
             raise Unloadable(f"holds `{name}` as `{label}`")
         return cls
 
-    record: Any = unflatten(*read(path), find)
-    if not isinstance(record, cls) or type(json.loads(record.arguments)) is not dict:
+    record = unflatten(*read(path), find)
+    arguments = getattr(record, "arguments", "null")
+    if not isinstance(record, cls) or type(json.loads(arguments)) is not dict:
         raise Unloadable("holds something else")
     return record
 

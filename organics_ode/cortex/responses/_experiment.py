@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..._checks import as_known_array, is_traced, refuse
+from ..._checks import as_known_array, counted, is_traced, refuse
 from ..._constraints import resolve
 from ..._types import Numbers
 from ...circuits import ORGaNICs
@@ -77,7 +77,7 @@ def read_units(population: AbstractPopulation, units: Numbers | None) -> Int[np.
         refuse("units", "be numbers of units, integers", found)
     if array.min() < -n or array.max() >= n:
         one = int(array.max() if array.max() >= n else array.min())
-        refuse("units", f"number some of {n} units, 0 to {n - 1}", f"one is {one}")
+        refuse("units", f"number some of {counted(n, 'unit')}, 0 to {n - 1}", f"one is {one}")
     return array % n
 
 

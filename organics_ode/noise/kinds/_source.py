@@ -1,6 +1,6 @@
 """Processes that drive a circuit beside independent white noise: shared, low-passed, observed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax.scipy.special import gammainc
@@ -59,7 +59,8 @@ class LowPass(NamedTuple):
 
 def low_pass(source: Source, dt: Array) -> LowPass:
     """The filters of a source over a step."""
-    h = jnp.broadcast_to(dt / source.tau, source.loading.shape[-1:])
+    tau: Any = source.tau
+    h = jnp.broadcast_to(dt / tau, source.loading.shape[-1:])
     # 1 − e^(−2h) Σ_{i<j} (2h)^i/i!, which as it stands loses its digits where h is small.
     gathered = [gammainc(jnp.asarray(j, h.dtype), 2 * h) for j in (1, 2, 3)]
     return _low_pass(source, jnp.exp(-h), h * jnp.exp(-h), gathered)
