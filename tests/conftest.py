@@ -127,6 +127,9 @@ def unchecked():
 # memory, until XLA is told to forget them: 1.2 GB of a worker went down to 0.45.
 MAPS, MAPS_COUNTED_EVERY = 25_000, 8  # counting them takes milliseconds
 MEMORY = 1.2 * 2**30
+# What stays is no program, and forgetting again after every test compiles everything again.
+GROWTH = 0.3 * 2**30
+stayed = 0
 # A worker at that bound, in a test that takes much itself or starts a process.
 PER_WORKER = 2 * 2**30
 finished = itertools.count(1)
@@ -134,11 +137,14 @@ finished = itertools.count(1)
 
 def pytest_runtest_teardown():
     """Forget the compiled programs once they hold much memory, or many memory maps."""
-    if sys.platform == "linux" and (memory.held() > MEMORY or holds_many_maps()):
+    global stayed
+    most = max(MEMORY, stayed + GROWTH)
+    if sys.platform == "linux" and (memory.held() > most or holds_many_maps()):
         jax.clear_caches()
         gc.collect()
         # glibc keeps what is freed; musl has no such function.
         getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
+        stayed = memory.held()
 
 
 def holds_many_maps():
