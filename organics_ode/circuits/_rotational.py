@@ -10,6 +10,7 @@ from .._checks import (
     as_float_array,
     check_between,
     check_positive_integer,
+    counted,
     read_key,
     refuse,
 )
@@ -280,7 +281,9 @@ def _groups(W: Parameter) -> int:
     """How many groups the rows of W are for, all of one size."""
     g, n = resolve(W).shape
     if n % g:
-        refuse("W", f"have a row for each group of equal size of the {n} units", f"it has {g}")
+        refuse(
+            "W", f"have a row for each group of equal size of {counted(n, 'unit')}", f"it has {g}"
+        )
     return g
 
 

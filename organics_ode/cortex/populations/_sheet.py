@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..._cards import carded
-from ..._checks import check_positive_integer, read_number, refuse, shown
+from ..._checks import check_positive_integer, counted, read_number, refuse, shown
 from ..._nonlinearities import Rectification
 from ..._types import ParameterLike
 from ...circuits import ORGaNICs
@@ -71,7 +71,8 @@ class Sheet(AbstractPopulation):
         count = check_positive_integer("orientations", orientations)
         n = rows * columns * count
         if n > _LARGEST:
-            refuse("shape", f"make at most {_LARGEST} units with `orientations`", f"there are {n}")
+            most = f"make at most {counted(_LARGEST, 'unit')} with `orientations`"
+            refuse("shape", most, f"there are {n}")
         spacing = _read_positive("spacing", spacing)
         ys, xs = (spacing * (np.arange(size) - (size - 1) / 2) for size in (rows, columns))
         places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)

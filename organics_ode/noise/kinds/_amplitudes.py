@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import a_or_an, as_float_array, check_finite, check_nonnegative, refuse
+from ..._checks import a_or_an, as_float_array, check_finite, check_nonnegative, counted, refuse
 from ..._types import Numbers, Scalar, State
 
 
@@ -98,6 +98,6 @@ def _rows(name: str, loading: Array, size: int, k: int) -> Float[Array, "size k"
         return jnp.full((size, k), loading)
     columns = loading[:, None] if loading.ndim == 1 else loading
     if len(columns) != size or (k > 1 and columns.shape[1] != k):
-        must = f"have {size} rows" + f" and {k} columns" * (k > 1)
+        must = f"have {size} rows" + f" and {counted(k, 'column')}" * (k > 1)
         refuse(name, must, f"it has shape {loading.shape}")
     return columns
