@@ -83,7 +83,8 @@ def test_it_is_a_gated_circuit_with_shared_modulators(groups):
     np.testing.assert_allclose(theirs.b0, spread((gate - state.b0) / tau), rtol=1e-10, atol=1e-15)
 
 
-@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("groups", [2, 1])
 def test_its_jacobian_is_that_of_autodiff_and_its_fixed_points_solve_the_equations(groups):
     circuit = oo.resolve(circuit_of(groups, exponent=3.0))
     state, x = state_of(circuit), jnp.array([0.7, -1.2])

@@ -124,6 +124,7 @@ def test_a_spectrum_is_the_filters_and_integrates_to_the_covariance(case):
         np.testing.assert_allclose(total / size, C[i] / size, rtol=0, atol=1e-8, err_msg=kind)
 
 
+@pytest.mark.slow_but_first
 def test_independent_sources_add_up(case):
     *_, (C, S, F) = case
     for found in (C, S, F - 1):
