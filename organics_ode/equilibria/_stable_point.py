@@ -68,7 +68,8 @@ def _refuse_unstable(J: Array, is_stable: Array, point: FixedPoint) -> Array:
             f"no stable fixed point was found (spectral abscissa {float(point.abscissa):.3g} /ms)"
         )
         told = "; another one may be reached from another `state0`"
-        if point.succeeded and _is_within_rounding(np.asarray(J)):
+        is_unclear = bool(point.is_marginal) or _is_within_rounding(np.asarray(J))
+        if point.succeeded and is_unclear:
             told = (
                 f": rounding in {J.dtype} alone moves an eigenvalue across 0, since its Jacobian "
                 f"is far from normal or nearly unstable{float64_remedy(J.dtype)}"

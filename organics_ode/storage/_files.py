@@ -1,5 +1,6 @@
 """Save a model to one `.npz` file and load it again: a JSON header beside the arrays, no pickle."""
 
+import functools
 import json
 import os
 import warnings
@@ -93,18 +94,18 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
 def read_stored(path: Path, cls: type[Record]) -> Record:
     """The NamedTuple `cls` in a file, whose `arguments` are an object in JSON; `Unloadable` if it
     is or holds anything else but arrays, numbers and texts."""
-    own = current_name(saved_name(cls))
-
-    def find(label: str, name: str) -> type:
-        if (label, name) != ("(root)", own):
-            raise Unloadable(f"holds `{name}` as `{label}`")
-        return cls
-
-    record = unflatten(*read(path), find)
+    record = unflatten(*read(path), functools.partial(_only, cls))
     arguments = getattr(record, "arguments", "null")
     if not isinstance(record, cls) or type(json.loads(arguments)) is not dict:
         raise Unloadable("holds something else")
     return record
+
+
+def _only(cls: type, label: str, name: str) -> type:
+    """The one class that a stored record may name, at its root."""
+    if (label, name) != ("(root)", current_name(saved_name(cls))):
+        raise Unloadable(f"holds `{name}` as `{label}`")
+    return cls
 
 
 def _check_like(path: object, saved: dict[str, Facts], like: Flat) -> None:
