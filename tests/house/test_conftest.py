@@ -31,12 +31,20 @@ def test_a_worker_at_its_bound_forgets_what_it_compiled(monkeypatch):
     forgotten = []
     monkeypatch.setattr(jax, "clear_caches", lambda: forgotten.append(True))
     monkeypatch.setattr(conftest, "MEMORY", 2 * memory.held())
+    monkeypatch.setattr(conftest, "GROWTH", memory.held() / 4)
+    monkeypatch.setattr(conftest, "stayed", 0)
     monkeypatch.setattr(conftest, "holds_many_maps", lambda: False)
     conftest.pytest_runtest_teardown()
     assert not forgotten
     monkeypatch.setattr(conftest, "MEMORY", memory.held() / 2)
     conftest.pytest_runtest_teardown()
-    assert forgotten and 0 < memory.held() < conftest.available_memory()
+    assert len(forgotten) == 1
+    # What stayed is no program: forgetting it again, after every test, would free nothing.
+    conftest.pytest_runtest_teardown()
+    assert len(forgotten) == 1
+    monkeypatch.setattr(conftest, "stayed", memory.held() - 2 * conftest.GROWTH)
+    conftest.pytest_runtest_teardown()
+    assert len(forgotten) == 2 and 0 < memory.held() < conftest.available_memory()
 
 
 def test_programs_are_kept_until_they_are_too_many(tmp_path):
