@@ -135,8 +135,18 @@ PER_WORKER = 2 * 2**30
 finished = itertools.count(1)
 
 
-def pytest_runtest_teardown():
-    """Forget the compiled programs once they hold much memory, or many memory maps."""
+def pytest_runtest_teardown(item, nextitem):
+    """With a file of tests goes what its cached functions keep, a gigabyte of trials once."""
+    if nextitem is None or nextitem.path != item.path:
+        for function in vars(item.module).values():
+            is_own = getattr(function, "__module__", None) == item.module.__name__
+            if is_own and hasattr(function, "cache_clear"):
+                function.cache_clear()
+    forget_programs()
+
+
+def forget_programs():
+    """Once they hold much memory, or many memory maps."""
     global stayed
     most = max(MEMORY, stayed + GROWTH)
     if sys.platform == "linux" and (memory.held() > most or holds_many_maps()):

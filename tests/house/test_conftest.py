@@ -1,5 +1,7 @@
 """The bounds on what the test suite itself takes."""
 
+import functools
+
 import conftest
 import disk
 import jax
@@ -34,17 +36,30 @@ def test_a_worker_at_its_bound_forgets_what_it_compiled(monkeypatch):
     monkeypatch.setattr(conftest, "GROWTH", memory.held() / 4)
     monkeypatch.setattr(conftest, "stayed", 0)
     monkeypatch.setattr(conftest, "holds_many_maps", lambda: False)
-    conftest.pytest_runtest_teardown()
+    conftest.forget_programs()
     assert not forgotten
     monkeypatch.setattr(conftest, "MEMORY", memory.held() / 2)
-    conftest.pytest_runtest_teardown()
+    conftest.forget_programs()
     assert len(forgotten) == 1
     # What stayed is no program: forgetting it again, after every test, would free nothing.
-    conftest.pytest_runtest_teardown()
+    conftest.forget_programs()
     assert len(forgotten) == 1
     monkeypatch.setattr(conftest, "stayed", memory.held() - 2 * conftest.GROWTH)
-    conftest.pytest_runtest_teardown()
+    conftest.forget_programs()
     assert len(forgotten) == 2 and 0 < memory.held() < conftest.available_memory()
+
+
+@functools.cache
+def kept(value):
+    return [value]
+
+
+def test_what_a_file_keeps_goes_with_the_file(request):
+    item, first = request.node, kept(1)
+    conftest.pytest_runtest_teardown(item, item)
+    assert kept(1) is first
+    conftest.pytest_runtest_teardown(item, None)
+    assert kept(1) is not first
 
 
 def test_programs_are_kept_until_they_are_too_many(tmp_path):
