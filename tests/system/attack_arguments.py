@@ -129,7 +129,7 @@ NAMED = re.compile(r"Arguments? `[A-Za-z_0-9.\[\]]+`")
 # Results that say by themselves that there is none.
 REPORTED = (RuntimeError, FileNotFoundError)
 # States of amplitudes may be dicts; their fields are looked at where the circuit is known.
-OF_FIELDS = "Noise PoissonNoise OrnsteinUhlenbeckNoise SharedNoise MeasurementNoise".split()
+OF_FIELDS = ["Noise", "PoissonNoise", "OrnsteinUhlenbeckNoise", "SharedNoise", "MeasurementNoise"]
 # What means something in an argument, or to a function, after all.
 MEANT = {
     *(("a dict", name) for name in OF_FIELDS),
