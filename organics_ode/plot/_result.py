@@ -32,7 +32,7 @@ from ._sweep import plot_sweep
 from ._trials import plot_chronometric, plot_psychometric
 
 # Of `tasks`, which are not imported here, by what they have beside strengths.
-_CURVES = {"rates": plot_psychometric, "times": plot_chronometric}
+_CURVES: dict[str, Callable[..., Axes]] = {"rates": plot_psychometric, "times": plot_chronometric}
 
 
 def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
