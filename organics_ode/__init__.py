@@ -89,6 +89,7 @@ from .plot import (
     plot_leading_eigenvalues as plot_leading_eigenvalues,
     plot_lyapunov as plot_lyapunov,
     plot_phase_diagram as plot_phase_diagram,
+    plot_phase_map as plot_phase_map,
     plot_phase_portrait as plot_phase_portrait,
     plot_power_spectrum as plot_power_spectrum,
     plot_psychometric as plot_psychometric,

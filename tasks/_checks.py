@@ -106,9 +106,8 @@ def read_array(name: str, value: object) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         array = np.empty(0, object)
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        raise ValueError(
-            f"Argument `{name}` must be an array of numbers, but it is {type(value).__name__}."
-        )
+        found = f"it has type {type(value).__name__}"
+        raise ValueError(f"Argument `{name}` must be an array of numbers, but {found}.")
     return array
 
 

@@ -1,11 +1,12 @@
 """Products in bfloat16 against all in float32: what the digits cost and how well they are learnt.
 
 The model of `examples/start/train_digits.py` (its first stage, steps of one pixel) is trained twice
-from the same numbers on the same batches, as it is and in an `oo.MixedPrecision`. Then training
-steps of both take turns, at the size of the digits and at that of sequential MNIST, and XLA says
-how much memory each program takes besides its arguments.
+from the same numbers on the same batches, as it is and in an `oo.MixedPrecision`, for every seed.
+Then gradients of both take turns, at the size of the digits and at that of sequential MNIST. Their
+memory is told twice: what is kept from the way forward for the way back, and what XLA plans for the
+whole program besides its arguments, where a CPU may widen bfloat16 to float32 again.
 
-    python examples/benchmarks/mixed_precision.py [--epochs 40 --seeds 1 2] [--write]
+    python examples/benchmarks/mixed_precision.py [--epochs 40 --seeds 1 2 3] [--write]
 """
 
 import argparse
@@ -51,31 +52,42 @@ def train(model: oo.SequenceClassifier, digits: Any, epochs: int, seed: int) -> 
     return oo.evaluate(result.model, digits.test)["accuracy"]
 
 
-def compiled_step(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[Any, Any]:
-    """Loss and gradient as one program, and what it is called with."""
+def loss_of(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[Any, Any]:
+    """The loss as a function of the trained numbers, and these."""
     params, rest = eqx.partition(model, oo.trainable(model))
 
     def loss(params: Any) -> jax.Array:
         outputs = oo.resolve(eqx.combine(params, rest)).batched(xs)
         return jnp.mean(jax.vmap(oo.cross_entropy)(outputs, jnp.zeros(len(xs), jnp.int32)))
 
-    return jax.jit(jax.value_and_grad(loss)).lower(params).compile(), params
+    return loss, params
 
 
-def measure(shape: tuple[int, int, int], repeats: int) -> dict[str, tuple[float, float]]:
-    """The median seconds of a step and its memory in MB, the sides in turn."""
+def kept_mb(loss: Any, params: Any) -> float:
+    """What is kept from the way forward for the way back."""
+    back = jax.eval_shape(lambda params: jax.vjp(loss, params)[1], params)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(back)) / 1e6
+
+
+def measure(shape: tuple[int, int, int], repeats: int) -> dict[str, str]:
+    """Gradients per second by the median of their times, the sides in turn, and their memory."""
     batch, size, steps = shape
     xs = jax.random.uniform(jax.random.key(0), (batch, steps, 1))
-    sides = {name: compiled_step(model, xs) for name, model in models(size, 0).items()}
+    sides = {name: loss_of(model, xs) for name, model in models(size, 0).items()}
+    kept = {name: kept_mb(*side) for name, side in sides.items()}
+    programs = {
+        name: jax.jit(jax.value_and_grad(loss)).lower(params).compile()
+        for name, (loss, params) in sides.items()
+    }
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats + 1):
-        for name, (step, params) in sides.items():
-            times[name].append(seconds_of(lambda s=step, p=params: jax.block_until_ready(s(p))))
+        for name, step in programs.items():
+            run = lambda s=step, p=sides[name][1]: jax.block_until_ready(s(p))  # noqa: E731
+            times[name].append(seconds_of(run))
+    planned = {n: p.memory_analysis().temp_size_in_bytes / 1e6 for n, p in programs.items()}
     return {
-        name: (
-            statistics.median(taken[1:]),
-            sides[name][0].memory_analysis().temp_size_in_bytes / 1e6,
-        )
+        name: f"{1 / statistics.median(taken[1:]):.3g} gradients/s, "
+        f"{kept[name]:.3g} MB kept, {planned[name]:.3g} MB planned"
         for name, taken in times.items()
     }
 
@@ -88,15 +100,17 @@ def rows(args: argparse.Namespace) -> Iterator[str]:
     """The lines of the table, as they are measured."""
     yield row(COLUMNS[0], list(COLUMNS[1:]))
     yield "|---|---|---|"
-    digits = tasks.SequentialDigits()
+    digits, found = tasks.SequentialDigits(), []
     for seed in args.seeds:
-        found = [train(m, digits, args.epochs, seed) for m in models(96, seed).values()]
+        found.append([train(m, digits, args.epochs, seed) for m in models(96, seed).values()])
         name = f"digits, held-out accuracy after {args.epochs} epochs, seed {seed}"
-        yield row(name, [f"{accuracy:.3f}" for accuracy in found])
+        yield row(name, [f"{accuracy:.3f}" for accuracy in found[-1]])
+    if len(found) > 1:
+        means = map(statistics.mean, zip(*found, strict=True))
+        yield row(f"its mean over {len(found)} seeds", [f"{mean:.3f}" for mean in means])
     for name in args.shapes:
-        measured = measure(SHAPES[name], args.repeats)
         text = "{}: batch {}, {} units, {} steps".format(name, *SHAPES[name])
-        yield row(text, [f"{1 / t:.3g} steps/s, {mb:.3g} MB" for t, mb in measured.values()])
+        yield row(text, list(measure(SHAPES[name], args.repeats).values()))
     facts = machine("jax")
     yield ""
     yield f"{facts['cpu']}, {facts['cores']} cores, {facts['device']}, jax {facts['jax']}."
@@ -118,7 +132,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--write", action="store_true", help="put the table into the page")

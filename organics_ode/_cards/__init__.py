@@ -7,7 +7,7 @@ from ._card import (
     carded as carded,
     plain as plain,
 )
-from ._records import report as report
+from ._records import HIGHER_IS_BETTER as HIGHER_IS_BETTER, report as report
 from ._summary import (
     first_numbers as first_numbers,
     number as number,

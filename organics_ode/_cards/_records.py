@@ -4,13 +4,23 @@ from typing import Any
 
 import numpy as np
 
+# Of what is known by its name.
+HIGHER_IS_BETTER = {
+    "loss": False,
+    "cross_entropy": False,
+    "squared_error": False,
+    "accuracy": True,
+    "score": True,
+    "performance": True,
+}
 # What every step records, beside the loss and the metrics.
 _COUNTED = ("step", "epoch", "gradient_norm", "seconds", "stage", "length", "beta")
 
 
 def report(records: list[dict[str, Any]]) -> dict[str, str]:
-    """Every quantity by its first and its last value, and the best validation; of several models
-    the medians."""
+    """Every quantity by its first and its last value, and the best validations: of least loss, and
+    of the highest accuracy, score or performance where that is another; of several models by the
+    medians."""
     names = dict.fromkeys(key for record in records for key in record)
     facts = {}
     for name in names:
@@ -21,7 +31,12 @@ def report(records: list[dict[str, Any]]) -> dict[str, str]:
     if checks:
         best = min(checks, key=lambda record: _rank(record["validation_loss"]))
         others = [f"{k[11:]} {typical(v):.4g}" for k, v in best.items() if _is_metric(k)]
-        facts["validation"] = ", ".join(["least loss " + _at(best, "validation_loss"), *others])
+        texts = [", ".join(["least loss " + _at(best, "validation_loss"), *others])]
+        for name in (k for k in best if HIGHER_IS_BETTER.get(k.removeprefix("validation_"))):
+            highest = min(checks, key=lambda record, k=name: _rank(-typical(record.get(k, np.nan))))
+            if typical(highest.get(name, np.nan)) > typical(best[name]):
+                texts.append(f"highest {name[11:]} {_at(highest, name)}")
+        facts["validation"] = "; ".join(texts)
     seconds = [record["seconds"] for record in records if "seconds" in record]
     return facts | ({"time": f"{typical(seconds[-1]):.4g} s"} if seconds else {})
 

@@ -34,10 +34,10 @@ def shown(value: object) -> str:
 
 
 def a_or_an(noun: str) -> str:
-    """The noun with its article: an LSTM, a GRU, an ORGaNICs, a unit."""
-    is_spelt = len(noun) > 1 and noun[:2].isupper()
-    vowels = "AEFHILMNORSX" if is_spelt else "AEIOaeio"
-    return f"{'an' if noun[0] in vowels else 'a'} {noun}"
+    """The noun with its article: an LSTM, a GRU, an ORGaNICs, a unit, an ndarray."""
+    is_spelt = (len(noun) > 1 and noun[:2].isupper()) or noun.startswith("nd")
+    vowels = "AEFHILMNORSX" if is_spelt else "AEIO"
+    return f"{'an' if noun[0].upper() in vowels else 'a'} {noun}"
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:

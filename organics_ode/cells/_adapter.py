@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_positive_integer, read_key, refuse, refuse_kind
+from .._checks import a_or_an, check_positive_integer, read_key, refuse, refuse_kind
 from .._constraints import resolve
 from .._types import KeyLike
 from ._cell import AbstractCell, State
@@ -31,7 +31,11 @@ class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
 
     def __init__(self, cell: Layer):
         if not isinstance(cell, self.kind):
-            refuse("cell", f"be an `eqx.nn.{self.kind.__name__}`", f"it is {type(cell).__name__}")
+            refuse(
+                "cell",
+                f"be an `eqx.nn.{self.kind.__name__}`",
+                f"it is {a_or_an(type(cell).__name__)}",
+            )
         self.cell = cell
 
     @classmethod

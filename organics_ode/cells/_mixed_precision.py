@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import refuse
+from .._checks import a_or_an, refuse
 from .._constraints import resolve
 from .._types import State
 from ..circuits import AbstractCircuit, Time
@@ -45,7 +45,7 @@ class MixedPrecision(AbstractCell[State]):
     def __init__(self, cell: AbstractStep[State]):
         if not isinstance(cell, AbstractStep):
             must = "be a step of a circuit, such as `oo.Euler(circuit, dt)`"
-            refuse("cell", must, f"it is {type(cell).__name__}")
+            refuse("cell", must, f"it is {a_or_an(type(cell).__name__)}")
         state = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), cell)
         dtype = jax.tree.leaves(state)[0].dtype
         if dtype != jnp.float32:

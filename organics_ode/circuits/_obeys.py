@@ -2,6 +2,8 @@
 
 import functools
 
+from .._checks import a_or_an
+
 # A subclass may define these anew, and all dunder names but those that stand for other attributes.
 _HARMLESS = {"_abc_impl", "initial_state", "random"}
 _HARMFUL = {"__call__", "__getattr__", "__getattribute__"}
@@ -20,7 +22,7 @@ def obeys(thing: object, *kinds: type) -> bool:
 def what_is(thing: object, *kinds: type) -> str:
     """What a thing is that does not obey them, for an error."""
     own = ", a subclass with equations of its own" if isinstance(thing, kinds) else ""
-    return f"it is {type(thing).__name__}{own}"
+    return f"it is {a_or_an(type(thing).__name__)}{own}"
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._checks import a_or_an
 from .._types import Scalar
 from ..programs import nextafter, prevbefore
 from ._step_limits import StepLimits
@@ -184,6 +185,6 @@ def prepare(
     if switches is not None:
         raise ValueError(
             "Argument `stepsize_controller` must be adaptive or `diffrax.ConstantStepSize()` for "
-            f"an input with switches, but it is {type(controller).__name__}."
+            f"an input with switches, but it is {a_or_an(type(controller).__name__)}."
         )
     return controller, dt0

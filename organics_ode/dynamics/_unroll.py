@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from .._checks import (
+    a_or_an,
     as_known_array,
     check_finite,
     check_flag,
@@ -135,7 +136,9 @@ def _read_restarts(cell: AbstractCell, restarts: Numbers | None, steps: int) -> 
     if restarts is None:
         return None
     if not isinstance(cell, TemporalSkip):
-        refuse("restarts", "be given to a `TemporalSkip` only", f"it is {type(cell).__name__}")
+        refuse(
+            "restarts", "be given to a `TemporalSkip` only", f"it is {a_or_an(type(cell).__name__)}"
+        )
     known = restarts if is_traced(restarts) else as_known_array("restarts", restarts)
     array = jnp.asarray(known)
     if array.shape != (steps,) or array.dtype != bool:

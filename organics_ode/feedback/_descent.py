@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from .._checks import (
+    a_or_an,
     check_kind,
     check_positive_integer,
     check_positive_number,
@@ -134,7 +135,9 @@ def descend(
     if not callable(weights) or isinstance(weights, type):
         refuse("weights", "be a function of the network", f"it is {weights!r}")
     if not is_optimizer(optimizer):
-        refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
+        refuse(
+            "optimizer", "be an optax transformation", f"it is {a_or_an(type(optimizer).__name__)}"
+        )
     conditions = read_conditions(network, target, x)
     trained = _descend(conditions, run, shared(weights, optimizer), steps)
     if not is_traced(trained.error) and not jnp.all(jnp.isfinite(trained.error)):

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from .._checks import as_known_array, is_traced, refuse
+from .._checks import a_or_an, as_known_array, is_traced, refuse
 from .._constraints import resolve
 from .._types import Numbers, State
 from ..circuits import AbstractCircuit
@@ -54,7 +54,7 @@ def by_block(circuit: AbstractCircuit[State], values: Numbers) -> State:
 
 def _like(circuit: AbstractCircuit[State]) -> State:
     if not isinstance(circuit, AbstractCircuit):
-        refuse("circuit", "be a circuit", f"it is {type(circuit).__name__}")
+        refuse("circuit", "be a circuit", f"it is {a_or_an(type(circuit).__name__)}")
     return jax.eval_shape(resolve(circuit).initial_state)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._cards import SHOWN, Card, carded
-from .._checks import counted, is_traced, read_number, refuse
+from .._checks import a_or_an, counted, is_traced, read_number, refuse
 from .._tables import AbstractTabular, Table, numbered
 from .._types import Scalar
 from ..programs import jitted
@@ -172,7 +172,7 @@ def solutions(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.t
 
 def read_one(geometry: Geometry) -> Geometry:
     if not isinstance(geometry, Geometry):
-        refuse("geometry", "be a Geometry", f"it is {type(geometry).__name__}")
+        refuse("geometry", "be a Geometry", f"it is {a_or_an(type(geometry).__name__)}")
     if any(map(is_traced, jax.tree.leaves(geometry))):
         refuse("geometry", "be known: this is a host function", "it is traced by jax")
     if np.shape(geometry.rho):

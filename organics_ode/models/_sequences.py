@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import check_state, refuse
+from .._checks import a_or_an, check_state, refuse
 from .._constraints import Frozen, resolve, table
 from .._types import Numbers
 from ..cells import AbstractCell, CellLike, read_cell, response, selected
@@ -116,7 +116,7 @@ def _read(
 ) -> tuple[AbstractCell, Readout, Frozen | None]:
     own: AbstractCell = read_cell("cell", cell)
     if not callable(readout) or isinstance(readout, type):
-        refuse("readout", "be callable", f"it is {type(readout).__name__}")
+        refuse("readout", "be callable", f"it is {a_or_an(type(readout).__name__)}")
     if state0 is None:
         return own, readout, None
     like = eqx.filter_eval_shape(lambda c: resolve(c).initial_state(), own)

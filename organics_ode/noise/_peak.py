@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from .._cards import Card, carded
-from .._checks import as_float_array, as_known_array, refuse
+from .._checks import a_or_an, as_float_array, as_known_array, refuse
 from .._nonlinearities import highest, lowest
 from .._types import Limits, Numbers, State
 from ..circuits import AbstractCircuit
@@ -202,7 +202,7 @@ def _read_weights(weights: State | None, state: State) -> Float[Array, " d"]:
         ones = [jnp.full_like(leaf, i == 0) for i, leaf in enumerate(leaves)]
         weights = jax.tree.unflatten(structure, ones)
     elif not isinstance(weights, tuple):
-        refuse("weights", "be a state of the circuit", f"it is {type(weights).__name__}")
+        refuse("weights", "be a state of the circuit", f"it is {a_or_an(type(weights).__name__)}")
     else:
         weights = spread(
             "weights", jax.tree.map(lambda v: as_float_array("weights", v), weights), state

@@ -12,7 +12,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
-from .._checks import counted, refuse, shown
+from .._checks import a_or_an, counted, refuse, shown
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -39,7 +39,7 @@ def check_mesh(mesh: object) -> None:
         return
     if not isinstance(mesh, Mesh):
         must = "be a `jax.sharding.Mesh` such as `oo.device_mesh()`"
-        refuse("mesh", must, f"it is {type(mesh).__name__}")
+        refuse("mesh", must, f"it is {a_or_an(type(mesh).__name__)}")
     if any(kind != AxisType.Auto for kind in mesh.axis_types):
         kinds = ", ".join(kind.name for kind in mesh.axis_types)
         remedy = (

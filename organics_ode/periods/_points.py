@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._cards import carded
-from .._checks import as_known_array, check_kind, check_positive_number, refuse, shown
+from .._checks import a_or_an, as_known_array, check_kind, check_positive_number, refuse, shown
 from .._constraints import resolve
 from ..cells import AbstractCell
 from ..circuits import AbstractCircuit
@@ -87,7 +87,7 @@ def _step(cell: AbstractCell) -> tuple[AbstractCircuit, float]:
     """The circuit of a cell, and how long a step takes."""
     if not isinstance(cell, _Step):
         must = "be a step of a circuit, such as `oo.Euler(circuit, dt)`"
-        refuse("cell", must, f"it is {type(cell).__name__}")
+        refuse("cell", must, f"it is {a_or_an(type(cell).__name__)}")
     return resolve(cell.circuit), float(cell.dt)
 
 

@@ -4,6 +4,7 @@ from ._dynamics import plot_history as plot_history, plot_trajectory as plot_tra
 from ._networks import (
     plot_attractors as plot_attractors,
     plot_phase_diagram as plot_phase_diagram,
+    plot_phase_map as plot_phase_map,
     plot_readout_error as plot_readout_error,
     plot_solutions as plot_solutions,
 )

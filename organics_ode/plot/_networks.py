@@ -5,19 +5,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import robustness
-from .._axes import BLUE, GREEN, ORANGE, PURPLE, RED, Axes, axes_of
-from .._checks import check_kind, counted, refuse
+from .._axes import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Axes, axes_of
+from .._checks import check_kind, counted, refuse, shown
+from .._types import Numbers
 from ._read import read_numbers
+from ._sweep import cell_edges
 
 # Imported when their results are drawn, as they are when asked for.
 if TYPE_CHECKING:
     from ..feedback import Attractors, Trained
-    from ..mean_field import Solutions
+    from ..mean_field import PhaseMap, Solutions
 else:
-    Attractors = Trained = Solutions = object
+    Attractors = Trained = PhaseMap = Solutions = object
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 _KINDS = {"stable": BLUE, "saddle": ORANGE, "oscillating": GREEN, "chaotic": PURPLE}
+# What becomes of the target, by what holds last.
+_TARGETS = {"unstable": ORANGE, "stable beside others": SKY, "the only state, stable": BLUE}
+_TARGETS |= {"chaotic": PURPLE, "none can hold it": "0.85"}
 _LEGEND: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
 
 
@@ -91,6 +96,54 @@ def plot_solutions(solutions: Solutions, ax: Axes | None = None, **kw: Any) -> A
     return ax
 
 
+def plot_phase_map(
+    phases: PhaseMap,
+    ax: Axes | None = None,
+    *,
+    targets: Numbers | None = None,
+    rows: Numbers | None = None,
+    **kw: Any,
+) -> Axes:
+    """What becomes of the target of a feedback network, over targets and geometries.
+
+    It is stable and the only state at rest, stable beside others, unstable, or chaotic; or no
+    readout of this geometry can hold it.
+
+    Args:
+        phases: a `mean_field.PhaseMap`.
+        ax: matplotlib axes.
+        targets: (columns,), those of the map, for the axis; their numbers unless given.
+        rows: (rows,), what differs from one geometry to the next, likewise.
+        kw: passed to `ax.pcolormesh`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: not a `PhaseMap`, or values that do not increase, or not as many as it has.
+    """
+    from .. import mean_field
+
+    check_kind("phases", phases, mean_field.PhaseMap)
+    height, width = np.shape(phases.counts)
+    sides = _side("targets", targets, width), _side("rows", rows, height)
+    holds = (phases.target_is_stable, phases.globally_stable, phases.target_is_chaotic)
+    kinds = np.zeros((height, width), int)
+    for kind, where in enumerate((*holds, np.asarray(phases.counts) == 0), start=1):
+        kinds[where] = kind
+    ax = axes_of(ax)
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    style: dict[str, Any] = {"cmap": ListedColormap([*_TARGETS.values()]), "rasterized": True}
+    style |= {"vmin": -0.5, "vmax": len(_TARGETS) - 0.5}
+    ax.pcolormesh(*map(cell_edges, sides), kinds, **style | kw)
+    ax.set(xlabel="target" if targets is None else "target A", ylabel="geometry")
+    seen = [pair for i, pair in enumerate(_TARGETS.items()) if np.any(kinds == i)]
+    ax.legend(handles=[Patch(color=color, label=name) for name, color in seen], **_LEGEND)
+    return ax
+
+
 def plot_attractors(attractors: Attractors, ax: Axes | None = None, **kw: Any) -> Axes:
     """The readouts at which a feedback network came to rest, by how many starts came to each.
 
@@ -154,6 +207,16 @@ def plot_readout_error(trained: Trained, ax: Axes | None = None, **kw: Any) -> A
     ax.plot(np.arange(1, error.size + 1), error, **style | kw)
     ax.set(yscale="log", xlabel="update", ylabel="error of the readout (rms)")
     return ax
+
+
+def _side(name: str, values: Numbers | None, count: int) -> np.ndarray:
+    """The values of an axis, 0, 1, … where they are not given."""
+    if values is None:
+        return np.arange(count)
+    found = read_numbers(name, values, f"({count},)", 1)
+    if len(found) != count or not np.all(np.diff(found) > 0):
+        refuse(name, f"be {counted(count, 'number')} that increase", f"it is {shown(found)}")
+    return found
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

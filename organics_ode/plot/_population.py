@@ -9,19 +9,20 @@ from .._checks import check_kind, counted, refuse
 from .._types import Numbers
 from ..equilibria import AbstractPoints
 from ..population import MixedSelectivity, PrincipalComponents, Tuning, principal_components
+from ._many import MOST_LINES, draw_curves
 from ._read import read_names, read_numbers, read_units
 
 
 def plot_tuning(
     tuning: Tuning, ax: Axes | None = None, units: Numbers | None = None, **kw: Any
 ) -> Axes:
-    """Tuning curves with standard errors, a line per unit.
+    """Tuning curves with standard errors, a line per unit; of more than 12 units a heat map.
 
     Args:
         tuning: a `population.Tuning`.
         ax: matplotlib axes.
         units: which units, all unless given.
-        kw: passed to `ax.errorbar`.
+        kw: passed to `ax.errorbar`, or to `ax.pcolormesh` for a heat map.
 
     Returns:
         The axes.
@@ -33,10 +34,18 @@ def plot_tuning(
     means = read_numbers("tuning", tuning.means, "(k, n), one tuning and no batch,", 2)
     errors, degrees = np.asarray(tuning.errors), np.degrees(np.asarray(tuning.directions))
     shown = np.arange(means.shape[1])[read_units(units, means.shape[1])]
+    names, is_map = [f"unit {i}" for i in shown], len(shown) > MOST_LINES
     ax = axes_of(ax)
-    for unit in shown:
-        ax.errorbar(degrees, means[:, unit], errors[:, unit], **{"fmt": "o-", "ms": 3} | kw)
-    ax.set(xlabel="direction (°)", ylabel="response", xticks=range(0, 361, 90))
+    ax.set(xlabel="direction (°)", ylabel="unit" if is_map else "response")
+    if is_map:
+        draw_curves(ax, degrees, means[:, shown], names, "response", kw)
+    else:
+        for unit, name in zip(shown, names, strict=True):
+            style: dict[str, Any] = {"fmt": "o-", "ms": 3, "label": name}
+            ax.errorbar(degrees, means[:, unit], errors[:, unit], **style | kw)
+    if 1 < len(shown) <= MOST_LINES and "label" not in kw:
+        ax.legend(frameon=False, fontsize="small")
+    ax.set_xticks(range(0, 361, 90))
     return ax
 
 

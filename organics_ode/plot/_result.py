@@ -21,6 +21,7 @@ from ._dynamics import plot_history, plot_trajectory
 from ._networks import (
     plot_attractors,
     plot_phase_diagram,
+    plot_phase_map,
     plot_readout_error,
     plot_solutions,
 )
@@ -28,6 +29,10 @@ from ._planar import plot_bifurcation
 from ._population import plot_explained_variance, plot_selectivity, plot_tuning
 from ._stability import plot_eigenvalues, plot_spectrum
 from ._sweep import plot_sweep
+from ._trials import plot_chronometric, plot_psychometric
+
+# Of `tasks`, which are not imported here, by what they have beside strengths.
+_CURVES: dict[str, Callable[..., Axes]] = {"rates": plot_psychometric, "times": plot_chronometric}
 
 
 def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
@@ -41,7 +46,7 @@ def _plots() -> dict[type, Callable[..., Axes]]:
     """By the kind of result."""
     # Studies are imported when they are asked for, as `_namespace` has it.
     from ..feedback import Attractors, Trained
-    from ..mean_field import Solutions
+    from ..mean_field import PhaseMap, Solutions
 
     return {
         Trajectory: plot_trajectory,
@@ -58,6 +63,7 @@ def _plots() -> dict[type, Callable[..., Axes]]:
         PhaseDiagram: plot_phase_diagram,
         Sweep: plot_sweep,
         Solutions: plot_solutions,
+        PhaseMap: plot_phase_map,
         Attractors: plot_attractors,
         Trained: plot_readout_error,
         Tuning: plot_tuning,
@@ -71,7 +77,8 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
 
     Trajectories and paths over time, trainings over their steps, spectra and points of rest by
     their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of feedback networks,
-    tuning, selectivity and explained variance; results that have a `plot` of their own, by that.
+    tuning, selectivity and explained variance, curves of choices and of reaction times; results
+    that have a `plot` of their own, by that.
 
     Args:
         result: a `Trajectory`, a `FitResult`, a `Spectrum`, …
@@ -90,5 +97,9 @@ def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     draw = getattr(result, "plot", None)
     if isinstance(result, AbstractTabular) and draw is not None:  # those of the cortex
         return draw(ax, **kw)
-    names = ", ".join(kind.__name__.removeprefix("Abstract") for kind in _plots())
-    refuse("result", f"be one of {names}", f"it is {a_or_an(type(result).__name__)}")
+    for values, plot in _CURVES.items():
+        if hasattr(result, "strengths") and hasattr(result, values):
+            return plot(result, ax=ax, **kw)
+    names = [kind.__name__.removeprefix("Abstract") for kind in _plots()]
+    must = f"be one of {', '.join(names)}, Psychometric, Chronometric"
+    refuse("result", must, f"it is {a_or_an(type(result).__name__)}")

@@ -56,7 +56,7 @@ def plot_sweep(
         ax.set(xlabel=labels[0], ylabel=name, **scales)
         return ax
     style: dict[str, Any] = {"rasterized": True}
-    mesh = ax.pcolormesh(*map(_edges, sorted_axes), shown[..., 0].T, **style | kw)
+    mesh = ax.pcolormesh(*map(cell_edges, sorted_axes), shown[..., 0].T, **style | kw)
     ax.set(xlabel=labels[0], ylabel=labels[1], **scales)
     ax.figure.colorbar(mesh, ax=ax, label=name)
     return ax
@@ -92,7 +92,7 @@ def _scale(values: np.ndarray) -> str:
     return "log" if is_even and ratios[0] > 0 else "linear"
 
 
-def _edges(values: np.ndarray) -> np.ndarray:
+def cell_edges(values: np.ndarray) -> np.ndarray:
     """Of the cells around increasing values, halfway between them."""
     if len(values) == 1:
         return values[0] + np.array([-0.5, 0.5]) * (abs(values[0]) or 1.0)

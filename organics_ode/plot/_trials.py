@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._axes import BLUE, Axes, axes_of
-from .._checks import a_or_an, check_positive_integer, refuse
+from .._checks import a_or_an, check_positive_integer, counted, refuse
 from .._types import Numbers
 from ._read import HasEigenvalues, HasErrors, read_names, read_numbers, read_periods
 
@@ -22,7 +22,7 @@ def plot_leading_eigenvalues(
     periods: Mapping[str, Any] | None = None,
     **kw: Any,
 ) -> Axes:
-    """The real parts of the leading eigenvalues over a trial, the abscissa in black.
+    """The real parts of the leading eigenvalues over a trial, the largest in black.
 
     Args:
         ts: (time,), ms.
@@ -49,8 +49,11 @@ def plot_leading_eigenvalues(
         refuse("spectra", f"have eigenvalues ({len(ts)}, d)", f"their shape is {real.shape}")
     leading = np.sort(real, axis=1)[:, ::-1][:, :count]
     ax = axes_of(ax)
-    ax.plot(ts, leading[:, 1:], **{"color": BLUE, "lw": 0.8, "alpha": 0.6} | kw)
-    ax.plot(ts, leading[:, 0], **{"color": "black", "lw": 1.5} | kw)
+    others = ax.plot(ts, leading[:, 1:], **{"color": BLUE, "lw": 0.8, "alpha": 0.6} | kw)
+    ax.plot(ts, leading[:, 0], **{"color": "black", "lw": 1.5, "label": "largest"} | kw)
+    for i, line in enumerate(others):
+        line.set_label("_" if i else f"next {counted(len(others), 'eigenvalue')}")
+    ax.legend(frameon=False, fontsize="small")
     ax.axhline(0, color="0.3", lw=1, ls="--", zorder=0)
     ax.set(xlabel="time (ms)", ylabel="Re λ (1/ms)")
     _mark_periods(ax, ts, marks)

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
-from .._checks import check_flag, refuse
+from .._checks import a_or_an, check_flag, refuse
 from .._constraints import trainable
 from ..cells import Euler, RungeKutta, ShuOsher
 from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
@@ -232,7 +232,7 @@ def _check_arguments(model: PyTree, optimizer: object, throw: object) -> None:
     check_flag("throw", throw)
     if not is_optimizer(optimizer):
         must = "be an optax transformation such as `optax.adam(1e-3)`"
-        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
+        refuse("optimizer", must, f"it is {a_or_an(type(optimizer).__name__)}")
     check_model("model", model)
     if not any(jax.tree.leaves(trainable(model))):
         refuse("model", "have something to train", "all of it is frozen")

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import common_dtype, counted, refuse
+from .._checks import a_or_an, common_dtype, counted, refuse
 from .._constraints import trainable
 from ..optimizers import Always, Optimizer, is_optimizer
 from ..parallel import check_divides, check_mesh, check_same
@@ -39,7 +39,9 @@ def as_members(models: Sequence[PyTree]) -> PyTree:
     if not isinstance(models, Sequence) or len(models) == 0:
         must = "be a sequence of models such as `[make_model(key) for key in keys]`"
         is_empty = isinstance(models, Sequence)
-        refuse("models", must, "it is empty" if is_empty else f"it is {type(models).__name__}")
+        refuse(
+            "models", must, "it is empty" if is_empty else f"it is {a_or_an(type(models).__name__)}"
+        )
     if not any(jax.tree.leaves(trainable(models[0]))):
         refuse("models", "have something to train", "all of it is frozen")
     like = _facts(models[0])
@@ -91,7 +93,7 @@ def read_batches(batches: Batches | Sequence[Any], members: int) -> tuple[Any, b
         return read_function(batches), True
     must = "be a function of the step, or a sequence of one per member"
     if not all(map(callable, batches)):
-        refuse("batches", must, f"it is {type(batches).__name__}")
+        refuse("batches", must, f"it is {a_or_an(type(batches).__name__)}")
     if len(batches) != members:
         refuse("batches", must, f"there are {len(batches)} for {counted(members, 'member')}")
     return Together([read_function(each) for each in batches]), False
@@ -110,7 +112,7 @@ def read_optimizer(
         return Always(optimizer)
     if not callable(optimizer):
         must = "be an optax transformation, or a function of hyperparameters that makes one"
-        refuse("optimizer", must, f"it is {type(optimizer).__name__}")
+        refuse("optimizer", must, f"it is {a_or_an(type(optimizer).__name__)}")
     if hyperparameters is None:
         refuse("hyperparameters", "be given where `optimizer` is a function", "they are None")
     return optimizer

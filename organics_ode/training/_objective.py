@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, Bool, PyTree
 
-from .._checks import check_positive_integer, in_jax, refuse
+from .._checks import a_or_an, check_positive_integer, in_jax, refuse
 from .._constraints import resolve
 from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
@@ -123,7 +123,7 @@ def check_model(name: str, model: object) -> None:
     """Refuse anything that does not map inputs to outputs."""
     if not callable(model) or isinstance(model, type):
         must = "map the inputs of one sample to outputs, such as a `SequenceClassifier`"
-        refuse(name, must, f"it is {type(model).__name__}")
+        refuse(name, must, f"it is {a_or_an(type(model).__name__)}")
 
 
 def check_data(

@@ -10,19 +10,10 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from .._cards import HIGHER_IS_BETTER
 from .._checks import check_choice, check_flag, check_kind, check_positive_integer, refuse, shown
 from ._history import History
 from .batches import Data, read_samples
-
-# Whether higher is better, of what is known by its name.
-_HIGHER = {
-    "loss": False,
-    "cross_entropy": False,
-    "squared_error": False,
-    "accuracy": True,
-    "score": True,
-    "performance": True,
-}
 
 
 class EarlyStopping(eqx.Module):
@@ -53,10 +44,10 @@ class EarlyStopping(eqx.Module):
             refuse("metric", 'be a name such as "loss" or "accuracy"', f"it is {shown(metric)}")
         self.metric = metric.removeprefix("validation_")
         self.patience = None if patience is None else check_positive_integer("patience", patience)
-        if higher_is_better is None and self.metric not in _HIGHER:
+        if higher_is_better is None and self.metric not in HIGHER_IS_BETTER:
             found = f"it does not follow from the name `{self.metric}`"
             refuse("higher_is_better", "be True or False", found)
-        higher = _HIGHER[self.metric] if higher_is_better is None else higher_is_better
+        higher = HIGHER_IS_BETTER[self.metric] if higher_is_better is None else higher_is_better
         self.higher_is_better = check_flag("higher_is_better", higher)
 
     def best(self, history: History) -> dict[str, Any] | None:

@@ -60,8 +60,9 @@ def test_tensors_of_pytorch_itself_are_arrays():
     for options in ({}, {"requires_grad": True}):
         given = {name: torch.tensor(v, **options) for name, v in values.items()}
         same(oo.ORGaNICs(**given), circuit)
-    turned = {name: torch.tensor(v.T.copy()).T for name, v in values.items()}
-    same(oo.ORGaNICs(**turned), circuit)
+    turned = {name: torch.tensor(values[name].T.copy()).T for name in ("W_zx", "W_r", "W")}
+    assert not turned["W_zx"].is_contiguous()
+    same(oo.ORGaNICs(**values | turned), circuit)
     layer = torch.nn.Linear(2, 3)
     np.testing.assert_array_equal(
         oo.values(oo.replace(circuit, W_zx=layer.weight))["W_zx"], layer.weight.detach()

@@ -149,6 +149,11 @@ def test_a_training_says_what_one_asks_of_it():
         "  validation  least loss 0.9 at step 1, accuracy 0.5",
         "  time        2.5 s",
     ]
+    better = {"step": 2, "validation_loss": 1.1, "validation_accuracy": 0.625}
+    (line,) = [
+        text for text in repr(oo.History([*records, better])).splitlines() if "valid" in text
+    ]
+    assert line.endswith("loss 0.9 at step 1, accuracy 0.5; highest accuracy 0.625 at step 2")
     assert repr(oo.FitResult(None, oo.History([]))).startswith("FitResult: completed after 0 steps")
 
 
@@ -157,6 +162,7 @@ def test_a_training_says_what_one_asks_of_it():
 
 def test_the_article_is_the_one_that_is_spoken():
     named = "an ORGaNICs, an LSTM, a GRU, a RateNetwork, an Euler, an RNNCell, an int, a unit"
+    named += ", an ndarray, a str"
     for each in named.split(", "):
         assert a_or_an(each.split()[1]) == each
 
@@ -169,7 +175,7 @@ def test_one_is_singular():
 
 COUNTED = "units members steps trials models devices records columns events bytes frequencies"
 PLURAL = re.compile(
-    rf"\{{[^{{}}]*\}} ({'|'.join(COUNTED.split())})\b|\w\(s\)[ .,;]|\ban? \{{type\("
+    rf"\{{[^{{}}]*\}} ({'|'.join(COUNTED.split())})\b|\w\(s\)[ .,;]|\b(is|an?) \{{type\("
 )
 
 

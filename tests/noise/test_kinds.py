@@ -387,10 +387,32 @@ def test_bad_amplitudes_are_refused(unchecked):
         oo.Noise(0.1) + 0.1
 
 
+@pytest.mark.parametrize("form", [tuple, Two._asdict], ids=["tuple", "dict"])
+def test_a_state_of_amplitudes_may_be_given_by_its_fields(form):
+    one, many = Two(0.1, [0.2, 0.3]), Two([[0.1, 0.2], [0.3, 0.4]], 0.5)
+    state = Two(jnp.ones(2), jnp.full(2, 2.0))
+    pairs = [(oo.Noise(one, one), oo.Noise(form(one), form(one)))]
+    pairs += [(oo.PoissonNoise(one), oo.PoissonNoise(form(one)))]
+    pairs += [
+        (oo.OrnsteinUhlenbeckNoise(one, one), oo.OrnsteinUhlenbeckNoise(form(one), form(one)))
+    ]
+    pairs += [(oo.SharedNoise(many), oo.SharedNoise(form(many)))]
+    pairs += [(oo.MeasurementNoise(one, 2.0), oo.MeasurementNoise(form(one), 2.0))]
+    for known, given in pairs:
+        for found, expected in zip(
+            jax.tree.leaves((given.variance(state), given.sources(state))),
+            jax.tree.leaves((known.variance(state), known.sources(state))),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_amplitudes_of_another_shape_than_the_state_are_refused(unchecked):
     wrong = [
         (oo.PoissonNoise(Two(np.ones(3), 0.0)), r"Argument `scale\.u` must .*\(n,\) = \(2,\)"),
-        (oo.OrnsteinUhlenbeckNoise(0.1, (1.0, 2.0)), "Argument `tau` must be a number or a Two"),
+        (oo.OrnsteinUhlenbeckNoise(0.1, (1.0,)), "Argument `tau` must be a number or a Two"),
+        (oo.PoissonNoise({"u": 1.0}), "`scale` must be a number or a Two, but it is a dict of u"),
+        (oo.PoissonNoise({"u": 1.0, "v": [1.0]}), r"Argument `scale\.v` must .*\(n,\) = \(2,\)"),
         (oo.SharedNoise(np.ones(3)), "Argument `factor` must have 4 rows"),
         (oo.SharedNoise(Two(np.ones((2, 3)), np.ones((2, 2)))), r"`factor\.v` must .* 3 columns"),
         (oo.SharedNoise(np.ones((4, 3)), tau=[1.0, 2.0]), r"Argument `tau` must .*\(k,\) = \(3,\)"),

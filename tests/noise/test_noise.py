@@ -303,7 +303,7 @@ def test_bad_arguments_are_refused(unchecked):
     with pytest.raises(
         ValueError, match="Argument `additive` must be a number or an ORGaNICsState"
     ):
-        covariance(circuit, x, Noise((0.1, 0.1)))
+        covariance(circuit, x, Noise((0.1, 0.1, 0.1)))
     with pytest.raises(ValueError, match=r"Argument `noise` must be an `oo\.Noise`"):
         covariance(circuit, x, 0.1)
     for bad in (5.0, np.ones((2, 2)), np.zeros(0)):

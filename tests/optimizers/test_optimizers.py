@@ -248,8 +248,8 @@ REFUSED = {
     "that of `lookahead` raised AttributeError": lambda: optax.lookahead(optax.sgd(0.1), 2, 0.5),
     "that of `chain` raised ValueError: obj_fn": lambda: optax.contrib.sophia(0.1),
     "it made an array of shape": lambda: optax.contrib.dpsgd(0.1, 1.0, 0.1, seed=0),
-    "transformation such as .* but it is function": lambda: optax.adam,
-    "transformation such as .* but it is type": lambda: optax.MultiSteps,
+    "transformation such as .* but it is a function": lambda: optax.adam,
+    "transformation such as .* but it is a type": lambda: optax.MultiSteps,
 }
 
 

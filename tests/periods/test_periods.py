@@ -100,7 +100,7 @@ def test_ends_are_counted_and_the_way_is_measured():
         ),
         (
             lambda v: periods.points(oo.LSTM.random(1, 2, key=jax.random.key(0)), v, (0, 4)),
-            "`cell` must be a step of a circuit, .* but it is LSTM",
+            "`cell` must be a step of a circuit, .* but it is an LSTM",
         ),
         (
             lambda v: periods.ends(switch(), oo.RateNetworkState(np.zeros(1)), np.zeros((2, 1)), 3),

@@ -355,6 +355,8 @@ def test_leading_eigenvalues_are_lines_over_a_trial_with_its_periods():
     assert starts == [0, 5]
     names = {text.get_text(): text.get_position()[0] for text in ax.texts}
     assert names == {"stimulus": 2.5, "delay": 10}
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["next 2 eigenvalues", "largest"]
     with pytest.raises(ValueError, match=r"Argument `spectra` must have eigenvalues \(3, d\)"):
         oo.plot_leading_eigenvalues(ts[:3], spectra_over(real))
 

@@ -1,5 +1,8 @@
 """Results of many units, of many models, and the one function for all of them."""
 
+import re
+from pathlib import Path
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +11,9 @@ import pytest
 from matplotlib import pyplot
 
 import organics_ode as oo
+import tasks
 from organics_ode import feedback, mean_field, planar, population, robustness
+from organics_ode.plot._result import _plots
 
 F = np.array([1.0, 10.0, 100.0])
 
@@ -86,6 +91,12 @@ def test_a_training_of_several_models_has_a_line_each_and_one_label():
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training", "validation"]
 
 
+def tuning(units):
+    means = np.random.default_rng(0).uniform(size=(4, units))
+    angles = jnp.asarray(np.pi / 2 * np.arange(4))
+    return population.Tuning(angles, jnp.asarray(means), jnp.zeros(means.shape), jnp.ones(4, int))
+
+
 RESULTS = {
     "Paths": lambda: path(3),
     "many Paths": lambda: path(20),
@@ -103,8 +114,12 @@ RESULTS = {
     "Sweep": lambda: oo.Sweep({"tau_a": F}, F),
     "PlanarFixedPoints": lambda: objects.build(planar.PlanarFixedPoints),
     "Solutions": lambda: objects.build(mean_field.Solutions),
+    "PhaseMap": lambda: objects.build(mean_field.PhaseMap),
     "Attractors": lambda: objects.build(feedback.Attractors),
     "Trained": lambda: objects.build(feedback.Trained),
+    "Psychometric": lambda: objects.build(tasks.Psychometric),
+    "Chronometric": lambda: objects.build(tasks.Chronometric),
+    "many Tuning": lambda: tuning(20),
 }
 
 
@@ -130,6 +145,39 @@ def test_states_at_rest_show_bulk_and_outlier_and_what_they_are():
     assert dots["chaotic"] == [[1.0, 1.1]] and "oscillating" not in dots
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels[3:] == ["radius of the bulk", "outlier, Re λ", "stable below"]
+
+
+def test_a_phase_map_says_what_becomes_of_each_target():
+    # Rows: the only state, one of three, an unstable one; a chaotic one, one that nothing holds.
+    counts, radius = np.array([[1, 3, 3], [1, 0, 1]]), np.array([[0.5] * 3, [1.5, 0.5, 0.5]])
+    stable = np.array([[True, True, False], [False, False, True]])
+    found = mean_field.PhaseMap(counts, stable, np.zeros((2, 3), complex), radius)
+    ax = oo.plot_phase_map(found, targets=[-1.0, 0.0, 2.0], rows=[0.1, 0.4])
+    (mesh,) = ax.collections
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    legend = dict(
+        zip(names, (p.get_facecolor() for p in ax.get_legend().get_patches()), strict=True)
+    )
+    order = ["the only state, stable", "stable beside others", "unstable"]
+    order += ["chaotic", "none can hold it", "the only state, stable"]
+    assert set(names) == set(order)
+    drawn = mesh.cmap(mesh.norm(np.asarray(mesh.get_array()).ravel()))
+    np.testing.assert_allclose(drawn, [legend[name] for name in order])
+    np.testing.assert_allclose(mesh.get_coordinates()[0, :, 0], [-1.5, -0.5, 1, 3])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("target A", "geometry")
+    with pytest.raises(ValueError, match="`targets` must be 3 numbers that increase"):
+        oo.plot_phase_map(found, targets=[0.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="`rows` must be 2 numbers that increase"):
+        oo.plot_phase_map(found, rows=[0.0, 1.0, 2.0])
+
+
+def test_tuning_of_a_few_units_has_a_legend_and_of_many_it_is_a_heat_map():
+    few = oo.plot_tuning(tuning(20), units=[3, 1]).get_legend()
+    assert [text.get_text() for text in few.get_texts()] == ["unit 3", "unit 1"]
+    assert oo.plot_tuning(tuning(1)).get_legend() is None
+    ax = oo.plot_tuning(tuning(20))
+    np.testing.assert_array_equal(ax.collections[0].get_array(), tuning(20).means.T)
+    assert ax.get_ylabel() == "unit" and not ax.get_lines()
 
 
 def test_attractors_are_drawn_by_their_hits():
@@ -194,6 +242,36 @@ def test_a_result_without_a_picture_is_refused_with_those_that_have_one():
     with pytest.raises(ValueError, match=r"`result` must be one of Trajectory.*it is a FixedPoint"):
         oo.plot_result(objects.build(oo.FixedPoint))
     assert not pyplot.get_fignums()
+
+
+def rows_of_the_page():
+    """Class ↦ (what is said of its picture, what of its table)."""
+    page = (Path(__file__).parents[2] / "docs/results.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.M)[1:]
+    return {name: row[2:] for row in rows for name in re.findall(r"`(\w+)`", row[0])}, page
+
+
+def test_the_page_of_results_names_every_picture_and_table():
+    said, page = rows_of_the_page()
+    classes = {cls.__name__: cls for cls in objects.public_classes()}
+    classes = {name: cls for name, cls in classes.items() if ".cortex." not in cls.__module__}
+    plots = {kind: plot.__name__ for kind, plot in _plots().items()} | {oo.ParameterFit: "plot"}
+    plots |= {tasks.Psychometric: "plot_psychometric", tasks.Chronometric: "plot_chronometric"}
+    plots[oo.Spectrum] = "plot_spectrum"
+    drawn = {
+        name: plot
+        for name, cls in classes.items()
+        for kind, plot in plots.items()
+        if issubclass(cls, kind)
+    }
+    tabled = {name for name, cls in classes.items() if hasattr(cls, "to_dataframe")}
+    assert said.keys() == drawn.keys() | tabled
+    for name, (picture, table) in said.items():
+        named = re.findall(r"`(\w+)`", picture)
+        assert drawn[name] in named if name in drawn else named == [], name
+        assert (table != "-") == (name in tabled), name
+    for name in dir(oo):
+        assert not name.startswith("plot_") or f"`{name}`" in page or name == "plot_result", name
 
 
 def test_a_bifurcation_and_a_batch_of_spectra_have_theirs():

@@ -308,7 +308,7 @@ def test_it_is_the_derivative_of_the_fixed_point_and_pure():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (zoo.gated, r"`circuit` must be an ORGaNICs, but it is GatedORGaNICs"),
+        (zoo.gated, r"`circuit` must be an ORGaNICs, but it is a GatedORGaNICs"),
         (lambda: zoo.organics(zoo.AFTER), r"`circuit` must have no rectification"),
     ],
 )

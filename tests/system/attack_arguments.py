@@ -128,8 +128,11 @@ VALUES = NONSENSE | DOUBTFUL | CIRCUITS
 NAMED = re.compile(r"Arguments? `[A-Za-z_0-9.\[\]]+`")
 # Results that say by themselves that there is none.
 REPORTED = (RuntimeError, FileNotFoundError)
-# What means something in an argument after all.
+# States of amplitudes may be dicts; their fields are looked at where the circuit is known.
+OF_FIELDS = ["Noise", "PoissonNoise", "OrnsteinUhlenbeckNoise", "SharedNoise", "MeasurementNoise"]
+# What means something in an argument, or to a function, after all.
 MEANT = {
+    *(("a dict", name) for name in OF_FIELDS),
     ("text", "path"),
     ("text", "checkpoint"),
     ("text", "log"),
@@ -188,7 +191,7 @@ def outcome(name, argument, kind):
         return "refused" if is_own else _raw(error)
     except Exception as error:
         return _raw(error)
-    is_free = argument in call.free or (kind, argument) in MEANT
+    is_free = argument in call.free or {(kind, argument), (kind, name)} & MEANT
     if kind in NONSENSE and not is_free:
         return f"taken: {kind} for a result"
     if not is_free and name.partition(" ")[0] not in NAN_MEANS and _is_silent(result):

@@ -136,6 +136,16 @@ CALLS: dict[str, Call] = {
             )
         },
     ),
+    "plot_phase_map": drawn(
+        oo.plot_phase_map,
+        lambda s: {
+            "phases": mean_field.PhaseMap(
+                np.ones((2, 3), int), draw(s, 2, 3) > 0, eigenvalues(s, 2, 3), draw(s, 2, 3)
+            ),
+            "targets": np.arange(3.0) + s,
+            "rows": None,
+        },
+    ),
     "plot_phase_diagram": drawn(oo.plot_phase_diagram, lambda s: {"diagram": diagram()}),
     "plot_phase_portrait": drawn(
         oo.plot_phase_portrait,

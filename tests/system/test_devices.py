@@ -167,7 +167,7 @@ def test_a_part_of_a_batch_is_its_rows():
 
 
 BAD = {
-    "Argument `mesh` must be a `jax.sharding.Mesh`.* but it is int": 8,
+    "Argument `mesh` must be a `jax.sharding.Mesh`.* but it is an int": 8,
     "Argument `mesh` must have axes of type Auto, but they are Explicit;.*`oo.device_mesh": Mesh(
         np.array(jax.devices()), ("x",), axis_types=(AxisType.Explicit,)
     ),

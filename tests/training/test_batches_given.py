@@ -138,12 +138,12 @@ def test_members_take_generators_and_lists():
 
 BAD = {
     "it is a data set; `oo.minibatches` makes": (DATA.inputs, DATA.targets),
-    "it is list; `oo.minibatches` makes": [],
+    "it is a list; `oo.minibatches` makes": [],
     "it is a function that makes a generator; call it": pairs,
-    "it is str": "batches",
-    "it is dict": {"inputs": 1},
-    "it is ndarray": DATA.inputs,
-    "it is int": 3,
+    "it is a str": "batches",
+    "it is a dict": {"inputs": 1},
+    "it is an ndarray": DATA.inputs,
+    "it is an int": 3,
 }
 
 
@@ -162,7 +162,10 @@ def test_what_gives_no_batches_is_refused(unchecked, found):
         (lambda step: None, "give a `Batch` or a pair .* for every step, but it is None"),
         ([(DATA.inputs[:3], DATA.targets[:4])] * 4, r"pair inputs and targets .* \(4,\)"),
         ([([1.0], [2.0]), (3.0, 4.0)] * 2, "pair inputs and targets along a leading axis"),
-        ([([[1.0], [1.0, 2.0]], [1, 2])] * 4, "hold arrays of numbers, but one is a list of lists"),
+        (
+            [([[1.0], [1.0, 2.0]], [1, 2])] * 4,
+            "hold arrays of numbers, but one is a list of lists .*; pad them",
+        ),
         ([(["a", "b"], [1, 2])] * 4, "hold arrays of numbers, but one has dtype <U1"),
     ),
 )

@@ -11,7 +11,15 @@ from jaxtyping import Array, Float
 
 from ..._axes import Axes, axes_of
 from ..._cards import Card, carded
-from ..._checks import as_float_array, check_finite, counted, is_traced, read_number, refuse
+from ..._checks import (
+    a_or_an,
+    as_float_array,
+    check_finite,
+    counted,
+    is_traced,
+    read_number,
+    refuse,
+)
 from ..._nonlinearities import highest, power
 from ..._tables import AbstractTabular, Table
 from ..._types import Numbers, Scalar
@@ -261,7 +269,7 @@ def cueing_effect(
         ValueError: an argument is bad.
     """
     if not isinstance(model, TemporalAttention):
-        refuse("model", "be a `cortex.TemporalAttention`", f"it is {type(model).__name__!r}")
+        refuse("model", "be a `cortex.TemporalAttention`", f"it is {a_or_an(type(model).__name__)}")
     soas = jnp.atleast_1d(check_finite("soas", as_float_array("soas", soas, float)))
     last = model.duration - _ONSET
     if soas.ndim != 1 or not (is_traced(soas) or np.all((np.asarray(soas) > 0) & (soas < last))):

@@ -7,7 +7,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from ..._checks import as_known_array, check_flag, check_positive_integer, refuse, refuse_traced
+from ..._checks import (
+    a_or_an,
+    as_known_array,
+    check_flag,
+    check_positive_integer,
+    refuse,
+    refuse_traced,
+)
 from ..._constraints import resolve
 from ...circuits import AbstractCircuit
 from ...programs import equal_one
@@ -101,13 +108,13 @@ def _read_circuit(responses: list[Any], circuit: Any) -> AbstractCircuit:
             not callable(response) or isinstance(response, type)
         ):
             must = "hold responses, as of `cortex.contrast_response`, or functions of a circuit"
-            refuse("responses", must, f"one is {type(response).__name__!r}")
+            refuse("responses", must, f"one is {a_or_an(type(response).__name__)}")
     own = [r.population.circuit for r in responses if isinstance(r, AbstractResponse)]
     found = own if circuit is None else [circuit, *own]
     if not found:
         refuse("circuit", "be given where all `responses` are functions", "it is None")
     if not isinstance(found[0], AbstractCircuit):
-        refuse("circuit", "be a circuit", f"it is {type(found[0]).__name__!r}")
+        refuse("circuit", "be a circuit", f"it is {a_or_an(type(found[0]).__name__)}")
     if not all(eqx.tree_equal(found[0], one) for one in found[1:]):
         refuse("responses", "be of one circuit", "their populations have different ones")
     return found[0]

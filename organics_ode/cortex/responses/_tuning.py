@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._cards import carded
-from ..._checks import check_kind, refuse
+from ..._checks import a_or_an, check_kind, refuse
 from ..._nonlinearities import highest
 from ..._types import Numbers
 from .._read import read_lengths, read_orientations
@@ -125,7 +125,7 @@ def orientation_tuning(
     check_population(population)
     if not hasattr(stimulus, "orientation"):
         must = "have one orientation, as a Grating has"
-        refuse("stimulus", must, f"it is {type(stimulus).__name__!r}")
+        refuse("stimulus", must, f"it is {a_or_an(type(stimulus).__name__)}")
     orientations = read_orientations("orientations", orientations)
     turned = lambda theta: _replaced(stimulus, "orientation", theta)  # noqa: E731
     parts = (turned, mask, attention, units, "orientation", orientations)

@@ -1,6 +1,7 @@
 """Amplitudes of noise: a number for all variables, or a state of numbers and arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,13 @@ from jaxtyping import Array, Float
 from ..._checks import a_or_an, as_float_array, check_finite, check_nonnegative, counted, refuse
 from ..._types import Numbers, Scalar, State
 
+# A state may be given by its fields, and is one where the circuit is known.
+Fields = tuple | dict[str, Any]
+
 
 def read_amplitudes(
-    name: str, value: Scalar | tuple, check: Callable[[str, Array], Array] = check_nonnegative
-) -> Array | tuple:
+    name: str, value: Scalar | Fields, check: Callable[[str, Array], Array] = check_nonnegative
+) -> Array | Fields:
     """A number, or a state of numbers and (n,), as arrays."""
 
     def read(name: str, value: Numbers, axes: int) -> Array:
@@ -26,7 +30,7 @@ def read_amplitudes(
     return _by_field(name, value, read)
 
 
-def read_loadings(name: str, value: Numbers | tuple) -> Array | tuple:
+def read_loadings(name: str, value: Numbers | Fields) -> Array | Fields:
     """A number, (d,) or (d, k), or a state of numbers, (n,) and (n, k), as arrays."""
 
     def read(name: str, value: Numbers, axes: int) -> Array:
@@ -40,9 +44,11 @@ def read_loadings(name: str, value: Numbers | tuple) -> Array | tuple:
 
 
 def _by_field(
-    name: str, value: Numbers | tuple, read: Callable[[str, Numbers, int], Array]
-) -> Array | tuple:
+    name: str, value: Numbers | Fields, read: Callable[[str, Numbers, int], Array]
+) -> Array | Fields:
     """Reads a value for all variables (0), or that of every field of a state (1)."""
+    if isinstance(value, Mapping):
+        return {str(f): read(f"{name}.{f}", v, 1) for f, v in value.items()}
     if not isinstance(value, tuple):
         return read(name, value, 0)
     fields = getattr(value, "_fields", None) or range(len(value))
@@ -50,38 +56,45 @@ def _by_field(
     return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
 
 
-def spread(name: str, amplitudes: Array | tuple, state: State) -> State:
+def spread(name: str, amplitudes: Array | Fields, state: State) -> State:
     """The amplitudes as a state of the shapes and dtype of the given one."""
     return jax.tree.unflatten(
         jax.tree.structure(state), map(_spread_one, *_parts(name, amplitudes, state))
     )
 
 
-def flat(name: str, amplitudes: Array | tuple, state: State) -> Float[Array, " d"]:
+def flat(name: str, amplitudes: Array | Fields, state: State) -> Float[Array, " d"]:
     """The amplitudes of all variables of a state, in their order."""
     return jnp.concatenate(spread(name, amplitudes, state))
 
 
-def stacked(name: str, loadings: Array | tuple, state: State) -> Float[Array, "d k"]:
+def stacked(name: str, loadings: Array | Fields, state: State) -> Float[Array, "d k"]:
     """The loadings of all variables of a state, in their order and dtype."""
-    if not isinstance(loadings, tuple):
+    if not isinstance(loadings, tuple | dict):
         size = sum(leaf.size for leaf in state)
         return _rows(name, loadings, size, 1).astype(state[0].dtype)
-    k = max([part.shape[1] for part in loadings if part.ndim == 2], default=1)
-    parts = zip(*_parts(name, loadings, state), strict=True)
+    names, values, leaves = _parts(name, loadings, state)
+    k = max([part.shape[1] for part in values if part.ndim == 2], default=1)
+    parts = zip(names, values, leaves, strict=True)
     return jnp.concatenate([_rows(n, v, leaf.size, k).astype(leaf.dtype) for n, v, leaf in parts])
 
 
 def _parts(
-    name: str, values: Array | tuple, state: State
+    name: str, values: Array | Fields, state: State
 ) -> tuple[list[str], list[Array], list[Array]]:
     """The names of the fields of a state, their values, and the fields."""
-    if not isinstance(values, tuple):
+    fields = getattr(state, "_fields", ())
+    if isinstance(values, dict) and values.keys() == set(fields):
+        values = tuple(values[field] for field in fields)
+    if type(values) is tuple and fields and len(values) == len(fields):
+        values = type(state)(*values)
+    elif not isinstance(values, tuple | dict):
         values = jax.tree.map(lambda _: values, state)
     if jax.tree.structure(values) != jax.tree.structure(state):
         must = f"be a number or {a_or_an(type(state).__name__)}"
-        refuse(name, must, f"it is {a_or_an(type(values).__name__)}")
-    names = [f"{name}.{f}" for f in getattr(state, "_fields", range(len(state)))]
+        of = f" of {', '.join(values)}" if isinstance(values, dict) else ""
+        refuse(name, must, f"it is {a_or_an(type(values).__name__)}{of}")
+    names = [f"{name}.{f}" for f in fields or range(len(state))]
     return names, list(values), list(state)
 
 

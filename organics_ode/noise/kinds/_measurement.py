@@ -13,7 +13,7 @@ from ..._checks import (
     read_scalar,
 )
 from ..._types import Scalar, State
-from ._amplitudes import flat, read_amplitudes
+from ._amplitudes import Fields, flat, read_amplitudes
 from ._kind import AbstractNoise
 from ._source import Source
 
@@ -29,7 +29,8 @@ class MeasurementNoise(AbstractNoise):
 
     Args:
         sigma: σ ≥ 0, in the unit of the state: a number for all variables, or a state of the
-            circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.03, a=0.0)`.
+            circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.03, a=0.0)`, or a
+            tuple or a dict of them.
         tau: τ > 0, ms, the time constant of the low-pass.
         order: 1 or 2, how often it is low-passed.
         correlation: ρ, from 0 to 1, between any two channels.
@@ -38,13 +39,13 @@ class MeasurementNoise(AbstractNoise):
         ValueError: σ is negative, τ is not positive, ρ is not in [0, 1], or the order is another.
     """
 
-    sigma: Array | tuple
+    sigma: Array | Fields
     tau: Array
     order: int = eqx.field(static=True)
     correlation: Array
 
     def __init__(
-        self, sigma: Scalar | tuple, tau: Scalar, *, order: int = 1, correlation: Scalar = 0.0
+        self, sigma: Scalar | Fields, tau: Scalar, *, order: int = 1, correlation: Scalar = 0.0
     ):
         self.sigma = read_amplitudes("sigma", sigma)
         self.tau = as_float_array("tau", check_positive_number("tau", tau))

@@ -4,7 +4,7 @@ import jax
 from jaxtyping import Array
 
 from ..._types import Scalar, State
-from ._amplitudes import read_amplitudes, spread
+from ._amplitudes import Fields, read_amplitudes, spread
 from ._kind import AbstractNoise
 from ._source import Source
 
@@ -18,17 +18,18 @@ class Noise(AbstractNoise):
 
     Args:
         additive: α ≥ 0, in the unit of the state per √ms: a number for all variables, or a state
-            of the circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.1, a=0.0)`.
+            of the circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.1, a=0.0)`, or
+            a tuple or a dict of them.
         proportional: β ≥ 0, in 1/√ms, likewise.
 
     Raises:
         ValueError: an amplitude is negative, NaN or infinite, or has more than one axis.
     """
 
-    additive: Array | tuple
-    proportional: Array | tuple
+    additive: Array | Fields
+    proportional: Array | Fields
 
-    def __init__(self, additive: Scalar | tuple = 0.0, proportional: Scalar | tuple = 0.0):
+    def __init__(self, additive: Scalar | Fields = 0.0, proportional: Scalar | Fields = 0.0):
         self.additive = read_amplitudes("additive", additive)
         self.proportional = read_amplitudes("proportional", proportional)
 

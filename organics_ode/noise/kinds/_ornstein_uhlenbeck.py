@@ -6,7 +6,7 @@ from jaxtyping import Array
 
 from ..._checks import check_positive
 from ..._types import Scalar, State
-from ._amplitudes import flat, read_amplitudes
+from ._amplitudes import Fields, flat, read_amplitudes
 from ._kind import AbstractNoise
 from ._source import Source
 
@@ -22,7 +22,7 @@ class OrnsteinUhlenbeckNoise(AbstractNoise):
 
     Args:
         sigma: σ ≥ 0, in the unit of the state per ms: a number for all variables, or a state of the
-            circuit whose fields are numbers or (n,).
+            circuit whose fields are numbers or (n,), or a tuple or a dict of them.
         tau: τ > 0, the correlation time, ms, likewise.
 
     Raises:
@@ -33,10 +33,10 @@ class OrnsteinUhlenbeckNoise(AbstractNoise):
         Uhlenbeck, Ornstein, "On the theory of the Brownian motion", Physical Review 36 (1930).
     """
 
-    sigma: Array | tuple
-    tau: Array | tuple
+    sigma: Array | Fields
+    tau: Array | Fields
 
-    def __init__(self, sigma: Scalar | tuple, tau: Scalar | tuple):
+    def __init__(self, sigma: Scalar | Fields, tau: Scalar | Fields):
         self.sigma = read_amplitudes("sigma", sigma)
         self.tau = read_amplitudes("tau", tau, check_positive)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..._types import Scalar, State
-from ._amplitudes import read_amplitudes, spread
+from ._amplitudes import Fields, read_amplitudes, spread
 from ._kind import AbstractNoise
 from ._source import Source
 
@@ -19,15 +19,16 @@ class PoissonNoise(AbstractNoise):
 
     Args:
         scale: κ ≥ 0, in the square root of the unit of the state, per √ms: a number for all
-            variables, or a state of the circuit whose fields are numbers or (n,).
+            variables, or a state of the circuit whose fields are numbers or (n,), or a tuple or a
+            dict of them.
 
     Raises:
         ValueError: a scale is negative, NaN or infinite, or has more than one axis.
     """
 
-    scale: Array | tuple
+    scale: Array | Fields
 
-    def __init__(self, scale: Scalar | tuple):
+    def __init__(self, scale: Scalar | Fields):
         self.scale = read_amplitudes("scale", scale)
 
     def variance(self, state: State) -> State:

@@ -6,7 +6,7 @@ from jaxtyping import Array
 
 from ..._checks import as_float_array, check_finite, check_positive, refuse
 from ..._types import Numbers, State
-from ._amplitudes import read_loadings, stacked
+from ._amplitudes import Fields, read_loadings, stacked
 from ._kind import AbstractNoise
 from ._source import Source
 
@@ -21,8 +21,9 @@ class SharedNoise(AbstractNoise):
 
     Args:
         factor: L, (d, k), or (d,) for k = 1, in the order of the state's fields; or a state of the
-            circuit whose fields are (n, k), (n,) for k = 1, or a number for all. In the unit
-            of the state per √ms; of the coloured noise in that unit per ms.
+            circuit whose fields are (n, k), (n,) for k = 1, or a number for all, or a tuple or a
+            dict of them. In the unit of the state per √ms; of the coloured noise in that unit per
+            ms.
         tau: τ > 0, the correlation time, ms, a number or (k,); None for white noise.
 
     Raises:
@@ -30,10 +31,10 @@ class SharedNoise(AbstractNoise):
             positive and finite.
     """
 
-    factor: Array | tuple
+    factor: Array | Fields
     tau: Array | None
 
-    def __init__(self, factor: Numbers | tuple, tau: Numbers | None = None):
+    def __init__(self, factor: Numbers | Fields, tau: Numbers | None = None):
         self.factor = read_loadings("factor", factor)
         self.tau = None if tau is None else _read_tau(tau)
 

@@ -58,7 +58,9 @@ def _as_array(name: str, part: Any) -> Any:
         part = plain(part)
         array = part if isinstance(part, jax.Array | np.ndarray) else np.asarray(part)
     except ValueError:
-        refuse(name, "hold arrays of numbers", "one is a list of lists of several lengths")
+        found = "one is a list of lists of several lengths; pad them to one, and say by a mask"
+        found += " (N, time) which steps count: `oo.Batch(inputs, targets, mask)`"
+        refuse(name, "hold arrays of numbers", found)
     if getattr(array.dtype, "kind", "O") not in "biufc" and array.dtype.isbuiltin != 2:
         refuse(name, "hold arrays of numbers", f"one has dtype {array.dtype}")
     return array

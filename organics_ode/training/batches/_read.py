@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from ..._checks import check_positive_integer, refuse
+from ..._checks import a_or_an, check_positive_integer, refuse
 from ...parallel import is_alone
 from ._batch import Batch, as_batch
 from ._minibatches import Minibatches
@@ -42,7 +42,7 @@ def read_function(batches: Any) -> Callable[[int], Batch]:
         refuse("batches", _FUNCTION, f"it is a data set; {_MADE}")
     is_iterable = isinstance(batches, Iterable) and not isinstance(batches, _NO_BATCHES)
     if not is_iterable or (isinstance(batches, Sequence) and not batches):
-        refuse("batches", _FUNCTION, f"it is {type(batches).__name__}; {_MADE}")
+        refuse("batches", _FUNCTION, f"it is {a_or_an(type(batches).__name__)}; {_MADE}")
     if isinstance(batches, Sequence):
         return Listed(tuple(map(_as_batch, batches)))
     return Stream(batches)  # pyright: ignore

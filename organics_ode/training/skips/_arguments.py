@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import PyTree
 
-from ..._checks import check_positive_integer, read_key, read_number, refuse
+from ..._checks import a_or_an, check_positive_integer, read_key, read_number, refuse
 from ..._constraints import resolve
 from ..._types import KeyLike
 from ...cells import TemporalSkip, response
@@ -53,9 +53,13 @@ def check_rules(
     callback: Callback | None,
 ) -> None:
     if schedule is not None and not isinstance(schedule, SkipSchedule):
-        refuse("schedule", "be a `SkipSchedule` or None", f"it is {type(schedule).__name__}")
+        refuse(
+            "schedule", "be a `SkipSchedule` or None", f"it is {a_or_an(type(schedule).__name__)}"
+        )
     if not is_optimizer(optimizer):
-        refuse("optimizer", "be an optax transformation", f"it is {type(optimizer).__name__}")
+        refuse(
+            "optimizer", "be an optax transformation", f"it is {a_or_an(type(optimizer).__name__)}"
+        )
     if loss is not None:
         check_loss("loss", loss)
     check_callback(callback)
