@@ -274,7 +274,8 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
 
 def per_unit(values: Float[Array, " g"], n: int) -> Float[Array, " n"]:
     """What n units have from their group."""
-    return jnp.repeat(values, n // values.size, total_repeat_length=n)
+    # Given the length, `jnp.repeat` would look each of them up, in forty operations.
+    return jnp.repeat(values, n // values.size)
 
 
 def _groups(W: Parameter) -> int:

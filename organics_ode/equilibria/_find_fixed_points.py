@@ -165,21 +165,21 @@ def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray
 @in_full_precision
 def _taken(circuit: AbstractCircuit, x: Array, starts: Point, method: int) -> Point:
     """Where one of the methods takes its part of the starts."""
-    e = Equations(circuit, x, circuit.initial_state())
+    e = Equations.of(circuit, x)
     own = jax.tree.map(lambda leaf: leaf[method :: len(_METHODS)], starts)
     return queued(_METHODS[method](e), own)
 
 
 @in_full_precision
 def _polished(circuit: AbstractCircuit, x: Array, points: Point) -> Point:
-    e = Equations(circuit, x, circuit.initial_state())
+    e = Equations.of(circuit, x)
     return in_turns(lambda _, point: polish(e, point), points.v, points)
 
 
 @quickly_compiled
 @in_full_precision
 def _given(circuit: AbstractCircuit, x: Array, v: Array) -> Point:
-    return jax.vmap(Equations(circuit, x, circuit.initial_state()).point)(v)
+    return jax.vmap(Equations.of(circuit, x).point)(v)
 
 
 # Compiled in less time for a small circuit, to run in less for others. With 32 variables `settle`
@@ -210,4 +210,4 @@ def _drawn(
     known = jnp.stack([ravel(rest), ravel(driven(circuit, x))])
     known = jnp.repeat(known, len(_METHODS), 0)[:count]
     first = drawn.at[: len(known)].set(known)
-    return jax.vmap(Equations(circuit, x, rest).point)(jnp.where(is_first, first, drawn))
+    return jax.vmap(Equations.of(circuit, x).point)(jnp.where(is_first, first, drawn))

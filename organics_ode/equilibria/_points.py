@@ -167,7 +167,7 @@ def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarra
 @quickly_compiled
 @in_full_precision
 def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> Look:
-    e = Equations(circuit, x, circuit.initial_state())
+    e = Equations.of(circuit, x)
 
     def one(v: Array, residual: Array) -> Look:
         spectrum = spectrum_of(e.jacobian(v), residual=residual)
@@ -205,7 +205,7 @@ def distinct(
 @quickly_compiled
 @in_full_precision
 def _fields(circuit: AbstractCircuit, x: Array, v: Array) -> Array:
-    return Equations(circuit, x, circuit.initial_state()).fields(v)
+    return Equations.of(circuit, x).fields(v)
 
 
 def firsts(clusters: list[np.ndarray]) -> np.ndarray:

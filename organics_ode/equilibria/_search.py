@@ -56,8 +56,7 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attem
 
     Of the first `attempts` only: what is not tried need not be compiled.
     """
-    rest = circuit.initial_state()
-    e = Equations(circuit, x, rest)
+    e = Equations.of(circuit, x)
     first = ravel(closed_form(circuit, x) if start is None else start)
     known = (e, first)
     tried = _ATTEMPTS[:attempts]
@@ -94,7 +93,7 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attem
 def known_point(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
     """What `search` returns where its start is the fixed point: the closed form, unless given."""
     state = closed_form(circuit, x) if start is None else start
-    residual = Equations(circuit, x, circuit.initial_state()).residual(ravel(state))
+    residual = Equations.of(circuit, x).residual(ravel(state))
     route = jnp.asarray(_CLOSED if start is None else _NONE)
     return state, residual, jnp.asarray(0), route
 

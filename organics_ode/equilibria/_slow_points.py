@@ -119,7 +119,7 @@ def slow_points(
 def _slowest(
     circuit: AbstractCircuit, x: Array, starts: Array, within: Array
 ) -> tuple[Array, Array, Array]:
-    e = Equations(circuit, x, circuit.initial_state())
+    e = Equations.of(circuit, x)
 
     def tau(v: Array) -> Array:
         # One time for all equations: with one each it would be another minimum.

@@ -138,4 +138,4 @@ def _gains(c: RotationalORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, 
 
 def _members(n: int, g: int, dtype: jnp.dtype) -> Array:
     """Which unit is in which group, (n, g)."""
-    return jnp.repeat(jnp.eye(g, dtype=dtype), n // g, axis=0, total_repeat_length=n)
+    return jnp.repeat(jnp.eye(g, dtype=dtype), n // g, axis=0)

@@ -112,7 +112,7 @@ def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Arr
     """The end states and their residuals, infinite where one had not settled."""
     starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
     v, settled = jax.vmap(lambda v: run_to_rest(c, x, v, dt, steps, still(v.dtype)))(starts)
-    e = Equations(c, x, c.initial_state())
+    e = Equations.of(c, x)
     found = in_turns(lambda v: polish(e, e.point(v)), v)
     return found.v, jnp.where(settled, found.residual, jnp.inf)
 

@@ -34,6 +34,16 @@ class Equations(eqx.Module):
     circuit: AbstractCircuit
     x: Float[Array, " m"]
     like: PyTree
+    scales: tuple[Float[Array, " d"], Float[Array, " d"]] | None = None
+
+    @classmethod
+    def of(cls, circuit: AbstractCircuit, x: Float[Array, " m"]) -> "Equations":
+        """With the scales that a residual compares with, if it does: computed here once, they are
+        no part of the programs of all its loops."""
+        e = cls(circuit, x, circuit.initial_state())
+        if largest_terms.is_known(circuit):
+            return e
+        return cls(circuit, x, e.like, e._scales())
 
     def unravel(self, v: Float[Array, " d"]) -> PyTree:
         return jax.flatten_util.ravel_pytree(self.like)[1](v)
@@ -54,16 +64,19 @@ class Equations(eqx.Module):
         marks = is_positive(self.circuit, self.unravel(v))
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(marks)])
 
-    def terms(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        """The size of the largest term of every equation, 1/ms."""
+    def terms(
+        self, v: Float[Array, " d"], J: Float[Array, "d d"] | None = None
+    ) -> Float[Array, " d"]:
+        """The size of the largest term of every equation, 1/ms; J is the Jacobian at v."""
         terms = ravel(largest_terms(self.circuit, self.unravel(v), self.x))
         if largest_terms.is_known(self.circuit):
             return terms
         # Where the terms of an equation vanish with its variables, what they are made of is rounded
         # at the circuit's own scale.
+        J = self.jacobian(v) if J is None else J
         sizes, field = self.sizes(), jax.tree.map(_filled, self.unravel(v))
         sizes = jnp.where(sizes > 0, sizes, ravel(field))
-        of_scale = highest(jnp.abs(self.jacobian(v)) * sizes[None, :], axis=1)
+        of_scale = highest(jnp.abs(J) * sizes[None, :], axis=1)
         return jnp.maximum(
             terms, _ROUNDING * jnp.finfo(v.dtype).eps / tolerance(v.dtype) * of_scale
         )
@@ -71,23 +84,24 @@ class Equations(eqx.Module):
     def sizes(self) -> Float[Array, " d"]:
         """How large each variable is at the start, or becomes within a relaxation time of the
         circuit, driven or by those that are; 0 where it rests at 0."""
-        rest = ravel(self.circuit.initial_state())
-        times = self.times(rest)
-        sizes = jnp.maximum(jnp.abs(rest), jnp.abs(times * self.velocity(rest)))
-        passed_on = times[:, None] * jnp.abs(self.jacobian(rest))
-        for _ in range(_LINKS):
-            sizes = jnp.where(sizes > 0, sizes, passed_on @ sizes)
-        return sizes
+        return (self._scales() if self.scales is None else self.scales)[0]
 
     def reach(self) -> Float[Array, " d"]:
         """How far each variable may come by itself, in its own relaxation time; 1 where it rests at
         0 and nothing tells its size."""
-        rest, sizes = ravel(self.circuit.initial_state()), self.sizes()
-        decay = jnp.abs(jnp.diag(self.jacobian(rest)))
-        alone = jnp.where(
-            decay > 0, jnp.abs(self.velocity(rest)) / jnp.where(decay > 0, decay, 1), 0
-        )
-        return jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
+        return (self._scales() if self.scales is None else self.scales)[1]
+
+    def _scales(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
+        """`sizes` and `reach`."""
+        rest = ravel(self.circuit.initial_state())
+        times, f, J = self.times(rest), jnp.abs(self.velocity(rest)), jnp.abs(self.jacobian(rest))
+        sizes = jnp.maximum(jnp.abs(rest), times * f)
+        passed_on = times[:, None] * J
+        for _ in range(_LINKS):
+            sizes = jnp.where(sizes > 0, sizes, passed_on @ sizes)
+        decay = jnp.diag(J)
+        alone = jnp.where(decay > 0, f / jnp.where(decay > 0, decay, 1), 0)
+        return sizes, jnp.where(sizes > 0, jnp.maximum(sizes, alone), 1)
 
     @eqx.filter_jit
     def residual(
@@ -98,23 +112,21 @@ class Equations(eqx.Module):
         where rounding leaves more open than the tolerance asks for."""
         least, most = jnp.finfo(v.dtype).tiny ** 0.5, jnp.finfo(v.dtype).max ** 0.5
         # Where all variables vanish at the fixed point, no term is left to compare with.
-        f, here = self.velocity(v), self.terms(jnp.where(jnp.abs(v) < least, least, v))
-        terms = jnp.maximum(here, terms)
+        near = jnp.where(jnp.abs(v) < least, least, v)
+        J = None if largest_terms.is_known(self.circuit) else self.jacobian(near)
+        f, terms = self.velocity(v), jnp.maximum(self.terms(near, J), terms)
         ratio = jnp.where(f == 0, 0, jnp.abs(f) / jnp.where(f == 0, 1, terms))
-        is_known = are_finite(v, f, ratio) & jnp.all(terms < most) & self._is_resolved(v)
+        lost = highest(ravel(rounding(self.circuit, self.unravel(v), self.x)))
+        is_known = are_finite(v, f, ratio) & jnp.all(terms < most) & (lost <= tolerance(v.dtype))
+        if J is not None:
+            is_known = is_known & self._is_held(v, J)
         return jnp.where(is_known, highest(ratio), jnp.inf)
 
-    def _is_resolved(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
-        lost = ravel(rounding(self.circuit, self.unravel(v), self.x))
-        is_summed = highest(lost) <= tolerance(v.dtype)
-        return is_summed if largest_terms.is_known(self.circuit) else is_summed & self._is_held(v)
-
-    def _is_held(self, v: Float[Array, " d"]) -> Bool[Array, ""]:
+    def _is_held(self, v: Float[Array, " d"], J: Float[Array, "d d"]) -> Bool[Array, ""]:
         """Whether a state is near, or the field changes where it is scaled. Far out
         a constant drift c vanishes beside terms larger than c over the tolerance: where scaling the
         state leaves the field as it is, no state rests."""
         is_near = jnp.all(tolerance(v.dtype) * jnp.abs(v) <= _NEAR * self.reach())
-        J = self.jacobian(v)
         moved, terms = jnp.abs(J @ v), jnp.abs(J) @ jnp.abs(v)
         return is_near | jnp.any(moved > tolerance(v.dtype) ** 0.5 * terms)
 

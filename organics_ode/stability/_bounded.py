@@ -58,7 +58,7 @@ def pools(c: Any, x: Array) -> Pools:
     if normalization(c) == "shared":
         of_group = lambda v: per_unit(jnp.broadcast_to(v, (c.groups,)), n)  # noqa: E731
         group = np.arange(n) // (n // c.groups)
-        W = jnp.repeat(c.W, n // c.groups, axis=0, total_repeat_length=n)
+        W = jnp.repeat(c.W, n // c.groups, axis=0)
         least, tau_a = of_group(c.sigma * c.floor), of_group(c.tau_a)
     else:
         group, W, tau_a = connected(c.W_r), c.W, spread(c.tau_a)

@@ -89,6 +89,7 @@ def test_the_gradient_is_finite_and_reaches_every_leaf(build):
         assert jnp.isfinite(leaf).all() and jnp.any(leaf != 0)
 
 
+@pytest.mark.slow_but_first
 @every_cell
 def test_fit_lowers_the_loss(build):
     xs = jnp.stack([sequence(seed) for seed in range(8)])

@@ -133,6 +133,7 @@ def test_fixed_points_and_outliers_are_those_of_the_theory_within_finite_size():
         assert np.mean(np.abs(values) > radius) < 0.05
 
 
+@pytest.mark.slow
 def test_a_fixed_point_from_several_starts_is_where_long_solves_end(network, solved):
     chi, m, n, I, g = arrays(network)
 

@@ -46,6 +46,7 @@ def test_reynolds_and_heeger_have_their_contrast_gain_and_response_gain():
     np.testing.assert_allclose(c50 / (1 + 2 * c50), (9.70e-4, 4.89e-4), rtol=3e-3)
 
 
+@pytest.mark.slow
 def test_the_sheet_in_time_comes_to_rest_at_the_responses_of_the_model():
     model = cortex.ReynoldsHeeger(
         positions=np.linspace(-30, 30, 7), features=np.arange(-180.0, 180, 90), sigma=0.01
@@ -115,6 +116,7 @@ def test_reweighting_adapts_to_a_plaid():
     np.testing.assert_allclose(np.max(adapted.rates[0]), largest(circuit)[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_reweighting_in_time_is_adaptation_where_responses_are_fast():
     rng = np.random.default_rng(0)
     circuit = oo.ORGaNICs(np.eye(3), np.eye(3), np.full((3, 3), 0.5), 0.2, 1.0, 1.0, 2.0, 2.0)

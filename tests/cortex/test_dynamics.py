@@ -14,6 +14,7 @@ TS = np.linspace(0.0, 400.0, 801)
 NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.0))
 
 
+@pytest.mark.slow
 def test_a_response_to_steps_is_the_simulation_of_its_input():
     steps = cortex.ContrastSteps(TEST, [0.0, 50.0, 250.0], [0.0, 0.5, 0.0])
     found = cortex.psth(RING, steps, TS[::40], units=UNIT)
@@ -48,6 +49,7 @@ def test_latencies_and_transients_are_read_from_the_onset():
     np.testing.assert_allclose(slow.latencies[0, 0], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_spectra_and_peaks_are_those_of_the_circuit_at_each_contrast():
     contrasts, f = [0.1, 1.0], np.array([5.0, 20.0, 60.0])
     found = cortex.power_spectra(RING, TEST, contrasts, f, NOISE, units=[UNIT, 0])

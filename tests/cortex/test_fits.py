@@ -58,6 +58,7 @@ def test_the_semi_saturation_of_a_ring_is_recovered_with_mask_and_attention():
         np.testing.assert_allclose(fit.r_max, peak, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_standard_errors_of_curves_are_those_of_many_draws():
     rng, true = np.random.default_rng(0), (10.0, 0.2, 2.0, 1.0, 1.0)
     c = np.geomspace(0.01, 1, 20)

@@ -53,6 +53,7 @@ def test_attention_on_the_drive_divides_the_semi_saturation():
     np.testing.assert_allclose(attended / plain, 4, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_responses_without_a_closed_form_are_those_of_a_long_solve():
     rng = np.random.default_rng(0)
     W_r = 0.9 * np.linalg.qr(rng.normal(size=(6, 6)))[0]

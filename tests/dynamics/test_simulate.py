@@ -59,6 +59,7 @@ def test_a_long_run_reaches_divisive_normalization(normalizing):
         np.testing.assert_allclose(flat(run.states)[-1], fixed_point, rtol=0, atol=100 * rtol)
 
 
+@pytest.mark.slow
 def test_the_error_falls_with_the_tolerance():
     circuit = zoo.gated(NONE)
     x, ts = zoo.input_of(circuit), np.linspace(0, 20, 11)

@@ -124,6 +124,7 @@ def differentiated(cell, xs, last_only, keep_every):
     return sum(jnp.sum(leaf**2) for leaf in states), states
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("last_only", [False, True])
 def test_what_is_kept_does_not_change_states_or_gradients(last_only):
     cell = oo.Euler(oo.resolve(zoo.gated(NONE)), DT)

@@ -183,6 +183,7 @@ class _Mixed(oo.AbstractCircuit[_MixedState]):
         return _MixedState(0.1 * self.units.u, 1 * self.units.v)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("units", [(1.0, 1.0), (1e-9, 1e-9), (1.0, 1e7), (1e-4, 1e4)])
 def test_points_are_told_apart_in_any_units(units):
     units = _MixedState(*(jnp.full(1, unit) for unit in units))

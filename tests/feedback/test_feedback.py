@@ -177,6 +177,7 @@ def test_many_conditions_and_a_readout_of_rank_two():
     np.testing.assert_allclose(overlaps.n_m, found.network.n.T @ np.asarray(c.m) / 20, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_two_independent_halves_have_the_four_attractors_of_their_product():
     rng = np.random.default_rng(5)
     u, half = rng.normal(size=20), np.repeat([[1.0, 0.0], [0.0, 1.0]], 10, axis=0)

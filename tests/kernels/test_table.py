@@ -159,6 +159,7 @@ SKIPPED = [
 ]
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(("name", "scheme"), SKIPPED, ids=str)
 def test_skips_and_their_gradient_are_those_of_the_scan(name, scheme, monkeypatch):
     cell = CELLS[name]()

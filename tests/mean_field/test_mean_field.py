@@ -134,6 +134,7 @@ def test_pairs_by_quadrature_and_by_hermite_polynomials():
         assert abs(got - series) < 1e-10
 
 
+@pytest.mark.slow
 def test_chaos_solves_the_equations_with_the_antiderivative():
     # Without input: Δ∞ = 0. With it: the equations as printed, Φ = ln cosh, by another quadrature.
     found = mean_field.chaos(mean_field.Geometry(1, 0.6, 0.5, 1, 0.5, 1), 2.5, 1.0)
@@ -233,6 +234,7 @@ def test_strong_random_connections_leave_nothing_stable():
     assert set(found.kinds) == {"chaotic"} and not found.is_stable.any()
 
 
+@pytest.mark.slow
 def test_another_nonlinearity():
     # φ = erf(√π x/2): ⟨φ′⟩ = 1/√(1 + πΔ/2) in closed form.
     target, g = 0.6, 0.3

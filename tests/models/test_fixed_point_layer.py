@@ -99,6 +99,7 @@ def test_the_rates_are_those_of_a_long_simulation(name):
         np.testing.assert_allclose(many[i], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_general_path_with_the_identity_is_the_closed_form():
     closed = build()
     general = oo.FixedPointLayer(**arrays(), W_r=np.eye(N))
@@ -167,6 +168,7 @@ def test_implicit_gradients_equal_those_of_the_unrolled_iteration():
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", BUILT)
 def test_a_batch_is_a_loop_and_gradients_reach_every_leaf(name):
     layer = BUILT[name]

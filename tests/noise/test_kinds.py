@@ -225,6 +225,7 @@ class SSN(oo.AbstractCircuit):
         return Two(flow[:1], flow[1:])
 
 
+@pytest.mark.slow
 @linear
 def test_variability_of_a_supralinear_network_rises_and_is_quenched():
     # Hennequin et al. 2018: the noise stands beside the input, with deviations σ0 √(1 + τ/50 ms).

@@ -142,6 +142,7 @@ def test_the_default_signal_is_the_sum_of_the_responses(ring):
     np.testing.assert_allclose(default.power, cross.sum().real, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_batch_is_the_peaks_of_each(ring):
     circuit, x, noise = ring
 

@@ -105,6 +105,7 @@ def test_the_stationary_variance_is_that_of_the_method(dt):
     assert abs(found / exact - 1) > error
 
 
+@pytest.mark.slow
 def test_proportional_noise_is_that_of_the_linear_theory_where_it_is_small():
     circuit, x = zoo.organics(n=1, m=1, identity=True), np.array([0.8])
     noise = Noise(0.0, State(0.01, 0.01))

@@ -132,6 +132,7 @@ def test_a_measurement_adds_to_the_trace_and_leaves_the_path_as_it_is():
         np.testing.assert_allclose(found, between, rtol=0, atol=4 * 0.05**2 * np.sqrt(2 / 4000))
 
 
+@pytest.mark.slow
 def test_which_states_are_kept_does_not_change_a_path():
     settings = {"dt": 0.1, "key": KEY, "steps": 8}
     every = oo.sample_paths(Decay(), X, all_kinds(), **settings)

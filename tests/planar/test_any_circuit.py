@@ -93,6 +93,7 @@ UNITS = [(0.5, 0.1, 0.5, 2.0, 1.0), (2.0, 0.1, 0.5, 2.0, 1.0), (2.0, 0.5, 0.5, 2
 UNITS += [(3.1, 0.17, 0.8, 5.0, -0.3)]
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("unit", UNITS)
 def test_one_unit_has_the_same_fixed_points_by_search_as_in_closed_form(unit):
     known, unknown = units(*unit[:-1])
@@ -121,6 +122,7 @@ def test_one_unit_has_the_same_nullclines_by_contours_as_in_closed_form(unit):
             assert np.min(np.max(np.abs(ours - a), axis=1)) < 0.02
 
 
+@pytest.mark.slow
 def test_one_unit_has_the_same_separatrix_and_basins_by_both_routes():
     known, unknown = units(2.0, 0.5)
     ranges = (-1.2, 1.2), (1e-3, 1.0)
@@ -282,6 +284,7 @@ def section_period(field, start):
     return np.diff(run.t_events[0])[1], settled, run
 
 
+@pytest.mark.slow
 def test_the_period_and_the_multiplier_of_a_nerve_are_scipys():
     def field(t, z):
         return [z[0] - z[0] ** 3 / 3 - z[1] + 0.5, (z[0] + 0.7 - 0.8 * z[1]) / 12.5]

@@ -297,6 +297,7 @@ def test_shares_and_cosines_stay_in_their_ranges_whatever_rounding_does():
     np.testing.assert_allclose(one.vector_strength, 1, rtol=1e-12)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_what_never_varies_has_no_variance_to_share_and_no_direction(dtype):
     still = jnp.full((24, 3), 0.1, dtype) + jnp.arange(3, dtype=dtype)[None, :]

@@ -74,6 +74,7 @@ def settled(W_r, z, ms=1200.0, dt=0.02, b=0.5, sigma=0.1, tau=2.0):
     return np.array(kept[len(kept) // 2 :])
 
 
+@pytest.mark.slow
 def test_a_growing_spiral_makes_a_limit_cycle_and_a_little_of_it_does_not():
     options = {"key": KEY, "random": spiral, "size": 2, "trials": 1, "progress": False}
     found = robustness.phase_diagram([0.02, 0.5], [0.1], **options)

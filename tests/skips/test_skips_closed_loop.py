@@ -99,6 +99,7 @@ def loop(model, trials, batch, length, beta, activity=0.0):
 # In one trial
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
     ("length", "beta", "restarts"),
     ((1, 1.0, None), (3, 0.4, None), (LENGTH, 0.4, TASK.presentation_starts)),

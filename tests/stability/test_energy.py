@@ -128,6 +128,7 @@ def test_it_is_zero_at_the_fixed_point_and_positive_definite_about_it(case):
     assert np.linalg.eigvalsh(scale[:, None] * H * scale)[0] > 0
 
 
+@pytest.mark.slow_but_first
 def test_the_rate_is_that_of_the_linear_flow(case):
     _, found, delta = case
     rate, J, H = found["rate"], found["J"], found["hessian"]

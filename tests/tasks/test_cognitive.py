@@ -87,6 +87,7 @@ def test_trials_have_the_declared_shapes_types_and_periods(name):
     assert starts == (0, *stops[:-1])
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", CLASSICS)
 def test_padding_is_empty_and_not_counted(name):
     _, trials, _, _ = solved(name)

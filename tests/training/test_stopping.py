@@ -141,6 +141,7 @@ def test_the_best_is_kept_without_stopping_and_by_the_loss_unless_told(whole, tm
     assert eqx.tree_equal(by_accuracy.model, train(**FIT | {"steps": int(best)}).model)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("when", ("before the best", "after it", "at the end"))
 def test_a_killed_training_stops_where_it_would_have_with_the_same_model(
     tmp_path, stopped, expected, when

@@ -166,6 +166,7 @@ def test_a_step_is_traced_once():
     assert len(traces) == once > 0
 
 
+@pytest.mark.slow
 def test_masked_sequences_are_trained_on_what_the_mask_selects():
     task = tasks.CopyMemory(2)
     sample = oo.trials(task, 4, key=KEY)
