@@ -130,6 +130,7 @@ def test_small_steps_add_up_where_bfloat16_stands_still():
     assert float(moved.r[0]) == pytest.approx(1 - 0.5 * np.exp(-1), rel=2 * LOW)
 
 
+@pytest.mark.slow
 def test_it_learns_as_float32_does_and_bfloat16_stands_still_and_says_so():
     xs = np.asarray(sequences())
     data = oo.Batch(xs, (xs[:, :, 0].mean(axis=1) > 0).astype(np.int32))

@@ -202,6 +202,7 @@ def test_a_network_by_dales_law_is_balanced_and_has_its_radius(n, excitatory, ra
         np.testing.assert_allclose(*shares, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_eigenvalues_of_a_balanced_network_fill_the_disc_of_the_theory():
     """Rajan & Abbott (2006): with balanced rows the radius is the root of the summed variances."""
     n, k = 400, 320

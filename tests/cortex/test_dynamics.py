@@ -85,6 +85,7 @@ def test_bad_experiments_over_time_are_refused():
             call()
 
 
+@pytest.mark.slow
 def test_fixed_points_at_traced_inputs_of_a_known_circuit_are_the_closed_form():
     # Where the circuit is known, its exact closed form needs no search, in both derivative modes.
     x = RING.input(TEST)

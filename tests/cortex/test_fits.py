@@ -17,6 +17,7 @@ def naka_rushton(c, r_max, c50, n, s, baseline):
     return r_max * c**n / (c50 ** (s * n) + c ** (s * n)) + baseline
 
 
+@pytest.mark.slow
 def test_parameters_come_back_from_exact_responses():
     for true in (
         (1.3, 0.12, 2.0, 1.0, 0.0),

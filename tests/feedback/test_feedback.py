@@ -460,6 +460,7 @@ def test_a_network_that_blows_up_has_not_come_to_rest():
     assert np.all(speeds[rests] < 1e-8)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("x64", [True, False])
 @pytest.mark.parametrize("gain", [1.02, 1.2])
 def test_attractors_are_stable_and_near_ones_are_two(gain, x64):

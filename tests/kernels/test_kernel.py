@@ -54,6 +54,7 @@ def test_it_takes_the_three_euler_steps_of_a_step_of_order_3(name):
     assert_close(pullback(kernel, *arguments), pullback(scanned, *arguments), 1e-10)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
     ("length", "last_only"),
     ((1, True), (_chunked._CHUNK, False), (2 * _chunked._CHUNK + 3, True)),

@@ -194,6 +194,7 @@ def test_counts_of_a_poisson_like_unit_have_the_closed_form():
         np.testing.assert_allclose(F[-1] - 1, 1000 * S[0, 0] / 0.7, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_channels_of_a_measurement_have_its_correlation():
     f, windows = np.array([0.0, 5.0, -80.0]), np.array([10.0])
     w = 2 * np.pi * f / 1000
@@ -317,6 +318,7 @@ def test_float32_stays_float32_and_has_the_values_of_float64():
         assert np.all(np.abs(single - double) <= error)
 
 
+@pytest.mark.slow
 def test_how_large_the_noise_is_is_told_without_the_measurement():
     x = jnp.array([0.5, -0.3])
     circuit, p = Own(), amplitudes(4)

@@ -119,6 +119,7 @@ def ring():
     return circuit, np.array([0.9, 0.5, 0.7]), Noise(oo.ORGaNICsState(1e-3, 0.0))
 
 
+@pytest.mark.slow
 def test_the_peak_is_the_top_of_the_power_spectrum(ring):
     circuit, x, noise = ring
     for unit, one in enumerate(np.eye(3)):

@@ -238,6 +238,7 @@ def test_a_value_is_held_from_its_step_on_in_float32_too(dt):
     np.testing.assert_allclose(over.states.y, given.states.y, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_noise_it_is_what_simulate_says():
     circuit, start = zoo.organics(identity=True), zoo.organics(identity=True).initial_state()
     inputs = OVER_TIME["hold"][0]

@@ -223,6 +223,7 @@ def test_the_folds_of_wilson_and_cowan_are_where_scipy_finds_them(over_input):
     )
 
 
+@pytest.mark.slow
 def test_the_hopf_points_of_a_nerve_are_where_the_trace_is_0():
     a, b, tau = 0.7, 0.8, 12.5
     v = np.sqrt(1 - b / tau) * np.array([-1, 1])

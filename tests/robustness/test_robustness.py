@@ -93,6 +93,7 @@ def test_a_growing_spiral_makes_a_limit_cycle_and_a_little_of_it_does_not():
     np.testing.assert_allclose(frequency, maxima, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_a_stable_trial_is_where_the_full_circuit_settles(small):
     trial = jax.random.fold_in(KEY, 1)
     for_R, for_z, _ = jax.random.split(trial, 3)

@@ -183,6 +183,7 @@ def test_outputs_are_those_of_the_model_itself():
 # Training
 
 
+@pytest.mark.slow
 def test_what_comes_back_is_the_base_networks_and_their_history(undisturbed):
     start = [model(0), model(1)]
     assert undisturbed.outcome == "completed" and len(undisturbed.models) == 2
@@ -342,6 +343,7 @@ def test_without_a_schedule_the_base_networks_are_trained():
 # Stopping and going on
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("first", (3, 4))
 def test_more_rounds_go_on_to_the_same_bits(first, undisturbed, tmp_path):
     path = tmp_path / "run"

@@ -226,6 +226,7 @@ def test_networks_learn_in_closed_loop():
     assert np.all(np.mean(loss[-10:], axis=0) < 0.9 * np.mean(loss[:10], axis=0))
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_to_the_same_bits(undisturbed, tmp_path):
     train(rounds=3, checkpoint=tmp_path / "run", checkpoint_every=2)
     result = train(checkpoint=tmp_path / "run")

@@ -106,6 +106,7 @@ def test_a_training_step_on_padded_sequences_is_that_without_padding(name):
         assert eqx.tree_equal(state.model, first)  # to the bit, whatever is behind the mask
 
 
+@pytest.mark.slow
 def test_fit_ensemble_and_evaluate_on_padded_sequences():
     nets = [Sums(jax.random.normal(key, (zoo.M, CLASSES))) for key in jax.random.split(KEY)]
     expected, losses = list(nets), []

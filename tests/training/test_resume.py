@@ -192,6 +192,7 @@ def test_more_steps_go_on(tmp_path, undisturbed):
         run(tmp_path)
 
 
+@pytest.mark.slow
 def test_trials_and_schedules_go_on(tmp_path):
     task = tasks.AddingProblem(length=6)
     circuit = oo.ORGaNICs(**zoo.values(4, task.input_size))
