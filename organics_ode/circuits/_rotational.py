@@ -274,8 +274,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
 
 def per_unit(values: Float[Array, " g"], n: int) -> Float[Array, " n"]:
     """What n units have from their group."""
-    # Given the length, `jnp.repeat` would look each of them up, in forty operations.
-    return jnp.repeat(values, n // values.size)
+    return jnp.repeat(values, n // values.size)  # given its length, forty operations
 
 
 def _groups(W: Parameter) -> int:
