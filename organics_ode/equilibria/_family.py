@@ -109,7 +109,7 @@ def _evaluated(family: Family, z: np.ndarray) -> Float[np.ndarray, "k d e"]:
 def _derivatives(family: Family, z: Array | np.ndarray) -> Float[Array, "k d e"]:
     def velocity(z: Array) -> Array:
         circuit, x = family.at(z[-1])
-        return Equations.of(circuit, x).velocity(z[:-1])
+        return Equations(circuit, x, circuit.initial_state()).velocity(z[:-1])
 
     def one(z: Array) -> Array:
         return jnp.concatenate([velocity(z)[:, None], jax.jacfwd(velocity)(z)], axis=1)

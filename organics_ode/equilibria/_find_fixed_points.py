@@ -6,7 +6,7 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import (
     a_or_an,
@@ -130,7 +130,7 @@ def _gathered(
     return FixedPoints(*fields, starts=count), not np.any(is_rare)
 
 
-def _read_scale(scale: Scalar | StateLike | None, like: State) -> Float[Array, " d"] | None:
+def _read_scale(scale: Scalar | StateLike | None, like: PyTree) -> Float[Array, " d"] | None:
     if scale is None:
         return None
     if isinstance(scale, tuple | list | Mapping):

@@ -14,7 +14,7 @@ from .._cards import SHOWN, Card, carded, first_numbers
 from .._checks import as_float_array, check_finite, fields_of, refuse
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
-from .._types import Numbers, State, StateLike
+from .._types import Numbers, StateLike
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Spectrum, kind_of, ravel, spectrum_of
 from ..programs import in_full_precision, quickly_compiled
@@ -167,7 +167,7 @@ def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarra
 @quickly_compiled
 @in_full_precision
 def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> Look:
-    e = Equations.of(circuit, x)
+    e = Equations(circuit, x, circuit.initial_state())
 
     def one(v: Array, residual: Array) -> Look:
         spectrum = spectrum_of(e.jacobian(v), residual=residual)
@@ -213,7 +213,7 @@ def firsts(clusters: list[np.ndarray]) -> np.ndarray:
     return np.asarray([cluster[0] for cluster in clusters], int)
 
 
-def read_starts(starts: StateLike, like: State) -> Float[Array, "k d"]:
+def read_starts(starts: StateLike, like: PyTree) -> Float[Array, "k d"]:
     """States with any leading axes as rows."""
     starts = resolve(starts)
     pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)

@@ -38,8 +38,8 @@ class Equations(eqx.Module):
 
     @classmethod
     def of(cls, circuit: AbstractCircuit, x: Float[Array, " m"]) -> "Equations":
-        """With the scales that a residual compares with, if it does: computed here once, they are
-        no part of the programs of all its loops."""
+        """For residuals: with the scales that these compare with, if they do. Computed here once,
+        they are no part of the programs of all its loops."""
         e = cls(circuit, x, circuit.initial_state())
         if largest_terms.is_known(circuit):
             return e

@@ -2,7 +2,7 @@
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import is_traced, warn_user
 from .._types import State
@@ -75,7 +75,7 @@ def _sizes(field: Array, is_positive: Array | np.ndarray | bool) -> np.ndarray:
     return np.where(np.asarray(is_positive).ravel(), size, size.max(initial=0))
 
 
-def _name(state: State, i: int) -> str:
+def _name(state: PyTree, i: int) -> str:
     """The i-th variable of a state: y[0]."""
     names = getattr(state, "_fields", range(len(state)))
     places = [

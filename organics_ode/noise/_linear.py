@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import is_traced
 from .._types import Numbers, State, StateLike
@@ -47,7 +47,7 @@ def linearised(
 
 
 def linear_system(
-    J: Float[Array, "d d"], state: State, noise: AbstractNoise, *, is_observed: bool = True
+    J: Float[Array, "d d"], state: PyTree, noise: AbstractNoise, *, is_observed: bool = True
 ) -> Linear:
     """The linear system of a Jacobian and of noise at a state."""
     kept = [s for s in noise.sources(state) if is_observed or not s.is_measured]
@@ -57,7 +57,7 @@ def linear_system(
 
 
 @quickly_compiled
-def _diagonal(noise: AbstractNoise, state: State) -> Array:
+def _diagonal(noise: AbstractNoise, state: PyTree) -> Array:
     return ravel_pytree(noise.variance(state))[0]
 
 

@@ -118,7 +118,8 @@ def sample_paths(
     circuit = resolve(circuit)
     state0 = check_state("state0", resolve(state0), circuit.initial_state())
     check_noise(noise)
-    noise.variance(state0), noise.sources(state0)  # refuse amplitudes of a wrong shape
+    for read in (noise.variance, noise.sources):
+        read(state0)  # refuses amplitudes of a wrong shape
     check_positive_number("dt", dt)
     dtype = jax.tree.leaves(state0)[0].dtype
     xs, steps = _read_inputs(inputs, steps, circuit, dtype)

@@ -65,7 +65,7 @@ class CircuitPlane(AbstractPlane):
 
     @property
     def _equations(self) -> Equations:
-        return Equations.of(self.circuit, self.x)
+        return Equations(self.circuit, self.x, self.circuit.initial_state())
 
     @property
     def size(self) -> int:

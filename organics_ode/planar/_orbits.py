@@ -41,7 +41,7 @@ class Flow(eqx.Module):
     sign: Float[Array, ""]
 
     def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        e = Equations.of(self.circuit, self.x)
+        e = Equations(self.circuit, self.x, self.circuit.initial_state())
         return self.sign * e.velocity(v)
 
     def begin(self, v: Float[Array, " d"]) -> Steps:

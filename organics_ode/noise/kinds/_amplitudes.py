@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from ..._checks import a_or_an, as_float_array, check_finite, check_nonnegative, counted, refuse
 from ..._types import Numbers, Scalar, State
@@ -63,12 +63,12 @@ def spread(name: str, amplitudes: Array | Fields, state: State) -> State:
     )
 
 
-def flat(name: str, amplitudes: Array | Fields, state: State) -> Float[Array, " d"]:
+def flat(name: str, amplitudes: Array | Fields, state: PyTree) -> Float[Array, " d"]:
     """The amplitudes of all variables of a state, in their order."""
     return jnp.concatenate(spread(name, amplitudes, state))
 
 
-def stacked(name: str, loadings: Array | Fields, state: State) -> Float[Array, "d k"]:
+def stacked(name: str, loadings: Array | Fields, state: PyTree) -> Float[Array, "d k"]:
     """The loadings of all variables of a state, in their order and dtype."""
     if not isinstance(loadings, tuple | dict):
         size = sum(leaf.size for leaf in state)
@@ -80,7 +80,7 @@ def stacked(name: str, loadings: Array | Fields, state: State) -> Float[Array, "
 
 
 def _parts(
-    name: str, values: Array | Fields, state: State
+    name: str, values: Array | Fields, state: PyTree
 ) -> tuple[list[str], list[Array], list[Array]]:
     """The names of the fields of a state, their values, and the fields."""
     fields = getattr(state, "_fields", ())

@@ -6,6 +6,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 from ..._checks import refuse, shown
 from ..._types import State
@@ -23,7 +24,7 @@ class AbstractNoise(eqx.Module):
         """S_i² of independent white noise at a state, a state, in its unit squared per ms."""
 
     @abstractmethod
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """All other processes, in the shapes and dtype of a state: the same at every state."""
 
     def __add__(self, other: "AbstractNoise") -> "NoiseSum":
@@ -54,7 +55,7 @@ class NoiseSum(AbstractNoise):
         variances = [kind.variance(state) for kind in self.kinds]
         return functools.reduce(functools.partial(jax.tree.map, jnp.add), variances)
 
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """The processes of all kinds."""
         return tuple(source for kind in self.kinds for source in kind.sources(state))
 

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from ..._checks import (
     as_float_array,
@@ -56,7 +56,7 @@ class MeasurementNoise(AbstractNoise):
         """0: nothing of it enters the state."""
         return jax.tree.map(jnp.zeros_like, state)
 
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """A process of every channel, and one that all share."""
         sigma = flat("sigma", self.sigma, state)
         rho, tau = self.correlation.astype(sigma.dtype), self.tau.astype(sigma.dtype)

@@ -1,7 +1,7 @@
 """White noise of a fixed size, and in proportion to the response."""
 
 import jax
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from ..._types import Scalar, State
 from ._amplitudes import Fields, read_amplitudes, spread
@@ -39,6 +39,6 @@ class Noise(AbstractNoise):
         beta = spread("proportional", self.proportional, state)
         return jax.tree.map(lambda a, b, x: a**2 + (b * x) ** 2, alpha, beta, state)
 
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """None but white noise."""
         return ()

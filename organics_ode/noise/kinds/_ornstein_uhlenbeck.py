@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from ..._checks import check_positive
 from ..._types import Scalar, State
@@ -44,6 +44,6 @@ class OrnsteinUhlenbeckNoise(AbstractNoise):
         """0: no white noise enters the state itself."""
         return jax.tree.map(jnp.zeros_like, state)
 
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """η/σ, with the loadings σ."""
         return (Source(flat("sigma", self.sigma, state), flat("tau", self.tau, state)),)

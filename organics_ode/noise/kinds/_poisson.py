@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from ..._types import Scalar, State
 from ._amplitudes import Fields, read_amplitudes, spread
@@ -36,6 +36,6 @@ class PoissonNoise(AbstractNoise):
         kappa = spread("scale", self.scale, state)
         return jax.tree.map(lambda k, x: k**2 * jnp.abs(x), kappa, state)
 
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """None but white noise."""
         return ()

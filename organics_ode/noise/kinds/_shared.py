@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from ..._checks import as_float_array, check_finite, check_positive, refuse
 from ..._types import Numbers, State
@@ -42,7 +42,7 @@ class SharedNoise(AbstractNoise):
         """0: no variable has white noise of its own."""
         return jax.tree.map(jnp.zeros_like, state)
 
-    def sources(self, state: State) -> tuple[Source, ...]:
+    def sources(self, state: PyTree) -> tuple[Source, ...]:
         """The k processes, with the loadings L."""
         L = stacked("factor", self.factor, state)
         k = L.shape[1]
