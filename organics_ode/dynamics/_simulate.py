@@ -1,5 +1,6 @@
 """`simulate`: a circuit in continuous time, solved by diffrax."""
 
+import dataclasses
 import functools
 import warnings
 from typing import Any, TypeVar
@@ -117,8 +118,9 @@ def simulate(
         max_steps=max_steps,
         # A tolerance of the user's is taken as it is.
         in_sizes=stepsize_controller is None,
-        solver=_describe_solver(method, controller),
     )
+    # Outside of the program, which is the same for all tolerances.
+    trajectory = dataclasses.replace(trajectory, solver=_describe_solver(method, controller))
     return raise_failure(trajectory) if throw else trajectory
 
 
@@ -136,7 +138,6 @@ def _simulated(
     dtmax: Array | None,
     max_steps: int,
     in_sizes: bool,
-    solver: str,
 ) -> Trajectory:
     """All of `simulate` behind its checks, as one program."""
     is_backsolve = isinstance(adjoint, diffrax.BacksolveAdjoint)
@@ -159,7 +160,7 @@ def _simulated(
     how = {"stepsize_controller": steps, "adjoint": adjoint, "max_steps": max_steps}
     solution = _solve(driven, method, times, dt0, state0, **how)
     is_implicit = isinstance(method, diffrax.AbstractImplicitSolver)
-    return read_solution(solution, ts, driven.velocity, solver=solver, is_implicit=is_implicit)
+    return read_solution(solution, ts, driven.velocity, is_implicit=is_implicit)
 
 
 def _solve(

@@ -56,7 +56,7 @@ class Trajectory(eqx.Module, AbstractTabular):
     states: PyTree
     result: diffrax.RESULTS
     stats: dict[str, Any]
-    solver: str = eqx.field(static=True)
+    solver: str = eqx.field(static=True, default="")
     is_implicit: bool = eqx.field(static=True, default=False)
 
     @property
@@ -84,7 +84,8 @@ def read_solution(
     solution: Any,
     ts: Float[Array, " time"],
     velocity: Callable[[Array, PyTree], PyTree],
-    **solver: Any,
+    *,
+    is_implicit: bool,
 ) -> Trajectory:
     """The trajectory of a solve that saved at `ts` and at the end it came to."""
     # A failed run writes its end behind the last time it saved, and leaves the rest infinite.
@@ -98,7 +99,7 @@ def read_solution(
     stats = {k: solution.stats[k] for k in _STEPS} | {"t_reached": t, "largest": largest(last)}
     still = jax.tree.map(jax.lax.stop_gradient, (t, last))
     result = _with_divergence(solution.result, stats["largest"], t, largest(velocity(*still)))
-    return Trajectory(ts, states, result, stats, **solver)
+    return Trajectory(ts, states, result, stats, is_implicit=is_implicit)
 
 
 _STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")

@@ -193,6 +193,21 @@ def test_many_under_jit_are_the_loop_over_each():
         np.testing.assert_allclose(flat(many.states)[index], flat(one.states), rtol=0, atol=1e-12)
 
 
+def test_tolerances_that_are_arrays_share_a_program_and_each_is_described(compiled):
+    circuit = zoo.organics()
+    x, ts = zoo.input_of(circuit), np.linspace(0, 20, 3)
+    runs = []
+    for rtol in (1e-3, 1e-8):
+        compiled()
+        runs.append(oo.simulate(circuit, x, ts, stepsize_controller=tolerance(rtol)))
+    assert compiled() == 0
+    assert runs[1].stats["num_steps"] > 2 * runs[0].stats["num_steps"]
+    assert [run.solver for run in runs] == [
+        "Tsit5, rtol 0.001, atol 1e-05",
+        "Tsit5, rtol 1e-08, atol 1e-10",
+    ]
+
+
 def test_new_values_do_not_compile_again():
     traced = eqx.debug.assert_max_traces(oo.simulate, max_traces=1)
     run = eqx.filter_jit(traced)

@@ -109,7 +109,7 @@ CALLS: dict[str, Call] = {
         oo.values, lambda s: {"circuit": oo.RateNetwork.random(2, 3, key=key(s))}
     ),
     **{
-        f"{name}.{kind}": Call(lambda table, kind=kind: getattr(table, kind)(), more)
+        f"{name}.{kind}": Call(lambda table, kind=kind: getattr(table, kind)(), more, ("table",))
         for name, made in TABLES.items()
         for kind in ("to_dataframe", "to_xarray")
         for more in [lambda s, made=made: {"table": made(s)}]
