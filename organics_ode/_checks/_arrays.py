@@ -112,7 +112,9 @@ def _check_kept(name: str, given: np.ndarray, narrow: np.ndarray) -> None:
 def as_times(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
     """Finite times that increase strictly; it is told where only the cast makes two of them one."""
     times = check_finite(name, as_float_array(name, value, dtype))
-    if times.ndim == 1 and not is_traced(times):
+    if times.ndim != 1:
+        refuse(name, "have shape (time,)", f"it has shape {times.shape}")
+    if not is_traced(times):
         given = np.asarray(plain(value), float)
         merged = (np.diff(given) > 0) & (np.diff(np.asarray(times)) <= 0)
         if merged.any():

@@ -7,6 +7,7 @@ from ._fit import (
     Unidentified as Unidentified,
     fit_parameters as fit_parameters,
 )
+from ._free import read_names as read_names
 from ._observations import fit_observations as fit_observations
 from ._sweep import Sweep as Sweep, sweep as sweep
 

@@ -111,13 +111,18 @@ class Free(eqx.Module):
         return np.isfinite(self.high)
 
 
-def read_free(circuit: AbstractCircuit, free: Any) -> Free:
-    if isinstance(free, str):
-        free = (free,)
-    if not isinstance(free, Sequence) or not free:
+def read_names(free: Any) -> Sequence[Any]:
+    """The names of what is free; one of them may stand alone."""
+    names = (free,) if isinstance(free, str) else free
+    if not isinstance(names, Sequence) or not names:
         must = "name parameters, as ('tau_y', 'W_r[0,1]')"
         refuse("free", must, f"it is {shown(free)}")
-    places = [p for name in free for p in _entries(circuit, read_place("free", name, circuit))]
+    return names
+
+
+def read_free(circuit: AbstractCircuit, free: Any) -> Free:
+    names = read_names(free)
+    places = [p for name in names for p in _entries(circuit, read_place("free", name, circuit))]
     if len(set(places)) < len(places):
         twice = next(place for place in places if places.count(place) > 1)
         refuse("free", "name every number once", f"`{twice}` is there twice")

@@ -14,7 +14,6 @@ TS = np.linspace(0.0, 400.0, 801)
 NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.0))
 
 
-@pytest.mark.slow
 def test_a_response_to_steps_is_the_simulation_of_its_input():
     steps = cortex.ContrastSteps(TEST, [0.0, 50.0, 250.0], [0.0, 0.5, 0.0])
     found = cortex.psth(RING, steps, TS[::40], units=UNIT)
@@ -47,6 +46,9 @@ def test_latencies_and_transients_are_read_from_the_onset():
     slow = cortex.latency(RING, TEST, [1e-4], ts=np.linspace(0, 1000, 2001), units=UNIT)
     expected = -np.log(1 - 0.5**0.5) * 10 / 0.05
     np.testing.assert_allclose(slow.latencies[0, 0], expected, rtol=1e-4)
+    # A share that is 0 in float32 is passed at once.
+    at_once = cortex.latency(RING, TEST, [0.5], ts=TS, units=UNIT, share=1e-300)
+    assert 0 <= at_once.latencies[0, 0] < 1
 
 
 @pytest.mark.slow
@@ -70,6 +72,8 @@ def test_spectra_and_peaks_are_those_of_the_circuit_at_each_contrast():
 def test_bad_experiments_over_time_are_refused():
     bad = (
         (lambda: cortex.psth(RING, TEST, [0.0]), "at least the start and the end"),
+        (lambda: cortex.psth(RING, TEST, 100.0), r"`ts` must have shape \(time,\), .*shape \(\)"),
+        (lambda: cortex.latency(RING, TEST, [0.5], ts=100.0), "`ts` must have shape"),
         (lambda: cortex.psth(RING, 0.5, TS), "`stimulus` must be a stimulus"),
         (
             lambda: cortex.latency(RING, TEST, [0.5], share=1.0),

@@ -181,6 +181,7 @@ def test_bad_fits_of_circuits_are_refused():
             lambda: cortex.fit_circuit(lambda c: c.sigma, 0.1, free="sigma"),
             "`circuit` must be given",
         ),
+        (lambda: cortex.fit_circuit(response, [0.1, 0.2], free=0.5), "`free` must name parameters"),
         (lambda: cortex.fit_circuit(response, [0.1, 0.2], free="gain"), "name parameters of the"),
         (lambda: cortex.fit_circuit(response, [0.1, 0.2], free="sigma", noise=0.0), "be positive"),
     )

@@ -168,6 +168,7 @@ def test_bad_input_is_named_with_its_remedy():
         (lambda: cortex.AttentionField(2.0, position=(0, 0)), "`width` must be given"),
         (lambda: cortex.AttentionField(0.0), "`gain` must be a positive number"),
         (lambda: cortex.ContrastSteps(grating, [0.0, 1.0], [0.5]), "as many as `contrasts`"),
+        (lambda: cortex.ContrastSteps(grating, 1.0, [0.5]), r"`ts` must have shape \(time,\)"),
         (lambda: cortex.ContrastSteps(grating, [1.0, 0.0], [0.5, 0.1]), "`ts` must increase"),
         (
             lambda: SHEET.input(cortex.Gabor(0, 0.5, width=1.0, position=(9, 0))),

@@ -24,6 +24,8 @@ LONG = (
     *("fit", "ensemble", "fit_with_skips", "mean_field.chaos", "slow_points", "coherence"),
     *("planar.bifurcation of any circuit", "plot_phase_portrait of any circuit"),
 )
+# A start that the first route does not lead to a stable point compiles the others, once.
+SEARCHES = ("energy",)
 
 
 def call(name, number):
@@ -52,13 +54,12 @@ def test_a_second_call_compiles_nothing(name, compiled):
 @pytest.mark.parametrize("name", CALLS)
 def test_fifty_calls_compile_once_and_leave_nothing_behind(name, compiled):
     count = 12 if name in LONG else 50
-    held = []
+    held, later = [], 0
     for number in range(count):
         call(name, number)
-        if number > 1:
-            assert compiled() == 0
-        compiled()
+        later += compiled() if number > 1 else 0 * compiled()
         held.append(memory.resident() / 1e6)
+    assert later <= (name in SEARCHES)
     # A program takes 1 to 10 MB: one for each call would be 50 MB and more. What comes and goes, as
     # a data set does that is dropped at the call after it, does not grow.
     assert max(held[count // 2 :]) - max(held[2 : count // 2]) < 8

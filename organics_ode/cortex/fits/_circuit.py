@@ -18,7 +18,7 @@ from ..._checks import (
 from ..._constraints import resolve
 from ...circuits import AbstractCircuit
 from ...programs import equal_one
-from ...studies import ParameterFit, fit_observations
+from ...studies import ParameterFit, fit_observations, read_names
 from ..responses import AbstractExperiment, AbstractResponse
 
 Response = AbstractResponse | Callable[..., Array]
@@ -78,7 +78,8 @@ def fit_circuit(
     each = list(responses) if isinstance(responses, list | tuple) else [responses]
     circuit = _read_circuit(each, circuit)
     refuse_traced("responses", each)
-    functions = [_read_function(response, circuit, free) for response in each]
+    names = read_names(free)
+    functions = [_read_function(response, circuit, names) for response in each]
     shapes = [eqx.filter_eval_shape(function, resolve(circuit)).shape for function in functions]
     arrays = _read_data(data, shapes)
     return fit_observations(
@@ -120,10 +121,9 @@ def _read_circuit(responses: list[Any], circuit: Any) -> AbstractCircuit:
     return found[0]
 
 
-def _read_function(response: Any, circuit: Any, free: Any) -> Callable[..., Array]:
+def _read_function(response: Any, circuit: Any, names: Sequence[Any]) -> Callable[..., Array]:
     if not isinstance(response, AbstractResponse):
         return equal_one(response)
-    names = (free,) if isinstance(free, str) else free
     # The closed form holds for the weights that the circuit starts from.
     is_moved = any(str(name).startswith("W_r") for name in names)
     attempts = max(response.experiment.attempts(circuit), int(is_moved))

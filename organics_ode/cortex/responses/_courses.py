@@ -41,7 +41,9 @@ class Latencies(AbstractExperiment):
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
         rates, rest = _onsets(self, circuit, attempts)
-        goal = self.share * rest
+        # A share that is 0 in this precision is that of the smallest number.
+        least = jnp.finfo(rest.dtype).tiny
+        goal = jnp.where(rest > 0, jnp.maximum(self.share * rest, least), 0)
         return jax.vmap(jax.vmap(_crossing, (None, 1, 0)), (None, 0, 0))(self.ts, rates, goal)
 
     def attempts(self, circuit: ORGaNICs) -> int:
