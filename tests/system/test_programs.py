@@ -57,7 +57,8 @@ def test_fifty_calls_compile_once_and_leave_nothing_behind(name, compiled):
     held, later = [], 0
     for number in range(count):
         call(name, number)
-        later += compiled() if number > 1 else 0 * compiled()
+        new = compiled()
+        later += new if number > 1 else 0
         held.append(memory.resident() / 1e6)
     assert later <= (name in SEARCHES)
     # A program takes 1 to 10 MB: one for each call would be 50 MB and more. What comes and goes, as
