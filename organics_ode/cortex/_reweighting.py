@@ -152,16 +152,24 @@ def adapt(reweighting: Reweighting, xs: Numbers, *, duration: Scalar = 1.0) -> A
     xs = _read_inputs(circuit, xs)
     known = not any(map(is_traced, jax.tree.leaves((circuit, xs))))
     attempts = steady_states(circuit, xs[:1]).attempts if known else None
-
-    def follow(W: Array, x: Array) -> tuple[Array, Array]:
-        R = _steady(_with_weights(circuit, W), x[None, :], attempts)[0]
-        push = duration * reweighting.rate * (_products(R) - reweighting.target)
-        return jax.nn.relu(W + push), R
-
-    W, rates = jax.lax.scan(follow, circuit.W, xs)
+    push = jnp.asarray(duration * reweighting.rate, xs.dtype), jnp.asarray(reweighting.target)
+    W, rates = _followed(circuit, xs, *push, attempts)
     if known and not bool(jnp.all(jnp.isfinite(rates))):
         raise RuntimeError("No stable response was found at some of the inputs `xs`.")
     return Adaptation(_with_weights(circuit, W), rates)
+
+
+@eqx.filter_jit
+def _followed(
+    circuit: ORGaNICs, xs: Array, push: Array, target: Array, attempts: int | None
+) -> tuple[Float[Array, "n n"], Float[Array, "k n"]]:
+    """The weights after all of the inputs, and the responses to each."""
+
+    def follow(W: Array, x: Array) -> tuple[Array, Array]:
+        R = _steady(_with_weights(circuit, W), x[None, :], attempts)[0]
+        return jax.nn.relu(W + push * (_products(R) - target)), R
+
+    return jax.lax.scan(follow, circuit.W, xs)
 
 
 def _steady(circuit: ORGaNICs, xs: Array, attempts: int | None = None) -> Float[Array, "k n"]:

@@ -131,9 +131,14 @@ class TemporalAttention(eqx.Module):
             Cue.SECOND: jnp.stack([total - most, most]),
             Cue.NEUTRAL: jnp.stack([total / 2, total / 2]),
         }[cue]
-        return self._run(jnp.asarray(soa, float), shares, contrast)
+        # One program for all numbers but those that say which steps there are, and the exponent.
+        kept = lambda m: (m.dt, m.duration, m.window, m.exponent)  # noqa: E731
+        arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), self)
+        model = eqx.tree_at(kept, arrays, kept(self))
+        return model._run(jnp.asarray(soa, float), shares, jnp.asarray(contrast, float))
 
-    def _run(self, soa: Array, shares: Array, contrast: Scalar) -> Float[Array, " 2"]:
+    @eqx.filter_jit
+    def _run(self, soa: Array, shares: Array, contrast: Array) -> Float[Array, " 2"]:
         count = round(self.duration / self.dt)
         # Steps are counted, so that a window holds whole ones.
         onsets = jnp.stack([jnp.zeros_like(soa), soa]) + _ONSET
@@ -147,7 +152,8 @@ class TemporalAttention(eqx.Module):
         gathers = (since > -half) & (ts[:, None] < ends[None, :] - half)
         attends = highest(jnp.where(cued, shares[None, :], 0), 1)
         inputs = (jnp.where(shown, contrast, 0.0), attends, gathers)
-        end, _ = jax.lax.scan(self._step, self._rest(), inputs)
+        # A bound method is hashed, and so are the arrays of its object.
+        end, _ = jax.lax.scan(lambda s, x: self._step(s, x), self._rest(), inputs)
         # The first target is tilted counterclockwise, the second clockwise.
         return end.decision * jnp.array([1.0, -1.0]) * self.tau_decision
 
