@@ -35,7 +35,7 @@ def run(compiled, tmp_path):
 
 def test_a_training_step_is_compared_with_a_plain_scan(run):
     sizes = ("--batch=2", "--size=4", "--steps=8", "--repeats=1")
-    sides = ["plain-scan", "organics_ode", "rotational-scan", "rotational"]
+    sides = ["plain-scan", "organics_ode", "rotational-scan", "rotational", "rotational-mesh"]
     text, record = run("training_step.py", *sizes, "--sides", *sides)
     assert [row["side"] for row in record["rows"]] == sides
     for row in record["rows"]:
@@ -45,7 +45,7 @@ def test_a_training_step_is_compared_with_a_plain_scan(run):
         assert row["times_faster"].keys() == {"organics_ode"}
     # float32: a few roundings of 6e-8 in each of eight steps.
     differences = record["gradient_differences"]
-    assert differences.keys() == {"plain-scan", "rotational-scan"}
+    assert differences.keys() == {"plain-scan", "rotational-scan", "rotational-mesh"}
     assert all(0 <= found["by_parameter"] < 1e-5 for found in differences.values())
 
 
