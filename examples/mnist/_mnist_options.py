@@ -7,7 +7,19 @@ import organics_ode as oo
 
 PIXELS = 784
 # What the circuit starts as: said by the shipped circuit where one is trained further.
-CIRCUIT = ("size", "cycles", "sigma", "pool", "log_pool", "tau", "modulators", "gains")
+CIRCUIT = (
+    "bounded",
+    "groups",
+    "start_a",
+    "size",
+    "cycles",
+    "sigma",
+    "pool",
+    "log_pool",
+    "tau",
+    "modulators",
+    "gains",
+)
 
 
 def sequence_models() -> list[str]:
@@ -20,6 +32,9 @@ def read(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     add("--permuted", action="store_true", help="permute the pixels")
+    add("--bounded", action="store_true", help="a RotationalORGaNICs")
+    add("--groups", type=int, default=1, help="of a bounded circuit")
+    add("--start-a", type=float, default=0.25, help="modulators of a bounded circuit at the start")
     add("--size", type=int, default=64, help="number of principal cells")
     add("--pixels", type=int, nargs="+", default=[4, 2, 1], help="that make a step, by stage")
     add("--epochs", type=int, nargs="+", default=[12, 3, 1], help="by stage")
@@ -50,6 +65,8 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error(f"every stage has its pixels, epochs and rate, but there are {given}")
     if bad := [pixels for pixels in args.pixels if pixels < 1 or PIXELS % pixels]:
         parser.error(f"--pixels must divide {PIXELS}, but {bad[0]} does not")
+    if args.bounded and args.lstm:
+        parser.error("--bounded trains a circuit: no --lstm")
     if args.start:
         if args.lstm or args.fixed_times:
             parser.error("--start goes on with a circuit as it is: no --lstm or --fixed-times")

@@ -1,11 +1,12 @@
-"""Train a GatedORGaNICs on sequential MNIST, one pixel per millisecond, in rows or permuted.
+"""Train a circuit on sequential MNIST, one pixel per millisecond, in rows or permuted.
 
-    python examples/mnist/train_mnist.py [--permuted] [--size 64] [--data-dir DIR]
+    python examples/mnist/train_mnist.py [--permuted] [--bounded] [--size 64] [--data-dir DIR]
 
-A circuit in continuous time may be trained with coarse steps first. The stages hold the mean of 4
-pixels for 4 ms, then of 2 for 2 ms, then every pixel for 1 ms: the same circuit, the same time
-constants, a quarter of the work. Its principal cells start as oscillators, which remember. By plain
-backpropagation through time, nothing clipped or scaled.
+With --bounded it is a RotationalORGaNICs, bounded for every input whatever it learns; without, a
+GatedORGaNICs, which no theorem bounds. A circuit in continuous time may be trained with coarse
+steps first. The stages hold the mean of 4 pixels for 4 ms, then of 2 for 2 ms, then every pixel for
+1 ms: the same circuit, the same time constants, a quarter of the work. Its principal cells start as
+oscillators, which remember. By plain backpropagation through time, nothing clipped or scaled.
 Stop it at any time: the same command goes on where it was. Draws train_mnist.png (or --out) and
 saves the trained model (.npz), its card (.json), its history (.jsonl) and checkpoints beside it.
 Batches are shared among all devices; JAX_NUM_CPU_DEVICES=2 makes two of the cores of a CPU.
@@ -15,8 +16,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import _mnist_models
 import _mnist_options
-import equinox as eqx
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,47 +29,13 @@ import tasks
 from organics_ode.storage import card
 
 
-def make_model(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> Any:
-    """A circuit without rectification whose cells start as a bank of oscillators."""
-    keys = jax.random.split(key, 4)
-    taus = {
-        "tau_y": oo.Bounded(np.full(args.size, args.tau, np.float32), low=args.tau / 2),
-        "tau_a": oo.LogUniform(*args.modulators),
-        "tau_b0": oo.LogUniform(*args.gains),
-        "tau_b1": oo.LogUniform(*args.gains),
-    }
-    none = oo.Rectification.NONE
-    circuit = oo.GatedORGaNICs.random(
-        1, args.size, key=keys[0], sigma=args.sigma, rectification=none, **taus
-    )
-    W = args.pool * circuit.W.value
-    pool = oo.Positive(W) if args.log_pool else oo.NonNegative(W)
-    circuit = oo.replace(circuit, W=pool)
-    cycles, step = (0.25, args.cycles), args.pixels[0]
-    circuit = oo.fourier_memory(circuit, images, step, cycles=cycles, key=keys[1])
-    if args.fixed_times:
-        values = oo.values(circuit)
-        circuit = oo.replace(circuit, **{name: oo.Frozen(values[name]) for name in taus})
-    readout = eqx.nn.Linear(args.size, 10, key=keys[2])
-    start = circuit.random_state(keys[3])
-    return oo.SequenceClassifier(oo.ShuOsher(circuit, float(step)), readout, state0=start)
-
-
-def make_lstm(args: argparse.Namespace, key: jax.Array) -> Any:
-    """An LSTM in the circuit's place. Gates remember at first: their bias is 1, as is usual."""
-    keys = jax.random.split(key)
-    cell = oo.LSTM.random(1, args.size, key=keys[0])
-    forget = slice(args.size, 2 * args.size)
-    cell = eqx.tree_at(lambda c: c.cell.bias, cell, cell.cell.bias.at[forget].set(1.0))
-    return oo.SequenceClassifier(cell, eqx.nn.Linear(args.size, 10, key=keys[1]))
-
-
 def first_model(args: argparse.Namespace, data: tasks.SequentialMNIST, key: jax.Array) -> Any:
     if args.start:
         return oo.pretrained(args.start)
     if args.lstm:
-        return make_lstm(args, key)
-    return make_model(args, coarser(data.train, args.pixels[0]).inputs[:300], key)
+        return _mnist_models.lstm(args, key)
+    images = coarser(data.train, args.pixels[0]).inputs[:300]
+    return (_mnist_models.bounded if args.bounded else _mnist_models.gated)(args, images, key)
 
 
 def draw(histories: list[oo.History], pixels: list[int], path: Path) -> None:
