@@ -2,7 +2,6 @@
 
 from ._adapter import CellLike as CellLike, read_cell as read_cell
 from ._cell import AbstractCell as AbstractCell, response as response
-from ._euler import Euler as Euler
 from ._gru import GRU as GRU, GRUState as GRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState
 from ._masks import (
@@ -14,10 +13,7 @@ from ._masks import (
     selected as selected,
 )
 from ._mixed_precision import LOW as LOW, MixedPrecision as MixedPrecision
-from ._runge_kutta import RungeKutta as RungeKutta, runge_kutta as runge_kutta
-from ._shu_osher import ShuOsher as ShuOsher
 from ._stack import Stack as Stack, StackState as StackState
-from ._step import AbstractStep as AbstractStep
 from ._temporal_skip import (
     AbstractSkip as AbstractSkip,
     CoarseStep as CoarseStep,
@@ -26,6 +22,13 @@ from ._temporal_skip import (
     StateSkip as StateSkip,
     TemporalSkip as TemporalSkip,
     skip_step as skip_step,
+)
+from .steps import (
+    AbstractStep as AbstractStep,
+    Euler as Euler,
+    RungeKutta as RungeKutta,
+    ShuOsher as ShuOsher,
+    runge_kutta as runge_kutta,
 )
 
 # What is public as `oo.…`; other rooms import more.

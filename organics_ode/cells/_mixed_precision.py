@@ -10,7 +10,7 @@ from .._constraints import resolve
 from .._types import State
 from ..circuits import AbstractCircuit, Time
 from ._cell import AbstractCell
-from ._step import AbstractStep
+from .steps import AbstractStep
 
 LOW = jnp.bfloat16
 

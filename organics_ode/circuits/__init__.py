@@ -41,7 +41,7 @@ from ._rotational import (
     per_unit as per_unit,
 )
 from ._time import NO_TIME as NO_TIME, Time as Time, TimeUnitWarning as TimeUnitWarning
-from ._wilson_cowan import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
+from .peers import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
 
 # What is public as `oo.…`; other rooms import more.
 __all__ = [

@@ -176,7 +176,7 @@ def test_functions_are_of_a_length_that_one_reads(package, module):
 
 def test_the_scan_sees_the_imports_there_are():
     # Without these the law above would hold for want of imports.
-    assert "organics_ode.circuits.AbstractCircuit" in imports("organics_ode", "cells._step")
+    assert "organics_ode.circuits.AbstractCircuit" in imports("organics_ode", "cells.steps._step")
     assert "organics_ode._checks.refuse" in imports("organics_ode", "circuits._parameters")
     assert "organics_ode.training.History" in imports("organics_ode", "plot._dynamics")
     assert "matplotlib.pyplot" in imports("organics_ode", "_axes")

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ..circuits import NO_TIME
-from ._cell import State
+from ...circuits import NO_TIME
+from .._cell import State
 from ._step import AbstractStep
 
 

@@ -2,9 +2,9 @@
 
 from jaxtyping import Array, ArrayLike, Num
 
-from .._checks import check_positive_number, is_traced
-from ..circuits import EXPONENT, AbstractCircuit, check_circuit
-from ._cell import AbstractCell, State
+from ..._checks import check_positive_number, is_traced
+from ...circuits import EXPONENT, AbstractCircuit, check_circuit
+from .._cell import AbstractCell, State
 
 
 class AbstractStep(AbstractCell[State]):

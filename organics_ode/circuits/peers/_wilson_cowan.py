@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import check_nonnegative, check_positive_integer, read_key
-from .._constraints import NonNegative, resolve
-from .._types import KeyLike, ParameterLike
-from ._circuit import AbstractCircuit
-from ._initial import Drawn, check_sizes, draw, uniform_fan_in
-from ._parameters import POSITIVE, Kind, Parameter, read_parameters
-from ._time import Time
+from ..._checks import check_nonnegative, check_positive_integer, read_key
+from ..._constraints import NonNegative, resolve
+from ..._types import KeyLike, ParameterLike
+from .._circuit import AbstractCircuit
+from .._initial import Drawn, check_sizes, draw, uniform_fan_in
+from .._parameters import POSITIVE, Kind, Parameter, read_parameters
+from .._time import Time
 
 
 class WilsonCowanState(NamedTuple):

@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..circuits import NO_TIME
-from ._cell import State
+from ...circuits import NO_TIME
+from .._cell import State
 from ._step import AbstractStep
 
 

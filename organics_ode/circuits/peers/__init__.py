@@ -1,0 +1,3 @@
+"""Other models of recurrent circuits, to compare with: one per file."""
+
+from ._wilson_cowan import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
