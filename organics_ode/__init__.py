@@ -7,6 +7,7 @@ from ._constraints import (
     IdentityPlusSkew as IdentityPlusSkew,
     NonNegative as NonNegative,
     Positive as Positive,
+    SkewSymmetric as SkewSymmetric,
     SpectralBound as SpectralBound,
     SymmetricPart as SymmetricPart,
     project as project,

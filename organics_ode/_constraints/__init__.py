@@ -13,8 +13,10 @@ from ._nodes import (
 )
 from ._rotations import (
     IdentityPlusSkew as IdentityPlusSkew,
+    SkewSymmetric as SkewSymmetric,
     SymmetricPart as SymmetricPart,
     check_groups as check_groups,
+    check_skew_symmetric as check_skew_symmetric,
     check_symmetric_part as check_symmetric_part,
     rotating as rotating,
 )

@@ -1,10 +1,10 @@
 """Parameters as nodes of the parameter tree: how each may be trained, and what it is worth.
 
-Three kinds. Reparametrised nodes (`Positive`, `Bounded`, `IdentityPlusSkew`) store an unconstrained
-number, so any optimizer step keeps the constraint. Projected nodes (`NonNegative`, `Connectivity`,
-`SpectralBound`, `SymmetricPart`) store the value itself and are put back by `project` after an
-update: zeros stay legal, which a logarithm forbids. `Frozen` is left alone. `resolve` replaces
-every node by its value.
+Three kinds. Reparametrised nodes (`Positive`, `Bounded`, `IdentityPlusSkew`, `SkewSymmetric`) store
+unconstrained numbers, so any optimizer step keeps the constraint. Projected nodes (`NonNegative`,
+`Connectivity`, `SpectralBound`, `SymmetricPart`) store the value itself and are put back by
+`project` after an update: zeros stay legal, which a logarithm forbids. `Frozen` is left alone.
+`resolve` replaces every node by its value.
 """
 
 from abc import abstractmethod

@@ -55,6 +55,39 @@ class IdentityPlusSkew(AbstractHolder):
         return eqx.tree_at(lambda p: p.theta, self, self.coordinate(name, value))
 
 
+class SkewSymmetric(AbstractHolder):
+    """A matrix W = −Wᵀ, which rotates and neither amplifies nor damps: yᵀ W y = 0 for every y.
+
+    What is trained is θ, the n(n − 1)/2 entries above the diagonal.
+
+    Args:
+        value: (n, n), skew-symmetric.
+    """
+
+    theta: Float[Array, " entries"]
+    size: int = eqx.field(static=True)
+
+    def __init__(self, value: Numbers):
+        value, _ = _read(value, 1)
+        self.size = len(value)
+        self.theta = self.coordinate("value", value)
+
+    def unwrap(self) -> Float[Array, "n n"]:
+        n = self.size
+        above = jnp.zeros((*self.theta.shape[:-1], n, n), self.theta.dtype)
+        above = above.at[(..., *np.triu_indices(n, 1))].set(self.theta)
+        return above - jnp.swapaxes(above, -1, -2)
+
+    def coordinate(self, name: str, value: Array) -> Float[Array, " entries"]:
+        """θ of a value, which is checked as the argument `name`."""
+        check_skew_symmetric(name, value)
+        return ((value - value.T) / 2)[np.triu_indices(self.size, 1)]
+
+    def holding(self, name: str, value: Array) -> "SkewSymmetric":
+        """The same node with another value, which is checked as the argument `name`."""
+        return eqx.tree_at(lambda p: p.theta, self, self.coordinate(name, value))
+
+
 class SymmetricPart(AbstractProjected):
     """A matrix W with low ≤ yᵀ W y / |y|² ≤ high for every y; its skew part is free.
 
@@ -133,6 +166,16 @@ def check_symmetric_part(name: str, value: Array, low: float = 0.0, high: float 
         if is_low or rates[-1] > high + slack:
             must = f"have a symmetric part (W + W^T)/2 with eigenvalues {_interval(low, high)}"
             refuse(name, must, f"they reach from {rates[0]:.6g} to {rates[-1]:.6g}")
+    return value
+
+
+def check_skew_symmetric(name: str, value: Array) -> Array:
+    """Refuse a known matrix that is not skew-symmetric, but for rounding."""
+    if not is_traced(value):
+        known = np.asarray(value)
+        off = np.abs(symmetric_part(known))
+        if np.any(off > 4 * np.finfo(known.dtype).eps * np.abs(known)):
+            refuse(name, "be skew-symmetric, W = -W^T", f"(W + W^T)/2 reaches {off.max():.3g}")
     return value
 
 

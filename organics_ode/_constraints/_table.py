@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 from .._checks import is_traced
 from ._nodes import Bounded, Connectivity, NonNegative, Positive, SpectralBound
 from ._places import Place, is_parameter, places
-from ._rotations import IdentityPlusSkew, SymmetricPart
+from ._rotations import IdentityPlusSkew, SkewSymmetric, SymmetricPart
 from ._worth import in_words, is_number
 
 
@@ -111,6 +111,8 @@ def _trained(place: Place) -> str:
             return f"spectral bound: {bound:g}"
         case IdentityPlusSkew(groups=groups):
             return f"identity plus skew{_in_groups(groups)}"
+        case SkewSymmetric():
+            return "skew-symmetric"
         case SymmetricPart(low=low, high=high, groups=groups):
             return f"symmetric part: {low:g} to {high:g}{_in_groups(groups)}"
         case Connectivity() as node:

@@ -3,6 +3,7 @@
 from ._adapter import CellLike as CellLike, read_cell as read_cell
 from ._cell import AbstractCell as AbstractCell, response as response
 from ._gru import GRU as GRU, GRUState as GRUState
+from ._lru import LRU as LRU, LRUState as LRUState
 from ._lstm import LSTM as LSTM, LSTMState as LSTMState
 from ._masks import (
     blank as blank,
@@ -27,6 +28,7 @@ from .steps import (
     AbstractStep as AbstractStep,
     Euler as Euler,
     RungeKutta as RungeKutta,
+    SemiImplicitEuler as SemiImplicitEuler,
     ShuOsher as ShuOsher,
     runge_kutta as runge_kutta,
 )
@@ -34,6 +36,7 @@ from .steps import (
 # What is public as `oo.…`; other rooms import more.
 __all__ = [
     "GRU",
+    "LRU",
     "LSTM",
     "AbstractCell",
     "AbstractSkip",
@@ -42,9 +45,11 @@ __all__ = [
     "DerivativeSkip",
     "Euler",
     "GRUState",
+    "LRUState",
     "LSTMState",
     "MixedPrecision",
     "RungeKutta",
+    "SemiImplicitEuler",
     "ShuOsher",
     "SkipBlock",
     "Stack",

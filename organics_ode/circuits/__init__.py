@@ -41,16 +41,41 @@ from ._rotational import (
     per_unit as per_unit,
 )
 from ._time import NO_TIME as NO_TIME, Time as Time, TimeUnitWarning as TimeUnitWarning
-from .peers import WilsonCowan as WilsonCowan, WilsonCowanState as WilsonCowanState
+from .peers import (
+    LEM as LEM,
+    SSN as SSN,
+    AntisymmetricRNN as AntisymmetricRNN,
+    AntisymmetricRNNState as AntisymmetricRNNState,
+    CoRNN as CoRNN,
+    CoRNNState as CoRNNState,
+    LEMState as LEMState,
+    LipschitzRNN as LipschitzRNN,
+    LipschitzRNNState as LipschitzRNNState,
+    SSNState as SSNState,
+    UnICORNN as UnICORNN,
+    UnICORNNState as UnICORNNState,
+    WilsonCowan as WilsonCowan,
+    WilsonCowanState as WilsonCowanState,
+    balanced_network as balanced_network,
+)
 
 # What is public as `oo.…`; other rooms import more.
 __all__ = [
+    "LEM",
+    "SSN",
     "AbstractCircuit",
     "AbstractInitializer",
+    "AntisymmetricRNN",
+    "AntisymmetricRNNState",
+    "CoRNN",
+    "CoRNNState",
     "FeedbackNetwork",
     "FeedbackNetworkState",
     "GatedORGaNICs",
     "GatedORGaNICsState",
+    "LEMState",
+    "LipschitzRNN",
+    "LipschitzRNNState",
     "LogUniform",
     "LogitNormal",
     "Noisy",
@@ -60,9 +85,13 @@ __all__ = [
     "RateNetworkState",
     "RotationalORGaNICs",
     "RotationalORGaNICsState",
+    "SSNState",
     "TimeUnitWarning",
+    "UnICORNN",
+    "UnICORNNState",
     "WilsonCowan",
     "WilsonCowanState",
+    "balanced_network",
     "fourier_memory",
     "orthogonal_directions",
 ]

@@ -16,6 +16,7 @@ from .._constraints import (
     IdentityPlusSkew,
     NonNegative,
     Positive,
+    SkewSymmetric,
     SpectralBound,
     SymmetricPart,
 )
@@ -139,7 +140,7 @@ def _entries(circuit: AbstractCircuit, place: Place) -> list[Place]:
     if isinstance(node, SpectralBound):
         found = f"`{place.field}` is a SpectralBound; give it as an array"
         refuse("free", "name parameters with bounds of their own", found)
-    if isinstance(node, IdentityPlusSkew | SymmetricPart):
+    if isinstance(node, IdentityPlusSkew | SkewSymmetric | SymmetricPart):
         found = f"those of `{place.field}` depend on each other by its symmetric part"
         refuse("free", "name parameters whose entries are free", found)
     stays = value == 0 if _is_nonnegative(circuit, place.field) else np.zeros(value.shape, bool)

@@ -22,7 +22,7 @@ from organics_ode.stability._certificate import _KINK
 # What one gives, and what a step goes from and to: no results.
 KINDS = (oo.AbstractCircuit, oo.AbstractCell, oo.AbstractInput, oo.AbstractSkip)
 GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "SpectralBound"}
-GIVEN |= {"IdentityPlusSkew", "SymmetricPart"}
+GIVEN |= {"IdentityPlusSkew", "SkewSymmetric", "SymmetricPart"}
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
 GIVEN |= {"MeasurementNoise", "NoiseSum", "OrnsteinUhlenbeckNoise", "PoissonNoise", "SharedNoise"}
 GIVEN |= {"Annulus", "AttentionField", "ContrastSteps", "Gabor", "Grating", "OrientedNoise"}

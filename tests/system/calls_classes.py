@@ -59,6 +59,7 @@ CALLS: dict[str, Call] = {
         oo.SpectralBound, lambda s: {"value": draw(s, 2, 2), "bound": 3.0 + 0.1 * s}
     ),
     "IdentityPlusSkew": Call(oo.IdentityPlusSkew, lambda s: {"value": _rotation(s), "groups": 1}),
+    "SkewSymmetric": Call(oo.SkewSymmetric, lambda s: {"value": _rotation(s) - np.eye(2)}),
     "SymmetricPart": Call(
         oo.SymmetricPart, lambda s: {"value": _rotation(s), "low": 0.1, "high": 1.5 + 0.1 * s}
     ),
@@ -94,6 +95,10 @@ CALLS: dict[str, Call] = {
     ),
     "Stack": Call(_stack, lambda s: {"cell": cell(s)}),
     "ShuOsher": Call(oo.ShuOsher, lambda s: {"circuit": circuit(s), "dt": 0.1 + 0.01 * s}),
+    "SemiImplicitEuler": Call(
+        oo.SemiImplicitEuler,
+        lambda s: {"circuit": oo.CoRNN.random(2, 3, key=key(s)), "dt": 0.1 + 0.01 * s},
+    ),
     **{
         scheme.__name__: Call(scheme, lambda s: {})
         for scheme in (oo.CoarseStep, oo.DerivativeSkip, oo.StateSkip)
@@ -173,6 +178,9 @@ CALLS: dict[str, Call] = {
         oo.RotationalORGaNICs.random,
         lambda s: _random(s, size=4, groups=2, sigma=0.1 + 0.01 * s, tau_y=20.0 + s, floor=0.2),
     ),
+    "balanced_network": Call(
+        oo.balanced_network, lambda s: _random(s, size=10, radius=1.2, tau=50.0 + s)
+    ),
     "RateNetwork.random": Call(
         oo.RateNetwork.random,
         lambda s: _random(s, noise=0.1, mask=None, excitatory=0.8, radius=1.2, tau=50.0 + s),
@@ -184,6 +192,8 @@ CALLS: dict[str, Call] = {
     "FixedPointLayer.random": Call(oo.FixedPointLayer.random, lambda s: _random(s, sigma=1.0)),
     "GRU.random": Call(oo.GRU.random, _random),
     "LSTM.random": Call(oo.LSTM.random, _random),
+    "LRU.random": Call(oo.LRU.random, _random),
+    "LRU": Call(oo.LRU, lambda s: _parts(s, oo.LRU)),
     "GRU": Call(oo.GRU, lambda s: {"cell": eqx.nn.GRUCell(2, 3, key=key(s))}),
     "LSTM": Call(oo.LSTM, lambda s: {"cell": eqx.nn.LSTMCell(2, 3, key=key(s))}),
     "Reweighting": Call(
