@@ -94,7 +94,7 @@ def _schur(A: Array) -> tuple[Array, Array]:
     return T, Q
 
 
-def refuse_unresolved(X: Float[Array, "d d"]) -> Float[Array, "d d"]:
+def refuse_unresolved(X: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
     """X, or an error where it is NaN: at a stable point it was not resolved."""
     must = "be resolved about its stable point in its floating-point type"
     found = (

@@ -2,6 +2,7 @@
 
 from ._fano import fano as fano
 from ._large import LargeNoiseWarning as LargeNoiseWarning
+from ._many import counts_about as counts_about, powers_about as powers_about
 from ._peak import Peak as Peak, spectral_peak as spectral_peak
 from ._sample_paths import Paths as Paths, sample_paths as sample_paths
 from ._spectra import (
@@ -18,4 +19,5 @@ from .kinds import (
     OrnsteinUhlenbeckNoise as OrnsteinUhlenbeckNoise,
     PoissonNoise as PoissonNoise,
     SharedNoise as SharedNoise,
+    check_noise as check_noise,
 )

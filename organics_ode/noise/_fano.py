@@ -56,7 +56,8 @@ def fano(
     T = as_float_array("window", check_positive_number("window", window))
     point, linear = linearised(circuit, x, noise, state0, is_observed=False)
     r, slopes = _read_rate(rate, point.state)
-    X, variance = _integrated(linear, slopes, T.astype(r.dtype))
+    X, V = integrated(linear, slopes, T.astype(r.dtype))
+    variance = jnp.diag(V)
     variance = jnp.where(jnp.isfinite(refuse_unresolved(X)).all(), variance, jnp.nan)
     warn_where_large(point.circuit, point.state, jnp.diag(X)[: len(point.J)])
     return jnp.where(r > 0, 1 + variance / jnp.where(r > 0, T.astype(r.dtype) * r, 1), jnp.nan)
@@ -64,10 +65,10 @@ def fano(
 
 @quickly_compiled
 @in_full_precision
-def _integrated(linear: Linear, slopes: Array, T: Array) -> tuple[Array, Float[Array, " k"]]:
-    """The stationary covariance, and the variance of every integrated rate.
+def integrated(linear: Linear, slopes: Array, T: Array) -> tuple[Array, Float[Array, "k k"]]:
+    """The stationary covariance, and that of the integrated rates.
 
-    Var = 2 T² g φ₂(AT) X gᵀ,   φ₂(Z) = Z⁻²(e^Z − 1 − Z): a corner of a matrix exponential.
+    M + Mᵀ of M = T² g φ₂(AT) X gᵀ,   φ₂(Z) = Z⁻²(e^Z − 1 − Z): a corner of a matrix exponential.
     """
     X, (A, scale) = stationary(linear), balanced(linear.A)
     N, k = len(A), len(slopes)
@@ -76,7 +77,8 @@ def _integrated(linear: Linear, slopes: Array, T: Array) -> tuple[Array, Float[A
     M = jnp.zeros((N + 2 * k, N + 2 * k), A.dtype).at[:N, :N].set(A * T)
     M = M.at[:N, N : N + k].set(start).at[N : N + k, N + k :].set(jnp.eye(k, dtype=A.dtype))
     passed = jax.scipy.linalg.expm(M, max_squarings=_DOUBLINGS)[:N, N + k :]
-    return X, 2 * T**2 * jnp.sum(g * passed.T, axis=1)
+    V = T**2 * (g @ passed)
+    return X, V + V.T
 
 
 def _read_rate(

@@ -12,6 +12,10 @@ TEST = cortex.Grating(45, 0.5)
 UNIT = RING.nearest(45)
 TS = np.linspace(0.0, 400.0, 801)
 NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.0))
+# Of all that the linear theory has: filters in the flow, shared columns, and a measurement.
+MANY = NOISE + oo.OrnsteinUhlenbeckNoise(oo.ORGaNICsState(y=0.0, a=0.001), 20.0)
+MANY += oo.SharedNoise(oo.ORGaNICsState(y=0.005, a=0.0))
+MANY += oo.MeasurementNoise(oo.ORGaNICsState(y=0.01, a=0.0), 5.0, correlation=0.3)
 
 
 def test_a_response_to_steps_is_the_simulation_of_its_input():
@@ -54,13 +58,13 @@ def test_latencies_and_transients_are_read_from_the_onset():
 @pytest.mark.slow
 def test_spectra_and_peaks_are_those_of_the_circuit_at_each_contrast():
     contrasts, f = [0.1, 1.0], np.array([5.0, 20.0, 60.0])
-    found = cortex.power_spectra(RING, TEST, contrasts, f, NOISE, units=[UNIT, 0])
-    peaks = cortex.gamma_peak(RING, TEST, contrasts, NOISE)
+    found = cortex.power_spectra(RING, TEST, contrasts, f, MANY, units=[UNIT, 0])
+    peaks = cortex.gamma_peak(RING, TEST, contrasts, MANY)
     for i, contrast in enumerate(contrasts):
         x = RING.input(TEST.at(contrast))
-        expected = oo.power_spectrum(RING.circuit, x, f, NOISE)[:, [UNIT, 0]]
+        expected = oo.power_spectrum(RING.circuit, x, f, MANY)[:, [UNIT, 0]]
         np.testing.assert_allclose(found.powers[i], expected, rtol=1e-9)
-        peak = oo.spectral_peak(RING.circuit, x, NOISE)
+        peak = oo.spectral_peak(RING.circuit, x, MANY)
         np.testing.assert_allclose(peaks.frequencies[i], peak.frequency, rtol=1e-8)
         np.testing.assert_allclose(peaks.widths[i], peak.width, rtol=1e-6)
     assert str(peaks).startswith("GammaPeak: 2 contrasts")
@@ -81,7 +85,7 @@ def test_bad_experiments_over_time_are_refused():
         ),
         (lambda: cortex.latency(RING, TEST, [1.5]), "`contrasts` must lie between 0 and 1"),
         (lambda: cortex.transient_index(RING, TEST, [0.5], ts=[1.0, 0.0]), "`ts` must increase"),
-        (lambda: cortex.gamma_peak(RING, TEST, [0.5], 0.1), "`noise` must be a Noise"),
+        (lambda: cortex.gamma_peak(RING, TEST, [0.5], 0.1), "`noise` must be an `oo.Noise`"),
         (lambda: cortex.power_spectra(RING, TEST, [0.5], [], NOISE), "at least one"),
     )
     for call, message in bad:

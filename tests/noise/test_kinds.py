@@ -11,7 +11,7 @@ from noises import CIRCUITS, KINDS, RHO, TAUS, Decay, Own, Two, amplitudes, nois
 
 import organics_ode as oo
 from organics_ode.equilibria import stable_point
-from organics_ode.noise._fano import _integrated
+from organics_ode.noise._fano import integrated
 from organics_ode.noise._large import variances
 from organics_ode.noise._linear import linear_system, linearised
 from organics_ode.noise._spectra import _covariance, _cross_at, _over
@@ -39,7 +39,7 @@ def theory(J, state, noise, frequencies):
     slopes = jnp.concatenate(jax.tree.leaves(jax.jacfwd(rate)(state)), axis=1)
     C, _ = _covariance(every, len(J))
     S = _over(frequencies, _cross_at, every, len(J))
-    variance = _integrated(driven, slopes, jnp.asarray(T, J.dtype))[1]
+    variance = jnp.diag(integrated(driven, slopes, jnp.asarray(T, J.dtype))[1])
     return C, S, 1 + variance / (T * rate(state))
 
 

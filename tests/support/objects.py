@@ -148,6 +148,9 @@ OBJECTS = {
     "FromRest": lambda: feedback.FromRest(3, 0.1),
     "Frozen": lambda: oo.Frozen(np.ones(2)),
     "FunctionInput": lambda: oo.FunctionInput(jnp.sin),
+    "FanoResponse": lambda: cortex.FanoResponse(
+        jnp.ones(2), jnp.ones((2, 4)), jnp.ones((2, 4)), jnp.ones(()), experiment()
+    ),
     "Gabor": lambda: cortex.Gabor(45.0, 0.5, width=0.5),
     "Grating": grating,
     "GammaPeak": lambda: cortex.GammaPeak(*jnp.ones((4, 2)), experiment()),
@@ -176,6 +179,9 @@ OBJECTS = {
     "Noisy": lambda: oo.Noisy(rate_network()),
     "NonNegative": lambda: oo.NonNegative(np.ones(2)),
     "ORGaNICs": zoo.CIRCUITS["organics trained exponent"],
+    "NoiseCorrelations": lambda: cortex.NoiseCorrelations(
+        jnp.ones(2), jnp.ones((2, 4, 4)), jnp.ones(()), experiment()
+    ),
     "OrientationTuning": lambda: cortex.orientation_tuning(ring(), grating(), [0.0, 90.0]),
     "OrientedNoise": lambda: cortex.OrientedNoise(45.0, 0.5, spread=20.0),
     "PSTH": lambda: cortex.PSTH(jnp.arange(2.0), jnp.ones((2, 4)), experiment()),

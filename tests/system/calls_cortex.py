@@ -106,6 +106,14 @@ CALLS: dict[str, Call] = {
     "cortex.gamma_peak": Call(
         cortex.gamma_peak, lambda s: shown(s, contrasts=[0.5, 1.0], noise=noise(s))
     ),
+    "cortex.fano_response": Call(
+        cortex.fano_response,
+        lambda s: shown(s, contrasts=[0.5, 1.0], noise=noise(s), window=50.0 + s, scale=0.1),
+    ),
+    "cortex.noise_correlations": Call(
+        cortex.noise_correlations,
+        lambda s: shown(s, contrasts=[0.5, 1.0], noise=noise(s), window=50.0 + s, scale=0.1),
+    ),
     "cortex.fit_naka_rushton": Call(
         cortex.fit_naka_rushton, lambda s: {"contrasts": CONTRASTS, "responses": naka_rushton(s)}
     ),

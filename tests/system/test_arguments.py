@@ -24,7 +24,8 @@ QUICK = (
 RESULTS = (
     *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
     *(oo.ParameterFit, oo.Paths, oo.Peak, oo.SlowPoints, oo.Spectrum, oo.Sweep, oo.Trajectory),
-    *(cortex.ContrastResponse, cortex.CueingEffect, cortex.GammaPeak, cortex.Latency),
+    *(cortex.ContrastResponse, cortex.CueingEffect, cortex.FanoResponse),
+    *(cortex.GammaPeak, cortex.Latency, cortex.NoiseCorrelations),
     *(cortex.MaskResponse, cortex.NakaRushton, cortex.OrientationTuning, cortex.PSTH),
     *(cortex.PeakAndSlope, cortex.PowerSpectra, cortex.RatioOfGaussians, cortex.SizeTuning),
     *(cortex.TransientIndex, feedback.Attractors, feedback.Trained),

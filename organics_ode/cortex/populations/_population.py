@@ -13,13 +13,14 @@ from ..._checks import (
     check_kind,
     check_positive,
     counted,
+    is_traced,
     read_integer,
     read_number,
     refuse,
     refuse_kind,
 )
 from ..._constraints import resolve
-from ..._nonlinearities import power
+from ..._nonlinearities import power, root
 from ..._types import Numbers, Scalar
 from ...circuits import ORGaNICs
 from ...dynamics import ZeroOrderHold
@@ -37,10 +38,12 @@ class AbstractPopulation(eqx.Module):
     - `circuit`: an `oo.ORGaNICs` whose inputs are the drives of its units: W_zx is the identity.
     - `fields`: the receptive fields. `orientations`: (n_θ,), degrees. `positions`: (n_x, 2), or
       None. The units are those of all orientations at the first position, then at the next.
+    - `spontaneous`: s, the drive of every unit while nothing is shown.
     """
 
     circuit: eqx.AbstractVar[ORGaNICs]
     fields: eqx.AbstractVar[Fields]
+    spontaneous: eqx.AbstractVar[Scalar]
 
     @property
     def size(self) -> int:
@@ -62,7 +65,7 @@ class AbstractPopulation(eqx.Module):
     ) -> Float[Array, " n"] | ZeroOrderHold:
         """The input x of the circuit while a stimulus is shown: the drive of its units.
 
-            x_i = A_i z_i
+            x_i = A_i √(z_i² + s²)
 
         Pure in the numbers of stimulus and attention (jit, vmap, grad).
 
@@ -86,8 +89,11 @@ class AbstractPopulation(eqx.Module):
         if not isinstance(stimulus, AbstractStimulus):
             refuse_kind("stimulus", "be a stimulus, such as `cortex.Grating(45, 0.5)`", stimulus)
         self._check_place(stimulus)
-        drive = stimulus.drive(self.fields)
-        return (drive * self._gains(attention, drive)).astype(self._dtype)
+        return self._driven(stimulus.drive(self.fields), attention)
+
+    def blank(self, attention: Attention = None) -> Float[Array, " n"]:
+        """The drive of every unit while nothing is shown: A_i s."""
+        return self._driven(jnp.zeros(self.size, self._dtype), attention)
 
     def rates(self, y: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
         """Firing rates of responses: ⌊y⌋^p with the exponent p of the circuit."""
@@ -102,6 +108,16 @@ class AbstractPopulation(eqx.Module):
             at = np.asarray(read_position("position", position))
             place = int(np.argmin(np.sum((self.positions - at) ** 2, axis=1)))
         return place * self.orientations.size + int(np.argmin(away))
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing drives it while nothing is shown."""
+        return not is_traced(self.spontaneous) and float(np.asarray(self.spontaneous)) == 0
+
+    def _driven(self, drive: Array, attention: Attention) -> Float[Array, " n"]:
+        if not self.is_silent:
+            drive = root(drive**2 + jnp.asarray(self.spontaneous, drive.dtype) ** 2, 2)
+        return (drive * self._gains(attention, drive)).astype(self._dtype)
 
     def _check_place(self, stimulus: AbstractStimulus) -> None:
         shown = [patch for patch in stimulus.patches() if not patch.covers_all]
@@ -144,6 +160,8 @@ class AbstractPopulation(eqx.Module):
             low, high = self.positions.min(axis=0), self.positions.max(axis=0)
             sides = f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g} degrees"
             facts["positions"] = f"{len(self.positions)}, {sides}"
+        if not self.is_silent:
+            facts["spontaneous"] = summary(self.spontaneous)
         circuit = resolve(self.circuit)
         for name in ("sigma", "b0", "b1", "tau_y", "tau_a"):
             facts[name] = summary(getattr(circuit, name))
@@ -166,6 +184,14 @@ def tuned_pool(orientations: np.ndarray, spread: Any) -> np.ndarray:
     away = (orientations[:, None] - orientations[None, :] + 90) % 180 - 90
     weights = np.exp(-(away**2) / (2 * spread**2))
     return weights / weights.mean(axis=1, keepdims=True)
+
+
+def read_spontaneous(value: Any) -> Scalar:
+    """s ≥ 0, which may be traced."""
+    if is_traced(value):
+        must = "Argument `spontaneous` must be at least 0."
+        return eqx.error_if(value, ~(value >= 0), must)
+    return read_number("spontaneous", value, 0.0)
 
 
 def even_orientations(count: int) -> np.ndarray:

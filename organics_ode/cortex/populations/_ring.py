@@ -5,10 +5,16 @@ import numpy as np
 from ..._cards import carded
 from ..._checks import check_positive_integer
 from ..._nonlinearities import Rectification
-from ..._types import ParameterLike
+from ..._types import ParameterLike, Scalar
 from ...circuits import ORGaNICs
 from .._fields import Fields
-from ._population import AbstractPopulation, even_orientations, read_power, tuned_pool
+from ._population import (
+    AbstractPopulation,
+    even_orientations,
+    read_power,
+    read_spontaneous,
+    tuned_pool,
+)
 
 
 @carded
@@ -34,6 +40,8 @@ class Ring(AbstractPopulation):
             with the difference in orientation.
         power: q < n, of the tuning curves; n/2 − 1 unless given, as wide as the units are apart:
             half of the peak is at arccos 2^(−1/q).
+        spontaneous: s ≥ 0, the drive of every unit while nothing is shown, whose square adds to
+            that of a stimulus: z_i² + s².
 
     Raises:
         ValueError: an argument is bad.
@@ -45,6 +53,7 @@ class Ring(AbstractPopulation):
 
     circuit: ORGaNICs
     fields: Fields
+    spontaneous: Scalar
 
     def __init__(
         self,
@@ -59,11 +68,13 @@ class Ring(AbstractPopulation):
         W: ParameterLike | None = None,
         pool_spread: Any = None,
         power: int | None = None,
+        spontaneous: Scalar = 0.0,
         rectification: Rectification = Rectification.NONE,
         exponent: ParameterLike = 2.0,
     ):
         n = check_positive_integer("size", size)
         self.fields = Fields(even_orientations(n), read_power(power, n))
+        self.spontaneous = read_spontaneous(spontaneous)
         self.circuit = ORGaNICs(
             np.eye(n),
             np.eye(n) if W_r is None else W_r,

@@ -7,10 +7,16 @@ import numpy as np
 from ..._cards import carded
 from ..._checks import check_positive_integer, counted, read_number, refuse, shown
 from ..._nonlinearities import Rectification
-from ..._types import ParameterLike
+from ..._types import ParameterLike, Scalar
 from ...circuits import ORGaNICs
 from .._fields import Fields
-from ._population import AbstractPopulation, even_orientations, read_power, tuned_pool
+from ._population import (
+    AbstractPopulation,
+    even_orientations,
+    read_power,
+    read_spontaneous,
+    tuned_pool,
+)
 
 _LARGEST = 8192  # units, whose dense W takes half a gigabyte
 
@@ -34,7 +40,7 @@ class Sheet(AbstractPopulation):
         sigma, b0, b1, tau_y, tau_a, rectification, exponent: as for `oo.ORGaNICs`.
         W_r: (n, n), recurrent weights; the identity unless given.
         W: (n, n), normalization weights instead of those above.
-        pool_spread, power: as for a `Ring`.
+        pool_spread, power, spontaneous: as for a `Ring`.
 
     Raises:
         ValueError: an argument is bad, or there are more than 8192 units.
@@ -46,6 +52,7 @@ class Sheet(AbstractPopulation):
 
     circuit: ORGaNICs
     fields: Fields
+    spontaneous: Scalar
 
     def __init__(
         self,
@@ -64,6 +71,7 @@ class Sheet(AbstractPopulation):
         W: ParameterLike | None = None,
         pool_spread: Any = None,
         power: int | None = None,
+        spontaneous: Scalar = 0.0,
         rectification: Rectification = Rectification.NONE,
         exponent: ParameterLike = 2.0,
     ):
@@ -83,6 +91,7 @@ class Sheet(AbstractPopulation):
             factors = [_near(ys, width), _near(xs, width)]
             factors.append(tuned_pool(self.fields.orientations, pool_spread))
             W = functools.reduce(np.kron, factors)
+        self.spontaneous = read_spontaneous(spontaneous)
         self.circuit = ORGaNICs(
             np.eye(n),
             np.eye(n) if W_r is None else W_r,

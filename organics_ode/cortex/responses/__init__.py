@@ -28,3 +28,9 @@ from ._tuning import (
     orientation_tuning as orientation_tuning,
     size_tuning as size_tuning,
 )
+from ._variability import (
+    FanoResponse as FanoResponse,
+    NoiseCorrelations as NoiseCorrelations,
+    fano_response as fano_response,
+    noise_correlations as noise_correlations,
+)

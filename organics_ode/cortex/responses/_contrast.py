@@ -13,8 +13,8 @@ from ..._tables import Table
 from ..._types import Numbers
 from .._read import read_contrasts
 from ..populations import AbstractPopulation, Attention, check_population
-from ..stimuli import AbstractStimulus, Plaid
-from ._experiment import AbstractExperiment, Steady, check_found, inputs_at, read_units
+from ..stimuli import AbstractStimulus
+from ._experiment import AbstractExperiment, Steady, check_found, drive_at, inputs_at, read_units
 from ._response import AbstractCurves, AbstractResponse, Axis
 
 
@@ -136,7 +136,7 @@ def contrast_response(
     """
     check_population(population)
     contrasts = read_contrasts("contrasts", contrasts)
-    make = _shown(population, stimulus, mask, attention)
+    make = drive_at(population, stimulus, mask, attention)
     experiment = Steady(population, read_units(population, units), inputs_at(make, contrasts))
     rates = check_found(experiment.observe(population.circuit), "contrast", contrasts)
     return ContrastResponse(contrasts=contrasts, responses=rates, experiment=experiment)
@@ -178,31 +178,13 @@ def mask_response(
     grid = jnp.stack(jnp.meshgrid(masks, contrasts, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def make(pair: Array) -> Array:
-        return _shown(population, stimulus, mask.at(pair[0]), attention)(pair[1])
+        return drive_at(population, stimulus, mask.at(pair[0]), attention)(pair[1])
 
     experiment = Steady(population, read_units(population, units), inputs_at(make, grid))
     rates = check_found(experiment.observe(population.circuit), "contrast", grid[:, 1])
     rates = rates.reshape(masks.size, contrasts.size, -1)
     shown = {"contrasts": contrasts, "mask_contrasts": masks}
     return MaskResponse(**shown, responses=rates, experiment=experiment)
-
-
-def _shown(
-    population: AbstractPopulation,
-    stimulus: AbstractStimulus,
-    mask: AbstractStimulus | None,
-    attention: Attention,
-) -> Any:
-    """contrast ↦ x."""
-    check_kind("stimulus", stimulus, AbstractStimulus)
-    if mask is not None:
-        check_kind("mask", mask, AbstractStimulus)
-
-    def make(contrast: Array) -> Array:
-        one = stimulus.at(contrast)
-        return population.drive(one if mask is None else Plaid(one, mask), attention)
-
-    return make
 
 
 def _strongest_one(values: np.ndarray) -> int:

@@ -11,43 +11,48 @@ from ..._constraints import resolve
 from ..._nonlinearities import highest
 from ...circuits import ORGaNICs
 from ...dynamics import ZeroOrderHold, simulate
+from ...equilibria import steady_states
 from ..populations import AbstractPopulation
 from ._experiment import AbstractExperiment, steady_rates, with_circuit
 
 
 class Course(AbstractExperiment):
-    """Rates over time, from the rest without input."""
+    """Rates over time, from the rest in the blank."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
     inputs: ZeroOrderHold | Float[Array, " m"]
     ts: Float[Array, " time"]
+    blank: Float[Array, " m"] | None = None
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "time n"]:
-        return _rates(self.population, circuit, self.inputs, self.ts)[:, self.units]
+        start = _start(circuit, self.blank, attempts)
+        return _rates(self.population, circuit, self.inputs, self.ts, start)[:, self.units]
 
     def attempts(self, circuit: ORGaNICs) -> int:
-        return 0
+        return _blank_attempts(circuit, self.blank)
 
 
 class Latencies(AbstractExperiment):
-    """When rates come to a share of those at rest after an onset, a row for each input."""
+    """When rates come a share of the way to those at rest after an onset, a row for each input."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
     inputs: Float[Array, "k m"]
     ts: Float[Array, " time"]
     share: float
+    blank: Float[Array, " m"] | None = None
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
         rates, rest = _onsets(self, circuit, attempts)
         # A share that is 0 in this precision is that of the smallest number.
         least = jnp.finfo(rest.dtype).tiny
-        goal = jnp.where(rest > 0, jnp.maximum(self.share * rest, least), 0)
+        rise = rest - rates[:, 0]
+        goal = jnp.where(rise > 0, jnp.maximum(rates[:, 0] + self.share * rise, least), 0)
         return jax.vmap(jax.vmap(_crossing, (None, 1, 0)), (None, 0, 0))(self.ts, rates, goal)
 
     def attempts(self, circuit: ORGaNICs) -> int:
-        return steady_rates(self, circuit)[1]
+        return max(steady_rates(self, circuit)[1], _blank_attempts(circuit, self.blank))
 
 
 class Transients(AbstractExperiment):
@@ -57,6 +62,7 @@ class Transients(AbstractExperiment):
     units: Int[np.ndarray, " n"]
     inputs: Float[Array, "k m"]
     ts: Float[Array, " time"]
+    blank: Float[Array, " m"] | None = None
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
         rates, rest = _onsets(self, circuit, attempts)
@@ -65,20 +71,34 @@ class Transients(AbstractExperiment):
         return 1 - rest / jnp.where(peak > 0, peak, 1)
 
     def attempts(self, circuit: ORGaNICs) -> int:
-        return steady_rates(self, circuit)[1]
+        return max(steady_rates(self, circuit)[1], _blank_attempts(circuit, self.blank))
 
 
-def _rates(population: AbstractPopulation, circuit: ORGaNICs, inputs: Any, ts: Array) -> Array:
+def _start(circuit: ORGaNICs, blank: Array | None, attempts: int | None) -> Any:
+    """The state at rest in the blank, NaN where there is none; None is the circuit's own."""
+    if blank is None:
+        return None
+    steady = steady_states(resolve(circuit), blank[None], attempts)
+    return jax.tree.map(lambda v: jnp.where(steady.found[0], v[0], jnp.nan), steady.states)
+
+
+def _blank_attempts(circuit: ORGaNICs, blank: Array | None) -> int:
+    return 0 if blank is None else steady_states(resolve(circuit), blank[None]).attempts
+
+
+def _rates(
+    population: AbstractPopulation, circuit: ORGaNICs, inputs: Any, ts: Array, start: Any
+) -> Array:
     circuit = resolve(circuit)
-    trajectory = simulate(circuit, inputs, ts, throw=False)
+    trajectory = simulate(circuit, inputs, ts, state0=start, throw=False)
     rates = with_circuit(population, circuit).rates(trajectory.states.y)
     return jnp.where(trajectory.succeeded, rates, jnp.nan)
 
 
 def _onsets(experiment: Any, circuit: ORGaNICs, attempts: int | None) -> tuple[Array, Array]:
     """(k, time, n) after the onset, and (k, n) at rest."""
-    e = experiment
-    rates = jax.vmap(lambda x: _rates(e.population, circuit, x, e.ts)[:, e.units])(e.inputs)
+    e, start = experiment, _start(circuit, experiment.blank, attempts)
+    rates = jax.vmap(lambda x: _rates(e.population, circuit, x, e.ts, start)[:, e.units])(e.inputs)
     return rates, steady_rates(e, circuit, attempts)[0]
 
 

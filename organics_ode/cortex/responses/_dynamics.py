@@ -6,14 +6,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._cards import carded
-from ..._checks import as_times, check_kind, read_number, refuse
+from ..._checks import as_times, read_number, refuse
 from ..._constraints import resolve
 from ..._types import Numbers
 from .._read import read_contrasts
 from ..populations import AbstractPopulation, Attention, check_population
-from ..stimuli import AbstractStimulus, ContrastSteps, Plaid
+from ..stimuli import AbstractStimulus, ContrastSteps
 from ._courses import Course, Latencies, Transients
-from ._experiment import AbstractExperiment, check_found, inputs_at, read_units, steady_rates
+from ._experiment import (
+    AbstractExperiment,
+    check_found,
+    drive_at,
+    inputs_at,
+    read_units,
+    steady_rates,
+)
 from ._response import AbstractCurves, Axis
 
 
@@ -103,7 +110,7 @@ def psth(
     Args:
         population: a `Ring`, a `Sheet`, …
         stimulus: shown from ts[0] on, or with a contrast that steps over time.
-        ts: (time,), ms; the circuit rests without input at the first.
+        ts: (time,), ms; the circuit rests in the blank at the first.
         attention, units: as for `contrast_response`.
 
     Returns:
@@ -115,7 +122,8 @@ def psth(
     """
     check_population(population)
     x = population.input(stimulus, attention)
-    experiment = Course(population, read_units(population, units), x, _read_times(population, ts))
+    parts = (read_units(population, units), x, _read_times(population, ts))
+    experiment = Course(population, *parts, blank=_blank(population, attention))
     rates = experiment.observe(population.circuit)
     return PSTH(ts=experiment.ts, rates=_check_finite(rates), experiment=experiment)
 
@@ -133,14 +141,14 @@ def latency(
 ) -> Latency:
     """The time from the onset of a stimulus to half of the steady response, against contrast.
 
-    The onset is from rest without input. A circuit with W_r = I follows with τ_y/√a at first: low
-    contrasts are slow.
+    The onset is from rest in the blank, and the half is of the way from there to the steady
+    response. A circuit with W_r = I follows with τ_y/√a at first: low contrasts are slow.
 
     Args:
         population, stimulus, contrasts, mask, attention, units: as for `contrast_response`.
         ts: (time,), ms, at which rates are computed, linear between them; unless given, 1001 times
             over 500 ms.
-        share: of the steady response, above 0 and below 1.
+        share: of the way to the steady response, above 0 and below 1.
 
     Returns:
         A `Latency`.
@@ -156,11 +164,12 @@ def latency(
     share = read_number("share", share)
     if not 0 < share < 1:
         refuse("share", "be above 0 and below 1", f"it is {share:g}")
-    shown, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
-    experiment = Latencies(*parts, share=share)
-    _check_rest(experiment, shown)
+    levels, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
+    blank = _blank(population, attention)
+    experiment = Latencies(*parts, share=share, blank=blank)
+    _check_rest(experiment, levels)
     delays = experiment.observe(population.circuit)
-    return Latency(contrasts=shown, latencies=delays, experiment=experiment)
+    return Latency(contrasts=levels, latencies=delays, experiment=experiment)
 
 
 def transient_index(
@@ -188,11 +197,11 @@ def transient_index(
         ValueError: an argument is bad.
         RuntimeError: no stable fixed point was found, or the state diverged.
     """
-    shown, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
-    experiment = Transients(*parts)
-    _check_rest(experiment, shown)
+    levels, *parts = _read_onset(population, stimulus, contrasts, ts, mask, attention, units)
+    experiment = Transients(*parts, blank=_blank(population, attention))
+    _check_rest(experiment, levels)
     indices = experiment.observe(population.circuit)
-    return TransientIndex(contrasts=shown, indices=indices, experiment=experiment)
+    return TransientIndex(contrasts=levels, indices=indices, experiment=experiment)
 
 
 def _read_onset(
@@ -205,13 +214,9 @@ def _read_onset(
     units: Numbers | None,
 ) -> tuple[Any, ...]:
     check_population(population)
-    check_kind("stimulus", stimulus, AbstractStimulus)
     contrasts = read_contrasts("contrasts", contrasts)
 
-    def make(contrast: Array) -> Array:
-        one = stimulus.at(contrast)
-        return population.drive(one if mask is None else Plaid(one, mask), attention)
-
+    make = drive_at(population, stimulus, mask, attention)
     ts = np.linspace(0.0, 500.0, 1001) if ts is None else ts
     times = _read_times(population, ts)
     units = read_units(population, units)
@@ -223,6 +228,10 @@ def _read_times(population: AbstractPopulation, ts: Numbers) -> Array:
     if times.ndim != 1 or times.size < 2:
         refuse("ts", "hold at least the start and the end", f"its shape is {times.shape}")
     return times
+
+
+def _blank(population: AbstractPopulation, attention: Attention) -> Array | None:
+    return None if population.is_silent else population.blank(attention)
 
 
 def _check_rest(experiment: Any, contrasts: Array) -> None:

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..._checks import as_known_array, counted, is_traced, refuse
+from ..._checks import as_known_array, check_kind, counted, is_traced, refuse
 from ..._constraints import resolve
 from ..._types import Numbers
 from ...circuits import ORGaNICs
 from ...equilibria import steady_states
-from ..populations import AbstractPopulation
+from ..populations import AbstractPopulation, Attention
+from ..stimuli import AbstractStimulus, Plaid
 
 
 class AbstractExperiment(eqx.Module):
@@ -99,3 +100,21 @@ def check_found(observed: Array, name: str, values: Any) -> Array:
 def inputs_at(make: Any, values: Array) -> Float[Array, "k m"]:
     """The inputs x that `make` gives for each of some values."""
     return jax.vmap(make)(values)
+
+
+def drive_at(
+    population: AbstractPopulation,
+    stimulus: AbstractStimulus,
+    mask: AbstractStimulus | None,
+    attention: Attention,
+) -> Any:
+    """contrast ↦ x, of a stimulus and a mask on it."""
+    check_kind("stimulus", stimulus, AbstractStimulus)
+    if mask is not None:
+        check_kind("mask", mask, AbstractStimulus)
+
+    def make(contrast: Array) -> Array:
+        one = stimulus.at(contrast)
+        return population.drive(one if mask is None else Plaid(one, mask), attention)
+
+    return make

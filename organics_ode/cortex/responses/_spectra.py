@@ -1,30 +1,29 @@
 """Power spectra and their peak against contrast."""
 
+import functools
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from ..._axes import Axes, axes_of
 from ..._cards import Card, carded
-from ..._checks import as_float_array, check_finite, check_kind, counted, refuse
+from ..._checks import as_float_array, check_finite, counted, refuse
 from ..._constraints import resolve
 from ..._tables import Table
 from ..._types import Limits, Numbers
 from ...circuits import ORGaNICs
 from ...equilibria import steady_states
 from ...linear import jacobian_matrix
-from ...noise import Noise, spectral_peak
+from ...noise import AbstractNoise, check_noise, powers_about, spectral_peak
+from ...programs import quickly_compiled
 from .._read import read_contrasts
 from ..populations import AbstractPopulation, Attention, check_population
-from ..stimuli import AbstractStimulus, Plaid
-from ._experiment import AbstractExperiment, check_found, inputs_at, read_units
+from ..stimuli import AbstractStimulus
+from ._experiment import AbstractExperiment, check_found, drive_at, inputs_at, read_units
 from ._response import AbstractResponse
-
-_PER_SECOND = 1000  # ms in a second
 
 
 class Spectra(AbstractExperiment):
@@ -34,33 +33,16 @@ class Spectra(AbstractExperiment):
     units: Int[np.ndarray, " n"]
     inputs: Float[Array, "k m"]
     frequencies: Float[Array, " f"]
-    noise: Noise
+    noise: AbstractNoise
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k f n"]:
         circuit = resolve(circuit)
         steady = steady_states(circuit, self.inputs, attempts)
-        powers = jax.vmap(lambda state, x: self._power(circuit, state, x))(
-            steady.states, self.inputs
-        )
+        powers = _powers(self, circuit, steady.states)
         return jnp.where(steady.found[:, None, None], powers, jnp.nan)
 
     def attempts(self, circuit: ORGaNICs) -> int:
         return steady_states(resolve(circuit), self.inputs).attempts
-
-    def _power(self, circuit: ORGaNICs, state: Any, x: Array) -> Float[Array, "f n"]:
-        """S_i = 10⁻³ Σ_j |H_ij|² D_j with the rows H_i of (iωI − J)⁻¹."""
-        J = jacobian_matrix(circuit, state, x)
-        D = ravel_pytree(self.noise.variance(state))[0] / _PER_SECOND
-        rows = jnp.zeros((len(self.units), D.size), D.dtype)
-        rows = rows.at[np.arange(len(self.units)), self.units].set(1).T
-
-        def at(f: Array) -> Array:
-            omega = 2 * np.pi * f / _PER_SECOND
-            A = jax.lax.complex(-J, omega * jnp.eye(D.size, dtype=D.dtype))
-            H = jnp.linalg.solve(A.T, rows.astype(A.dtype))
-            return D @ (H.real**2 + H.imag**2)
-
-        return jax.lax.map(at, self.frequencies, batch_size=16)
 
 
 class Peaks(AbstractExperiment):
@@ -69,7 +51,7 @@ class Peaks(AbstractExperiment):
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
     inputs: Float[Array, "k m"]
-    noise: Noise
+    noise: AbstractNoise
     band: tuple[float, float]
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, " k"]:
@@ -84,6 +66,16 @@ class Peaks(AbstractExperiment):
         weights = type(rest)(summed, jnp.zeros_like(rest.a))
         options = {"weights": weights, "band": self.band}
         return jax.vmap(lambda x: spectral_peak(circuit, x, self.noise, **options))(self.inputs)
+
+
+@functools.partial(quickly_compiled, level=1)
+def _powers(e: Spectra, circuit: ORGaNICs, states: Any) -> Float[Array, "k f n"]:
+    def at(state: Any, x: Array) -> Array:
+        J = jacobian_matrix(circuit, state, x)
+        recorded = jnp.eye(len(J), dtype=J.dtype)[e.units]
+        return powers_about(J, state, e.noise, recorded, e.frequencies)
+
+    return jax.vmap(at)(states, e.inputs)
 
 
 @carded
@@ -189,7 +181,7 @@ def power_spectra(
     stimulus: AbstractStimulus,
     contrasts: Numbers,
     frequencies: Numbers,
-    noise: Noise,
+    noise: AbstractNoise,
     *,
     mask: AbstractStimulus | None = None,
     attention: Attention = None,
@@ -202,7 +194,7 @@ def power_spectra(
     Args:
         population, stimulus, contrasts, mask, attention, units: as for `contrast_response`.
         frequencies: (f,), Hz.
-        noise: an `oo.Noise`.
+        noise: an `oo.Noise`, another kind, or a sum of kinds.
 
     Returns:
         A `PowerSpectra`.
@@ -225,7 +217,7 @@ def gamma_peak(
     population: AbstractPopulation,
     stimulus: AbstractStimulus,
     contrasts: Numbers,
-    noise: Noise,
+    noise: AbstractNoise,
     *,
     band: Limits = (0.0, float("inf")),
     mask: AbstractStimulus | None = None,
@@ -238,7 +230,7 @@ def gamma_peak(
 
     Args:
         population, stimulus, contrasts, mask, attention: as for `contrast_response`.
-        noise: an `oo.Noise`.
+        noise: an `oo.Noise`, another kind, or a sum of kinds.
         band: (low, high), Hz; peaks elsewhere do not count.
         units: numbers of the units that are summed; all unless given.
 
@@ -264,19 +256,15 @@ def _read(
     population: AbstractPopulation,
     stimulus: AbstractStimulus,
     contrasts: Numbers,
-    noise: Noise,
+    noise: AbstractNoise,
     mask: AbstractStimulus | None,
     attention: Attention,
     units: Numbers | None,
 ) -> tuple[Array, tuple[Any, ...]]:
     check_population(population)
-    check_kind("stimulus", stimulus, AbstractStimulus)
-    check_kind("noise", noise, Noise)
+    check_noise(noise)
     contrasts = read_contrasts("contrasts", contrasts)
 
-    def make(contrast: Array) -> Array:
-        one = stimulus.at(contrast)
-        return population.drive(one if mask is None else Plaid(one, mask), attention)
-
+    make = drive_at(population, stimulus, mask, attention)
     units = read_units(population, units)
     return contrasts, (population, units, inputs_at(make, contrasts))
