@@ -41,6 +41,13 @@ from ._rotational import (
     per_unit as per_unit,
 )
 from ._time import NO_TIME as NO_TIME, Time as Time, TimeUnitWarning as TimeUnitWarning
+from .family import (
+    ORGaNICs2019 as ORGaNICs2019,
+    ORGaNICs2019State as ORGaNICs2019State,
+    ORGaNICs2020 as ORGaNICs2020,
+    ORGaNICs2020State as ORGaNICs2020State,
+    complex_weights as complex_weights,
+)
 from .peers import (
     LEM as LEM,
     SSN as SSN,
@@ -80,6 +87,10 @@ __all__ = [
     "LogitNormal",
     "Noisy",
     "ORGaNICs",
+    "ORGaNICs2019",
+    "ORGaNICs2019State",
+    "ORGaNICs2020",
+    "ORGaNICs2020State",
     "ORGaNICsState",
     "RateNetwork",
     "RateNetworkState",
@@ -92,6 +103,7 @@ __all__ = [
     "WilsonCowan",
     "WilsonCowanState",
     "balanced_network",
+    "complex_weights",
     "fourier_memory",
     "orthogonal_directions",
 ]

@@ -10,6 +10,7 @@ from .._namespace import _public as _public
 # Each file of a circuit registers what it knows.
 from . import (
     _feedback as _feedback,
+    _form_2020 as _form_2020,
     _gated as _gated,
     _organics as _organics,
     _rate as _rate,

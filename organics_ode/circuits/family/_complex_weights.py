@@ -1,0 +1,32 @@
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._checks import check_finite, plain, refuse
+from ..._types import Numbers
+
+
+def complex_weights(W: Numbers, *, of_real: bool = False) -> Float[Array, "rows columns"]:
+    """The real matrix that acts on real and imaginary parts as a complex matrix acts on both.
+
+        [[Re W, −Im W], [Im W, Re W]] (Re v, Im v) = (Re W v, Im W v)
+
+    Pure (jit, vmap, grad).
+
+    Args:
+        W: (n, k), complex or real.
+        of_real: whether it acts on real vectors, such as inputs: only [[Re W], [Im W]].
+
+    Returns:
+        (2n, 2k), or (2n, k) of real vectors: the real parts first, then the imaginary parts.
+
+    Raises:
+        ValueError: W is no matrix, or has NaN or infinite values.
+    """
+    W = jnp.asarray(plain(W))
+    if W.ndim != 2:
+        refuse("W", "have shape (n, k)", f"it has shape {W.shape}")
+    real, imaginary = check_finite("W", jnp.real(W)), check_finite("W", jnp.imag(W))
+    columns = jnp.concatenate([real, imaginary])
+    if of_real:
+        return columns
+    return jnp.concatenate([columns, jnp.concatenate([-imaginary, real])], axis=1)
