@@ -15,6 +15,11 @@ from .attention import (
     TemporalAttention as TemporalAttention,
     cueing_effect as cueing_effect,
 )
+from .communication import (
+    ReducedRank as ReducedRank,
+    communication as communication,
+    reduced_rank_regression as reduced_rank_regression,
+)
 from .fits import (
     AbstractFitted as AbstractFitted,
     NakaRushton as NakaRushton,
