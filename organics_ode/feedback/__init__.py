@@ -11,6 +11,7 @@ from ._descent import (
     descend as descend,
     readout_weights as readout_weights,
 )
+from ._full_force import FullForce as FullForce, full_force as full_force
 from ._least_squares import least_squares as least_squares, ridge as ridge
 from ._overlaps import Overlaps as Overlaps, overlaps as overlaps
 from ._rls import force as force

@@ -67,6 +67,21 @@ CALLS: dict[str, Call] = {
             "state0": None,
         },
     ),
+    "feedback.full_force": Call(
+        feedback.full_force,
+        lambda s: {
+            "network": network(s),
+            "target": draw(s, 4),
+            "key": key(s),
+            "alpha": 1.0 + 0.1 * s,
+            "dt": 0.1,
+            "probability": 0.5,
+            "trials": 2,
+            "settling": 1,
+            "tests": 1,
+            "state0": None,
+        },
+    ),
     "feedback.AtFixedPoint": Call(feedback.AtFixedPoint, lambda s: {"steps": 10, "dt": 0.1}),
     "feedback.FromRest": Call(feedback.FromRest, lambda s: {"steps": 10, "dt": 0.1}),
     # Mean field.
