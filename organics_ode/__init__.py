@@ -54,8 +54,11 @@ from .linear import (
 from .models import (
     FixedPointLayer as FixedPointLayer,
     Readout as Readout,
+    Recipe as Recipe,
     SequenceClassifier as SequenceClassifier,
     SequenceToSequence as SequenceToSequence,
+    recipe as recipe,
+    recipe_names as recipe_names,
 )
 from .noise import (
     AbstractNoise as AbstractNoise,

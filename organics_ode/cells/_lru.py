@@ -126,7 +126,7 @@ class LRU(AbstractCell[LRUState]):
         C = k**-0.5 * jax.random.normal(keys[3], (2, n, k))
         D = jnp.diag(jax.random.normal(keys[4], (max(n, m),)))[:n, :m]
         nu, gamma = jnp.log(-jnp.log(squared) / 2), jnp.log1p(-squared) / 2
-        return cls(nu, jnp.log(phase * inside[1]), gamma, *B, *C, D)
+        return cls(nu, jnp.log(phase * inside[1]), gamma, *B, *C, D=D)
 
     @property
     def input_size(self) -> int:

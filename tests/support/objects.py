@@ -206,6 +206,7 @@ OBJECTS = {
     "RateNetwork": rate_network,
     "ReactionTime": lambda: tasks.ReactionTime(tasks.PerceptualDecision()),
     "Readout": lambda: classifier().readout,
+    "Recipe": lambda: oo.recipe("cornn-smnist"),
     "ReadySetGo": tasks.ReadySetGo,
     "Ring": ring,
     "RingTask": lambda: tasks.RingTask(next(iter(tasks.RING_TASKS))),

@@ -116,6 +116,8 @@ CALLS: dict[str, Call] = {
     "Readout": Call(
         oo.Readout, lambda s: {"W_out": draw(s, 2, 3), "b_out": draw(s, 2), "activation": None}
     ),
+    "recipe": Call(oo.recipe, lambda s: {"name": "lem-smnist"}),
+    "recipe_names": Call(oo.recipe_names, lambda s: {}),
     "Readout.random": Call(
         oo.Readout.random, lambda s: {"size": 4, "output_size": 2, "key": key(s)}
     ),

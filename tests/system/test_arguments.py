@@ -23,12 +23,12 @@ QUICK = (
 # Public, and called by no user: what comes out of functions, each a class of its own.
 RESULTS = (
     *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
-    *(oo.ParameterFit, oo.Paths, oo.Peak, oo.SlowPoints, oo.Spectrum, oo.Sweep, oo.Trajectory),
-    *(cortex.ContrastResponse, cortex.CueingEffect, cortex.FanoResponse),
-    *(cortex.GammaPeak, cortex.Latency, cortex.NoiseCorrelations),
+    *(oo.ParameterFit, oo.Paths, oo.Peak, oo.Recipe, oo.SlowPoints, oo.Spectrum, oo.Sweep),
+    *(oo.Trajectory, cortex.ContrastResponse, cortex.CueingEffect, cortex.FanoResponse),
+    *(cortex.GammaPeak, cortex.Latency, cortex.NoiseCorrelations, cortex.ReducedRank),
     *(cortex.MaskResponse, cortex.NakaRushton, cortex.OrientationTuning, cortex.PSTH),
     *(cortex.PeakAndSlope, cortex.PowerSpectra, cortex.RatioOfGaussians, cortex.SizeTuning),
-    *(cortex.TransientIndex, feedback.Attractors, feedback.Trained),
+    *(cortex.TransientIndex, feedback.Attractors, feedback.FullForce, feedback.Trained),
     *(mean_field.Chaos, mean_field.LeastSquares, mean_field.Solutions),
     *(planar.Bifurcation, planar.LimitCycle, planar.PlanarFixedPoints),
     *(population.PrincipalComponents, robustness.PhaseDiagram),

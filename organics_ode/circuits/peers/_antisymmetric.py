@@ -100,8 +100,10 @@ class AntisymmetricRNN(AbstractCircuit[AntisymmetricRNNState]):
         gamma: ParameterLike = 0.01,
         tau: ParameterLike = 1.0,
     ) -> "AntisymmetricRNN":
-        """A random circuit: the entries of W, the difference of two N(0, scale²/n), are
-        N(0, 2·scale²/n); V and V_z are N(0, 1/m); b = 0 and b_z = 1.
+        """A random circuit, with the scales of the paper as recalled (its code was not released).
+
+        The entries of W, differences of two N(0, scale²/n), are N(0, 2·scale²/n); V and V_z are
+        N(0, 1/m), b = 0 and b_z = 1.
 
         Args:
             input_size: m.

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from ..._checks import read_key, read_number, refuse
 from ..._constraints import Connectivity
-from ..._types import KeyLike, ParameterLike, Scalar
+from ..._types import KeyLike, ParameterLike
 from .._initial import balanced, check_sizes, with_radius
 from .._rate import RateNetwork
 
@@ -20,8 +20,8 @@ def balanced_network(
     size: int = 100,
     *,
     key: KeyLike,
-    excitatory: Scalar = 0.8,
-    radius: Scalar = 1.5,
+    excitatory: float = 0.8,
+    radius: float = 1.5,
     tau: ParameterLike = 100.0,
     f: Callable[[Array], Array] = jax.nn.relu,
     noise: ParameterLike = 0.15,

@@ -107,7 +107,7 @@ class LEM(AbstractCircuit[LEMState]):
         bound = n**-0.5
         drawn = jax.random.uniform(key, (4, n, n + m + 1), minval=-bound, maxval=bound)
         parts = [part for W in drawn for part in (W[:, :n], W[:, n:-1], W[:, -1])]
-        return cls(*parts, tau)
+        return cls(*parts, tau=tau)
 
     @property
     def input_size(self) -> int:

@@ -137,7 +137,8 @@ class SSN(AbstractCircuit[SSNState]):
             for key, (shape, strength) in zip(keys[:4], strengths, strict=True)
         ]
         inputs = [uniform_fan_in(keys[4], (n, m)), uniform_fan_in(keys[5], (k, m))]
-        return cls(*weights, *inputs, tau_E, tau_I, gain, exponent)
+        given = {"tau_E": tau_E, "tau_I": tau_I, "gain": gain, "exponent": exponent}
+        return cls(*weights, *inputs, **given)
 
     @classmethod
     def pair(cls) -> "SSN":
