@@ -19,7 +19,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's figh
 import argparse
 import itertools
 import json
-import platform
 import time
 from pathlib import Path
 
@@ -28,6 +27,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from _measure import machine
 from _stiff_circuits import by_scipy
 
 import organics_ode as oo
@@ -299,7 +299,7 @@ def main(args: argparse.Namespace) -> None:
         results[miss] = outside(np.random.default_rng(args.seed + 1), args.outside, miss)
         print(miss, results[miss], flush=True)
     seconds = time.perf_counter() - start
-    results |= {"seed": args.seed, "seconds": round(seconds), "machine": platform.processor()}
+    results |= {"seed": args.seed, "seconds": round(seconds), "machine": machine("jax", "scipy")}
     print(json.dumps(results, indent=1))
     if args.out:
         args.out.write_text(json.dumps(results, indent=1) + "\n")

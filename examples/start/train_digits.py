@@ -1,9 +1,10 @@
-"""The main job: train a GatedORGaNICs on handwritten digits, shown one pixel at a time.
+"""The main job: train a circuit that is proved to be bounded on handwritten digits, pixel by pixel.
 
-The circuit learns by plain backpropagation through time, without clipping, first with an Euler step
-of one pixel, then with finer ones, so that what it has learnt is the continuous dynamics and not
-the step. Then the same parameters are solved by an adaptive solver of diffrax, on every held-out
-image, and must say the same. Draws train_digits.png (or --out).
+Whatever a RotationalORGaNICs learns, its responses stay below a bound for every image. It learns by
+plain backpropagation through time, without clipping, first with a step of one pixel, then with
+finer ones, so that what it has learnt is the continuous dynamics and not the step. Then the same
+parameters are solved by an adaptive solver of diffrax, on every held-out image, and must say the
+same; the bound is certified. Draws train_digits.png (or --out).
 """
 
 import argparse
@@ -20,21 +21,38 @@ import organics_ode as oo
 import tasks
 
 PIXEL = 1.0  # ms
-# Euler steps per pixel, epochs, peak learning rate
-STAGES = ((1, 40, 0.01), (2, 25, 0.005), (4, 6, 0.0025), (8, 3, 0.001))
+# Steps per pixel, epochs, peak learning rate
+STAGES = ((1, 30, 0.01), (2, 10, 0.005), (4, 4, 0.002))
 
 
-def make_model(size: int, keys: list[jax.Array]) -> oo.SequenceClassifier:
-    times = oo.LogUniform(2.5 * PIXEL, 32 * PIXEL, bound=2 * PIXEL)  # up to half an image
-    circuit = oo.GatedORGaNICs.random(
-        1, size, key=keys[0], sigma=0.1, tau_y=times, tau_a=times, tau_b0=times, tau_b1=times
+def make_model(
+    size: int, keys: list[jax.Array], images: np.ndarray, groups: int = 1
+) -> oo.SequenceClassifier:
+    """A circuit that starts as a bank of oscillators, which remember the whole image."""
+    gains = oo.LogUniform(3 * PIXEL, 10 * PIXEL)
+    circuit = oo.RotationalORGaNICs.random(
+        1,
+        size,
+        key=keys[0],
+        groups=groups,
+        sigma=0.1,
+        tau_y=20 * PIXEL,
+        tau_a=20 * PIXEL,
+        tau_b0=gains,
+        tau_b1=gains,
     )
-    # A bounded gain of the recurrence keeps the dynamics slow enough for the Euler steps below.
-    bounded = oo.SpectralBound(2 * 0.999 * circuit.W_r, bound=2.0)
-    circuit = oo.replace(circuit, W_r=bounded)
-    readout = eqx.nn.Linear(size, 10, key=keys[1])
-    start = circuit.random_state(keys[2])
-    return oo.SequenceClassifier(oo.Euler(circuit, PIXEL), readout, state0=start)
+    circuit = oo.replace(circuit, W=0.02 * np.ones((groups, size)))  # normalization weak at first
+    circuit = oo.fourier_memory(circuit, images, PIXEL, cycles=(0.25, 16.0), key=keys[1])
+    readout = eqx.nn.Linear(size, 10, key=keys[2])
+    rest = circuit.initial_state()
+    start = rest._replace(a=jnp.full_like(rest.a, 0.25))
+    return oo.SequenceClassifier(oo.ShuOsher(circuit, PIXEL), readout, state0=start)
+
+
+def loss(scores: jax.Array, label: jax.Array) -> jax.Array:
+    """The cross entropy with labels smoothed by a fifth, for a training set of 1257 images."""
+    smooth = optax.smooth_labels(jax.nn.one_hot(label, scores.size), 0.2)
+    return optax.softmax_cross_entropy(scores, smooth)
 
 
 def with_steps(data, steps: int):
@@ -76,7 +94,7 @@ def draw(history: list[oo.History], y: jax.Array, ts: jax.Array, path: Path) -> 
 def main(args: argparse.Namespace) -> None:
     digits = tasks.SequentialDigits()
     *keys, key_batches = jax.random.split(jax.random.key(args.seed), 4)
-    model, history = make_model(args.size, keys), []
+    model, history = make_model(args.size, keys, digits.train.inputs[:400]), []
     for steps, epochs, rate in STAGES:
         model = oo.replace(model, dt=PIXEL / steps)
         batches = oo.minibatches(with_steps(digits.train, steps), 32, key=key_batches)
@@ -86,6 +104,7 @@ def main(args: argparse.Namespace) -> None:
             model,
             batches,
             optimizer=optax.adamw(schedule, weight_decay=0.01, mask=oo.weight_decay_mask),
+            loss=loss,
             epochs=epochs,
             validation=with_steps(digits.validation, steps),
         )
@@ -93,24 +112,28 @@ def main(args: argparse.Namespace) -> None:
         history.append(result.history)
 
     ts = jnp.linspace(0.0, 64 * PIXEL, 129)
-    end = solve(model, jnp.asarray(digits.test.inputs), ts[jnp.array([0, -1])])[:, -1]
+    y = solve(model, jnp.asarray(digits.test.inputs), ts)
+    end, largest = y[:, -1], jnp.linalg.norm(y, axis=-1).max()
     labels = jax.vmap(lambda y: jnp.argmax(model.readout(y)))(end)
-    draw(history, solve(model, digits.test.inputs[:1], ts)[0], ts, args.out)
+    draw(history, y[0], ts, args.out)
     print(f"wrote {args.out}")
     held_out = with_steps(digits.test, STAGES[-1][0])
-    euler = jax.jit(jax.vmap(lambda xs: jnp.argmax(oo.resolve(model)(xs))))(held_out.inputs)
+    stepped = jax.jit(jax.vmap(lambda xs: jnp.argmax(oo.resolve(model)(xs))))(held_out.inputs)
     norms = np.concatenate([h["gradient_norm"] for h in history])
     print(
         f"norm of the gradient: median {np.median(norms):.2f}, largest {norms.max():.2f}, unclipped"
     )
-    print(f"same answer by Euler and by the adaptive solver: {np.mean(euler == labels):.4f}")
-    print(f"held-out accuracy: {np.mean(euler == held_out.targets):.4f}")
+    certificate = oo.certify(model.cell.circuit, jnp.ones(1))
+    assert certificate.scope == "bounded"
+    print(f"proved for every image: |y| ends below {certificate.bound:.3g}; here {largest:.3g}")
+    print(f"same answer by steps and by the adaptive solver: {np.mean(stepped == labels):.4f}")
+    print(f"held-out accuracy: {np.mean(stepped == held_out.targets):.4f}")
     print(f"adaptive solver accuracy: {np.mean(labels == digits.test.targets):.4f}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=96, help="number of principal cells")
-    parser.add_argument("--seed", type=int, default=1, help="1 validates better than 0")
+    parser.add_argument("--size", type=int, default=64, help="number of principal cells")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("train_digits.png"))
     main(parser.parse_args())

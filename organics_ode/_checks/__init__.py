@@ -1,6 +1,7 @@
 """Checks of arguments, with one wording: "Argument `x` must …, but …."."""
 
 from ._arrays import (
+    as_complex_parts as as_complex_parts,
     as_float_array as as_float_array,
     as_known_array as as_known_array,
     as_times as as_times,

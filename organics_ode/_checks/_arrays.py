@@ -52,6 +52,20 @@ def as_float_array(name: str, value: object, dtype: DTypeLike | None = None) -> 
         return _as_float_array(name, value, dtype)
 
 
+def as_complex_parts(name: str, value: object) -> tuple[Array, Array]:
+    """The real and the imaginary part of the value, real or complex, as floating arrays."""
+    value = plain(value)
+    if isinstance(value, list | tuple | complex):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            read = np.asarray(value)
+            value = read if read.dtype.kind == "c" else value
+    if not jnp.issubdtype(getattr(value, "dtype", None) or float, jnp.complexfloating):
+        real = as_float_array(name, value)
+        return real, jnp.zeros_like(real)
+    whole: Any = value
+    return as_float_array(name, whole.real), as_float_array(name, whole.imag)
+
+
 def _as_float_array(name: str, value: object, dtype: DTypeLike | None) -> Array:
     if is_key(value):
         refuse(name, "hold real numbers", "it is a PRNG key")

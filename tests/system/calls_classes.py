@@ -204,6 +204,7 @@ CALLS: dict[str, Call] = {
     ),
     "LogitNormal": Call(oo.LogitNormal, lambda s: {"shortest": 10.0 + s}),
     "LogUniform": Call(oo.LogUniform, lambda s: {"low": 1.0, "high": 10.0 + s, "bound": None}),
+    "complex_weights": Call(oo.complex_weights, lambda s: {"W": draw(s, 2, 2)}),
 }
 
 

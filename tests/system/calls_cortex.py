@@ -147,4 +147,16 @@ CALLS: dict[str, Call] = {
     "cortex.adapt": Call(
         cortex.adapt, lambda s: {"reweighting": reweighting(s), "xs": draw(s, 3, 4)}
     ),
+    "cortex.communication": Call(
+        cortex.communication,
+        lambda s: {
+            "covariance": np.eye(3) + 0.1 * np.ones((3, 3)) * (1 + s),
+            "source": [0, 1],
+            "target": [2],
+        },
+    ),
+    "cortex.reduced_rank_regression": Call(
+        cortex.reduced_rank_regression,
+        lambda s: {"X": draw(s, 20, 3), "Y": draw(s + 1, 20, 2), "ranks": [1, 2], "folds": 4},
+    ),
 }

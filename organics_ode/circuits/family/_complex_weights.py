@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_finite, plain, refuse
+from ..._checks import as_complex_parts, check_finite, check_flag, refuse
 from ..._types import Numbers
 
 
@@ -22,10 +22,10 @@ def complex_weights(W: Numbers, *, of_real: bool = False) -> Float[Array, "rows 
     Raises:
         ValueError: W is no matrix, or has NaN or infinite values.
     """
-    W = jnp.asarray(plain(W))
-    if W.ndim != 2:
-        refuse("W", "have shape (n, k)", f"it has shape {W.shape}")
-    real, imaginary = check_finite("W", jnp.real(W)), check_finite("W", jnp.imag(W))
+    of_real = check_flag("of_real", of_real)
+    real, imaginary = (check_finite("W", part) for part in as_complex_parts("W", W))
+    if real.ndim != 2:
+        refuse("W", "have shape (n, k)", f"it has shape {real.shape}")
     columns = jnp.concatenate([real, imaginary])
     if of_real:
         return columns

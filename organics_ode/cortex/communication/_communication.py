@@ -1,8 +1,9 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._checks import as_float_array, as_known_array, check_finite, refuse
+from ..._checks import as_complex_parts, as_known_array, check_finite, refuse
 from ..._types import Numbers
 
 
@@ -31,12 +32,12 @@ def communication(covariance: Numbers, source: Numbers, target: Numbers) -> Floa
         Semedo et al., "Cortical areas interact through a communication subspace", Neuron 102
         (2019); Pal, Rawat, Heeger, Martiniani (2025), PMC12338607, for the theory of circuits.
     """
-    C = jnp.asarray(covariance)
-    if not jnp.iscomplexobj(C):
-        C = as_float_array("covariance", C)
+    real, imaginary = (
+        check_finite("covariance", part) for part in as_complex_parts("covariance", covariance)
+    )
+    C = jax.lax.complex(real, imaginary) if np.iscomplexobj(covariance) else real
     if C.ndim != 2 or C.shape[0] != C.shape[1]:
         refuse("covariance", "be a square matrix", f"it has shape {C.shape}")
-    check_finite("covariance", jnp.abs(C))
     i, j = (_numbers(n, v, len(C)) for n, v in (("source", source), ("target", target)))
     if np.intersect1d(i, j).size:
         refuse("target", "have no variable of `source`", "both have some")
