@@ -19,6 +19,14 @@ from ._constraints import (
 )
 from ._namespace import __getattr__ as __getattr__, _public as _public
 from ._nonlinearities import Rectification as Rectification
+from ._operators import (
+    AbstractOperator as AbstractOperator,
+    Circulant as Circulant,
+    Diagonal as Diagonal,
+    Kronecker as Kronecker,
+    LowRank as LowRank,
+    Sparse as Sparse,
+)
 from ._tables import Table as Table
 from ._version import __version__ as __version__
 from .cells import *

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ._checks import refuse
+from ._types import HasMatrix
 
 Exponent = float | Float[Array, ""]
 
@@ -29,7 +30,9 @@ class Rectification(enum.Enum):
     BEFORE = "before"
     AFTER = "after"
 
-    def recurrent(self, W_r: Float[Array, " n n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
+    def recurrent(
+        self, W_r: Float[Array, " n n"] | HasMatrix, y: Float[Array, " n"]
+    ) -> Float[Array, " n"]:
         """The recurrent drive, (n,)."""
         if self is Rectification.BEFORE:
             return W_r @ jax.nn.relu(y)

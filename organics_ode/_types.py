@@ -19,6 +19,13 @@ class HasArray(Protocol):
     def __array__(self) -> np.ndarray: ...
 
 
+@runtime_checkable
+class HasMatrix(Protocol):
+    """An operator: a matrix that may be known by less than its entries."""
+
+    def as_matrix(self) -> Array: ...
+
+
 # What a user gives for an array: one of any library, a number, or lists of numbers.
 Numbers = ArrayLike | Sequence[Any] | HasArray
 # One real number, which may be traced. Static checkers do not know shapes.
@@ -26,8 +33,8 @@ if TYPE_CHECKING:
     Scalar = float | Array | np.ndarray
 else:
     Scalar = Real[ArrayLike, ""]
-# What a user gives for a parameter: numbers, or a node that says how they are trained.
-ParameterLike = Numbers | paramax.AbstractUnwrappable
+# What a user gives for a parameter: numbers, a node that says how they are trained, or an operator.
+ParameterLike = Numbers | paramax.AbstractUnwrappable | HasMatrix
 # What a user gives for a state: one, or a tuple, a list or a dict of its fields.
 StateLike = Numbers | Mapping[str, Any]
 # What a user gives for a PRNG key: one, or the integer that seeds it. Static checkers do not know

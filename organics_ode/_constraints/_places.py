@@ -69,7 +69,8 @@ def _place(tree: PyTree, path: tuple[Any, ...], part: object) -> Place:
             frozen = depth if frozen is None else frozen
         else:
             shown.append(key)
-            if isinstance(holder, eqx.Module):
+            # The numbers of an operator are the parameter of the field that it stands in.
+            if isinstance(holder, eqx.Module) and not getattr(holder, "is_part", False):
                 owner, field = holder, key.name
         holder = _step(holder, key)
     name = jax.tree_util.keystr(tuple(shown)).removeprefix(".")

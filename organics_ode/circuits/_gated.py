@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from .._checks import read_key
 from .._constraints import Frozen, resolve
 from .._nonlinearities import Rectification, check_rectification, power, root
+from .._operators import has_operators, products
 from .._types import KeyLike, ParameterLike
 from ._circuit import AbstractCircuit
 from ._initial import (
@@ -28,6 +29,7 @@ from ._parameters import (
     RECURRENT,
     Parameter,
     read_parameters,
+    structured,
 )
 from ._time import Time
 
@@ -63,7 +65,8 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
             `Frozen`).
 
     Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W is
-    `NonNegative`, the scalars and (n,) parameters are `Positive`, the other matrices are free.
+    `NonNegative`, the scalars and (n,) parameters are `Positive`, the other matrices are free. Each
+    matrix may be an operator (`Circulant`, `Kronecker`, …): see `AbstractOperator`.
 
     Raises:
         ValueError: a wrong shape or sign, NaN or infinite values.
@@ -91,9 +94,10 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
     exponent: float | Parameter
 
     kinds = (
-        {"W_r": RECURRENT, "W_zx": INPUT, "W": POOL, "sigma": POSITIVE, "exponent": EXPONENT}
-        | dict.fromkeys(("W_bx0", "W_bx1"), INPUT)
-        | dict.fromkeys(("W_by0", "W_ba0", "W_by1", "W_ba1"), RECURRENT)
+        structured({"W_r": RECURRENT, "W_zx": INPUT, "W": POOL})
+        | structured(dict.fromkeys(("W_bx0", "W_bx1"), INPUT))
+        | structured(dict.fromkeys(("W_by0", "W_ba0", "W_by1", "W_ba1"), RECURRENT))
+        | {"sigma": POSITIVE, "exponent": EXPONENT}
         | dict.fromkeys(("tau_y", "tau_a", "tau_b0", "tau_b1"), POSITIVE)
     )
 
@@ -185,9 +189,8 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         p = c.exponent
         # One product for all that reads x and one for all that the gains read from y and a;
         # stacking the constant matrices is hoisted out of the loops that call this.
-        z, x0, x1 = jnp.split(jnp.concatenate([c.W_zx, c.W_bx0, c.W_bx1]) @ x, 3)
-        W_b = jnp.block([[c.W_by0, c.W_ba0], [c.W_by1, c.W_ba1]])
-        u0, u1 = jnp.split(W_b @ jnp.concatenate([y, a]), 2)
+        z, x0, x1 = products(x, c.W_zx, c.W_bx0, c.W_bx1)
+        u0, u1 = _heard(c, y, a)
         recurrent = c.rectification.recurrent(c.W_r, y)
         pooled = c.rectification.pooled(y, p)
         dy = -y + b1 * c.rectification.input(z) + (1 - root(a, p)) * recurrent
@@ -208,3 +211,11 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         dtype = resolve(self.W_r).dtype
         y, a, b1 = (jax.random.uniform(k, (self.size,), dtype) for k in jax.random.split(key, 3))
         return GatedORGaNICsState(y / jnp.linalg.norm(y), a, jnp.ones_like(y), b1)
+
+
+def _heard(c: GatedORGaNICs, y: Array, a: Array) -> list[Array]:
+    """What the gates hear of y and a."""
+    if has_operators((c.W_by0, c.W_ba0, c.W_by1, c.W_ba1)):
+        return [c.W_by0 @ y + c.W_ba0 @ a, c.W_by1 @ y + c.W_ba1 @ a]
+    W_b = jnp.block([[c.W_by0, c.W_ba0], [c.W_by1, c.W_ba1]])
+    return jnp.split(W_b @ jnp.concatenate([y, a]), 2)

@@ -19,6 +19,7 @@ from ._parameters import (
     RECURRENT,
     Parameter,
     read_parameters,
+    structured,
 )
 from ._time import Time
 
@@ -52,7 +53,8 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
             `Frozen`).
 
     Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W is
-    `NonNegative`, the scalars and (n,) parameters are `Positive`, W_zx and W_r are free.
+    `NonNegative`, the scalars and (n,) parameters are `Positive`, W_zx and W_r are free. W_zx, W_r
+    and W may be operators (`Circulant`, `Kronecker`, …): see `AbstractOperator`.
 
     Raises:
         ValueError: a wrong shape or sign, NaN or infinite values.
@@ -73,8 +75,10 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
     rectification: Rectification = eqx.field(static=True)
     exponent: float | Parameter
 
-    kinds = {"W_r": RECURRENT, "W_zx": INPUT, "W": POOL, "exponent": EXPONENT} | dict.fromkeys(
-        ("sigma", "b0", "b1", "tau_y", "tau_a"), POSITIVE
+    kinds = (
+        structured({"W_r": RECURRENT, "W_zx": INPUT, "W": POOL})
+        | dict.fromkeys(("sigma", "b0", "b1", "tau_y", "tau_a"), POSITIVE)
+        | {"exponent": EXPONENT}
     )
 
     def __init__(

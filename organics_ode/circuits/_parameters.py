@@ -2,8 +2,9 @@
 
 import numbers
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ import paramax
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import (
+    a_or_an,
     as_float_array,
     check_finite,
     check_nonnegative,
@@ -22,14 +24,15 @@ from .._checks import (
     with_ones,
 )
 from .._constraints import AbstractNode, Frozen, NonNegative, Positive, cast, resolve
+from .._operators import AbstractOperator
 from .._types import ParameterLike
 from ._time import warn_of_seconds
 
 if TYPE_CHECKING:
-    # What the equations see: after `resolve` every parameter is an array.
+    # What the equations see: after `resolve` every parameter is an array, or stands for one.
     Parameter = Array
 else:
-    Parameter = Float[Array, "..."] | paramax.AbstractUnwrappable
+    Parameter = Float[Array, "..."] | paramax.AbstractUnwrappable | AbstractOperator
 
 
 class Kind(NamedTuple):
@@ -43,6 +46,7 @@ class Kind(NamedTuple):
         sets_dtype: whether all arrays take its dtype where it is the widest.
         may_be_empty: whether axes may have the length 0.
         is_compiled_in: whether it is one number, which a Python number stays.
+        may_be_operator: whether its equations know it by `@` alone.
     """
 
     shape: tuple[str, ...]
@@ -52,6 +56,7 @@ class Kind(NamedTuple):
     sets_dtype: bool = True
     may_be_empty: bool = False
     is_compiled_in: bool = False
+    may_be_operator: bool = False
 
 
 INPUT = Kind(("n", "m"))
@@ -61,6 +66,11 @@ POSITIVE = Kind(("n",), check_positive, Positive, or_scalar=True)
 EXPONENT = Kind((), check_positive, sets_dtype=False, is_compiled_in=True)
 # Known numbers of the model, such as time constants, which are not trained unless asked for.
 KNOWN = Kind(("n",), check_positive, Frozen, or_scalar=True, sets_dtype=False)
+
+
+def structured(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The same matrices, which may be operators."""
+    return {name: kind._replace(may_be_operator=True) for name, kind in kinds.items()}
 
 
 def read_parameters(
@@ -77,14 +87,16 @@ def read_parameters(
     dtype = common_dtype(*(v for name, v in values.items() if kinds[name].sets_dtype))
     numbers = [n for n in kinds if n in given and kinds[n].is_compiled_in]
     read = {name: _read_number(name, given[name], kinds[name], dtype) for name in numbers}
-    arrays = {n: as_float_array(n, values[n], dtype) for n in kinds if n in given.keys() - read}
+    left = [n for n in kinds if n in given.keys() - read]
+    arrays = {n: _read_value(n, values[n], kinds[n], dtype) for n in left}
     for name in sorted(arrays, key=lambda n: arrays[n].ndim < len(kinds[n].shape)):
         array, kind = arrays[name], kinds[name]
         found = _read_sizes(name, array.shape, kind, sizes)
         sizes |= found
         array = with_ones(array, *(found[letter] for letter in kind.shape if found))
-        array = check_finite(name, array)
-        arrays[name] = array if kind.sign is None else kind.sign(name, array)
+        array = _each(lambda x, name=name: check_finite(name, x), array)
+        sign = kind.sign or (lambda name, array: array)
+        arrays[name] = _each(lambda x, name=name, sign=sign: sign(name, x), array)
         read[name] = _node(name, given[name], arrays[name], kind)
     # Times of one number are those of noise, which are not in the unit of a variable of the state.
     warn_of_seconds({n: a for n, a in arrays.items() if n.startswith("tau") and kinds[n].shape})
@@ -144,12 +156,32 @@ def _read_number(
     return jax.tree.map(lambda x: as_float_array(name, x, dtype), given)
 
 
+def _read_value(name: str, value: Any, kind: Kind, dtype: jnp.dtype) -> Any:
+    """An array, or an operator, in this dtype."""
+    if isinstance(value, AbstractOperator) and not kind.may_be_operator:
+        refuse(name, "be an array here", f"it is {a_or_an(type(value).__name__)}")
+    is_read = isinstance(value, AbstractOperator)
+    cast = lambda x: as_float_array(name, x, dtype)  # noqa: E731
+    return _each(cast, value) if is_read else cast(value)
+
+
+def _each(function: Callable[[Array], Any], value: Any) -> Any:
+    """The function of an array, or of each floating array of an operator."""
+    change = lambda x: function(x) if eqx.is_inexact_array(x) else x  # noqa: E731
+    return jax.tree.map(change, value)
+
+
 def _node(name: str, given: ParameterLike, array: Array, kind: Kind) -> PyTree:
     if isinstance(given, Frozen):
         return Frozen(array)  # whose value may be lists
     if isinstance(given, paramax.AbstractUnwrappable):
         node = cast(name, given, array.dtype)
         return node if resolve(node).shape == array.shape else _reshaped(name, node, array.shape)
+    if isinstance(given, AbstractOperator):
+        is_node = lambda x: isinstance(x, paramax.AbstractUnwrappable)  # noqa: E731
+        known = lambda x: is_node(x) or eqx.is_inexact_array(x)  # noqa: E731
+        one = lambda g, x: _node(name, g, x, kind) if known(g) else x  # noqa: E731
+        return jax.tree.map(one, given, array, is_leaf=is_node)
     return array if kind.node is None else kind.node(array)
 
 

@@ -19,6 +19,7 @@ from .._checks import (
 )
 from .._constraints import resolve
 from .._nonlinearities import power
+from .._operators import with_matrices
 from .._types import Numbers, Scalar
 from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState, Time
 from ..equilibria import steady_states
@@ -90,7 +91,7 @@ class Reweighting(AbstractCircuit[ReweightingState]):
 
     def initial_state(self) -> ReweightingState:
         """The circuit's own, and its weights."""
-        return ReweightingState(*self.circuit.initial_state(), resolve(self.circuit).W)
+        return ReweightingState(*self.circuit.initial_state(), _weights(self.circuit))
 
 
 @carded
@@ -169,7 +170,7 @@ def _followed(
         R = _steady(_with_weights(circuit, W), x[None, :], attempts)[0]
         return jax.nn.relu(W + push * (_products(R) - target)), R
 
-    return jax.lax.scan(follow, circuit.W, xs)
+    return jax.lax.scan(follow, _weights(circuit), xs)
 
 
 def _steady(circuit: ORGaNICs, xs: Array, attempts: int | None = None) -> Float[Array, "k n"]:
@@ -183,6 +184,10 @@ def _rates(circuit: ORGaNICs, y: Array) -> Array:
 
 def _products(R: Float[Array, " n"]) -> Float[Array, "n n"]:
     return R[:, None] * R[None, :]
+
+
+def _weights(circuit: ORGaNICs) -> Float[Array, "n n"]:
+    return with_matrices(resolve(circuit).W)
 
 
 def _with_weights(circuit: ORGaNICs, W: Array) -> ORGaNICs:

@@ -13,18 +13,20 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._cards import Card, carded, first_numbers
 from .._checks import check_flag, check_state, counted, is_traced
 from .._constraints import resolve
+from .._operators import FEW
 from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, State, StateLike
 from ..circuits import NO_TIME, AbstractCircuit
 from ..facts import is_exact
 from ..linear import (
+    Equations,
     is_marginal,
     is_stable,
-    jacobian_matrix,
     kind_of,
     ravel,
     read_point,
-    spectrum_of,
+    solver,
+    spectrum_at,
     target,
     tolerance,
 )
@@ -136,7 +138,7 @@ def fixed_point(
         implicit formulas.
     """
     throw = check_flag("throw", throw)
-    circuit, like, x = read_point(circuit, None, x)
+    circuit, like, x = read_point(circuit, None, x, most=FEW)
     start = None if state0 is None else check_state("state0", resolve(state0), like)
     point = _easily(circuit, x, start)
     point = _fixed_point(circuit, x, start) if point is None else point
@@ -203,7 +205,7 @@ def _judged(
     route: Int[Array, ""],
 ) -> FixedPoint[State]:
     solved = residual <= tolerance(residual.dtype)
-    spectrum = spectrum_of(jacobian_matrix(circuit, state, x), residual=residual)
+    spectrum = spectrum_at(circuit, state, x, residual=residual)
     failed = RESULTS.where(
         jnp.isfinite(residual), RESULTS.nonlinear_max_steps_reached, RESULTS.nonlinear_divergence
     )
@@ -227,7 +229,7 @@ def _(primals: tuple, tangents: tuple) -> tuple:
     _, push = eqx.filter_jvp(
         lambda c, x: ravel(c.vector_field(NO_TIME, state, x)), (circuit, x), (circuit_t, x_t)
     )
-    step = -jnp.linalg.solve(jacobian_matrix(circuit, state, x), push)
+    step = -solver(Equations(circuit, x, state), ravel(state))(push)
     return state, jax.flatten_util.ravel_pytree(state)[1](step)
 
 

@@ -1,6 +1,5 @@
 """Routes to a fixed point, each as the loop of its steps."""
 
-import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -10,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._nonlinearities import highest, lowest
 from ..facts import substitute
-from ..linear import Equations, Point, ravel, target
+from ..linear import Equations, Point, ravel, solver, target
 from ._loops import Loop, ended
 
 _MEMORY = 8  # Steps that the acceleration remembers.
@@ -81,9 +80,7 @@ def settle(e: Equations) -> Loop:
     def step(carry: tuple) -> tuple:
         point, h, shortest = carry
         v = point.v
-        eye = jnp.eye(v.size, dtype=v.dtype)
-        lu = jax.scipy.linalg.lu_factor(eye - h * d * e.jacobian(v))
-        solve = functools.partial(jax.scipy.linalg.lu_solve, lu)
+        solve = solver(e, v, shift=1.0, scale=-h * d)
         f0 = e.velocity(v)
         k1 = solve(f0)
         f1 = e.velocity(v + h / 2 * k1)
@@ -190,7 +187,7 @@ def _newton(e: Equations) -> Loop:
 
     def step(carry: tuple) -> tuple:
         point, _, count = carry
-        change = jnp.linalg.solve(e.jacobian(point.v), e.velocity(point.v))
+        change = solver(e, point.v)(e.velocity(point.v))
         new = e.point(point.v - change, point.steps + 1)
         better = new.residual < point.residual
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, point), better, count + 1

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .._nonlinearities import highest
+from .._operators import has_operators
 from .._types import State
 from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
-from ..linear import Equations, Point, ravel, ritz_values, spectrum_of, tolerance
+from ..linear import Equations, Point, ravel, ritz_values, spectrum_at, tolerance
 from ..programs import within_loop
 from ._loops import ended, lazily
 from ._routes import accelerate, downhill, polish, settle, substituted
@@ -59,7 +60,8 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attem
     e = Equations.of(circuit, x)
     first = ravel(closed_form(circuit, x) if start is None else start)
     known = (e, first)
-    tried = _ATTEMPTS[:attempts]
+    # What solves equations of n variables by LU decompositions is left out for operators.
+    tried = _ATTEMPTS[: min(attempts, _STABLE_ONES) if has_operators(circuit) else attempts]
     routes, from_rest = map(jnp.array, zip(*tried, strict=True))
 
     def attempt(carry: tuple) -> tuple:
@@ -110,4 +112,5 @@ def _is_stable(e: Equations, point: Point) -> Array:
 
 
 def _all_stable(e: Equations, point: Point) -> Array:
-    return spectrum_of(e.jacobian(point.v), residual=point.residual).is_stable
+    state = e.unravel(point.v)
+    return spectrum_at(e.circuit, state, e.x, residual=point.residual).is_stable

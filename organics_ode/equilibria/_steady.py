@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._checks import is_traced
+from .._operators import FEW, with_matrices
 from ..circuits import AbstractCircuit
-from ..linear import jacobian_matrix, spectrum_of, tolerance
+from ..linear import spectrum_at, tolerance
 from ..programs import in_full_precision, quickly_compiled
 from ._fixed_point import implicit, is_known_exact, still
 from ._search import ATTEMPTS, known_point, search
@@ -36,6 +37,7 @@ def steady_states(
     exact. Inside jit, where that is not known, `attempts` says how many; all of them unless given.
     Derivatives are those of the implicit function theorem.
     """
+    circuit = with_matrices(circuit, most=FEW)
     if attempts is not None or any(map(is_traced, jax.tree.leaves((circuit, xs)))):
         attempts = ATTEMPTS if attempts is None else attempts
         return SteadyStates(*_steady(circuit, xs, attempts), attempts)
@@ -55,8 +57,8 @@ def _steady(circuit: AbstractCircuit, xs: Array, attempts: int) -> tuple[Any, Ar
             is_stable = jnp.asarray(True)
         else:
             state, residual, _, _ = search(*still((circuit, x, None)), attempts=attempts)
-            J = still(jacobian_matrix(circuit, state, x))
-            is_stable = spectrum_of(J, residual=residual).is_stable
+            here = still((circuit, state, x))
+            is_stable = spectrum_at(*here, residual=residual).is_stable
         state = implicit(circuit, x, state)
         return state, is_stable & (residual <= tolerance(residual.dtype))
 

@@ -28,6 +28,7 @@ from ._generic import (
     normalization as normalization,
     recurrent_weights as recurrent_weights,
     relaxation_times as relaxation_times,
+    response_decays as response_decays,
     rounding as rounding,
     sizes as sizes,
     starts as starts,

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from .._nonlinearities import power
+from .._operators import is_zero
 from ..circuits import GatedORGaNICs, GatedORGaNICsState, Time
 from . import _normalization as algebra
 from ._generic import (
@@ -16,6 +17,7 @@ from ._generic import (
     normalization,
     recurrent_weights,
     relaxation_times,
+    response_decays,
     rounding,
     sizes,
     starts,
@@ -37,7 +39,7 @@ def has_constant_gains(circuit: GatedORGaNICs) -> Bool[Array, ""]:
     """Whether no gain depends on y or a: then the gains settle by themselves, and are constants for
     the other variables."""
     feedback = (circuit.W_by0, circuit.W_ba0, circuit.W_by1, circuit.W_ba1)
-    return ~jnp.stack([jnp.any(W != 0) for W in feedback]).any()
+    return jnp.stack([is_zero(W) for W in feedback]).all()
 
 
 @blocks.register(GatedORGaNICs)
@@ -95,7 +97,7 @@ def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsSta
     y, a, _, _ = state
     g0, g1 = gains(c, y, a, x)
     summed = [
-        jnp.abs(W_x) @ jnp.abs(x) + jnp.abs(W_y) @ jnp.abs(y) + jnp.abs(W_a) @ jnp.abs(a)
+        abs(W_x) @ jnp.abs(x) + abs(W_y) @ jnp.abs(y) + abs(W_a) @ jnp.abs(a)
         for W_x, W_y, W_a in ((c.W_bx0, c.W_by0, c.W_ba0), (c.W_bx1, c.W_by1, c.W_ba1))
     ]
     lost = [algebra.lost(g, u) for g, u in zip((g0, g1), summed, strict=True)]
@@ -118,6 +120,7 @@ def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array, t: Time = None) -> 
 is_positive.register(GatedORGaNICs)(algebra.all_but_the_response)
 starts.register(GatedORGaNICs)(algebra.starts_around)
 recurrent_weights.register(GatedORGaNICs)(algebra.weights)
+response_decays.register(GatedORGaNICs)(algebra.response_decays)
 
 
 @normalization.register(GatedORGaNICs)

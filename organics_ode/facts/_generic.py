@@ -53,6 +53,15 @@ def relaxation_times(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " 
 
 
 @Fact
+def response_decays(
+    circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]
+) -> Float[Array, " n"]:
+    """How fast each unit's response decays by itself, −∂ẏ_i/∂y_i, 1/ms; unless registered by its
+    relaxation time."""
+    return 1 / jax.tree.leaves(relaxation_times(circuit, state, x))[0].ravel()
+
+
+@Fact
 def largest_terms(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """The size of the largest terms of every equation, 1/ms, as a state: what a residual is
     relative to. Unless registered max_j |J_ij x_j|."""

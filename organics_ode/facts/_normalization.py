@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 
 from .._checks import is_traced
 from .._nonlinearities import Rectification, power, root
+from .._operators import AbstractOperator
 from .._types import State
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
 from ._generic import closed_form, is_positive
@@ -31,7 +32,9 @@ def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, A
     return y if c.rectification is Rectification.NONE else jnp.where(is_active, y, drive), a
 
 
-def is_identity(W_r: Array) -> Bool[Array, ""]:
+def is_identity(W_r: Array | AbstractOperator) -> Bool[Array, ""]:
+    if isinstance(W_r, AbstractOperator):
+        return W_r.is_identity()
     # By numpy where it is known: it is asked outside of programs, and compiles nothing there.
     xp: Any = jnp if is_traced(W_r) else np
     return jnp.asarray(xp.all(xp.asarray(W_r) == xp.eye(W_r.shape[0], dtype=W_r.dtype)))
@@ -45,7 +48,7 @@ def terms(
     p, s = c.exponent, root(a, c.exponent)
     z, pooled = jnp.abs(c.rectification.input(c.W_zx @ x)), c.rectification.pooled(y, c.exponent)
     heard = jax.nn.relu(y) if c.rectification is Rectification.BEFORE else jnp.abs(y)
-    recurrent = jnp.abs(1 - s) * (jnp.abs(c.W_r) @ heard)
+    recurrent = jnp.abs(1 - s) * (abs(c.W_r) @ heard)
     y_terms = jnp.maximum(jnp.abs(y), jnp.maximum(b1 * z, recurrent))
     a_terms = jnp.maximum(power(c.sigma * b0, p), c.W @ (jax.nn.relu(a) * pooled))
     return y_terms / c.tau_y, jnp.maximum(jnp.abs(a), a_terms) / c.tau_a
@@ -64,8 +67,8 @@ def substituted(
 def sizes(c: Normalizing, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
     """The drive of y, or its normalized response where that is smaller; a at rest."""
     p = c.exponent
-    drive = b1 * (jnp.abs(c.W_zx) @ jnp.abs(x))
-    drive = drive + jnp.abs(c.W_r) @ drive
+    drive = b1 * (abs(c.W_zx) @ jnp.abs(x))
+    drive = drive + abs(c.W_r) @ drive
     rest = jnp.zeros_like(drive) + power(c.sigma * b0, p)
     return drive / jnp.maximum(1, root(rest + c.W @ power(drive, p), p)), rest
 
@@ -82,6 +85,17 @@ def core(c: Normalizing, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple
     ay = c.W * (jax.nn.relu(a) * pooled_slope)[None, :] / tau_a
     aa = (-eye + c.W * jnp.where(a > 0, pooled, 0)[None, :]) / tau_a
     return (yy, ya), (ay, aa)
+
+
+def response_decays(c: Normalizing, state: Any, x: Array) -> Array:
+    """(1 − (1 − s) w_ii)/τ_y, where the recurrent drive is rectified of active units."""
+    y, a, *_ = state
+    own = c.W_r.diagonal()
+    if c.rectification is Rectification.BEFORE:
+        own = jnp.where(y > 0, own, 0)
+    elif c.rectification is Rectification.AFTER:
+        own = jnp.where(c.W_r @ y > 0, own, 0)
+    return (1 - (1 - root(a, c.exponent)) * own) / c.tau_y
 
 
 def heard_weights(c: Normalizing, y: Array) -> Array:

@@ -13,6 +13,7 @@ from ._generic import (
     normalization,
     recurrent_weights,
     relaxation_times,
+    response_decays,
     sizes,
     starts,
     substitute,
@@ -57,6 +58,7 @@ def _(c: ORGaNICs, state: ORGaNICsState, x: Array, t: Time = None) -> ORGaNICsSt
 is_positive.register(ORGaNICs)(algebra.all_but_the_response)
 starts.register(ORGaNICs)(algebra.starts_around)
 recurrent_weights.register(ORGaNICs)(algebra.weights)
+response_decays.register(ORGaNICs)(algebra.response_decays)
 
 
 @normalization.register(ORGaNICs)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from .._constraints import resolve
+from .._operators import has_operators
 from ..cells import LOW, AbstractCell, Euler, MixedPrecision, ShuOsher
 from ..circuits import AbstractCircuit, obeys
 from ..programs import device_memory
@@ -25,10 +26,12 @@ _KEPT = 1 / 8  # of a device's memory: the most that the products' results of it
 
 
 def is_made_of(cell: AbstractCell, kind: type[AbstractCircuit]) -> bool:
-    """Whether it is Euler steps of such a circuit, with an exponent known when compiling."""
+    """Whether it is Euler steps of such a circuit of arrays, with an exponent known when
+    compiling."""
     cell = _step_of(cell)
     circuit: PyTree = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
-    return obeys(circuit, kind) and isinstance(circuit.exponent, float)
+    is_known = obeys(circuit, kind) and isinstance(circuit.exponent, float)
+    return is_known and not has_operators(circuit)
 
 
 def _step_of(cell: AbstractCell) -> AbstractCell:

@@ -15,18 +15,20 @@ from ._jacobian import (
     jacobian_matrix as jacobian_matrix,
     read_point as read_point,
 )
+from ._krylov import ritz_values as ritz_values
 from ._lyapunov_equation import (
     float64_remedy as float64_remedy,
     refuse_unresolved as refuse_unresolved,
     resolved_lyapunov as resolved_lyapunov,
 )
+from ._matrix_free import solver as solver
 from ._spectrum import (
     Spectrum as Spectrum,
     balanced as balanced,
     is_marginal as is_marginal,
     is_stable as is_stable,
     kind_of as kind_of,
-    ritz_values as ritz_values,
     spectrum as spectrum,
+    spectrum_at as spectrum_at,
     spectrum_of as spectrum_of,
 )

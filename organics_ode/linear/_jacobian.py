@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_precision, check_state, read_input_array
 from .._constraints import resolve
+from .._operators import with_matrices
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit, check_circuit
 from ..facts import blocks
@@ -40,7 +41,7 @@ def jacobian_matrix(
 ) -> Float[Array, "d d"]:
     """`jacobian` of what is already checked and resolved."""
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
-    parts = jax.tree.leaves(blocks(circuit, state, x))
+    parts = jax.tree.leaves(blocks(with_matrices(circuit), state, x))
     rows = [parts[i : i + len(sizes)] for i in range(0, len(parts), len(sizes))]
     return jnp.block([[b.reshape(-1, n) for b, n in zip(row, sizes, strict=True)] for row in rows])
 
@@ -62,11 +63,18 @@ def jacobian_blocks(circuit: AbstractCircuit[State], state: StateLike | None, x:
 
 
 def read_point(
-    circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers
+    circuit: AbstractCircuit[State],
+    state: StateLike | None,
+    x: Numbers,
+    *,
+    most: int | None = None,
 ) -> tuple[AbstractCircuit[State], State, Array]:
-    """A resolved circuit, a state of its own (its initial one for None) and an input, checked."""
+    """A resolved circuit, a state of its own (its initial one for None) and an input, checked.
+
+    Operators become matrices: those of more than `most` entries stay, where it is given.
+    """
     check_circuit(circuit)
-    circuit = resolve(circuit)
+    circuit = with_matrices(resolve(circuit), most=most)
     state = check_state("state", resolve(state), circuit.initial_state())
     check_precision("circuit", jax.tree.leaves(state)[0].dtype)
     x = read_input_array("x", x, circuit.input_size, jax.tree.leaves(state)[0].dtype)

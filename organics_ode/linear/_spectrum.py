@@ -1,7 +1,6 @@
 """Eigenvalues of a circuit's Jacobian, and what they mean."""
 
 import math
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import equinox as eqx
@@ -13,12 +12,14 @@ from jaxtyping import Array, Bool, Complex, Float
 from .._cards import SHOWN, Card, carded
 from .._checks import check_flag
 from .._nonlinearities import highest
+from .._operators import FEW, has_operators
 from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
+from ._matrix_free import leading_eigenvalues
 
 
 @carded
@@ -41,6 +42,10 @@ class Spectrum(eqx.Module, AbstractTabular):
     - `qualities`: (d,), |λ|/(−2 Re λ): of a mode alone the frequency of its peak in noise over the
       width at half power, where it is lightly damped; ½ does not oscillate, ∞ is not damped.
     - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
+
+    Of a circuit whose weights are operators of more than 2¹⁸ entries, d is the 16 of largest real
+    part, found by products with J alone, and the resolution is at least that with which they were
+    found: that none was missed is likely, not proved. Their derivatives are first ones.
 
     A spectrum from `jax.vmap` has the batch axes in front. `to_dataframe()` and `to_xarray()` have
     a row for each eigenvalue.
@@ -152,10 +157,29 @@ def spectrum(
         ValueError: an argument is bad.
     """
     vectors = check_flag("vectors", vectors)
-    circuit, state, x = read_point(circuit, state, x)
+    circuit, state, x = read_point(circuit, state, x, most=FEW)
     e = Equations(circuit, x, state)
     residual = blur(e.residual(ravel(state)))
-    return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
+    return spectrum_at(circuit, state, x, residual=residual, vectors=vectors)
+
+
+def spectrum_at(
+    circuit: AbstractCircuit[State],
+    state: State,
+    x: Float[Array, " m"],
+    *,
+    residual: Float[Array, ""] | float = 0.0,
+    vectors: bool = False,
+) -> Spectrum:
+    """The spectrum of what is already checked and resolved; of operators the leading part."""
+    if not has_operators(circuit):
+        return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
+    values, right, errors = leading_eigenvalues(circuit, state, x)
+    size = highest(jnp.abs(values))
+    resolution = (right.shape[0] * jnp.finfo(errors.dtype).eps + residual) * size
+    furthest = highest(values.real + errors) - highest(values.real)
+    resolution = jax.lax.stop_gradient(jnp.maximum(resolution, furthest))
+    return Spectrum(values, right if vectors else None, resolution)
 
 
 def spectrum_of(
@@ -264,30 +288,3 @@ def _(primals: tuple, tangents: tuple) -> tuple:
     mixed = jnp.where(gap != 0, M / jnp.where(gap != 0, gap, 1), 0)
     # How long the vectors are does not matter to the values: no vector moves along itself.
     return (values, V), (jnp.diagonal(M), V @ mixed)
-
-
-@in_full_precision
-def ritz_values(
-    product: Callable[[Array], Array], like: Float[Array, " d"], count: int
-) -> Complex[Array, " count"]:
-    """Estimates of the outermost eigenvalues of v ↦ product(v), by Arnoldi's method.
-
-    The eigenvalues of the matrix restricted to span{v, Jv, …}, from a fixed random v.
-    """
-    start = np.zeros((count, like.size))
-    start[0] = np.random.default_rng(0).normal(size=like.size)
-    basis = jnp.asarray(start / np.linalg.norm(start), like.dtype)
-
-    def grow(basis: Array, k: Array) -> tuple[Array, Array]:
-        w = product(basis[k])
-        h = basis @ w
-        w = w - h @ basis
-        again = basis @ w  # Twice is enough: once leaves the basis not orthogonal to rounding.
-        w = w - again @ basis
-        norm = jnp.linalg.norm(w)
-        column = (h + again).at[k + 1].set(norm, mode="drop")
-        w = w / jnp.where(norm > 0, norm, 1)
-        return basis.at[k + 1].set(w, mode="drop"), column
-
-    _, columns = jax.lax.scan(grow, basis, jnp.arange(count))
-    return jnp.linalg.eigvals(columns.T)

@@ -25,8 +25,8 @@ from ._functions import saved_name
 # Rooms of this library, and modules of the ground, whose final classes a file may name: those that
 # the room shows, some of them (`Columns`, `Check`) for this alone.
 _LIBRARY = """
-_constraints _nonlinearities _tables cells circuits dynamics equilibria feedback linear mean_field
-models noise periods planar population robustness stability studies training
+_constraints _nonlinearities _operators _tables cells circuits dynamics equilibria feedback linear
+mean_field models noise periods planar population robustness stability studies training
 """
 # `Lambda` calls what it holds, which is a function of this table; `Partial` also holds arguments.
 _LAYERS = """

@@ -28,6 +28,7 @@ GROUND = {
     "_constraints",
     "_namespace",
     "_nonlinearities",
+    "_operators",
     "_progress",
     "_tables",
     "_types",

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from ..._cards import carded
-from ..._checks import check_positive_integer, counted, read_number, refuse, shown
+from ..._checks import check_positive_integer, read_number, refuse, shown
 from ..._nonlinearities import Rectification
+from ..._operators import Diagonal, Kronecker
 from ..._types import ParameterLike, Scalar
 from ...circuits import ORGaNICs
 from .._fields import Fields
@@ -18,7 +19,7 @@ from ._population import (
     tuned_pool,
 )
 
-_LARGEST = 8192  # units, whose dense W takes half a gigabyte
+_DENSE = 512  # Units up to which weights are arrays: products of these are as fast.
 
 
 @carded
@@ -30,7 +31,9 @@ class Sheet(AbstractPopulation):
     S_i is the share of the receptive field, a Gaussian of standard deviation `rf_width`, that the
     stimulus covers. The pool is a Gaussian of the distance, of standard deviation `pool_width`,
     whose rows sum to 1 within the sheet, and the same for all orientations: a grating over the
-    whole field has the contrast response of a `Ring`.
+    whole field has the contrast response of a `Ring`. Of more than 512 units the weights are
+    operators, W an `oo.Kronecker` and W_zx and W_r an `oo.Diagonal`: a sheet of 64 × 64 places with
+    8 orientations has 32 768 units, and a matrix of them would take 8 GB.
 
     Args:
         shape: (rows, columns) of the grid; its first row has the lowest y.
@@ -38,12 +41,12 @@ class Sheet(AbstractPopulation):
         spacing: of the grid, degrees of visual angle; its middle is at (0, 0).
         rf_width, pool_width: degrees of visual angle.
         sigma, b0, b1, tau_y, tau_a, rectification, exponent: as for `oo.ORGaNICs`.
-        W_r: (n, n), recurrent weights; the identity unless given.
+        W_r: (n, n), recurrent weights, an array or an operator; the identity unless given.
         W: (n, n), normalization weights instead of those above.
         pool_spread, power, spontaneous: as for a `Ring`.
 
     Raises:
-        ValueError: an argument is bad, or there are more than 8192 units.
+        ValueError: an argument is bad.
 
     Reference:
         Cavanaugh, Bair, Movshon, "Nature and interaction of signals from the receptive field center
@@ -78,9 +81,6 @@ class Sheet(AbstractPopulation):
         rows, columns = _read_shape(shape)
         count = check_positive_integer("orientations", orientations)
         n = rows * columns * count
-        if n > _LARGEST:
-            most = f"make at most {counted(_LARGEST, 'unit')} with `orientations`"
-            refuse("shape", most, f"there are {n}")
         spacing = _read_positive("spacing", spacing)
         ys, xs = (spacing * (np.arange(size) - (size - 1) / 2) for size in (rows, columns))
         places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
@@ -90,11 +90,12 @@ class Sheet(AbstractPopulation):
             width = _read_positive("pool_width", pool_width)
             factors = [_near(ys, width), _near(xs, width)]
             factors.append(tuned_pool(self.fields.orientations, pool_spread))
-            W = functools.reduce(np.kron, factors)
+            W = Kronecker(*factors) if n > _DENSE else functools.reduce(np.kron, factors)
         self.spontaneous = read_spontaneous(spontaneous)
+        one = Diagonal(np.ones(n)) if n > _DENSE else np.eye(n)
         self.circuit = ORGaNICs(
-            np.eye(n),
-            np.eye(n) if W_r is None else W_r,
+            one,
+            one if W_r is None else W_r,
             W,
             *(sigma, b0, b1, tau_y, tau_a),
             rectification=rectification,

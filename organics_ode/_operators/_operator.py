@@ -1,0 +1,105 @@
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import paramax
+from jaxtyping import Array, Bool, Float
+
+from .._checks import as_float_array, check_finite, refuse
+from .._constraints import Frozen, resolve, table
+from .._types import ParameterLike
+
+if TYPE_CHECKING:
+    # What `@` sees: after `resolve` the numbers are arrays.
+    Values = Array
+else:
+    Values = Float[Array, "..."] | paramax.AbstractUnwrappable
+
+Operator = TypeVar("Operator", bound="AbstractOperator")
+
+
+class AbstractOperator(eqx.Module):
+    """A matrix W (n, m) with structure, known by fewer numbers than its n·m entries.
+
+        z = W @ x,   W.T,   abs(W),   W.shape,   W.dtype,   W.as_matrix()
+
+    It stands for an array in the weights of `ORGaNICs` and `GatedORGaNICs`. Its numbers are its
+    parameters: arrays, which are trained, or nodes (`oo.Frozen`, …). Where the circuit asks for
+    weights >= 0, these are `NonNegative` unless they are nodes. Pure (jit, vmap, grad).
+
+    To write your own, subclass it with the members below.
+    """
+
+    # Its numbers are parameters of the field that it stands in, under the law of that field.
+    is_part: ClassVar[bool] = True
+    ndim: ClassVar[int] = 2
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+
+    @property
+    @abstractmethod
+    def T(self) -> "AbstractOperator":
+        """The transposed matrix (m, n)."""
+
+    @abstractmethod
+    def mv(self, v: Float[Array, " m"]) -> Float[Array, " n"]:
+        """W v."""
+
+    @abstractmethod
+    def __abs__(self) -> "AbstractOperator":
+        """A matrix of entries of at least |W_ij|: these, where no numbers of both signs are added
+        to make an entry."""
+
+    @abstractmethod
+    def as_matrix(self) -> Float[Array, "n m"]:
+        """All entries as an array."""
+
+    @abstractmethod
+    def diagonal(self) -> Float[Array, " n"]:
+        """W_ii of a square matrix."""
+
+    @abstractmethod
+    def is_identity(self) -> Bool[Array, ""]:
+        """Whether it is I, as its numbers tell; False where they do not."""
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The floating dtype of its numbers."""
+        leaves = jax.tree.leaves(eqx.filter(self, _is_floating))
+        return jnp.result_type(*[leaf.dtype for leaf in leaves])
+
+    def __matmul__(self, v: Float[Array, " m *k"]) -> Float[Array, " n *k"]:
+        if v.ndim not in (1, 2) or v.shape[0] != self.shape[1]:
+            m = self.shape[1]
+            refuse("v", f"have shape (m,) or (m, k) with m = {m}", f"it has shape {v.shape}")
+        return self.mv(v) if v.ndim == 1 else jax.vmap(self.mv, 1, 1)(v)
+
+    def with_numbers(self: Operator, **fields: Any) -> Operator:
+        """The same kind of matrix of other numbers, which are not checked."""
+        new = object.__new__(type(self))
+        vars(new).update(vars(self) | fields)
+        return new
+
+    def __repr__(self) -> str:
+        return table(self)
+
+
+def read_numbers(name: str, value: ParameterLike, *axes: int) -> Any:
+    """Numbers of an operator, finite and with one of these numbers of axes; a node stays one."""
+    array = check_finite(name, as_float_array(name, resolve(value)))
+    if array.ndim not in axes or 0 in array.shape:
+        must = f"have {' or '.join(map(str, axes))} axes of length 1 or more"
+        refuse(name, must, f"it has shape {array.shape}")
+    if isinstance(value, Frozen):
+        return Frozen(array)  # whose value may be lists
+    return value if isinstance(value, paramax.AbstractUnwrappable) else array
+
+
+def _is_floating(leaf: object) -> bool:
+    dtype = getattr(leaf, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)

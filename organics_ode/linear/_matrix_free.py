@@ -1,0 +1,154 @@
+"""Linear equations with the Jacobian, by its products where weights are operators."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, PyTree
+
+from .._nonlinearities import highest
+from .._operators import has_operators
+from ..circuits import AbstractCircuit
+from ..facts import relaxation_times, response_decays
+from ..programs import in_full_precision, quickly_compiled
+from ._equations import Equations, ravel
+from ._krylov import COUNT, Leading, leading
+
+Linear = Callable[[Array], Array]
+
+_RESTART, _ROUNDS = 32, 12  # Vectors of GMRES, and how often it starts again at most.
+_EXACT, _SOLVED = 64, 1e-5  # The residual aimed at, times ε; and the one that counts as solved.
+_LEAST = 1e-2  # Of 1/τ: a decay of a response that is not divided by, which would be 0.
+
+
+def solver(
+    e: Equations, v: Float[Array, " d"], *, shift: Array | float = 0.0, scale: Array | float = 1.0
+) -> Linear:
+    """b ↦ u with (shift + scale J) u = b, for the Jacobian J at v.
+
+    By an LU decomposition; for weights that are operators by GMRES, NaN where that does not end.
+    Linear in b, in both derivative modes.
+    """
+    if not has_operators(e.circuit):
+        J = e.jacobian(v)
+        lu = jax.scipy.linalg.lu_factor(shift * jnp.eye(v.size, dtype=v.dtype) + scale * J)
+        return lambda b: jax.scipy.linalg.lu_solve(lu, b)
+    units, J = _units(e, v), _product(e, v)
+    A: Linear = lambda u: shift * u + scale * J(units * u) / units  # noqa: E731
+    M = _preconditioner(e, v, lambda u: J(units * u) / units, shift, scale)
+    Mt = lambda r: jax.linear_transpose(M, r)(r)[0]  # noqa: E731
+    solve = lambda A, b: _gmres(A, b, M)  # noqa: E731
+    transposed = lambda A, b: _gmres(A, b, Mt)  # noqa: E731
+    return lambda b: units * jax.lax.custom_linear_solve(A, b / units, solve, transposed)
+
+
+def _gmres(A: Linear, b: Array, M: Linear) -> Array:
+    options: dict[str, Any] = {"restart": _RESTART, "maxiter": _ROUNDS, "M": M}
+    options |= {"tol": _EXACT * float(jnp.finfo(b.dtype).eps), "solve_method": "incremental"}
+    u, _ = jax.scipy.sparse.linalg.gmres(A, b, **options)
+    left, size = highest(jnp.abs(A(u) - b)), highest(jnp.abs(b))
+    enough = max(_SOLVED, _EXACT * float(jnp.finfo(b.dtype).eps))
+    return jnp.where(left <= enough * size, u, jnp.nan)
+
+
+def _preconditioner(
+    e: Equations, v: Array, J: Linear, shift: Array | float, scale: Array | float
+) -> Linear:
+    """The inverse in blocks, response before the others, where J_yy is diagonal and what is left of
+    the others by their decays alone: exact for W_r = I and gains that are constants."""
+    state = e.unravel(v)
+    n = jax.tree.leaves(state)[0].size
+    times = ravel(relaxation_times(e.circuit, state, e.x))
+    own = response_decays(e.circuit, state, e.x)
+    pivot = shift - scale * own
+    least = _LEAST / times[:n]
+    pivot = jnp.where(jnp.abs(pivot) < least, jnp.where(pivot < 0, -least, least), pivot)
+    others = shift - scale / times[n:]
+
+    def inverse(r: Array) -> Array:
+        u = r[:n] / pivot
+        rest = r[n:] - scale * J(jnp.concatenate([u, jnp.zeros_like(r[n:])]))[n:]
+        rest = rest / others
+        u = u - scale * J(jnp.concatenate([jnp.zeros_like(u), rest]))[:n] / pivot
+        return jnp.concatenate([u, rest])
+
+    return inverse
+
+
+@functools.partial(quickly_compiled, level=1)
+@in_full_precision
+def leading_eigenvalues(
+    circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"], count: int = COUNT
+) -> tuple[Complex[Array, " k"], Complex[Array, "d k"], Float[Array, " k"]]:
+    """The eigenvalues of the Jacobian of largest real part, right vectors as columns, and errors.
+
+    With first derivatives, of simple eigenvalues, by left vectors: NaN where these are not found.
+    """
+    stopped = jax.tree.map(_stopped, (circuit, state, x))
+    e = Equations(stopped[0], stopped[2], stopped[1])
+    v = ravel(e.like)
+    units = _units(e, v)
+    J = _product(e, v)
+    found = leading(lambda u: J(units * u) / units, v, count)
+    vectors = (units * found.vectors).T
+    vectors = vectors / jnp.linalg.norm(vectors, axis=0, keepdims=True).astype(vectors.dtype)
+    values = _moving(circuit, state, x, found.values, vectors)
+    return values, vectors, found.errors
+
+
+@eqx.filter_custom_jvp
+def _moving(circuit: Any, state: Any, x: Array, values: Array, vectors: Array) -> Array:
+    """The eigenvalues, with derivatives."""
+    return values
+
+
+@_moving.def_jvp
+@in_full_precision
+def _(primals: tuple, tangents: tuple) -> tuple:
+    """λ̇ = uᵀ J̇ v / uᵀ v, with the left vectors u of the same eigenvalues."""
+    circuit, state, x, values, vectors = primals
+    e = Equations(circuit, x, state)
+    v = ravel(state)
+    _, J = jax.linearize(e.velocity, v)
+    left = _left(jax.linear_transpose(J, v), v, values)
+
+    def moved(circuit: Any, state: Any, x: Array) -> Array:
+        of = Equations(circuit, x, state)
+        _, J = jax.linearize(of.velocity, ravel(state))
+        parts = jax.vmap(J, 1, 1)(jnp.concatenate([vectors.real, vectors.imag], axis=1))
+        real, imag = jnp.split(parts, 2, axis=1)
+        return real + 1j * imag
+
+    _, push = eqx.filter_jvp(moved, (circuit, state, x), tangents[:3])
+    mixed = jnp.linalg.solve(left.vectors @ vectors, left.vectors @ push)
+    is_found = jnp.abs(left.values - values) <= 1e3 * (left.errors + _near(values))
+    return values, jnp.where(is_found, jnp.diagonal(mixed), jnp.nan)
+
+
+def _left(transposed: Callable, v: Array, values: Array) -> Leading:
+    """The left vectors of the eigenvalues."""
+    found = leading(lambda u: transposed(u)[0], v, values.size)
+    order = jnp.argmin(jnp.abs(found.values[None, :] - values[:, None]), axis=1)
+    return Leading(*(part[order] for part in found))
+
+
+def _near(values: Array) -> Array:
+    return jnp.finfo(values.real.dtype).eps * highest(jnp.abs(values))
+
+
+def _product(e: Equations, v: Array) -> Linear:
+    return jax.linearize(e.velocity, v)[1]
+
+
+def _units(e: Equations, v: Array) -> Array:
+    """The largest entry of each variable's field, 1 where all are 0."""
+    filled = lambda leaf: jnp.full(leaf.shape, highest(jnp.abs(leaf)), leaf.dtype)  # noqa: E731
+    size = jax.lax.stop_gradient(ravel(jax.tree.map(filled, e.unravel(v))))
+    return jnp.where(size > 0, size, 1)
+
+
+def _stopped(leaf: Any) -> Any:
+    return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
