@@ -1,6 +1,7 @@
 """Visual cortex: stimuli, tuned populations, their responses, attention, and fits to data."""
 
 from .._namespace import _public as _public
+from . import data as data
 from ._reweighting import (
     Adaptation as Adaptation,
     Reweighting as Reweighting,
@@ -63,8 +64,11 @@ from .stimuli import (
     ContrastSteps as ContrastSteps,
     Gabor as Gabor,
     Grating as Grating,
+    Image as Image,
     OrientedNoise as OrientedNoise,
     Plaid as Plaid,
+    from_image as from_image,
+    from_stimupy as from_stimupy,
 )
 
 __dir__ = _public(__name__)

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 from ..._checks import check_kind, is_traced, refuse
 from ..._types import Scalar
 from ._patch import Patch
+from ._seen import Seen
 from ._stimulus import AbstractStimulus
 
 
@@ -26,7 +27,7 @@ class Plaid(AbstractStimulus):
         check_kind("second", second, AbstractStimulus)
         self.first, self.second = first, second
 
-    def patches(self) -> tuple[Patch, ...]:
+    def patches(self) -> tuple[Patch | Seen, ...]:
         return (*self.first.patches(), *self.second.patches())
 
     @property

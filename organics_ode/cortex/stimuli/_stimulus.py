@@ -13,6 +13,7 @@ from ..._types import Scalar
 from ...programs import quickly_compiled
 from .._fields import Fields
 from ._patch import Patch
+from ._seen import Seen
 
 
 class AbstractStimulus(eqx.Module):
@@ -27,7 +28,7 @@ class AbstractStimulus(eqx.Module):
     """
 
     @abstractmethod
-    def patches(self) -> tuple[Patch, ...]:
+    def patches(self) -> tuple[Patch | Seen, ...]:
         """What it is made of."""
 
     @property
@@ -82,7 +83,7 @@ class AbstractStimulus(eqx.Module):
 
 
 @quickly_compiled
-def _drive(patches: tuple[Patch, ...], fields: Fields) -> Float[Array, " n"]:
+def _drive(patches: tuple[Patch | Seen, ...], fields: Fields) -> Float[Array, " n"]:
     return root(jnp.sum(jnp.stack([patch.energy(fields) for patch in patches]), axis=0), 2)
 
 

@@ -1,0 +1,156 @@
+"""Images as stimuli: what pairs of oriented filters in quadrature see of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._checks import as_known_array, check_positive_number, refuse, shown
+from ..._types import Numbers, Scalar
+from .._read import read_contrast, read_position
+from ._seen import Seen
+from ._stimulus import AbstractStimulus, as_scalars
+
+
+class Image(AbstractStimulus):
+    """An image on the screen, seen by pairs of oriented filters in quadrature.
+
+        z_i = c ∫ G(x − x_i) |h_i ∗ m|(x) dx
+
+    with m the luminance relative to the midpoint of the darkest and the brightest one, from −1 to
+    1, the receptive field G, and a complex filter h_i whose response to a grating of the frequency
+    that it prefers is RF_i(θ): such a grating over the field drives units as `cortex.Grating`
+    does. `cortex.from_image` and `cortex.from_stimupy` make it.
+
+    - `pixels`: (rows, columns), m/c. `contrast`: c, Michelson's. `degrees`: (rows, columns), of a
+      pixel.
+    """
+
+    pixels: Float[Array, "rows columns"]
+    contrast: Scalar
+    degrees: tuple[float, float]
+    position: tuple[float, float]
+    spatial_frequency: float
+    bandwidth: float
+
+    def patches(self) -> tuple[Seen, ...]:
+        c, *_ = as_scalars(self.contrast, self.pixels.dtype.type(0))
+        place = (self.degrees, self.position, self.spatial_frequency, self.bandwidth)
+        return (Seen(self.pixels.astype(c.dtype), c, *place),)
+
+    @property
+    def peak_contrast(self) -> Scalar:
+        return self.contrast
+
+    def at(self, contrast: Scalar) -> "Image":
+        return eqx.tree_at(lambda s: s.contrast, self, read_contrast("contrast", contrast))
+
+
+def from_image(
+    image: Numbers,
+    *,
+    pixels_per_degree: Any,
+    spatial_frequency: float = 1.0,
+    bandwidth: float = 1.0,
+    position: Any = (0.0, 0.0),
+) -> Image:
+    """A stimulus of an image.
+
+    Args:
+        image: (rows, columns), luminances ≥ 0, the first row on top.
+        pixels_per_degree: of visual angle, a number, or (vertical, horizontal).
+        spatial_frequency: what the units prefer, cycles per degree; below half of the pixels.
+        bandwidth: of the units, octaves, the whole width at half height.
+        position: (x, y), the centre of the image, degrees of visual angle.
+
+    Returns:
+        An `Image`, which populations take as any stimulus.
+
+    Raises:
+        ValueError: an argument is bad: NaN or negative luminances, another shape, or a frequency
+            that the pixels cannot show.
+
+    Reference:
+        Simoncelli, Freeman, "The steerable pyramid", ICIP (1995).
+    """
+    array = np.asarray(as_known_array("image", image), float)
+    if array.ndim != 2 or min(array.shape) < 2:
+        hint = "; take the mean over its colours" if array.ndim == 3 else ""
+        refuse("image", "have shape (rows, columns)", f"its shape is {array.shape}{hint}")
+    if not np.all(np.isfinite(array)) or array.min() < 0:
+        refuse("image", "hold finite luminances of at least 0", f"one is {_bad(array):g}")
+    ppd = _read_pixels(pixels_per_degree)
+    frequency = float(check_positive_number("spatial_frequency", spatial_frequency))
+    width = float(check_positive_number("bandwidth", bandwidth))
+    if frequency > min(ppd) / 2:
+        most = f"be at most half of the pixels per degree, {min(ppd) / 2:g}"
+        refuse("spatial_frequency", most, f"it is {frequency:g}")
+    middle, reach = (array.max() + array.min()) / 2, (array.max() - array.min()) / 2
+    pixels = (array - middle) / (reach or 1)
+    place = ((1 / ppd[0], 1 / ppd[1]), read_position("position", position), frequency, width)
+    return Image(jnp.asarray(pixels), float(reach / middle) if middle else 0.0, *place)
+
+
+def from_stimupy(
+    stimulus: Mapping[str, Any],
+    *,
+    spatial_frequency: float = 1.0,
+    bandwidth: float = 1.0,
+    position: Any = (0.0, 0.0),
+) -> Image:
+    """A stimulus of a dictionary as functions of the package stimupy return.
+
+    Its `img` is the image, its `ppd` the pixels per degree, or its `visual_size` the degrees
+    (height, width) that the image covers. The package itself is not needed.
+
+    Args:
+        stimulus: the dictionary.
+        spatial_frequency, bandwidth, position: as for `from_image`.
+
+    Returns:
+        An `Image`.
+
+    Raises:
+        ValueError: the dictionary has no image or no size, or as for `from_image`.
+
+    Reference:
+        Schmittwilken, Maertens, Vincent, "stimupy: a Python package for creating stimuli in vision
+        science", Journal of Open Source Software 8 (2023).
+    """
+    if not isinstance(stimulus, Mapping) or stimulus.get("img") is None:
+        found = (
+            f"its keys are {sorted(map(str, stimulus))}" if isinstance(stimulus, Mapping) else ""
+        )
+        must = "be a dictionary of stimupy's, with the key `img`"
+        refuse("stimulus", must, found or f"it is {shown(stimulus)}")
+    ppd, size = stimulus.get("ppd"), stimulus.get("visual_size")
+    if not _is_known(ppd) and not _is_known(size):
+        must = "say how large it is, by `ppd` or `visual_size`"
+        refuse("stimulus", must, "both are missing or None")
+    if not _is_known(ppd):
+        rows, columns = np.shape(stimulus["img"])[:2]
+        height, width = np.broadcast_to(np.asarray(size, float), (2,))
+        ppd = (rows / height, columns / width)
+    more = {"spatial_frequency": spatial_frequency, "bandwidth": bandwidth, "position": position}
+    return from_image(stimulus["img"], pixels_per_degree=ppd, **more)
+
+
+def _is_known(value: Any) -> bool:
+    return value is not None and not any(v is None for v in np.ravel(np.asarray(value, object)))
+
+
+def _read_pixels(value: Any) -> tuple[float, float]:
+    array = np.asarray(as_known_array("pixels_per_degree", value))
+    must = "be a positive number, or (vertical, horizontal)"
+    is_good = array.dtype.kind in "iuf" and array.shape in ((), (2,))
+    if not is_good or not np.all((array > 0) & np.isfinite(array)):
+        refuse("pixels_per_degree", must, f"it is {shown(value)}")
+    vertical, horizontal = (float(v) for v in np.broadcast_to(array, (2,)))
+    return vertical, horizontal
+
+
+def _bad(array: np.ndarray) -> float:
+    return float(array[~(np.isfinite(array) & (array >= 0))][0])
