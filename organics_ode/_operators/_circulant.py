@@ -42,7 +42,8 @@ class Circulant(AbstractOperator):
     def mv(self, v: Float[Array, " n"]) -> Float[Array, " n"]:
         dtype = jnp.result_type(self.kernel, v)
         # There is no Fourier transform in half precision.
-        k, u = (jnp.asarray(x, jnp.promote_types(dtype, jnp.float32)) for x in (self.kernel, v))
+        wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+        k, u = (x.astype(wide) for x in (self.kernel, v))
         grid = k.shape
         product = jnp.fft.rfftn(k) * jnp.fft.rfftn(u.reshape(grid))
         return jnp.fft.irfftn(product, grid).reshape(-1).astype(dtype)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import paramax
 from jaxtyping import Array, Bool, Float
 
@@ -73,7 +74,8 @@ class AbstractOperator(eqx.Module):
         leaves = jax.tree.leaves(eqx.filter(self, _is_floating))
         return jnp.result_type(*[leaf.dtype for leaf in leaves])
 
-    def __matmul__(self, v: Float[Array, " m *k"]) -> Float[Array, " n *k"]:
+    def __matmul__(self, v: Float[Array | np.ndarray, "m *k"]) -> Float[Array, "n *k"]:
+        v = jnp.asarray(v)
         if v.ndim not in (1, 2) or v.shape[0] != self.shape[1]:
             m = self.shape[1]
             refuse("v", f"have shape (m,) or (m, k) with m = {m}", f"it has shape {v.shape}")

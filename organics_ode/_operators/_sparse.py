@@ -89,7 +89,7 @@ class Sparse(AbstractOperator):
     def is_identity(self) -> Bool[Array, ""]:
         n, m = self.shape
         is_own = self.rows == self.columns
-        are_right = jnp.all(self.values == is_own)
+        are_right = jnp.all(self.values == is_own.astype(self.values.dtype))
         return are_right & (jnp.sum(is_own) == n) & (n == m)
 
 

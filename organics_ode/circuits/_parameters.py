@@ -93,7 +93,8 @@ def read_parameters(
         array, kind = arrays[name], kinds[name]
         found = _read_sizes(name, array.shape, kind, sizes)
         sizes |= found
-        array = with_ones(array, *(found[letter] for letter in kind.shape if found))
+        if not isinstance(array, AbstractOperator):
+            array = with_ones(array, *(found[letter] for letter in kind.shape if found))
         array = _each(lambda x, name=name: check_finite(name, x), array)
         sign = kind.sign or (lambda name, array: array)
         arrays[name] = _each(lambda x, name=name, sign=sign: sign(name, x), array)
@@ -171,7 +172,7 @@ def _each(function: Callable[[Array], Any], value: Any) -> Any:
     return jax.tree.map(change, value)
 
 
-def _node(name: str, given: ParameterLike, array: Array, kind: Kind) -> PyTree:
+def _node(name: str, given: ParameterLike, array: Any, kind: Kind) -> PyTree:
     if isinstance(given, Frozen):
         return Frozen(array)  # whose value may be lists
     if isinstance(given, paramax.AbstractUnwrappable):

@@ -52,7 +52,7 @@ def leading(product: Product, like: Float[Array, " d"], count: int = COUNT) -> L
     """
     m = min(_BASIS, like.size)
     count = min(count, m - 1)
-    dtype = jnp.result_type(like.dtype, jnp.complex64)
+    dtype = np.result_type(like.dtype, np.complex64)
     V = jnp.zeros((m + 1, like.size), like.dtype).at[0].set(_random(0, like))
     none = Leading(jnp.zeros(count, dtype), V[:count].astype(dtype), jnp.full(count, jnp.inf))
     none = none._replace(errors=none.errors.astype(like.dtype))
@@ -91,12 +91,12 @@ def _restarted(k: _Krylov, count: int) -> _Krylov:
     values, X = jnp.linalg.eig(k.H[:m])
     order = jnp.lexsort((-values.imag, -jnp.abs(values.imag), -values.real))[: count + 1]
     wanted, last = X[:, order], k.H[m, m - 1]
-    errors = jnp.abs(last * wanted[-1, :count])
+    errors = jnp.abs(last) * jnp.abs(wanted[-1, :count])
     vectors = wanted[:, :count].T @ k.V[:m].astype(X.dtype)
     precise = jnp.finfo(k.V.dtype).eps ** _PRECISE * highest(jnp.abs(values))
     # A pair stays together, as two real vectors.
     signs = jnp.sign(values.imag[order])
-    kept = count + (jnp.sum(signs[:count]) > 0)
+    kept = jnp.where(jnp.sum(signs[:count]) > 0, count + 1, count)
     Q, _ = jnp.linalg.qr(jnp.where(signs[None, :] < 0, wanted.imag, wanted.real))
     Q = jnp.where(jnp.arange(count + 1)[None, :] < kept, Q, 0)
     V = jnp.zeros_like(k.V).at[: count + 1].set(Q.T @ k.V[:m]).at[kept].set(k.V[m])
@@ -109,8 +109,8 @@ def _restarted(k: _Krylov, count: int) -> _Krylov:
 def _residuals(product: Product, found: Leading) -> Array:
     """Of the vectors themselves, whatever came before."""
     v = found.vectors
-    Jv = jax.vmap(product)(v.real) + 1j * jax.vmap(product)(v.imag)
-    left = Jv.astype(v.dtype) - found.values[:, None] * v
+    Jv = jax.lax.complex(jax.vmap(product)(v.real), jax.vmap(product)(v.imag))
+    left = Jv - found.values[:, None] * v
     return jnp.linalg.norm(left, axis=1) / jnp.linalg.norm(v, axis=1)
 
 

@@ -93,7 +93,7 @@ def leading_eigenvalues(
     units = _units(e, v)
     J = _product(e, v)
     found = leading(lambda u: J(units * u) / units, v, count)
-    vectors = (units * found.vectors).T
+    vectors = (units.astype(found.vectors.dtype) * found.vectors).T
     vectors = vectors / jnp.linalg.norm(vectors, axis=0, keepdims=True).astype(vectors.dtype)
     values = _moving(circuit, state, x, found.values, vectors)
     return values, vectors, found.errors
@@ -118,9 +118,8 @@ def _(primals: tuple, tangents: tuple) -> tuple:
     def moved(circuit: Any, state: Any, x: Array) -> Array:
         of = Equations(circuit, x, state)
         _, J = jax.linearize(of.velocity, ravel(state))
-        parts = jax.vmap(J, 1, 1)(jnp.concatenate([vectors.real, vectors.imag], axis=1))
-        real, imag = jnp.split(parts, 2, axis=1)
-        return real + 1j * imag
+        real, imag = (jax.vmap(J, 1, 1)(part) for part in (vectors.real, vectors.imag))
+        return jax.lax.complex(real, imag)
 
     _, push = eqx.filter_jvp(moved, (circuit, state, x), tangents[:3])
     mixed = jnp.linalg.solve(left.vectors @ vectors, left.vectors @ push)
