@@ -74,7 +74,7 @@ class AbstractOperator(eqx.Module):
         leaves = jax.tree.leaves(eqx.filter(self, _is_floating))
         return jnp.result_type(*[leaf.dtype for leaf in leaves])
 
-    def __matmul__(self, v: Float[Array | np.ndarray, "m *k"]) -> Float[Array, "n *k"]:
+    def __matmul__(self, v: Float[Array | np.ndarray, " m *k"]) -> Float[Array, " n *k"]:
         v = jnp.asarray(v)
         if v.ndim not in (1, 2) or v.shape[0] != self.shape[1]:
             m = self.shape[1]
