@@ -42,7 +42,8 @@ def size(ax):
         ax.plot(radii, found.responses[:, 0] / best, label=label)
         print(f"contrast {contrast:g}: preferred radius {float(found.preferred[0]):.1f} degrees")
     ax.set(xlabel="radius (degrees)", ylabel="response / largest", title="surround suppression")
-    ax.legend(frameon=False)
+    ax.set(ylim=(0, 1.4))
+    ax.legend(frameon=False, loc="upper right")
 
 
 def onset(ax, ring):

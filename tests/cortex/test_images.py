@@ -95,6 +95,7 @@ def test_bad_images_are_refused():
         ),
         (lambda: cortex.from_stimupy({"img": good}), "by `ppd` or `visual_size`"),
         (lambda: shown(cortex.Grating(0, 0.5)).at(1.5), "between 0 and 1"),
+        (lambda: SHEET.input(cortex.from_image(good, **options, position=(9, 0))), "on the sheet"),
     )
     for call, message in bad:
         with pytest.raises(ValueError, match=message):

@@ -166,6 +166,7 @@ OBJECTS = {
     "IdentityPlusSkew": lambda: oo.IdentityPlusSkew([[1.0, -2.0], [2.0, 1.0]]),
     "LRU": lambda: oo.LRU.random(2, 3, key=KEY),
     "LSTM": lambda: oo.LSTM(eqx.nn.LSTMCell(2, 3, key=KEY)),
+    "Image": lambda: cortex.from_image(np.eye(4), pixels_per_degree=4.0),
     "Latency": lambda: cortex.Latency(jnp.ones(2), jnp.ones((2, 4)), experiment()),
     "LinearInput": lambda: oo.LinearInput([0.0, 1.0], ROWS),
     "LogUniform": lambda: oo.LogUniform(1.0, 10.0),

@@ -60,6 +60,20 @@ CALLS: dict[str, Call] = {
         cortex.OrientedNoise, lambda s: {"orientation": 45.0 + s, "contrast": 0.5, "spread": 10.0}
     ),
     "cortex.Plaid": Call(cortex.Plaid, lambda s: {"first": grating(s), "second": grating(s + 1)}),
+    "cortex.from_image": Call(
+        cortex.from_image,
+        lambda s: {
+            "image": np.eye(4) * (1.0 + s),
+            "pixels_per_degree": 4.0,
+            "spatial_frequency": 1.5,
+            "bandwidth": 1.0 + 0.1 * s,
+            "position": (0.0, 0.1),
+        },
+    ),
+    "cortex.from_stimupy": Call(
+        cortex.from_stimupy,
+        lambda s: {"stimulus": {"img": np.eye(4), "ppd": 4.0 + s}, "spatial_frequency": 1.5},
+    ),
     "cortex.ContrastSteps": Call(
         cortex.ContrastSteps,
         lambda s: {"stimulus": grating(s), "ts": [0.0, 5.0 + s], "contrasts": [0.0, 0.5]},

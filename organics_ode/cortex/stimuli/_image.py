@@ -82,7 +82,7 @@ def from_image(
         refuse("image", "have shape (rows, columns)", f"its shape is {array.shape}{hint}")
     if not np.all(np.isfinite(array)) or array.min() < 0:
         refuse("image", "hold finite luminances of at least 0", f"one is {_bad(array):g}")
-    ppd = _read_pixels(pixels_per_degree)
+    ppd = _read_pair("pixels_per_degree", pixels_per_degree, "(vertical, horizontal)")
     frequency = float(check_positive_number("spatial_frequency", spatial_frequency))
     width = float(check_positive_number("bandwidth", bandwidth))
     if frequency > min(ppd) / 2:
@@ -132,7 +132,7 @@ def from_stimupy(
         refuse("stimulus", must, "both are missing or None")
     if not _is_known(ppd):
         rows, columns = np.shape(stimulus["img"])[:2]
-        height, width = np.broadcast_to(np.asarray(size, float), (2,))
+        height, width = _read_pair("visual_size", size, "(height, width)")
         ppd = (rows / height, columns / width)
     more = {"spatial_frequency": spatial_frequency, "bandwidth": bandwidth, "position": position}
     return from_image(stimulus["img"], pixels_per_degree=ppd, **more)
@@ -142,12 +142,11 @@ def _is_known(value: Any) -> bool:
     return value is not None and not any(v is None for v in np.ravel(np.asarray(value, object)))
 
 
-def _read_pixels(value: Any) -> tuple[float, float]:
-    array = np.asarray(as_known_array("pixels_per_degree", value))
-    must = "be a positive number, or (vertical, horizontal)"
+def _read_pair(name: str, value: Any, pair: str) -> tuple[float, float]:
+    array = np.asarray(as_known_array(name, value))
     is_good = array.dtype.kind in "iuf" and array.shape in ((), (2,))
     if not is_good or not np.all((array > 0) & np.isfinite(array)):
-        refuse("pixels_per_degree", must, f"it is {shown(value)}")
+        refuse(name, f"be a positive number, or {pair}", f"it is {shown(value)}")
     vertical, horizontal = (float(v) for v in np.broadcast_to(array, (2,)))
     return vertical, horizontal
 

@@ -29,7 +29,7 @@ class Seen(eqx.Module):
 
     @property
     def covers_all(self) -> bool:
-        return True  # beyond its edge is the background
+        return self.position == (0, 0)  # beyond its edge is the background
 
     def energy(self, fields: Fields) -> Float[Array, " n"]:
         """The squared drive of every unit."""
