@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +20,7 @@ from ..programs import nextafter, prevbefore
 from ._step_limits import StepLimits
 
 _SHORTEST = 4  # Times ε of the time: a step that the time hardly resolves.
+_NEAREST, _FURTHEST = 0.1, 0.95  # Of a step: where one that a corner stopped is tried to end.
 _SLIVER = 1e-3  # Of a step: what rounding may leave of a hold, and no step of its own.
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
@@ -39,19 +41,22 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
     rtol: Any
     atol: Any
     norm: Callable[[Any], Any]
+    missed: Callable[..., tuple[PyTree, Array] | None] | None = eqx.field(static=True)
 
     def __init__(
         self,
         controller: diffrax.AbstractAdaptiveStepSizeController,
         limits: StepLimits,
         size: PyTree,
+        missed: Callable[..., tuple[PyTree, Array] | None] | None,
     ):
         self.controller, self.limits, self.size = controller, limits, size
+        self.missed = missed
         self.rtol, self.atol, self.norm = controller.rtol, controller.atol, controller.norm
 
     def wrap(self, direction: int | Int[Array | np.ndarray, ""]) -> "GuardedSteps":
         inner, limits = self.controller.wrap(direction), self.limits.wrap(direction)
-        return GuardedSteps(inner, limits, self.size)
+        return GuardedSteps(inner, limits, self.size, self.missed)
 
     def init(
         self,
@@ -81,10 +86,13 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         controller_state: PyTree,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         inner, rate = controller_state
+        y_error, corner = self._at_corners(y_error, args, (t0, y0, t1, y1_candidate))
         before, after, error = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
         keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
             t0, t1, before, after, args, error, error_order, inner
         )
+        # What is rejected for a corner ends there: neither side of it has one.
+        end = jnp.where(keep | jnp.isnan(corner), end, corner)
         y = jax.tree.map(lambda new, old: jnp.where(keep, new, old), y1_candidate, y0)
         begin = jnp.asarray(start)
         rate = self.limits.turn(rate, begin, y, args)
@@ -95,6 +103,26 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
+
+    def _at_corners(self, error: PyTree, args: PyTree, step: tuple) -> tuple[PyTree, Array]:
+        """The error with what it may have missed; and where the corner is, if that is too much, or
+        NaN."""
+        t0, y0, t1, y1 = jax.lax.stop_gradient(step)
+        nowhere = jnp.asarray(jnp.nan, jnp.result_type(t1))
+        is_asked = self.missed is not None and error is not None
+        found = self.missed(args, *(t0, y0, t1, y1)) if is_asked else None
+        if found is None:
+            return error, nowhere
+        missed, share = found
+        off, before, after = (self._in_sizes(tree) for tree in (missed, y0, y1))
+        asked = jax.tree.map(
+            lambda e, u, v: e / (self.atol + self.rtol * jnp.maximum(jnp.abs(u), jnp.abs(v))),
+            *(off, before, after),
+        )
+        finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(error)]).all()
+        corner = t0 + jnp.clip(share, _NEAREST, _FURTHEST) * (t1 - t0)
+        corner = jnp.where((self.norm(asked) > 1) & finite, corner, nowhere)
+        return jax.tree.map(lambda e, m: jnp.maximum(jnp.abs(e), m), error, missed), corner
 
     def _in_sizes(self, state: PyTree) -> PyTree:
         if self.size is None or state is None:
@@ -170,11 +198,13 @@ def prepare(
     limits: StepLimits,
     dt0: Float[Array, ""] | None,
     size: PyTree = None,
+    missed: Callable[..., tuple[PyTree, Array] | None] | None = None,
 ) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
     """The user's controller, which now stops at switches, keeps within limits and fails early, and
-    the dt0 for diffrax. Its tolerances are in units of `size`, where that is given."""
+    the dt0 for diffrax. Its tolerances are in units of `size`, where that is given; `missed` is
+    what the error estimate of a step may have missed."""
     if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        guarded = GuardedSteps(controller, limits, size)
+        guarded = GuardedSteps(controller, limits, size, missed)
         if switches is None:
             return guarded, dt0
         return diffrax.ClipStepSizeController(guarded, jump_ts=switches), dt0

@@ -40,6 +40,9 @@ _RTOL_SINGLE = 1e-4  # In float32 a finer one costs hundreds of times more steps
 # Of a step in float64: an eighth of 1e-6, for the errors of steps add up, tenfold in the median of
 # random circuits and hundredfold where one integrates its drive (docs/trust.md).
 _RTOL = 1e-6 / 8
+# Of an implicit solver: between its steps, which are longer than its interpolation is good for, it
+# is of third order.
+_FINER = 1 / 4
 _FINEST_SINGLE = 1e-6
 _ATOL = 0.1  # Of rtol, in units of each variable's size.
 # Times ε of the largest time: more than the 100 floats within which diffrax takes two for one.
@@ -78,10 +81,12 @@ def simulate(
         solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
             magnitude take an implicit one, `diffrax.Kvaerno5()`.
         stepsize_controller: an I controller unless given, with rtol 1e-4 in float32, and in float64
-            an eighth of 1e-6, so that the errors of all steps add up to about 1e-6; atol is a tenth
-            of rtol in units of each variable's own size: (sigma b0)^p for a, the smaller of drive
-            and response for y, at most 1. The tolerances of a given one are taken as they are. It
-            takes about one step per hold of a zero-order hold.
+            an eighth of 1e-6, so that the errors of all steps add up to about 1e-6, and a quarter
+            of these for an implicit solver; atol is a tenth of rtol in units of each variable's own
+            size: (sigma b0)^p for a, the smaller of drive and response for y, at most 1. The
+            tolerances of a given one are taken as they are. It takes about one step per hold of a
+            zero-order hold, and ends steps where a rectified drive turns, at which a solver's own
+            error estimate is far too small.
         adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
         dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
@@ -110,7 +115,7 @@ def simulate(
     method = _read("solver", solver, diffrax.AbstractSolver, diffrax.Tsit5())
     checkpoints = diffrax.RecursiveCheckpointAdjoint()
     gradients = _read("adjoint", adjoint, diffrax.AbstractAdjoint, checkpoints)
-    controller = _read_controller(stepsize_controller, dtype)
+    controller = _read_controller(stepsize_controller, dtype, method)
     trajectory = _simulated(
         *(circuit, inputs, ts, state0, method, gradients, controller),
         dt0=_read_step("dt0", dt0, dtype),
@@ -147,7 +152,9 @@ def _simulated(
     if in_sizes and not is_backsolve:
         size = sizes(circuit, state0, inputs, ts)
         method = with_sized_chord(method, controller, size)
-    steps, dt0 = prepare(controller, inputs.switch_times, limits, dt0, size)
+    # What Backsolve solves is no circuit's state.
+    missed = None if is_backsolve else Driven.missed
+    steps, dt0 = prepare(controller, inputs.switch_times, limits, dt0, size, missed)
     times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts
     last = None
     if inputs.switch_times is not None:
@@ -241,13 +248,16 @@ def _read_step(name: str, step: Scalar | None, dtype: DTypeLike) -> Array | None
 
 
 def _read_controller(
-    controller: diffrax.AbstractStepSizeController | None, dtype: DTypeLike
+    controller: diffrax.AbstractStepSizeController | None,
+    dtype: DTypeLike,
+    solver: diffrax.AbstractSolver,
 ) -> diffrax.AbstractStepSizeController:
     single = dtype != np.dtype("float64")
     kind = diffrax.AbstractStepSizeController
     controller = _read("stepsize_controller", controller, kind, None)
     if controller is None:
         rtol = _RTOL_SINGLE if single else _RTOL
+        rtol = _FINER * rtol if isinstance(solver, diffrax.AbstractImplicitSolver) else rtol
         return diffrax.PIDController(rtol=rtol, atol=_ATOL * rtol)
     rtol = getattr(controller, "rtol", None)
     if single and rtol is not None and not is_traced(rtol) and rtol < _FINEST_SINGLE:

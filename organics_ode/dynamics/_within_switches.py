@@ -8,14 +8,20 @@ an error of first order, and no error estimate shows it where the state rests.
 from typing import Any, NamedTuple
 
 import diffrax
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
+from .. import facts
 from .._types import Scalar
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._inputs import AbstractInput
+
+# Of a step times how far its middle may lie off: a step of `Kvaerno5` errs by .12 of that in the
+# mean over all places of the corner, one of `Dopri5` by .06.
+_AT_A_CORNER = 0.1
 
 
 class Driven(NamedTuple):
@@ -32,6 +38,28 @@ class Driven(NamedTuple):
         """f(t, state, x(t))."""
         x = self._input(t).astype(t.dtype)
         return self.circuit.vector_field(t, state, x)
+
+    @in_full_precision
+    def missed(
+        self, t0: Array, before: PyTree, t1: Array, after: PyTree
+    ) -> tuple[PyTree, Array] | None:
+        """How far a step of fifth order may be off where the circuit turns at a corner within it,
+        and after which share of the step; None of a circuit without corners.
+
+        The estimates of `Tsit5`, `Dopri5` and `Kvaerno5` find less than a tenth of that at most
+        places of a corner.
+        """
+        x0, x1 = (self._input(t).astype(t.dtype) for t in (t0, t1))
+        found = facts.corners(self.circuit, before, x0, after, x1)
+        if found is None:
+            return None
+        bent, share = found
+        tau = facts.relaxation_times(self.circuit, before, x0)
+        # A variable that is faster than the step follows.
+        off = jax.tree.map(
+            lambda v, tau: _AT_A_CORNER * v * (t1 - t0) * tau / (tau + t1 - t0), bent, tau
+        )
+        return off, share
 
     def _input(self, t: Array) -> Array:
         if self.last is not None:

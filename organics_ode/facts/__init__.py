@@ -21,6 +21,7 @@ from ._gated import gains as gains, has_constant_gains as has_constant_gains
 from ._generic import (
     blocks as blocks,
     closed_form as closed_form,
+    corners as corners,
     driven as driven,
     is_exact as is_exact,
     is_positive as is_positive,
@@ -41,6 +42,7 @@ __all__ = [
     "around",
     "blocks",
     "closed_form",
+    "corners",
     "driven",
     "is_exact",
     "is_positive",

@@ -11,6 +11,7 @@ from . import _normalization as algebra
 from ._generic import (
     blocks,
     closed_form,
+    corners,
     is_exact,
     is_positive,
     largest_terms,
@@ -115,6 +116,17 @@ def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array, t: Time = None) -> 
     silent = jnp.zeros_like(state.y)
     b0, b1 = gains(c, silent, silent, x)
     return GatedORGaNICsState(*algebra.sizes(c, b0, b1, x), b0, b1)
+
+
+@corners.register(GatedORGaNICs)
+def _(
+    c: GatedORGaNICs,
+    before: GatedORGaNICsState,
+    x_before: Array,
+    after: GatedORGaNICsState,
+    x_after: Array,
+) -> tuple[GatedORGaNICsState, Array] | None:
+    return algebra.bent(c, (before, x_before, before.b1), (after, x_after, after.b1))
 
 
 is_positive.register(GatedORGaNICs)(algebra.all_but_the_response)

@@ -107,6 +107,20 @@ def sizes(
 
 
 @Fact
+def corners(
+    circuit: AbstractCircuit,
+    before: PyTree,
+    x_before: Float[Array, " m"],
+    after: PyTree,
+    x_after: Float[Array, " m"],
+) -> tuple[PyTree, Float[Array, ""]] | None:
+    """How far off a straight line what drives each variable is at most, 1/ms, where it turns at a
+    corner between two states, as a state; and after which share of the way the largest corner lies.
+    None, unless registered: no corner is known."""
+    return None
+
+
+@Fact
 def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
     """The state that the input alone makes, a start of every search; unless registered
     `closed_form`."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 
 from .._checks import is_traced
-from .._nonlinearities import Rectification, power, root
+from .._nonlinearities import Rectification, highest, lowest, power, root
 from .._operators import AbstractOperator
 from .._types import State
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs
@@ -71,6 +71,37 @@ def sizes(c: Normalizing, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]
     drive = drive + abs(c.W_r) @ drive
     rest = jnp.zeros_like(drive) + power(c.sigma * b0, p)
     return drive / jnp.maximum(1, root(rest + c.W @ power(drive, p), p)), rest
+
+
+def bent(
+    c: Normalizing, before: tuple[Any, Array, Array], after: tuple[Any, Array, Array]
+) -> tuple[Any, Array] | None:
+    """`corners` from one state, input and gains b1 to others: those of the rectified drives."""
+    if c.rectification is Rectification.NONE:
+        return None
+    (state, x, b1), (state1, x1, b1_1) = before, after
+    y, y1 = state.y, state1.y
+    heard = highest(jnp.abs(1 - root(jnp.stack([state.a, state1.a]), c.exponent)), axis=0)
+    if c.rectification is Rectification.BEFORE:
+        ends = jnp.stack([y, y1])
+        drives = heard * (jnp.abs(c.W_r) @ _bend(*ends))
+    else:
+        z, recurrent = jnp.stack([c.W_zx @ x, c.W_zx @ x1]), jnp.stack([c.W_r @ y, c.W_r @ y1])
+        gain = jnp.broadcast_to(jnp.maximum(b1, b1_1), y.shape)
+        ends = jnp.stack([gain[None, :] * z, heard[None, :] * recurrent], axis=1)
+        drives = jnp.sum(_bend(*ends), axis=0)
+    bends, sizes = _bend(*ends), jnp.abs(ends)
+    share = sizes[0] / jnp.where(bends > 0, sizes[0] + sizes[1], 1)
+    share = lowest(jnp.where((bends > 0) & (bends == highest(bends)), share, 1))
+    rest = jax.tree.map(jnp.zeros_like, state)
+    return rest._replace(y=drives / c.tau_y), share
+
+
+def _bend(u: Array, v: Array) -> Array:
+    """How far max(·, 0) lies below its chord from u to v, at 0."""
+    size = jnp.abs(u) + jnp.abs(v)
+    is_between = (u > 0) != (v > 0)
+    return jnp.where(is_between, jnp.abs(u) * (jnp.abs(v) / jnp.where(size > 0, size, 1)), 0)
 
 
 def core(c: Normalizing, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

@@ -7,6 +7,7 @@ from . import _normalization as algebra
 from ._generic import (
     blocks,
     closed_form,
+    corners,
     is_exact,
     is_positive,
     largest_terms,
@@ -53,6 +54,13 @@ def _(c: ORGaNICs, state: ORGaNICsState, x: Array) -> ORGaNICsState:
 @sizes.register(ORGaNICs)
 def _(c: ORGaNICs, state: ORGaNICsState, x: Array, t: Time = None) -> ORGaNICsState:
     return ORGaNICsState(*algebra.sizes(c, c.b0, c.b1, x))
+
+
+@corners.register(ORGaNICs)
+def _(
+    c: ORGaNICs, before: ORGaNICsState, x_before: Array, after: ORGaNICsState, x_after: Array
+) -> tuple[ORGaNICsState, Array] | None:
+    return algebra.bent(c, (before, x_before, c.b1), (after, x_after, c.b1))
 
 
 is_positive.register(ORGaNICs)(algebra.all_but_the_response)

@@ -4,10 +4,13 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix as optx
 import pytest
+import scipy.optimize
 import zoo
 
 import organics_ode as oo
+from organics_ode.dynamics._implicit_steps import SizedChord
 
 NONE, AFTER = oo.Rectification.NONE, oo.Rectification.AFTER
 SWITCHES = np.arange(16.0)
@@ -194,3 +197,42 @@ def test_a_user_who_clips_steps_already_keeps_doing_so():
     clipped = diffrax.ClipStepSizeController(inner, step_ts=stops)
     run = oo.simulate(circuit, hold, [0.0, 4.0], stepsize_controller=clipped)
     assert run.stats["num_accepted_steps"] >= 40
+
+
+# Corners and implicit steps
+def test_a_step_over_a_corner_is_seen():
+    # τ ẏ = −y + ⌊t − θ⌋/2 for many places θ of the corner: by its own estimate `Tsit5` errs by
+    # up to 16 tolerances in its one step over it.
+    one, tau = np.ones((1, 1)), 2.0
+    circuit = oo.ORGaNICs(one, 0 * one, 0 * one, 1.0, 1.0, 0.5, tau, tau, rectification=AFTER)
+    ts, thetas = np.linspace(0.0, 4.0, 9), np.linspace(0.5, 2.5, 21)
+    controller = diffrax.PIDController(rtol=1e-6, atol=1e-7)
+
+    def trial(theta):
+        how = {"stepsize_controller": controller}
+        return oo.simulate(circuit, lambda t: jnp.array([t - theta]), ts, **how)
+
+    run = jax.vmap(trial)(thetas)
+    since = np.maximum(ts[None, :] - thetas[:, None], 0)
+    expected = (since - tau * (1 - np.exp(-since / tau))) / 2
+    assert np.abs(run.states.y[..., 0] - expected).max() < 2e-6
+    assert run.stats["num_steps"].max() < 30
+
+
+def turned(slope):
+    """The k of k = slope sin(2 + k), by chords from k = 0 on, as diffrax solves a stage."""
+    chord = SizedChord(1e-6, 1e-7, optx.max_norm, size=jnp.ones(1))
+    # What a stage starts from is the third last of diffrax's arguments.
+    args = (jnp.full(1, 2.0), None, None)
+    f = lambda k, args: k - slope * jnp.sin(args[0] + k)  # noqa: E731
+    return optx.root_find(f, chord, jnp.zeros(1), args, max_steps=10, throw=False)
+
+
+def test_chords_are_turned_until_they_converge():
+    # diffrax's own give up after two turns, and half of all steps with them.
+    found = turned(0.3)
+    assert found.result == optx.RESULTS.successful
+    assert found.stats["num_steps"] > 2
+    expected = scipy.optimize.brentq(lambda k: k - 0.3 * np.sin(2 + k), 0, 1, xtol=1e-15)
+    assert found.value[0] == pytest.approx(expected, abs=1e-8)
+    assert turned(10.0).result == optx.RESULTS.nonlinear_divergence
