@@ -1,7 +1,7 @@
 """Published networks for sequences, with how they were trained."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -40,12 +40,12 @@ class Recipe:
     circuit: type[AbstractCircuit]
     step: type[AbstractStep]
     size: int
-    options: dict[str, float]
+    options: Mapping[str, float]
     dt: float
     batch: int
     epochs: int
     learning_rate: float
-    drops: dict[int, float]
+    drops: Mapping[int, float]
     accuracy: float
     draw: Drawn
     layers: int = 1

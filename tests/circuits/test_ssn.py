@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
+from organics_ode import planar
 
 KEY = jax.random.key(0)
 
@@ -81,6 +82,18 @@ def test_the_ring_has_the_published_weights_whatever_its_size():
     np.testing.assert_allclose(c.W_EI[2, 17], 0.23 * np.exp(-(30**2) / (2 * 32**2)), rtol=1e-6)
     np.testing.assert_allclose(c.W_EX[9, 0], np.exp(-(90**2) / (2 * 30**2)), rtol=1e-6)
     np.testing.assert_allclose(c.W_EE.sum(1)[0], fine.W_EE.sum(1)[0], rtol=1e-2)
+
+
+@pytest.mark.slow
+def test_the_plane_of_the_pair_shows_where_it_rests():
+    circuit, x = oo.SSN.pair(), np.array([5.0])
+    points = planar.fixed_points(circuit, x, y_range=(-1, 10), a_range=(-1, 10))
+    rest = oo.fixed_point(circuit, x).state
+    np.testing.assert_allclose(points.pairs, [np.ravel(rest)], rtol=1e-8)
+    # V_E = 5 + 1.25 r_E − 0.65 r_I, V_I = 5 + 1.2 r_E − 0.5 r_I.
+    r_E, r_I = (float(0.3 * V[0] ** 2) for V in rest)
+    expected = [5 + 1.25 * r_E - 0.65 * r_I, 5 + 1.2 * r_E - 0.5 * r_I]
+    np.testing.assert_allclose(np.ravel(rest), expected, rtol=1e-8)
 
 
 PARENTS = ([1, 0, 0, 1, 0], [0, 1, 1])

@@ -74,7 +74,7 @@ def test_every_object_can_be_printed(thing):
 
 
 # They hold a history or somebody else's environment.
-UNSAVED = {"EnsembleResult", "FitResult", "History", "NeurogymTask", "SkipResult"}
+UNSAVED = {"EnsembleResult", "FitResult", "History", "NeurogymTask", "Recipe", "SkipResult"}
 
 
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
