@@ -84,7 +84,7 @@ def bent(
     heard = highest(jnp.abs(1 - root(jnp.stack([state.a, state1.a]), c.exponent)), axis=0)
     if c.rectification is Rectification.BEFORE:
         ends = jnp.stack([y, y1])
-        drives = heard * (jnp.abs(c.W_r) @ _bend(*ends))
+        drives = heard * (abs(c.W_r) @ _bend(*ends))
     else:
         z, recurrent = jnp.stack([c.W_zx @ x, c.W_zx @ x1]), jnp.stack([c.W_r @ y, c.W_r @ y1])
         gain = jnp.broadcast_to(jnp.maximum(b1, b1_1), y.shape)

@@ -92,10 +92,10 @@ class Recipe:
         how = "Adam" if self.momentum is None else f"momentum {self.momentum:g}"
         clipped = "" if self.clip is None else f", gradients clipped at {self.clip:g}"
         facts = {
-            "circuit": f"{self.circuit.__name__}, {self.layers} x {self.size} units",
+            "circuit": f"{self.circuit.__name__}, {self.layers} x {counted(self.size, 'unit')}",
             "options": ", ".join(f"{k}={v:g}" for k, v in self.options.items()) or "none",
             "step": f"{self.step.__name__}, dt = {self.dt:g}",
-            "training": f"{how}, batch {self.batch}, {self.epochs} epochs{clipped}",
+            "training": f"{how}, batch {self.batch}, {counted(self.epochs, 'epoch')}{clipped}",
             "learning rate": f"{self.learning_rate:g}, {drops}",
             "reported": f"{self.accuracy:g} % of test data",
         }
