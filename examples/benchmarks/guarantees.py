@@ -156,12 +156,12 @@ def draw(lines: list[dict], path: Path) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    text = args.results.read_text(encoding="utf-8") if args.results.exists() else ""
+    text = args.table.read_text(encoding="utf-8") if args.table.exists() else ""
     lines = {line["kind"]: line for line in map(json.loads, text.splitlines())}
     for kind in () if args.draw else args.kinds:
         if kind not in lines:
             lines[kind] = run(kind, args)
-            with args.results.open("a", encoding="utf-8") as file:
+            with args.table.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(lines[kind], ensure_ascii=False) + "\n")
     shown = [lines[kind] for kind in KINDS if kind in lines]
     print_table(shown)
@@ -175,6 +175,6 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draw", action="store_true", help="only the table and the picture")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--table", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=Path("guarantees.png"))
     main(parser.parse_args())
