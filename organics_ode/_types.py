@@ -25,6 +25,8 @@ class HasMatrix(Protocol):
 
     def as_matrix(self) -> Array: ...
 
+    def __matmul__(self, v: Array, /) -> Array: ...
+
 
 # What a user gives for an array: one of any library, a number, or lists of numbers.
 Numbers = ArrayLike | Sequence[Any] | HasArray

@@ -93,7 +93,7 @@ def leading_eigenvalues(
     units = _units(e, v)
     J = _product(e, v)
     found = leading(lambda u: J(units * u) / units, v, count)
-    vectors = (units.astype(found.vectors.dtype) * found.vectors).T
+    vectors = (units[None, :].astype(found.vectors.dtype) * found.vectors).T
     vectors = vectors / jnp.linalg.norm(vectors, axis=0, keepdims=True).astype(vectors.dtype)
     values = _moving(circuit, state, x, found.values, vectors)
     return values, vectors, found.errors

@@ -51,8 +51,8 @@ class Spectrum(eqx.Module, AbstractTabular):
     a row for each eigenvalue.
     """
 
-    eigenvalues: Complex[Array, "*batch d"]
-    vectors: Complex[Array, "*batch d d"] | None
+    eigenvalues: Complex[Array, "*batch k"]
+    vectors: Complex[Array, "*batch d k"] | None
     resolution: Float[Array, "*batch"]
 
     @property

@@ -21,6 +21,7 @@ from organics_ode.stability._certificate import _KINK
 
 # What one gives, and what a step goes from and to: no results.
 KINDS = (oo.AbstractCircuit, oo.AbstractCell, oo.AbstractInput, oo.AbstractSkip)
+KINDS += (oo.AbstractOperator,)
 GIVEN = {"Bounded", "Connectivity", "Frozen", "NonNegative", "Positive", "SpectralBound"}
 GIVEN |= {"IdentityPlusSkew", "SkewSymmetric", "SymmetricPart"}
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
