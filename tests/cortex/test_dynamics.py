@@ -13,8 +13,9 @@ UNIT = RING.nearest(45)
 TS = np.linspace(0.0, 400.0, 801)
 NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.0))
 # Of all that the linear theory has: filters in the flow, shared columns, and a measurement.
-MANY = NOISE + oo.OrnsteinUhlenbeckNoise(oo.ORGaNICsState(y=0.0, a=0.00005), 20.0)
-MANY += oo.SharedNoise(oo.ORGaNICsState(y=0.005, a=0.0))
+MANY = oo.Noise(oo.ORGaNICsState(y=0.004, a=0.0))
+MANY += oo.OrnsteinUhlenbeckNoise(oo.ORGaNICsState(y=0.0, a=0.00002), 20.0)
+MANY += oo.SharedNoise(oo.ORGaNICsState(y=0.002, a=0.0))
 MANY += oo.MeasurementNoise(oo.ORGaNICsState(y=0.01, a=0.0), 5.0, correlation=0.3)
 
 
