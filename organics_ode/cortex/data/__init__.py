@@ -1,7 +1,4 @@
 """Recordings of visual cortex to analyse and to fit, and cells made up after published medians."""
 
-from ..._namespace import _public as _public
 from ._cells import SyntheticCells as SyntheticCells, synthetic_cells as synthetic_cells
 from ._semedo import V1V2Counts as V1V2Counts, semedo as semedo
-
-__dir__ = _public(__name__)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..._cards import Card, carded, plain, summary
 from ..._checks import as_known_array, check_positive_number, refuse, shown
 from ..._types import Numbers, Scalar
 from .._read import read_contrast, read_position
@@ -15,6 +16,7 @@ from ._seen import Seen
 from ._stimulus import AbstractStimulus, as_scalars
 
 
+@carded
 class Image(AbstractStimulus):
     """An image on the screen, seen by pairs of oriented filters in quadrature.
 
@@ -47,6 +49,18 @@ class Image(AbstractStimulus):
 
     def at(self, contrast: Scalar) -> "Image":
         return eqx.tree_at(lambda s: s.contrast, self, read_contrast("contrast", contrast))
+
+    def _card(self) -> Card:
+        if np.ndim(self.pixels) != 2:  # a batch, or a tree of no numbers
+            return plain(self)
+        rows, columns = self.pixels.shape
+        height, width = rows * self.degrees[0], columns * self.degrees[1]
+        facts = {
+            "size": f"{width:.4g} by {height:.4g} degrees",
+            "contrast": summary(self.contrast),
+            "frequency": f"{self.spatial_frequency:.4g} cycles/degree",
+        }
+        return Card(f"Image: {rows} by {columns} pixels", facts)
 
 
 def from_image(
