@@ -1,14 +1,13 @@
 """Loops of steps from a start: alone, or many of them in a queue."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from ..linear import Point
-from ..programs import within_loop
 
 # Matrix entries that are factored together: of a large circuit only few starts go at once.
 ENTRIES = 2**25
@@ -76,17 +75,6 @@ def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: PyTree
     if together >= len(v):
         return jax.vmap(one)(v, *others)
     return jax.lax.map(lambda each: one(*each), (v, *others), batch_size=together)
-
-
-def lazily(
-    needed: Bool[Array, ""], compute: Callable[[Any], Array], operand: PyTree, otherwise: Array
-) -> Array:
-    """compute(operand) where needed, else `otherwise`."""
-
-    def body(carry: tuple) -> tuple:
-        return jnp.asarray(False), compute(within_loop(carry[0], operand)[1])
-
-    return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]
 
 
 def _chosen(is_first: Bool[Array, ""], first: PyTree, second: PyTree) -> PyTree:

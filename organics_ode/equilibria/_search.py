@@ -11,8 +11,8 @@ from .._types import State
 from ..circuits import AbstractCircuit
 from ..facts import closed_form, is_exact
 from ..linear import Equations, Point, ravel, ritz_values, spectrum_at, tolerance
-from ..programs import within_loop
-from ._loops import ended, lazily
+from ..programs import lazily, within_loop
+from ._loops import ended
 from ._routes import accelerate, downhill, polish, settle, substituted
 
 ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")

@@ -16,10 +16,11 @@ from .._operators import FEW, has_operators
 from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
-from ..programs import in_full_precision
+from ..programs import in_full_precision, lazily
 from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
 from ._matrix_free import leading_eigenvalues
+from ._pseudospectrum import abscissa_near
 
 
 @carded
@@ -32,8 +33,9 @@ class Spectrum(eqx.Module, AbstractTabular):
       eigenvalue nearer to 0 than this cannot be distinguished from 0. At a fixed point
       (d·ε + residual)·‖D⁻¹JD‖: the residual makes the eigenvalues uncertain too. Larger where J is
       far from normal: rounding moves an eigenvalue by up to ε·κ·‖D⁻¹JD‖, where
-      κ = ‖v‖‖w‖/|wᴴv| is of its right and left vectors (Wilkinson, 1965), and `abscissa` +
-      `resolution` is the furthest right that any of them may be.
+      κ = ‖v‖‖w‖/|wᴴv| is of its right and left vectors (Wilkinson, 1965), or less where no matrix
+      that near has eigenvalues so far (Trefethen, Embree, 2005), and `abscissa` + `resolution` is
+      the furthest right that any of them may be.
     - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
     - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
       continuum of fixed points.
@@ -194,11 +196,20 @@ def spectrum_of(
         right = scale[:, None].astype(right.dtype) * right
         right = right / jnp.linalg.norm(right, axis=0, keepdims=True).astype(right.dtype)
     order = jnp.lexsort((-values.imag, -values.real))
-    resolution = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(even)
-    furthest = highest(known.real + spread) - highest(values.real)
-    resolution = jax.lax.stop_gradient(jnp.maximum(resolution, furthest))
+    near = (J.shape[0] * jnp.finfo(J.dtype).eps + residual) * _norm(even)
+    furthest, abscissa = highest(known.real + spread), highest(values.real)
+    resolution = _resolution(*jax.lax.stop_gradient((even, near, furthest, abscissa)))
     right = None if right is None else right[:, order]
     return Spectrum(values[order], right, resolution)
+
+
+@jax.jit
+def _resolution(even: Array, near: Array, furthest: Array, abscissa: Array) -> Array:
+    """By the condition numbers; where these leave open what is stable, by all matrices that are
+    near."""
+    is_open = (abscissa < -near) & (furthest >= 0)
+    bound = lazily(is_open, lambda known: abscissa_near(*known), (even, near), furthest)
+    return jnp.maximum(near, jnp.minimum(furthest, bound) - abscissa)
 
 
 def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
@@ -231,8 +242,7 @@ def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, 
     return J * jnp.exp2(logs[None, :] - logs[:, None]), scale
 
 
-# How often the scales are corrected, and the largest power of 2 among them: its square is finite in
-# float32.
+# Corrections of the scales, and their largest power of 2: its square is finite in float32.
 _ROUNDS, _FURTHEST = 24, 30
 
 

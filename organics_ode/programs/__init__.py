@@ -17,6 +17,7 @@ from ._shared import (
 from ._upstream import (
     after as after,
     as_if_alone as as_if_alone,
+    lazily as lazily,
     nextafter as nextafter,
     prevbefore as prevbefore,
     within_loop as within_loop,

@@ -29,7 +29,7 @@ import jax
 import jax.numpy as jnp
 import jaxlib.version
 from jax.sharding import AbstractMesh
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._checks import is_traced
 
@@ -88,6 +88,20 @@ def within_loop(carry: Carry, fixed: Value) -> tuple[Carry, Value]:
     known.
     """
     return jax.lax.optimization_barrier((carry, fixed))
+
+
+def lazily(
+    needed: Bool[Array, ""], compute: Callable[[Any], Array], operand: PyTree, otherwise: Array
+) -> Array:
+    """compute(operand) where needed, else `otherwise`.
+
+    Under `jax.vmap`, where `lax.cond` computes both, it costs nothing where no member needs it.
+    """
+
+    def body(carry: tuple) -> tuple:
+        return jnp.asarray(False), compute(within_loop(carry[0], operand)[1])
+
+    return jax.lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]
 
 
 def as_if_alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:

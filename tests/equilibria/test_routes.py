@@ -12,7 +12,7 @@ from oscillators import Linear
 from random_circuits import blow_up, draw, side_by_side, stack
 
 import organics_ode as oo
-from organics_ode.equilibria._loops import ended, lazily, queued
+from organics_ode.equilibria._loops import ended, queued
 from organics_ode.equilibria._routes import (
     _mixing,
     _newton,
@@ -22,6 +22,7 @@ from organics_ode.equilibria._routes import (
     substituted,
 )
 from organics_ode.linear import Equations, ravel, target, tolerance
+from organics_ode.programs import lazily
 
 GOAL = target(np.float64)
 TRUE = jnp.asarray(True)

@@ -250,6 +250,27 @@ def test_rounding_makes_nothing_stable_that_is_far_from_normal(n, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_no_matrix_nearby_makes_unstable_is_stable_though_its_vectors_are_all_one(dtype):
+    # Chains in other axes: each eigenvalue is tenfold, and its condition number infinite.
+    rng, n = np.random.default_rng(0), 10
+    strengths = np.geomspace(1, 200, 60) if dtype == np.float64 else np.geomspace(0.5, 8, 60)
+    axes = [np.linalg.qr(rng.normal(size=(n, n)))[0] for _ in strengths]
+    chains = [-np.eye(n) + s * np.eye(n, k=1) for s in strengths]
+    J = np.stack([Q @ A @ Q.T for Q, A in zip(axes, chains, strict=True)]).astype(dtype)
+    found = jax.vmap(spectrum_of)(jnp.asarray(J))
+    # How far the nearest matrix with an imaginary eigenvalue is, and how far rounding may be off.
+    turned = 1j * np.linspace(0, 3, 200)[:, None, None] * np.eye(n)
+    distance = np.linalg.svd(J[:, None].astype(float) - turned, compute_uv=False).min((1, 2))
+    near = n * np.finfo(dtype).eps * np.linalg.norm(J, axis=(1, 2))
+    assert not np.any(found.is_stable[distance < near / n]) and np.any(distance < near / n)
+    assert np.all(found.is_stable[distance > 10 * near]) and np.any(distance > 10 * near)
+    # Not one of the abscissas that rounding may make lies further right.
+    moved = J[:, None].astype(float) * (1 + np.finfo(dtype).eps * rng.normal(size=(60, 20, n, n)))
+    abscissas = np.linalg.eigvals(moved.astype(float)).real.max(-1)
+    assert np.all(abscissas < np.asarray(found.abscissa + found.resolution)[:, None])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_chain_of_spirals_has_the_eigenvalues_of_its_links(dtype):
     # Its vectors are all one: as a whole rounding moves its eigenvalues by .1 and more.
     n = 16
