@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from .._cards import Card, carded
-from .._checks import check_positive_integer, counted, read_key, refuse
+from .._checks import check_positive_integer, counted, read_key, refuse, shown
 from .._types import KeyLike
 from ..cells import AbstractStep, Euler, SemiImplicitEuler, Stack
 from ..circuits import LEM, AbstractCircuit, CoRNN, LipschitzRNN, UnICORNN
@@ -120,8 +120,8 @@ def recipe(name: str) -> Recipe:
         GitHub. The published UnICORNN has dropout of 0.1 behind each layer, which is no part of it
         here.
     """
-    if name not in _RECIPES:
-        refuse("name", f"be one of {', '.join(_RECIPES)}", f"it is {name!r}")
+    if not isinstance(name, str) or name not in _RECIPES:
+        refuse("name", f"be one of {', '.join(_RECIPES)}", f"it is {shown(name)}")
     return _RECIPES[name]
 
 
@@ -163,7 +163,7 @@ def _lem(**more: Any) -> Recipe:
 
 def _lipschitz(beta: float, accuracy: float) -> Recipe:
     # Their schedule acts after the epochs 30, 60 and 80, counted from 0.
-    drops = dict.fromkeys((31, 61, 81), 0.2)
+    drops: dict[int, float] = {31: 0.2, 61: 0.2, 81: 0.2}
     return Recipe(
         circuit=LipschitzRNN,
         step=Euler,
