@@ -147,14 +147,26 @@ def steps(circuit, inputs, controller=None):
     return int(run.stats["num_accepted_steps"]), int(run.stats["num_rejected_steps"])
 
 
-# At an absolute tolerance that every hold of 1 ms keeps, a rejection could only be a switch's.
+# At an absolute tolerance that every hold of 1 ms keeps, a rejection is that of a switch, or of
+# a corner within the hold, where the recurrent drive of a rectified circuit changes its sign.
 LOOSE = diffrax.PIDController(rtol=1e-6, atol=1e-6)
 
 
-def test_a_hold_costs_about_one_step_per_switch_and_no_rejections(pixels):
-    accepted, rejected = steps(gated(AFTER), pixels, LOOSE)
+@pytest.mark.parametrize("rectification", (NONE, AFTER))
+def test_a_hold_costs_about_one_step_per_switch_and_no_rejections(pixels, rectification):
+    accepted, rejected = steps(gated(rectification), pixels, LOOSE)
     assert accepted <= 1.5 * 784
-    assert rejected == 0
+    assert rejected <= (corners_of(pixels) if rectification is AFTER else 0)
+
+
+def corners_of(pixels):
+    """In how many holds a recurrent drive changes its sign."""
+    circuit = gated(AFTER)
+    ts = np.arange(0, 784 + 1 / 16, 1 / 16)
+    y = oo.simulate(circuit, pixels, ts).states.y
+    drive = np.asarray(y @ oo.resolve(circuit).W_r.T)
+    turns = np.any(np.diff(np.sign(drive), axis=0) != 0, axis=1)
+    return int(np.sum(np.any(turns.reshape(784, 16), axis=1)))
 
 
 @pytest.mark.slow

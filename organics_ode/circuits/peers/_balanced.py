@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ..._checks import read_key, read_number, refuse
+from ..._checks import counted, read_key, read_number, refuse
 from ..._constraints import Connectivity
 from ..._types import KeyLike, ParameterLike
 from .._initial import balanced, check_sizes, with_radius
@@ -61,7 +61,7 @@ def balanced_network(
     m, n = check_sizes(input_size, size)
     count = round(read_number("excitatory", excitatory, 0.0, 1.0) * n)
     if min(count, n - count) < 2:
-        found = f"of {n} units, {count} excite and {n - count} inhibit"
+        found = f"of {counted(n, 'unit')}, {count} excite and {n - count} inhibit"
         refuse("excitatory", "leave two units of each kind", found)
     keys = jax.random.split(key)
     excites, others = np.arange(n) < count, ~np.eye(n, dtype=bool)
