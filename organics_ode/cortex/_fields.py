@@ -33,8 +33,11 @@ class Fields(eqx.Module):
 
     def tuning(self, orientation: Array) -> Float[Array, " orientations"]:
         """RF_i at an orientation in degrees."""
-        angle = jnp.radians(orientation - jnp.asarray(self.orientations, orientation.dtype))
-        return self._peak * jnp.abs(jnp.cos(angle)) ** self.power
+        turned = orientation - jnp.asarray(self.orientations, orientation.dtype)
+        away = jnp.abs(jnp.mod(turned + 90, 180) - 90)
+        # By the sine, which is 0 at 90 degrees: the cosine is 6e-17 there, and a unit that rounding
+        # alone drives makes a system of scales that are as far apart.
+        return self._peak * jnp.sin(jnp.radians(90 - away)) ** self.power
 
     def tuning_energy(self, orientation: Array, spread: Array) -> Float[Array, " orientations"]:
         """The mean of RF_i² over orientations that are normally distributed, `spread` wide.

@@ -1,6 +1,6 @@
 """`spectral_peak`: where the power of a circuit in noise has its peak, how wide, how sharp."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from .._cards import Card, carded
-from .._checks import a_or_an, as_float_array, as_known_array, refuse
+from .._checks import a_or_an, as_float_array, as_known_array, fields_of, refuse
 from .._nonlinearities import highest, lowest
 from .._types import Limits, Numbers, State
 from ..circuits import AbstractCircuit
@@ -201,12 +201,11 @@ def _read_weights(weights: State | None, state: State) -> Float[Array, " d"]:
         leaves, structure = jax.tree.flatten(state)
         ones = [jnp.full_like(leaf, i == 0) for i, leaf in enumerate(leaves)]
         weights = jax.tree.unflatten(structure, ones)
-    elif not isinstance(weights, tuple):
+    elif not isinstance(weights, tuple | Mapping):
         refuse("weights", "be a state of the circuit", f"it is {a_or_an(type(weights).__name__)}")
     else:
-        weights = spread(
-            "weights", jax.tree.map(lambda v: as_float_array("weights", v), weights), state
-        )
+        parts = [as_float_array("weights", v) for v in fields_of("weights", weights, state)]
+        weights = spread("weights", jax.tree.unflatten(jax.tree.structure(state), parts), state)
     return ravel_pytree(weights)[0]
 
 

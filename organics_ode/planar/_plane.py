@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -121,7 +122,7 @@ def read_others(others: object, state: PyTree) -> Float[Array, " d"] | None:
     """The state at whose values the other variables are held; None where they are not."""
     if others is None:
         return None
-    if not isinstance(others, tuple):
+    if not isinstance(others, tuple | Mapping):
         must = f"be {a_or_an(type(state).__name__)} whose other variables are held"
         refuse("others", must, f"it is {shown(others)}")
     return ravel(check_state("others", resolve(others), state))

@@ -37,6 +37,11 @@ def _sum(kinds):
     return oo.NoiseSum(kinds, oo.PoissonNoise(0.1))
 
 
+def _kronecker(first, second):
+    return oo.Kronecker(first, second)
+
+
+_kronecker.__wrapped__ = oo.Kronecker  # of any number of factors
 _stack.__wrapped__ = oo.Stack  # which takes any number of cells
 _sum.__wrapped__ = oo.NoiseSum  # likewise of kinds
 
@@ -204,6 +209,14 @@ CALLS: dict[str, Call] = {
     ),
     "LogitNormal": Call(oo.LogitNormal, lambda s: {"shortest": 10.0 + s}),
     "LogUniform": Call(oo.LogUniform, lambda s: {"low": 1.0, "high": 10.0 + s, "bound": None}),
+    "Circulant": Call(oo.Circulant, lambda s: {"kernel": draw(s, 4)}),
+    "Diagonal": Call(oo.Diagonal, lambda s: {"values": draw(s, 3)}),
+    "Kronecker": Call(_kronecker, lambda s: {"first": draw(s, 2, 2), "second": draw(s + 1, 3, 3)}),
+    "LowRank": Call(oo.LowRank, lambda s: {"U": draw(s, 3, 2), "V": draw(s + 1, 4, 2)}),
+    "Sparse": Call(
+        oo.Sparse,
+        lambda s: {"values": draw(s, 2), "rows": [0, 2], "columns": [1, 0], "shape": (3, 2)},
+    ),
     "complex_weights": Call(oo.complex_weights, lambda s: {"W": draw(s, 2, 2)}),
 }
 

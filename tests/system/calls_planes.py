@@ -62,7 +62,7 @@ CALLS: dict[str, Call] = {
             planar.separatrices: lambda s: _RANGES | {"points": 20},
             planar.limit_cycles: lambda s: _RANGES,
             planar.bifurcation: lambda s: (
-                _RANGES | {"name": "x[0]", "values": [0.01, 0.02 + 0.001 * s, 0.03]}
+                _RANGES | {"name": "x[0]", "values": [0.01, 0.02 + 0.0001 * s, 0.03]}
             ),
         }.items()
     },

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._checks import as_complex_parts, as_known_array, check_finite, refuse
+from ..._checks import as_complex_parts, as_known_array, check_finite, plain, refuse
 from ..._types import Numbers
 
 
@@ -35,7 +35,7 @@ def communication(covariance: Numbers, source: Numbers, target: Numbers) -> Floa
     real, imaginary = (
         check_finite("covariance", part) for part in as_complex_parts("covariance", covariance)
     )
-    C = jax.lax.complex(real, imaginary) if np.iscomplexobj(covariance) else real
+    C = jax.lax.complex(real, imaginary) if np.iscomplexobj(plain(covariance)) else real
     if C.ndim != 2 or C.shape[0] != C.shape[1]:
         refuse("covariance", "be a square matrix", f"it has shape {C.shape}")
     i, j = (_numbers(n, v, len(C)) for n, v in (("source", source), ("target", target)))
