@@ -113,7 +113,7 @@ def command_of(args: argparse.Namespace) -> dict[str, Any]:
 
     Options that only say where files lie are left out.
     """
-    options = {name: value for name, value in vars(args).items() if name not in _PLACES}
+    options = {name: value for name, value in vars(args).items() if not _is_place(name, value)}
     words = [word for name, value in options.items() for word in _words(name, value)]
     command = shlex.join(["python", _script_in_its_repository(), *words])
     return {"command": command, "options": options}
@@ -133,6 +133,10 @@ def _file(name: str, extension: str) -> Path:
     if not isinstance(name, str) or name not in names:
         refuse("name", f"be one of {', '.join(names)}", f"it is {name!r}")
     return _FOLDER / f"{name}{extension}"
+
+
+def _is_place(name: str, value: Any) -> bool:
+    return name in _PLACES or isinstance(value, Path)
 
 
 def _words(name: str, value: Any) -> list[str]:

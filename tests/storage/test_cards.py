@@ -32,6 +32,7 @@ def parser():
     options.add_argument("--name", default="two words")
     options.add_argument("--start")
     options.add_argument("--out", type=Path, default=Path("somewhere"))
+    options.add_argument("--weights", type=Path, default=Path("elsewhere"))  # any path is a place
     return options
 
 
@@ -57,7 +58,8 @@ def test_the_command_of_a_card_gives_the_same_options(script, words):
     assert {k: list(v) if k == "sizes" else v for k, v in vars(back).items()} == {
         k: list(v) if k == "sizes" else v for k, v in vars(args).items()
     }
-    assert "out" not in command_of(args)["options"]
+    assert not {"out", "weights"} & command_of(args)["options"].keys()
+    json.dumps(command_of(args))
 
 
 def test_a_card_says_from_which_commit_of_the_script_it_comes(script, tmp_path):

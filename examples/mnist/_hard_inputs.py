@@ -1,0 +1,60 @@
+"""Inputs that sequence models have not been trained on: used by `bounded_report.py`."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import organics_ode as oo
+import tasks
+
+GLARE, LENGTH = 100.0, 100  # pixels so bright, so many of them, before the image
+SOLVED = 8  # images that are solved adaptively
+
+
+def changed(inputs: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """The images, each in a way that the circuits have not been trained on."""
+    rng = np.random.default_rng(seed)
+    noise, lost = rng.normal(size=inputs.shape), rng.uniform(size=inputs.shape)
+    return {
+        "noise, s.d. 0.1": inputs + 0.1 * noise,
+        "noise, s.d. 0.3": inputs + 0.3 * noise,
+        "a tenth of the pixels dropped": np.where(lost < 0.1, 0, inputs),
+        "three tenths of the pixels dropped": np.where(lost < 0.3, 0, inputs),
+    }
+
+
+def after_glare(model: oo.SequenceClassifier, split: tasks.Split, seed: int = 0) -> dict:
+    """What the model does with images that follow a time of glare: by its steps, and as the
+    differential equation that it stands for."""
+    glare = GLARE * np.random.default_rng(seed).uniform(size=(len(split.inputs), LENGTH, 1))
+    inputs = np.concatenate([glare, split.inputs], axis=1).astype(np.float32)
+    facts = {
+        "glare, by steps: accuracy": oo.evaluate(model, split._replace(inputs=inputs))["accuracy"]
+    }
+    with jax.enable_x64(True):
+        solved = [_solved(model, jnp.asarray(xs, float)) for xs in inputs[:SOLVED]]
+    right = [label == int(t) for (label, _, _), t in zip(solved, split.targets, strict=False)]
+    return facts | {
+        f"glare, adaptive: solved, of {SOLVED}": sum(ok for _, _, ok in solved),
+        "glare, adaptive: right": sum(right),
+        "glare, adaptive: largest |y|": max(size for _, size, _ in solved),
+    }
+
+
+def _solved(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[int, float, bool]:
+    """The label, the largest |y| at every ms, and whether the solver came to the end."""
+    wide = lambda v: v.astype(float) if eqx.is_inexact_array(v) else v  # noqa: E731
+    model = jax.tree.map(wide, oo.resolve(model))
+    held = oo.ZeroOrderHold(jnp.arange(float(len(xs))), xs)
+    run = oo.simulate(
+        model.cell.circuit,
+        held,
+        jnp.arange(len(xs) + 1.0),
+        state0=model.state0,
+        max_steps=100_000,
+        throw=False,
+    )
+    y = run.states.y[jnp.all(jnp.isfinite(run.states.y), axis=1)]
+    size = float(jnp.max(jnp.linalg.norm(y, axis=1)))
+    return int(jnp.argmax(model.readout(y[-1]))), size, bool(run.succeeded)
