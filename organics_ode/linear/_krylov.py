@@ -17,6 +17,7 @@ COUNT = 16  # Eigenvalues that are wanted, and the vectors that they are sought 
 _BASIS = 48
 _ROUNDS = 40  # Restarts at most.
 _PRECISE = 2 / 3  # The power of ε, relative to the largest |λ|, to which they are found.
+_POWERS = 16  # Of JᵀJ, for its norm.
 _CLOSED = 256  # Times ε: of a product, what is rounding.
 
 
@@ -62,6 +63,17 @@ def leading(product: Product, like: Float[Array, " d"], count: int = COUNT) -> L
     unfinished = lambda k: ~k.is_found & (k.rounds < _ROUNDS)  # noqa: E731
     found = jax.lax.while_loop(unfinished, step, begin).found
     return found._replace(errors=_residuals(product, found))
+
+
+def spectral_norm(product: Product, transposed: Product, like: Float[Array, " d"]) -> Array:
+    """‖J‖₂, from below and usually to a few percent: by powers of JᵀJ on a random vector."""
+
+    def once(_: int | Array, v: Array) -> Array:
+        w = transposed(product(v))
+        size = jnp.linalg.norm(w)
+        return w / jnp.where(size > 0, size, 1)
+
+    return jnp.linalg.norm(product(jax.lax.fori_loop(0, _POWERS, once, _random(0, like))))
 
 
 def _grown(product: Product, k: _Krylov) -> _Krylov:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,12 +15,14 @@ from ..circuits import AbstractCircuit
 from ..facts import relaxation_times, response_decays
 from ..programs import in_full_precision, quickly_compiled
 from ._equations import Equations, ravel
-from ._krylov import COUNT, Leading, leading
+from ._krylov import COUNT, Leading, leading, spectral_norm
 
 Linear = Callable[[Array], Array]
 
 _RESTART, _ROUNDS = 32, 12  # Vectors of GMRES, and how often it starts again at most.
 _EXACT, _SOLVED = 64, 1e-5  # The residual aimed at, times ε; and the one that counts as solved.
+# What products leave, times ε‖J‖; how far copies of an eigenvalue are apart, times their errors.
+_ROUNDING, _APART = 256, 4
 _LEAST = 1e-2  # Of 1/τ: a decay of a response that is not divided by, which would be 0.
 
 
@@ -78,25 +80,66 @@ def _preconditioner(
     return inverse
 
 
+class Modes(NamedTuple):
+    """Eigenvalues of largest real part, right vectors as columns, how far the eigenvalues may be
+    off, and ‖J‖₂ in units that make every variable as large."""
+
+    values: Complex[Array, " k"]
+    vectors: Complex[Array, "d k"]
+    errors: Float[Array, " k"]
+    norm: Float[Array, ""]
+
+
 @functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def leading_eigenvalues(
     circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"], count: int = COUNT
-) -> tuple[Complex[Array, " k"], Complex[Array, "d k"], Float[Array, " k"]]:
-    """The eigenvalues of the Jacobian of largest real part, right vectors as columns, and errors.
+) -> Modes:
+    """The leading modes of the Jacobian.
 
-    With first derivatives, of simple eigenvalues, by left vectors: NaN where these are not found.
+    The error of an eigenvalue is the residual |Jv − λv|/|v|, and what rounding leaves of it, times
+    its condition ‖v‖‖w‖/|wᴴv|. Eigenvalues have first derivatives where they are simple: NaN where
+    w is not found.
     """
     stopped = jax.tree.map(_stopped, (circuit, state, x))
     e = Equations(stopped[0], stopped[2], stopped[1])
     v = ravel(e.like)
     units = _units(e, v)
     J = _product(e, v)
-    found = leading(lambda u: J(units * u) / units, v, count)
+    even: Linear = lambda u: J(units * u) / units  # noqa: E731
+    transposed: Linear = lambda u: jax.linear_transpose(even, v)(u)[0]  # noqa: E731
+    found = leading(even, v, count)
+    norm = spectral_norm(even, transposed, v)
+    errors = found.errors + _ROUNDING * jnp.finfo(v.dtype).eps * norm
     vectors = (units[None, :].astype(found.vectors.dtype) * found.vectors).T
     vectors = vectors / jnp.linalg.norm(vectors, axis=0, keepdims=True).astype(vectors.dtype)
-    values = _moving(circuit, state, x, found.values, vectors)
-    return values, vectors, found.errors
+    left = leading(transposed, v, count + count // 2)
+    errors = _spread(found, left, errors, norm)
+    return Modes(_moving(circuit, state, x, found.values, vectors), vectors, errors, norm)
+
+
+def _spread(right: Leading, left: Leading, errors: Array, norm: Array) -> Array:
+    """How far the eigenvalues may be off, by the left vectors of those that are as near as errors
+    leave copies of one, up to three with a single vector: ∞ where there is none.
+
+    Of several the condition is that of their span, and they are known as one.
+    """
+    V, W = (found.vectors / _length(found.vectors) for found in (right, left))
+    least = jnp.cbrt(jnp.finfo(errors.dtype).eps) * norm
+
+    def spread(value: Array, v: Array, error: Array) -> Array:
+        near = least + _APART * (error + left.errors)
+        of = jnp.abs(left.values - value) <= near
+        few = jnp.where(of[:, None], W, 0).conj().T
+        condition = 1 / jnp.linalg.norm(few @ (jnp.linalg.pinv(few) @ v))
+        alone = jnp.where(jnp.any(of), condition * error, jnp.inf)
+        return alone + jnp.where(jnp.sum(of) > 1, highest(jnp.where(of, near, 0)), 0)
+
+    return jax.vmap(spread)(right.values, V, errors)
+
+
+def _length(vectors: Array) -> Array:
+    return jnp.linalg.norm(vectors, axis=1, keepdims=True).astype(vectors.dtype)
 
 
 @eqx.filter_custom_jvp

@@ -46,8 +46,9 @@ class Spectrum(eqx.Module, AbstractTabular):
     - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
 
     Of a circuit whose weights are operators of more than 2¹⁸ entries, d is the 16 of largest real
-    part, found by products with J alone, and the resolution is at least that with which they were
-    found: that none was missed is likely, not proved. Their derivatives are first ones.
+    part, found by products with J alone: that none was missed is likely, not proved. The resolution
+    is what is left of Jv − λv, and 256 ε‖D⁻¹JD‖₂ for rounding, times κ; copies of one are known as
+    one, to at least ε^(1/3)‖D⁻¹JD‖₂; ∞ where w is not found. Their derivatives are first ones.
 
     A spectrum from `jax.vmap` has the batch axes in front. `to_dataframe()` and `to_xarray()` have
     a row for each eigenvalue.
@@ -176,12 +177,11 @@ def spectrum_at(
     """The spectrum of what is already checked and resolved; of operators the leading part."""
     if not has_operators(circuit):
         return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
-    values, right, errors = leading_eigenvalues(circuit, state, x)
-    size = highest(jnp.abs(values))
-    resolution = (right.shape[0] * jnp.finfo(errors.dtype).eps + residual) * size
-    furthest = highest(values.real + errors) - highest(values.real)
-    resolution = jax.lax.stop_gradient(jnp.maximum(resolution, furthest))
-    return Spectrum(values, right if vectors else None, resolution)
+    found = leading_eigenvalues(circuit, state, x)
+    real = found.values.real
+    further = highest(real + found.errors) - highest(real)
+    resolution = jax.lax.stop_gradient(further + residual * found.norm)
+    return Spectrum(found.values, found.vectors if vectors else None, resolution)
 
 
 def spectrum_of(
