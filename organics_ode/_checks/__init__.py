@@ -10,6 +10,7 @@ from ._arrays import (
     check_nonnegative as check_nonnegative,
     check_positive as check_positive,
     check_precision as check_precision,
+    check_reach as check_reach,
     check_shape as check_shape,
     check_within as check_within,
     common_dtype as common_dtype,

@@ -159,6 +159,13 @@ def check_finite(name: str, array: Array) -> Array:
     return _check(array, _is_infinite, name, "be finite", found)
 
 
+def check_reach(name: str, result: Array | np.floating, what: str) -> None:
+    """Refuse an argument so large that what is computed of it overflows; not where it is traced."""
+    if not is_traced(result) and not np.isfinite(np.asarray(result)).all():
+        must = f"be small enough for {what} to be finite in {result.dtype}"
+        refuse(name, must, "it is not; take other units")
+
+
 def check_positive(name: str, array: Array) -> Array:
     return _check(array, lambda a: a <= 0, name, "be positive", "its smallest value is {low}")
 

@@ -160,6 +160,6 @@ def average(f: Function, variance: Scalar, *, tolerance: float = 1e-10) -> float
 
 
 def read_phi(phi: Function, name: str = "phi") -> Function:
-    if not callable(phi):
+    if not callable(phi) or isinstance(phi, type):
         refuse(name, "be an elementwise function of arrays", f"it is {phi!r}")
     return cast(Function, equal_one(phi))

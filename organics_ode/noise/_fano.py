@@ -85,7 +85,7 @@ def _read_rate(
     rate: Callable[[State], Array] | None, state: State
 ) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
     """The rates at a state, and their derivatives by all its variables."""
-    if rate is not None and not callable(rate):
+    if rate is not None and (not callable(rate) or isinstance(rate, type)):
         refuse("rate", "be a function of a state, or None", f"it is {shown(rate)}")
     of = (lambda s: s[0]) if rate is None else in_jax("rate", rate)
     r = of(state)

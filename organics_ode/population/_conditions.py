@@ -52,6 +52,7 @@ def condition_means(responses: Numbers, labels: Numbers, conditions: int) -> Con
     Raises:
         ValueError: an argument is bad.
     """
+    conditions = check_positive_integer("conditions", conditions)
     responses, labels = read_trials(responses, labels, conditions)
     return _condition_means(responses, labels, conditions)
 

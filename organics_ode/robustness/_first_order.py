@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._cards import carded
-from .._checks import refuse
+from .._checks import check_reach, refuse
 from .._nonlinearities import Rectification, power, root
 from .._types import Numbers
 from ..circuits import AbstractCircuit, ORGaNICs, ORGaNICsState, obeys, what_is
@@ -54,6 +54,7 @@ def first_order(circuit: AbstractCircuit, x: Numbers) -> FirstOrder:
     if c.rectification is not Rectification.NONE:
         refuse("circuit", "have no rectification", f"it has {c.rectification}")
     y0, a0 = closed_form(c, x)
+    check_reach("x", a0, "the modulators, |b1 z|^p,")
     s0, drive = root(a0, c.exponent), c.b1 * (c.W_zx @ x)
     Ky = c.W_r @ y0 - y0
     slope = jax.jvp(lambda v: power(v, c.exponent), (drive,), (jnp.ones_like(drive),))[1]

@@ -11,7 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_known_array, check_positive_integer, check_positive_number, refuse, shown
+from .._checks import (
+    as_known_array,
+    check_positive_integer,
+    check_positive_number,
+    check_reach,
+    refuse,
+    shown,
+)
 from .._types import Numbers
 from ..storage import (
     Unloadable,
@@ -56,6 +63,8 @@ def read_study(
     numbers = {"b": b, "sigma": sigma, "tau": tau, "duration": T, "slow": slow}
     for name, value in numbers.items():
         check_positive_number(name, value)
+    rest = jnp.square(jnp.asarray(float(b)) * float(sigma))
+    check_reach("sigma" if sigma > b else "b", rest, "the modulators at rest, (σ b)²,")
     return Study(deltas, norms, size, *map(float, numbers.values()))
 
 

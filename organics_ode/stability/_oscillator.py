@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, PyTree
 
 from .._cards import Card, carded, first_numbers, summary
-from .._checks import counted, is_traced, refuse
+from .._checks import check_reach, counted, is_traced, refuse
 from .._nonlinearities import Rectification, root
 from .._types import Numbers
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, what_is
@@ -102,7 +102,9 @@ def oscillator(circuit: AbstractCircuit, x: Numbers) -> Oscillator:
             "be an ORGaNICs or a GatedORGaNICs",
             what_is(circuit, ORGaNICs, GatedORGaNICs),
         )
-    return _oscillator(_with_closed_form(circuit), x)
+    found = _oscillator(_with_closed_form(circuit), x)
+    check_reach("x", found.state.a, "the modulators, |b1 z|^p,")
+    return found
 
 
 def _with_closed_form(circuit: AbstractCircuit) -> AbstractCircuit:

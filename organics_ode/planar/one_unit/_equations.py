@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from ..._checks import refuse
+from ..._checks import check_reach, refuse
 from ..._nonlinearities import Rectification, power, root
 from ..._types import Numbers
 from ...circuits import AbstractCircuit, ORGaNICs, obeys, what_is
@@ -49,7 +49,11 @@ def scalars(circuit: AbstractCircuit, x: Array) -> Scalars:
 
 
 def host(q: Scalars) -> Scalars:
-    return Scalars(*map(float, q))
+    """As plain numbers; those whose powers overflow are refused, for curves are found by these."""
+    q = Scalars(*map(float, q))
+    with np.errstate(over="ignore"):
+        check_reach("x", np.abs(np.float64(q.c)) ** q.p * q.w, "the modulator, |b1 z|^p,")
+    return q
 
 
 def velocities(q: Scalars, y: Array, a: Array) -> tuple[Array, Array]:

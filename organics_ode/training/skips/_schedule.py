@@ -71,7 +71,7 @@ class SkipSchedule(eqx.Module):
             refuse("beta", "be below 1", f"it is {beta:g}")
         if rounds < stages:
             refuse("rounds", "be at least the number of `stages`", f"{rounds} < {stages}")
-        if restarts is not None and not callable(restarts):
+        if restarts is not None and (not callable(restarts) or isinstance(restarts, type)):
             must = "be a function of a trial, such as `task.presentation_starts`"
             refuse("restarts", must, f"it is {restarts!r}")
         self.scheme, self.length, self.stages = scheme, length, stages
