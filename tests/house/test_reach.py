@@ -37,5 +37,5 @@ def test_what_overflows_is_refused(name, call):
 
 def test_near_the_end_of_floats_one_unit_is_solved():
     # |x|^2 is 1e280: y = x/(s (1 + …)) with s = √a, by hand for W_r = 1: y = b1 x/√a.
-    (point,) = np.ravel(planar.fixed_points(ONE, 1e140).state.y)
+    (point,) = np.ravel(planar.fixed_points(ONE, 1e140).states.y)
     np.testing.assert_allclose(point, 1.0, rtol=1e-12)

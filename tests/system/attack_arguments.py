@@ -154,6 +154,7 @@ MEANT = {
 # Of these NaN is documented: no answer, no trial, no such state, nothing to divide by.
 NAN_MEANS = (
     "cortex.gamma_peak",
+    "fano",
     "fit_parameters",
     "fit_with_skips",
     "mean_field.least_squares",
