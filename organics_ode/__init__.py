@@ -44,9 +44,14 @@ from .dynamics import (
     unroll as unroll,
 )
 from .equilibria import (
+    Branches as Branches,
+    BranchEvent as BranchEvent,
     FixedPoint as FixedPoint,
     FixedPoints as FixedPoints,
+    HopfCycles as HopfCycles,
     SlowPoints as SlowPoints,
+    SteadyBranch as SteadyBranch,
+    continuation as continuation,
     find_fixed_points as find_fixed_points,
     fixed_point as fixed_point,
     slow_points as slow_points,

@@ -164,6 +164,20 @@ def named(tree: PyTree, name: str = "") -> dict[str, np.ndarray]:
     return found
 
 
+def entries_of(state: PyTree) -> tuple[list[str], list[str]]:
+    """What each entry of a state is called, "y[0]", and in short: "y" where it is alone."""
+    names, short = [], []
+    fields = getattr(state, "_fields", [str(i) for i in range(len(state))])
+    for field, leaf in zip(fields, state, strict=True):
+        own = [
+            f"{field}[{', '.join(map(str, index))}]" if index else field
+            for index in np.ndindex(leaf.shape)
+        ]
+        names += own
+        short += [field] if leaf.size == 1 else own
+    return names, short
+
+
 def numbered(shape: tuple[int, ...], name: str = "batch") -> dict[str, np.ndarray]:
     """Axes that are counted from 0: `batch`, or `batch_0`, `batch_1`, … where there are several."""
     names = [name] if len(shape) == 1 else [f"{name}_{i}" for i in range(len(shape))]

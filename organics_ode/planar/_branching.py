@@ -2,16 +2,15 @@
 
 from typing import Any, Protocol, runtime_checkable
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from .._checks import refuse
 from .._types import Numbers
 from ..circuits import AbstractCircuit
-from ..equilibria import Continued, Family, continued, read_family
+from ..equilibria import Continued, check_legal, continued, read_family, read_values
 from ._orbits import scale_of
-from ._plane import Window, joined, padded, read_values
+from ._plane import Window, joined, padded
 from ._reduced import Clamped
 from ._results import Bifurcation, BifurcationEvent, Branch
 from ._windows import around
@@ -53,7 +52,7 @@ def branching(plane: Searched, name: str, values: Numbers, window: Window | None
     values = read_values(values)
     within = ("circuit",) if isinstance(plane.circuit, Clamped) else ()
     family = read_family(plane.circuit, plane.x, name, within)
-    _check_legal(family, within, values)
+    check_legal(family, values, within)
     found = []
     if window is None or not plane.is_planar:
         found = [
@@ -114,13 +113,3 @@ def _event(kind: str, z: np.ndarray, at: list[int], span: float, dtype: Any) -> 
     width = span * _EXACT * (1 if np.finfo(dtype).bits == 64 else _COARSER)
     u, v = z[at].tolist()
     return BifurcationEvent(kind, float(z[-1] - width), float(z[-1] + width), (u, v))
-
-
-def _check_legal(family: Family, within: tuple[str, ...], values: Float[np.ndarray, " v"]) -> None:
-    """Refuse values that the circuit's own reader would refuse."""
-    own: Any = family.circuit
-    for part in within:
-        own = getattr(own, part)
-    kind = own.kinds.get(family.path[-1]) if family.path else None
-    if kind is not None and kind.sign is not None:
-        kind.sign("values", jnp.asarray(values[0]))

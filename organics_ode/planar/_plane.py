@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Int, PyTree
 from .._checks import (
     a_or_an,
     as_float_array,
-    as_known_array,
     check_finite,
     check_state,
     read_number,
@@ -24,6 +23,7 @@ from .._checks import (
     shown,
 )
 from .._constraints import resolve
+from .._tables import entries_of
 from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit
 from ..linear import ravel, read_point
@@ -79,20 +79,6 @@ class AbstractPlane(eqx.Module):
     @abstractmethod
     def is_planar(self) -> bool:
         """Whether the two variables are all that moves."""
-
-
-def entries_of(state: PyTree) -> tuple[list[str], list[str]]:
-    """What each entry of a state is called, "y[0]", and in short: "y" where it is alone."""
-    names, short = [], []
-    fields = getattr(state, "_fields", [str(i) for i in range(len(state))])
-    for field, leaf in zip(fields, state, strict=True):
-        own = [
-            f"{field}[{', '.join(map(str, index))}]" if index else field
-            for index in np.ndindex(leaf.shape)
-        ]
-        names += own
-        short += [field] if leaf.size == 1 else own
-    return names, short
 
 
 def read_variables(variables: Any, state: PyTree) -> tuple[tuple[int, int], tuple[str, str]]:
@@ -162,18 +148,6 @@ def read_window(y_range: Limits | None, a_range: Limits | None) -> Window | None
         refuse(missing[0], "be given where the other range is", "it is None")
     first, second = (read_range(name, value) for name, value in given.items() if value is not None)
     return first, second
-
-
-def read_values(values: Numbers) -> Float[np.ndarray, " v"]:
-    """Increasing numbers."""
-    values = as_known_array("values", values)
-    if np.iscomplexobj(values) or values.dtype == bool:
-        refuse("values", "be at least two increasing numbers", f"they are {shown(values)}")
-    values = values.astype(float)
-    is_row = values.ndim == 1 and values.size > 1
-    if not is_row or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
-        refuse("values", "be at least two increasing numbers", f"they are {values}")
-    return values
 
 
 def as_pair(state: PyTree, at: tuple[int, int], u: Any, v: Any) -> PyTree:

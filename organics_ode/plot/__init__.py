@@ -1,5 +1,6 @@
 """Pictures. Each function draws into `ax` (a new figure's unless given) and returns it."""
 
+from ._bifurcation import plot_bifurcation as plot_bifurcation
 from ._dynamics import plot_history as plot_history, plot_trajectory as plot_trajectory
 from ._networks import (
     plot_attractors as plot_attractors,
@@ -9,10 +10,7 @@ from ._networks import (
     plot_solutions as plot_solutions,
 )
 from ._noise import plot_coherence as plot_coherence, plot_power_spectrum as plot_power_spectrum
-from ._planar import (
-    plot_bifurcation as plot_bifurcation,
-    plot_phase_portrait as plot_phase_portrait,
-)
+from ._planar import plot_phase_portrait as plot_phase_portrait
 from ._population import (
     plot_explained_variance as plot_explained_variance,
     plot_selectivity as plot_selectivity,

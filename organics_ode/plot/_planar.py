@@ -1,4 +1,4 @@
-"""The plane of two variables: phase portraits and bifurcations."""
+"""The plane of two variables: phase portraits."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .. import planar
-from .._axes import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Axes, axes_of
-from .._checks import check_choice, check_flag, check_kind, check_positive_integer
+from .._axes import BLUE, RED, Axes, axes_of
+from .._checks import check_flag, check_positive_integer
 from .._types import Limits, Numbers
 from ..circuits import AbstractCircuit
 
@@ -19,8 +19,6 @@ _MARKERS = {"node": "o", "focus": "s", "saddle": "D", "marginal": "X"}
 _CYCLE = "#7b3294"
 _STEPS = 1500  # to the end of an orbit
 _COARSE = 16  # points of a grid in each direction
-_EVENTS = {"saddle-node": RED, "pitchfork": BLUE, "Hopf": GREEN, "infinity": PURPLE}
-_EVENTS |= {"transcritical": SKY, "branch point": ORANGE}
 
 
 def plot_phase_portrait(
@@ -93,41 +91,6 @@ def plot_phase_portrait(
     ax.set(xlim=window[0], ylim=window[1], xlabel=found.names[0], ylabel=found.names[1])
     if legend:
         ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
-    return ax
-
-
-def plot_bifurcation(
-    bifurcation: planar.Bifurcation, name: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """The fixed points over a parameter: stable ones solid, the others dashed, events marked.
-
-    Args:
-        bifurcation: a `planar.Bifurcation`.
-        name: one of its two variables, the first one unless given.
-        ax: matplotlib axes.
-
-    Returns:
-        The axes.
-
-    Raises:
-        ValueError: an argument is bad.
-    """
-    check_kind("bifurcation", bifurcation, planar.Bifurcation)
-    name = bifurcation.names[0] if name is None else name
-    check_choice("name", name, bifurcation.names)
-    i = bifurcation.names.index(name)
-    ax = axes_of(ax)
-    for is_stable in (True, False):
-        _draw_branches(ax, bifurcation, i, is_stable)
-    ax.autoscale()
-    labels = {event.kind: event.kind for event in bifurcation.events}
-    for event in bifurcation.events:
-        color, label = _EVENTS[event.kind], labels.pop(event.kind, None)
-        ax.axvline(event.value, lw=1.2, ls=":", color=color, label=label)
-        if event.pair is not None:
-            ax.plot(event.value, event.pair[i], "o", color=color, ms=5, zorder=4)
-    ax.set(xlabel=bifurcation.name, ylabel=name)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
     return ax
 
 
@@ -244,17 +207,3 @@ def _mark_points(ax: Axes, found: planar.PlanarFixedPoints, window: Window) -> N
         label = "_" if kind in named else kind
         ax.plot(u, v, marker, ls="", label=label, **style)
         named.add(kind)
-
-
-def _draw_branches(ax: Axes, bifurcation: planar.Bifurcation, i: int, is_stable: bool) -> None:
-    from matplotlib.collections import LineCollection
-
-    lines = [
-        np.stack([branch.values, branch.pairs[:, i]], axis=1)
-        for branch in bifurcation.branches
-        if (branch.unstable == 0) == is_stable
-    ]
-    color, dashes = ("black", "-") if is_stable else ("0.5", (0, (4, 2)))
-    branches = LineCollection(lines, colors=color, linestyles=[dashes], lw=1.8)
-    branches.set_label("stable" if is_stable else "unstable")
-    ax.add_collection(branches)

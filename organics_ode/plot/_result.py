@@ -8,7 +8,7 @@ from .._axes import Axes
 from .._checks import a_or_an, refuse
 from .._tables import AbstractTabular
 from ..dynamics import Trajectory
-from ..equilibria import AbstractPoints
+from ..equilibria import AbstractPoints, Branches
 from ..linear import Spectrum
 from ..noise import Paths
 from ..planar import Bifurcation, PlanarFixedPoints
@@ -17,6 +17,7 @@ from ..robustness import PhaseDiagram
 from ..stability import Oscillator
 from ..studies import Sweep
 from ..training import EnsembleResult, FitResult, History, SkipResult
+from ._bifurcation import plot_bifurcation
 from ._dynamics import plot_history, plot_trajectory
 from ._networks import (
     plot_attractors,
@@ -25,7 +26,6 @@ from ._networks import (
     plot_readout_error,
     plot_solutions,
 )
-from ._planar import plot_bifurcation
 from ._population import plot_explained_variance, plot_selectivity, plot_tuning
 from ._stability import plot_eigenvalues, plot_spectrum
 from ._sweep import plot_sweep
@@ -60,6 +60,7 @@ def _plots() -> dict[type, Callable[..., Axes]]:
         PlanarFixedPoints: plot_spectrum,
         Oscillator: plot_spectrum,
         Bifurcation: plot_bifurcation,
+        Branches: plot_bifurcation,
         PhaseDiagram: plot_phase_diagram,
         Sweep: plot_sweep,
         Solutions: plot_solutions,

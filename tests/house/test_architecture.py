@@ -43,7 +43,7 @@ ROOMS = {
     "facts": "circuits",
     "linear": "circuits facts programs",
     "dynamics": "circuits cells kernels facts programs",
-    "equilibria": "circuits facts linear programs",
+    "equilibria": "circuits facts linear dynamics programs",
     "stability": "circuits facts linear equilibria programs",
     "noise": "circuits facts linear dynamics equilibria programs",
     "models": "circuits cells facts dynamics equilibria",

@@ -36,6 +36,7 @@ GIVEN |= {
     "SkipSchedule",
     "Stage",
     "BifurcationEvent",
+    "BranchEvent",
     "Pair",
     "ReadoutClass",
     "SkipBlock",

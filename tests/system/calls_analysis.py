@@ -1,6 +1,7 @@
 """Calls of what is done with a circuit: states of rest, stability, noise, simulation."""
 
 import diffrax
+import numpy as np
 from calls_parts import TS, Call, cell, circuit, draw, key, point, state
 
 import organics_ode as oo
@@ -27,6 +28,14 @@ CALLS: dict[str, Call] = {
     "find_fixed_points": Call(
         oo.find_fixed_points,
         lambda s: point(s) | {"key": key(s), "starts": 8, "scale": None, "rounds": 1},
+    ),
+    "continuation": Call(
+        oo.continuation,
+        lambda s: (
+            point(s)
+            | {"parameter": "sigma", "values": 0.1 + np.sort(draw(s, 3))}
+            | {"starts": 4, "key": key(s), "cycles": 1}
+        ),
     ),
     "slow_points": Call(
         oo.slow_points,

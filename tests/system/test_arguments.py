@@ -22,7 +22,15 @@ QUICK = (
 
 # Public, and called by no user: what comes out of functions, each a class of its own.
 RESULTS = (
-    *(oo.Certificate, oo.Energy, oo.FixedPoint, oo.FixedPoints, oo.History, oo.Oscillator),
+    *(
+        oo.Branches,
+        oo.Certificate,
+        oo.Energy,
+        oo.FixedPoint,
+        oo.FixedPoints,
+        oo.History,
+        oo.Oscillator,
+    ),
     *(oo.ParameterFit, oo.Paths, oo.Peak, oo.Recipe, oo.SlowPoints, oo.Spectrum, oo.Sweep),
     *(oo.Trajectory, cortex.ContrastResponse, cortex.CueingEffect, cortex.FanoResponse),
     *(cortex.GammaPeak, cortex.Image, cortex.Latency, cortex.NoiseCorrelations),

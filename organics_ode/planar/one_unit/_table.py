@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..._checks import refuse
 from ..._types import Numbers
 from ...circuits import AbstractCircuit, ORGaNICsState
-from .._plane import padded, read_values
+from ...equilibria import read_values
+from .._plane import padded
 from .._results import Bifurcation, BifurcationEvent, Branch
 from ._equations import Scalars, host, scalars
 from ._fixed_points import Solved, solve

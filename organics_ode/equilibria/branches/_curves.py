@@ -2,33 +2,27 @@
 
 A point of a curve is z = (v, λ), each entry in units of its own scale. The tangent t is the null
 vector of A = [∂f/∂v, ∂f/∂λ], and a step solves f(z) = 0, t·(z − z₀) = h by Newton's method: a fold,
-where ∂f/∂v has no inverse, is a point as any other.
+where ∂f/∂v has no inverse, is a point as any other. A step that turns too far, or that Newton's
+method corrects by too much, is halved; and so is one after which det [A; t] has another sign,
+unless another curve crosses there: it has jumped to a neighbour.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from ._family import Family, derivatives
+from ._meetings import meeting_point
+from ._system import System, orientation, solve, tangent
 
 _LONGEST, _SHORTEST, _FIRST = 0.02, 1e-7, 1e-3  # steps
 _TURN, _GENTLE = 0.98, 0.998  # cosines: a step that turns by more is halved, by less lengthened
 _OFF = 0.2  # of a step: how far Newton may correct it
-_NEWTON = 12
-_FAR = 20.0  # scales: where a curve has left
 _MOST = 3000
+_UNSURE = 1e-5  # a step too short to tell curves that cross from those that pass by
+_CONTINUUM = 100.0  # times the accuracy: a singular value of points that are not isolated
 _SAME = 1e-5
 _CLOSE = 0.1  # how far Newton may go from between two neighbours of a curve
-
-
-class Scales(NamedTuple):
-    """The origin and the unit of each entry of z, and the size of each row of A."""
-
-    origin: Float[np.ndarray, " e"]
-    unit: Float[np.ndarray, " e"]
-    rows: Float[np.ndarray, " d"]
 
 
 class Curve(NamedTuple):
@@ -40,83 +34,12 @@ class Curve(NamedTuple):
     ends: tuple[str, str]
 
 
-class System(NamedTuple):
-    """f(z) = 0, its rows of about size 1."""
-
-    family: Family
-    scales: Scales
-
-    @property
-    def accuracy(self) -> float:
-        return float(np.finfo(np.asarray(self.family.x).dtype).eps) ** 0.75
-
-    def physical(self, z: np.ndarray) -> np.ndarray:
-        return self.scales.origin + self.scales.unit * z
-
-    def scaled(self, v: np.ndarray, value: float) -> np.ndarray:
-        return (np.append(v, value) - self.scales.origin) / self.scales.unit
-
-    def look(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """f (k, d) and A (k, d, d + 1) at z (k, d + 1)."""
-        real = self.physical(z)
-        f, J, f_value = derivatives(self.family, real[:, :-1], real[:, -1])
-        A = np.concatenate([J, f_value[:, :, None]], axis=2) * self.scales.unit
-        return f / self.scales.rows, A / self.scales.rows[:, None]
-
-    def eigenvalues(self, z: np.ndarray) -> np.ndarray:
-        """(k, d), 1/ms, by falling real part."""
-        real = self.physical(z)
-        values = np.linalg.eigvals(derivatives(self.family, real[:, :-1], real[:, -1])[1])
-        order = np.lexsort((-values.imag, -values.real), axis=-1)
-        return np.take_along_axis(values.astype(complex), order, axis=-1)
-
-
-def system_of(family: Family, scales: Scales, z: Float[np.ndarray, "k e"]) -> System:
-    """With rows that are as large as at these points."""
-    sizes = np.max(np.abs(System(family, scales).look(z)[1]), axis=(0, 2), initial=0)
-    rows = np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1)
-    return System(family, scales._replace(rows=rows))
-
-
-def solve(system: System, z: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """f(z) = 0 with z moved only across the given rows (k, d + 1), and which of them converged."""
-    z, levels = np.array(z), np.sum(rows * z, axis=1)
-    done = np.zeros(len(z), bool)
-    for _ in range(_NEWTON):
-        f, A = system.look(z)
-        off = levels - np.sum(rows * z, axis=1)
-        matrix = np.concatenate([A, rows[:, None, :]], axis=1)
-        right = np.concatenate([-f, off[:, None]], axis=1)
-        good = np.all(np.isfinite(matrix), axis=(1, 2)) & np.all(np.isfinite(right), axis=1)
-        matrix[~good] = np.eye(matrix.shape[1])
-        step = np.stack([_solution(m, r) for m, r in zip(matrix, right, strict=True)])
-        z = z + np.where(good[:, None], step, np.nan)
-        size = np.max(np.abs(step), axis=1)
-        done |= good & (size < system.accuracy * (1 + np.max(np.abs(z), axis=1)))
-        if np.all(done | ~np.isfinite(size)):
-            break
-    return z, done & np.all(np.isfinite(z), axis=1)
-
-
-def _solution(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.solve(matrix, right)
-    except np.linalg.LinAlgError:  # at a branch point: the shortest step
-        return np.linalg.lstsq(matrix, right, rcond=None)[0]
-
-
 def at_value(system: System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fixed points at the values λ of these guesses, and which of them were found near."""
     rows = np.zeros_like(z)
     rows[:, -1] = 1
     found, done = solve(system, z, rows)
     return found, done & (np.max(np.abs(found - z), axis=1) < _CLOSE)
-
-
-def tangent(A: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The null vector of A (d, d + 1) that points where `like` does."""
-    t = np.linalg.svd(A)[2][-1]
-    return t if t @ like >= 0 else -t
 
 
 def trace(system: System, start: np.ndarray, toward: np.ndarray) -> Curve:
@@ -143,15 +66,21 @@ def _march(system: System, start: np.ndarray, t: np.ndarray) -> tuple[list, str]
                 return points, "lost"
             continue
         new, turned = moved
-        h = min(_LONGEST, 1.5 * h if t @ turned > _GENTLE else h)
+        h = min(_longest(new, turned), 1.5 * h if t @ turned > _GENTLE else h)
         if not 0 <= new[-1] <= 1:
             return points + _at_the_end(system, z, new, turned), "end"
         points.append(moved)
-        if np.max(np.abs(new[:-1])) > _FAR:
+        if np.max(np.abs(new[:-1])) > system.far:
             return points, "left"
         if len(points) > 4 and _returns(z, new, start, points[0][1], turned):
             return [*points, points[0]], "closed"
     return points, "lost"
+
+
+def _longest(z: np.ndarray, t: np.ndarray) -> float:
+    """Of the scales; far out of the state, but never more of the values than that."""
+    size = max(1.0, float(np.max(np.abs(z[:-1]))))
+    return _LONGEST * (size if abs(t[-1]) * size <= 1 else max(1.0, 1 / abs(t[-1])))
 
 
 def step(
@@ -163,7 +92,28 @@ def step(
     if not done[0] or np.linalg.norm(new[0] - guess) > _OFF * h:
         return None
     turned = tangent(system.look(new)[1][0], t)
-    return (new[0], turned) if t @ turned > _TURN else None
+    has_left = t @ turned <= _TURN or _has_jumped(system, (z, t), (new[0], turned), h)
+    return None if has_left else (new[0], turned)
+
+
+def _has_jumped(
+    system: System,
+    before: tuple[np.ndarray, np.ndarray],
+    after: tuple[np.ndarray, np.ndarray],
+    h: float,
+) -> bool:
+    """Whether two points with their tangents lie on different curves."""
+    z = np.stack([before[0], after[0]])
+    matrices = list(zip(system.look(z)[1], (before[1], after[1]), strict=True))
+    signs = [orientation(*each)[0] for each in matrices]
+    if signs[0] * signs[1] >= 0 or h < _UNSURE:
+        return False
+    if meeting_point(system, z.mean(axis=0), h) is not None:
+        return False
+    # Of a continuum of fixed points the determinant is 0 but for rounding.
+    bordered = [np.concatenate([A, t[None]]) for A, t in matrices]
+    least = [np.linalg.svd(matrix, compute_uv=False)[-1] for matrix in bordered]
+    return bool(max(least) > _CONTINUUM * system.accuracy)
 
 
 def _at_the_end(system: System, z: np.ndarray, new: np.ndarray, t: np.ndarray) -> list:
@@ -217,33 +167,13 @@ def is_on(system: System, curves: list[Curve], z: np.ndarray) -> bool:
     for curve in curves:
         away = np.linalg.norm(curve.z - z, axis=1)
         j = int(np.argmin(away))
-        if away[j] > 2 * _LONGEST:
+        size = max(1.0, float(np.max(np.abs(z))))
+        if away[j] > 2 * _LONGEST * size:
             continue
         # Where the curve meets the plane through z that it crosses at a right angle.
         t = curve.tangents[j]
         guess = curve.z[j] + t * (t @ (z - curve.z[j]))
         found, done = solve(system, guess[None], t[None])
-        if done[0] and np.max(np.abs(found[0] - z)) < _SAME:
+        if done[0] and np.max(np.abs(found[0] - z)) < _SAME * size:
             return True
     return False
-
-
-def root_between(
-    g: Callable[[float], float], low: float, high: float, at_low: float, at_high: float
-) -> float:
-    """The zero of g between two ends of different sign, by the Illinois method."""
-    side = 0
-    for _ in range(100):
-        middle = (low * at_high - high * at_low) / (at_high - at_low)
-        if not low < middle < high:
-            middle = (low + high) / 2
-        here = g(middle)
-        if not np.isfinite(here) or here == 0 or high - low < 1e-14:
-            return middle
-        if (here > 0) == (at_high > 0):
-            at_low = at_low / 2 if side > 0 else at_low
-            high, at_high, side = middle, here, 1
-        else:
-            at_high = at_high / 2 if side < 0 else at_high
-            low, at_low, side = middle, here, -1
-    return (low + high) / 2

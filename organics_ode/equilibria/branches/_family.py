@@ -2,6 +2,7 @@
 
 import operator
 import re
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -10,10 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import refuse
-from ..circuits import AbstractCircuit
-from ..linear import Equations
-from ..programs import in_full_precision
+from ..._checks import as_known_array, refuse, shown
+from ..._types import Numbers
+from ...circuits import AbstractCircuit
+from ...linear import Equations
+from ...programs import equal_one, in_full_precision
+
+Move = Callable[[AbstractCircuit, Any], AbstractCircuit]
 
 _SIZES = (1, 16, 256)
 _NAMED = re.compile(r"^(\w+)(?:\[([\d, ]+)\])?$")
@@ -22,8 +26,9 @@ _NAMED = re.compile(r"^(\w+)(?:\[([\d, ]+)\])?$")
 class Family(eqx.Module):
     """A circuit at an input, of which one number varies.
 
-    `path` leads to the field, () to the input; `index` to the entry of it, None for the only one.
-    `is_factor`: whether the number multiplies the whole input.
+    `path` leads to the field, () to the input; `index` to the entry of it, None for all of it.
+    `is_factor`: whether the number multiplies the whole input. `move`: what makes the circuit of
+    the number, instead of all these.
     """
 
     circuit: AbstractCircuit
@@ -31,10 +36,13 @@ class Family(eqx.Module):
     path: tuple[str, ...] = eqx.field(static=True)
     index: tuple[int, ...] | None = eqx.field(static=True)
     is_factor: bool = eqx.field(static=True, default=False)
+    move: Move | None = eqx.field(static=True, default=None)
 
     def at(self, value: Any) -> tuple[AbstractCircuit, Float[Array, " m"]]:
         """The circuit and the input with that number."""
         value = jnp.asarray(value, self.x.dtype)
+        if self.move is not None:
+            return self.move(self.circuit, value), self.x
         if not self.path:
             x = value * self.x if self.is_factor else self.x.at[self.index].set(value)
             return self.circuit, x
@@ -43,38 +51,83 @@ class Family(eqx.Module):
         new = jnp.full_like(old, value) if self.index is None else old.at[self.index].set(value)
         return eqx.tree_at(get, self.circuit, new), self.x
 
-    @property
-    def value(self) -> float | None:
-        """The circuit's own number; None for a factor."""
-        if self.is_factor:
-            return None
-        held = operator.attrgetter(".".join(self.path))(self.circuit) if self.path else self.x
-        held = np.asarray(held)
-        return float(held.ravel()[0] if self.index is None else held[self.index])
-
 
 def read_family(
-    circuit: AbstractCircuit, x: Array, name: object, within: tuple[str, ...] = ()
+    circuit: AbstractCircuit,
+    x: Array,
+    name: object,
+    within: tuple[str, ...] = (),
+    argument: str = "name",
 ) -> Family:
     """The family of a resolved circuit (which holds the named one at `within`) over a field's name,
-    an entry of it such as "W[0, 1]", an input "x[0]", or "x", a factor on the input."""
+    an entry of it such as "W[0, 1]", an input "x[0]", or "x", a factor on the input. The number of
+    a field with one for each unit is that of all units."""
     own: Any = operator.attrgetter(".".join(within))(circuit) if within else circuit
     fields = {f: np.shape(value) for f, value in vars(own).items() if _is_number(value)}
     must = f"be one of {', '.join([*fields, 'x'])}, or an entry such as x[0]"
     match = _NAMED.match(name) if isinstance(name, str) else None
     if match is None or match[1] not in [*fields, "x"]:
-        refuse("name", must, f"it is {name!r}")
+        refuse(argument, must, f"it is {shown(name)}")
     field, entry = match.groups()
     shape = fields.get(field, x.shape)
     index = None if entry is None else tuple(int(i) for i in entry.split(",") if i.strip())
     is_input = field not in fields
     if index is not None and not _is_inside(index, shape):
-        refuse("name", f"be an entry of {field}, which has shape {shape}", f"it is {name!r}")
-    if index is None and not is_input and np.prod(shape) != 1:
+        refuse(argument, f"be an entry of {field}, which has shape {shape}", f"it is {name!r}")
+    if index is None and not is_input and len(shape) > 1 and np.prod(shape) != 1:
         found = f"{field} has shape {shape}"
-        refuse("name", f"be one number, such as {field}[{', '.join('0' for _ in shape)}]", found)
+        refuse(argument, f"be one number, such as {field}[{', '.join('0' for _ in shape)}]", found)
     path = () if is_input else (*within, field)
     return Family(circuit, x, path, index, is_input and index is None)
+
+
+def read_move(circuit: AbstractCircuit, x: Array, parameter: Move) -> Family:
+    """The family of a function of a circuit and a number."""
+    family = Family(circuit, x, (), None, move=equal_one(parameter))
+    must = "make a circuit of a circuit and a number"
+
+    def state(value: Array) -> Any:
+        made = family.at(value)[0]
+        if not isinstance(made, AbstractCircuit):
+            refuse("parameter", must, f"it makes {shown(made)}")
+        return made.initial_state()
+
+    try:
+        own = eqx.filter_eval_shape(state, jnp.ones((), x.dtype))
+    except (TypeError, jax.errors.JAXTypeError) as error:
+        what = f"it fails: {str(error).splitlines()[0]:.200}"
+        refuse("parameter", f"{must}, traceable by JAX", what)
+    shapes = [
+        jax.tree.map(lambda leaf: leaf.shape, each) for each in (own, circuit.initial_state())
+    ]
+    if shapes[0] != shapes[1]:
+        refuse("parameter", "keep the state of the circuit", f"its shapes become {shapes[0]}")
+    return family
+
+
+def read_values(values: Numbers) -> Float[np.ndarray, " v"]:
+    """Increasing numbers."""
+    values = as_known_array("values", values)
+    if np.iscomplexobj(values) or values.dtype == bool:
+        refuse("values", "be at least two increasing numbers", f"they are {shown(values)}")
+    values = values.astype(float)
+    is_row = values.ndim == 1 and values.size > 1
+    if not is_row or not np.all(np.isfinite(values)) or not np.all(np.diff(values) > 0):
+        refuse("values", "be at least two increasing numbers", f"they are {values}")
+    return values
+
+
+def check_legal(
+    family: Family, values: Float[np.ndarray, " v"], within: tuple[str, ...] = ()
+) -> None:
+    """Refuse values that the circuit's own reader would refuse."""
+    own: Any = family.circuit
+    for part in within:
+        own = getattr(own, part)
+    kind = own.kinds.get(family.path[-1]) if family.path else None
+    if kind is not None and kind.sign is not None:
+        for value in (values[0], values[-1]):
+            kind.sign("values", jnp.asarray(value))
 
 
 def _is_number(value: object) -> bool:
