@@ -1,7 +1,7 @@
 """How much a circuit may differ from W_r = I: `from organics_ode import robustness`.
 
-The phase diagram of W_r = I + ΔR with random R over Δ and the size of the input, and the response
-to first order in W_r − I beside it.
+The phase diagram of W_r = I + ΔR with random R over Δ and the size of the input, how far the
+responses are from normalization, and the response to first order in W_r − I beside it.
 """
 
 from .._namespace import _public as _public
@@ -13,11 +13,20 @@ from ._classes import (
     STABLE as STABLE,
     UNDECIDED as UNDECIDED,
 )
-from ._diagram import (
-    PhaseDiagram as PhaseDiagram,
+from ._diagram import PhaseDiagram as PhaseDiagram, phase_diagram as phase_diagram
+from ._ensembles import (
+    Diluted as Diluted,
+    anywhere as anywhere,
+    delocalised as delocalised,
     gaussian as gaussian,
-    phase_diagram as phase_diagram,
+    localised as localised,
+    symmetric as symmetric,
 )
 from ._first_order import FirstOrder as FirstOrder, first_order as first_order
+from ._loss import (
+    distance as distance,
+    first_order_distance as first_order_distance,
+    loss_line as loss_line,
+)
 
 __dir__ = _public(__name__)

@@ -6,15 +6,26 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from .._cards import SHOWN, Card, carded
 from .._checks import check_flag, check_positive_integer, read_key, refuse
+from .._nonlinearities import Rectification
 from .._progress import progress_bar
 from .._tables import AbstractTabular, Table
 from .._types import KeyLike, Numbers
 from ._classes import CLASSES, classify
-from ._study import RandomMatrix, describe, load, read_file, read_study, save
+from ._ensembles import anywhere, gaussian
+from ._study import (
+    Direction,
+    RandomMatrix,
+    describe,
+    load,
+    read_file,
+    read_study,
+    read_variant,
+    save,
+)
 from ._trials import run_trials
 
 
@@ -28,6 +39,9 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
     - `frequency`: (trials, Δ, z), Hz, of a limit cycle: √(⟨|ẏ|²⟩/⟨|y − ȳ|²⟩)/2π, which is that of a
       sinusoid and gives weight to harmonics.
     - `amplitude`: (trials, Δ, z), root mean square fluctuation of a unit of a limit cycle.
+    - `distance`: (trials, Δ, z), how far the response is from normalization, |y − yₙ|/|yₙ| with yₙ
+      of W_r = I: at the point where the circuit settled, or of the mean of a limit cycle; NaN where
+      it diverges or is undecided, and of trials that a file of an earlier version holds.
     """
 
     deltas: Float[np.ndarray, " d"]
@@ -36,6 +50,7 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
     abscissa: Float[np.ndarray, "trials d z"]
     frequency: Float[np.ndarray, "trials d z"]
     amplitude: Float[np.ndarray, "trials d z"]
+    distance: Float[np.ndarray, "trials d z"] | None = None
 
     @property
     def counts(self) -> Int[np.ndarray, "4 d z"]:
@@ -52,6 +67,7 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
         """The class of every circuit by name, and its numbers, over `trial`, `delta`, `norm`."""
         names = np.array([*CLASSES, "undecided"])
         numbers = {name: getattr(self, name) for name in ("abscissa", "frequency", "amplitude")}
+        numbers |= {} if self.distance is None else {"distance": self.distance}
         axes = {"trial": np.arange(len(self.classes)), "delta": self.deltas, "norm": self.norms}
         columns = {"class": names[self.classes]} | numbers
         return Table(axes, columns, {"abscissa": "1/ms", "frequency": "Hz"})
@@ -65,13 +81,6 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
         return Card(title, columns=("delta", *CLASSES), rows=rows, total=len(self.deltas))
 
 
-def gaussian(key: KeyLike, n: int) -> Float[Array, "n n"]:
-    """Entries N(0, 1)/√n: eigenvalues fill the unit disk for every n, so Δ has no scale of n."""
-    key = read_key("key", key)
-    n = check_positive_integer("n", n)
-    return jax.random.normal(key, (n, n)) / np.sqrt(n)
-
-
 def phase_diagram(
     deltas: Numbers,
     norms: Numbers,
@@ -83,16 +92,19 @@ def phase_diagram(
     sigma: float = 0.1,
     tau: float = 2.0,
     random: RandomMatrix = gaussian,
+    mean: float = 0.0,
+    direction: Direction = anywhere,
+    rectification: Rectification = Rectification.NONE,
     duration: float = 1000.0,
     slow: float = 3.0,
     path: str | os.PathLike | None = None,
     progress: bool = True,
     devices: Sequence[jax.Device] | None = None,
 ) -> PhaseDiagram:
-    """What circuits with W_r = I + ΔR do, over Δ and the norm of the input.
+    """What circuits with W_r = I + μ/n + ΔR do, over Δ and the norm of the input.
 
-    W is all ones, b0 = b1 = b, τ_y = τ_a = τ, p = 2, no rectification. A trial is one random R and
-    one random direction of z, shared by all Δ and ‖z‖. It starts 1 % off the normalization fixed
+    W is all ones, b0 = b1 = b, τ_y = τ_a = τ, p = 2. A trial is one random R and one direction of
+    z, shared by all Δ and ‖z‖. It starts 1 % off the normalization fixed
     point of W_r = I and runs for `duration` time constants:
 
     - diverging: |y| left for 10⁶, or a for 10⁶ times the larger of 1 and its start;
@@ -116,7 +128,12 @@ def phase_diagram(
         trials: how many.
         b, sigma: b0 = b1 and σ, > 0.
         tau: ms.
-        random: R from a key and n, traceable; `robustness.gaussian` is N(0, 1)/√n.
+        random: R from a key and n, traceable: `robustness.gaussian`, N(0, 1)/√n each;
+            `robustness.symmetric`; `robustness.Diluted(share)`.
+        mean: μ, the same for all Δ: every entry of W_r is larger by μ/n.
+        direction: that of z, from a key and n, traceable: `robustness.anywhere`, a random one;
+            `robustness.delocalised`, alike in all units; `robustness.localised`, in one of them.
+        rectification: as of an `ORGaNICs`.
         duration: of a run, in τ. What relaxes more slowly than that can pass for a limit cycle.
         slow: see above.
         path: a file, as `oo.save` makes them, that is written after every few trials, at once or
@@ -131,25 +148,26 @@ def phase_diagram(
         ValueError: an argument is bad, or `path` holds a diagram of other arguments.
 
     Reference:
-        The question is that of Morone, Rawat, Heeger, Martiniani (2025), the ensemble another one:
-        theirs is symmetric, R = (A + Aᵀ)/2 with A_ij ~ N(μ/n, Δ²/n), and every unit has the input
-        z/√n. With `gaussian` R is not symmetric, and z has a random direction: circuits may cycle
-        where theirs become slow, and the borders cannot be compared.
+        The question is that of Morone, Rawat, Heeger, Martiniani (2025). Their ensemble, R = (A +
+        Aᵀ)/2 with A_ij ~ N(μ/n, Δ²/n) and the input z/√n in every unit, is `symmetric` with
+        `delocalised`. With `gaussian` circuits may cycle where theirs become slow, and the borders
+        cannot be compared.
     """
     key = read_key("key", key)
     study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)
     trials = check_positive_integer("trials", trials)
     progress = check_flag("progress", progress)
     devices = list(jax.devices()[:1] if devices is None else devices)
-    arguments = describe(study, key, random)
+    variant = read_variant(mean, direction, rectification)
+    arguments = describe(study, key, random, variant)
     file = read_file(path)
     done = load(file, study, arguments)
     begun = min(len(done), trials)
     with progress_bar(trials, unit="trial", done=begun, shown=progress) as bar:
         while len(done) < trials:
             first, count = len(done), min(len(devices), trials - len(done))
-            ends = run_trials(study, key, random, first, devices)[:count]
-            done += [classify(study, ending) for ending in ends]
+            ends = run_trials(study, key, random, first, devices, variant)[:count]
+            done += [classify(study, ending, variant) for ending in ends]
             save(file, arguments, done)
             bar.update(count)
     stacked = {name: np.stack([trial[name] for trial in done[:trials]]) for name in done[0]}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,12 +14,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import (
     as_known_array,
+    check_kind,
     check_positive_integer,
     check_positive_number,
     check_reach,
+    read_number,
     refuse,
     shown,
 )
+from .._nonlinearities import Rectification
 from .._types import Numbers
 from ..storage import (
     Unloadable,
@@ -28,9 +32,11 @@ from ..storage import (
     reading,
     write,
 )
+from ._ensembles import anywhere
 from ._legacy import is_legacy, read_legacy
 
 RandomMatrix = Callable[[PRNGKeyArray, int], Float[Array, "n n"]]
+Direction = Callable[[PRNGKeyArray, int], Float[Array, " n"]]
 
 
 class Study(NamedTuple):
@@ -44,6 +50,48 @@ class Study(NamedTuple):
     tau: float
     duration: float
     slow: float
+
+
+class Variant(NamedTuple):
+    """What else a phase diagram may vary: the mean of R, the input, and the rectification."""
+
+    mean: Any = 0.0
+    direction: Callable[..., Any] = anywhere
+    rectification: Rectification = Rectification.NONE
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those that are not as they were before there were others, as JSON knows them."""
+        known: dict[str, Any] = {} if self.mean == 0 else {"mean": self.mean}
+        if self.direction is not anywhere:
+            known["direction"] = _known_by(self.direction, (2,))
+        if self.rectification is not Rectification.NONE:
+            known["rectification"] = self.rectification.name
+        return known
+
+
+def read_variant(mean: float, direction: Any, rectification: Any) -> Variant:
+    mean = read_number("mean", mean)
+    if not callable(direction):
+        refuse("direction", "be a function of a key and n", f"it is {shown(direction)}")
+    check_kind("rectification", rectification, Rectification)
+    return Variant(float(mean), direction, rectification)
+
+
+def _known_by(random: Callable, shape: tuple[int, ...]) -> list[Any]:
+    """The name of a function of a key and n, what it holds, and what it first makes."""
+    name = _name_of(random)
+    made = random(jax.random.fold_in(jax.random.key(0), 0), 2)
+    if np.shape(made) != shape:
+        refuse("direction", "make a vector of n numbers", f"for n = 2 it has shape {made.shape}")
+    return [name, *np.asarray(made, np.float32).ravel().tolist()]
+
+
+def _name_of(random: Callable) -> str:
+    """Of a module what it holds, too: of a sparse matrix the first entries may all be 0."""
+    if isinstance(random, eqx.Module):
+        return repr(random)
+    return getattr(random, "__qualname__", type(random).__name__)
 
 
 def read_study(
@@ -80,14 +128,16 @@ def _read_axis(name: str, value: Numbers) -> Float[np.ndarray, " k"]:
     return array
 
 
-def describe(study: Study, key: PRNGKeyArray, random: RandomMatrix) -> dict[str, Any]:
+def describe(
+    study: Study, key: PRNGKeyArray, random: RandomMatrix, variant: Variant = Variant()
+) -> dict[str, Any]:
     """The arguments as JSON knows them. A function is known by its name and its first matrix."""
     values = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in study._asdict().items()}
-    name = getattr(random, "__qualname__", type(random).__name__)
+    name = _name_of(random)
     mark = np.asarray(random(jax.random.fold_in(key, 0), 2), np.float32).ravel().tolist()
     key_data = key if jnp.issubdtype(key.dtype, jnp.integer) else jax.random.key_data(key)
     known = {"key": np.asarray(key_data).tolist(), "random": [name, *mark]}
-    return values | known | {"dtype": jnp.zeros(()).dtype.name}
+    return values | known | {"dtype": jnp.zeros(()).dtype.name} | variant.arguments
 
 
 class Stored(NamedTuple):
@@ -100,7 +150,20 @@ class Stored(NamedTuple):
     amplitude: Any
 
 
-_DTYPES = {"classes": np.int8} | dict.fromkeys(("abscissa", "frequency", "amplitude"), np.float64)
+class StoredDistances(NamedTuple):
+    """The same with the distance from normalization, which older files do not hold."""
+
+    arguments: str
+    classes: Any
+    abscissa: Any
+    frequency: Any
+    amplitude: Any
+    distance: Any
+
+
+_NUMBERS = ("abscissa", "frequency", "amplitude", "distance")
+_DTYPES = {"classes": np.int8} | dict.fromkeys(_NUMBERS, np.float64)
+_ADDED = ("mean", "direction", "rectification")
 
 
 def read_file(path: str | os.PathLike | None) -> Path | None:
@@ -113,11 +176,13 @@ def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dic
         return []
     stored = _read(path)
     known = json.loads(stored.arguments)
-    for name, value in arguments.items():
+    given = dict.fromkeys(_ADDED) | arguments
+    for name, value in given.items():
         if known.get(name) != value:
             found = f"it holds one with `{name}` = {known.get(name)!s:.99}, not {value}"
             refuse("path", "be new or hold a diagram of the same arguments", found)
     arrays = {name: v for name, v in stored._asdict().items() if name != "arguments"}
+    arrays.setdefault("distance", np.full(np.shape(arrays["abscissa"]), np.nan))
     count = np.size(arrays["classes"]) // (study.deltas.size * study.norms.size)
     shape = (count, study.deltas.size, study.norms.size)
     if any(array.shape != shape or array.dtype != _DTYPES[k] for k, array in arrays.items()):
@@ -127,15 +192,23 @@ def load(path: Path | None, study: Study, arguments: dict[str, Any]) -> list[dic
     return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
 
 
-def _read(path: Path) -> Stored:
+def _read(path: Path) -> Stored | StoredDistances:
     with reading("path", path, "be new or hold a diagram"):
-        stored = Stored(**read_legacy(path)) if is_legacy(path) else read_stored(path, Stored)
+        stored = Stored(**read_legacy(path)) if is_legacy(path) else _read_stored(path)
         if not all(type(x) is np.ndarray for x in stored[1:]):
             raise Unloadable("holds something else")
         return stored
 
 
+def _read_stored(path: Path) -> Stored | StoredDistances:
+    try:
+        return read_stored(path, StoredDistances)
+    except Unloadable:
+        return read_stored(path, Stored)
+
+
 def save(path: Path | None, arguments: dict[str, Any], done: list[dict[str, Any]]) -> None:
     if path is not None:
         arrays: dict[str, Any] = {k: np.stack([trial[k] for trial in done]) for k in done[0]}
-        write(path, flatten("path", Stored(json.dumps(arguments), **arrays)))
+        kind = StoredDistances if "distance" in arrays else Stored
+        write(path, flatten("path", kind(json.dumps(arguments), **arrays)))

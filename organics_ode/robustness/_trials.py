@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from .._nonlinearities import highest
+from .._nonlinearities import Rectification, highest
 from ..cells import runge_kutta
 from ..programs import compiled, equal_one, in_full_precision
-from ._study import RandomMatrix, Study
+from ._normal import normalized
+from ._study import RandomMatrix, Study, Variant
 
 _BOUND = 1e6
 _SETTLED = 1e-4  # speed · τ relative to the state
@@ -44,6 +45,7 @@ class Ending(NamedTuple):
     slows: Bool[Array, " columns"]
     frequency: Float[Array, " columns"]
     amplitude: Float[Array, " columns"]
+    mean: Float[Array, "n columns"] | None = None  # of y, over the last quarter
 
 
 def run_trials(
@@ -52,6 +54,7 @@ def run_trials(
     random: RandomMatrix,
     first: int,
     devices: Sequence[jax.Device],
+    variant: Variant = Variant(),
 ) -> list[Ending]:
     """As many trials as there are devices, from number `first` on."""
     axis = jax.sharding.AxisType.Auto
@@ -63,30 +66,37 @@ def run_trials(
     grid = jnp.asarray(np.stack([deltas, norms]), jnp.zeros(()).dtype)
     beta, end = (study.b * study.sigma) ** 2, study.duration * study.tau
     scalars = (study.size, *map(jnp.asarray, (study.b, beta, study.tau, end)))
-    ends = jax.device_get(_simulate(keys, grid, scalars, equal_one(random)))
+    mean = jnp.asarray(variant.mean, grid.dtype)
+    made = Variant(mean, equal_one(variant.direction), variant.rectification)
+    ends = jax.device_get(_simulate(keys, grid, scalars, equal_one(random), made))
     return [jax.tree.map(lambda v, i=i: v[i], ends) for i in range(len(devices))]
 
 
 @compiled
 @in_full_precision
-def _simulate(keys: Array, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
-    return jax.vmap(lambda key: _trial(key, grid, scalars, random))(keys)
+def _simulate(
+    keys: Array, grid: Array, scalars: tuple, random: RandomMatrix, variant: Variant
+) -> Ending:
+    return jax.vmap(lambda key: _trial(key, grid, scalars, random, variant))(keys)
 
 
-def _trial(key: PRNGKeyArray, grid: Array, scalars: tuple, random: RandomMatrix) -> Ending:
+def _trial(
+    key: PRNGKeyArray, grid: Array, scalars: tuple, random: RandomMatrix, variant: Variant
+) -> Ending:
     """One R and one direction of z, in every column (Δ, ‖z‖)."""
     n, b, beta, tau, end = scalars
     deltas, norms = grid
     for_R, for_z, for_kick = jax.random.split(key, 3)
     R = random(for_R, n).astype(grid.dtype)
-    z = jax.random.normal(for_z, (n,), grid.dtype)
+    z = variant.direction(for_z, n).astype(grid.dtype)
     z = z / jnp.linalg.norm(z)
     kick = _KICK * jax.random.normal(for_kick, (n,), grid.dtype) / np.sqrt(n)
-    drive = b * z[:, None] * norms[None]
-    a = beta + (b * norms) ** 2
-    y = (z + kick)[:, None] * (b * norms / jnp.sqrt(a))[None]
-    largest = deltas[None] * jnp.linalg.norm(R, 2)
-    field = lambda v: _velocity(v, R, deltas, drive, beta) / tau  # noqa: E731
+    y, a = normalized(jnp, z, b * norms, beta, variant.rectification)
+    y = y + kick[:, None] * (b * norms / jnp.sqrt(a))[None]
+    is_after = variant.rectification is Rectification.AFTER
+    drive = b * (jnp.maximum(z, 0) if is_after else z)[:, None] * norms[None]
+    largest = deltas[None] * jnp.linalg.norm(R, 2) + jnp.abs(variant.mean)
+    field = lambda v: _velocity(v, R, deltas, drive, beta, variant) / tau  # noqa: E731
     rate = lambda v: _rate(v, largest) / tau  # noqa: E731
     start = jnp.concatenate([y, a[None]])
     run = _integrate(field, rate, start, end, tau)
@@ -95,26 +105,36 @@ def _trial(key: PRNGKeyArray, grid: Array, scalars: tuple, random: RandomMatrix)
 
 def _ending(R: Array, z: Array, run: _Run, velocity: Array, start: Array) -> Ending:
     elapsed = run.elapsed[1]
-    variance = run.y_square / elapsed[None] - (run.y_sum / elapsed[None]) ** 2
+    mean = run.y_sum / elapsed[None]
+    variance = run.y_square / elapsed[None] - mean**2
     amplitude = jnp.sqrt(jnp.mean(jnp.maximum(variance, 0), axis=0))
     speed = jnp.sqrt(run.speed / run.elapsed)
     frequency = speed[1] / np.sqrt(z.size) / amplitude * 1000 / (2 * np.pi)
     slows = speed[1] < _PERSISTS * speed[0]
     has_settled = _has_settled(run.v, velocity)
     has_left = _has_left(run.v, start)
-    return Ending(R, z, run.v, run.is_over, has_left, has_settled, slows, frequency, amplitude)
+    return Ending(
+        R, z, run.v, run.is_over, has_left, has_settled, slows, frequency, amplitude, mean
+    )
 
 
-def _velocity(v: Array, R: Array, deltas: Array, drive: Array, beta: Array) -> Array:
+def _velocity(
+    v: Array, R: Array, deltas: Array, drive: Array, beta: Array, variant: Variant
+) -> Array:
     """τ (ẏ; ȧ), with one a for all units."""
     y, a = v[:-1], jnp.maximum(v[-1:], 0)
-    dy = -y + drive + (1 - jnp.sqrt(a)) * (y + deltas[None] * (R @ y))
-    da = -v[-1:] + beta + a * jnp.sum(y * y, axis=0, keepdims=True)
+    h = y if variant.rectification is Rectification.NONE else jnp.maximum(y, 0)
+    u = y if variant.rectification is Rectification.AFTER else h
+    shared = variant.mean * jnp.mean(u, axis=0, keepdims=True)
+    Wy = u + deltas[None] * (R @ u) + shared
+    Wy = jnp.maximum(Wy, 0) if variant.rectification is Rectification.AFTER else Wy
+    dy = -y + drive + (1 - jnp.sqrt(a)) * Wy
+    da = -v[-1:] + beta + a * jnp.sum(h * h, axis=0, keepdims=True)
     return jnp.concatenate([dy, da])
 
 
 def _rate(v: Array, random: Array) -> Array:
-    """A bound of the local rates times τ, (1, columns); `random` is Δ‖R‖."""
+    """A bound of the local rates times τ, (1, columns); `random` is Δ‖R‖ + |μ|."""
     s, square = jnp.sqrt(jnp.maximum(v[-1:], 0)), jnp.sum(v[:-1] ** 2, axis=0, keepdims=True)
     coupling = jnp.sqrt((1 + random) * square * s)
     return s + jnp.abs(1 - s) * random + jnp.abs(square - 1) + coupling

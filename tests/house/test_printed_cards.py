@@ -27,7 +27,7 @@ GIVEN |= {"IdentityPlusSkew", "SkewSymmetric", "SymmetricPart"}
 GIVEN |= {"AtFixedPoint", "FromRest", "LogUniform", "LogitNormal", "Noise", "Rectification"}
 GIVEN |= {"MeasurementNoise", "NoiseSum", "OrnsteinUhlenbeckNoise", "PoissonNoise", "SharedNoise"}
 GIVEN |= {"Annulus", "AttentionField", "ContrastSteps", "Gabor", "Grating", "OrientedNoise"}
-GIVEN |= {"Cue", "Plaid", "ReynoldsHeeger", "TemporalAttention"}
+GIVEN |= {"Cue", "Diluted", "Plaid", "ReynoldsHeeger", "TemporalAttention"}
 GIVEN |= {"FixedPointLayer", "Readout", "SequenceClassifier", "SequenceToSequence"}
 GIVEN |= {
     "EarlyStopping",

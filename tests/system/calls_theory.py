@@ -14,6 +14,7 @@ from calls_parts import (
     planar_circuit,
     point,
     responses,
+    state,
 )
 
 import organics_ode as oo
@@ -234,6 +235,27 @@ CALLS: dict[str, Call] = {
     ),
     # Robustness.
     "robustness.gaussian": Call(robustness.gaussian, lambda s: {"key": key(s), "n": 3}),
+    "robustness.symmetric": Call(robustness.symmetric, lambda s: {"key": key(s), "n": 3}),
+    "robustness.Diluted": Call(robustness.Diluted, lambda s: {"share": 0.5, "is_symmetric": True}),
+    "robustness.anywhere": Call(robustness.anywhere, lambda s: {"key": key(s), "n": 3}),
+    "robustness.delocalised": Call(robustness.delocalised, lambda s: {"key": key(s), "n": 3}),
+    "robustness.localised": Call(robustness.localised, lambda s: {"key": key(s), "n": 3}),
+    "robustness.distance": Call(robustness.distance, lambda s: point(s) | {"state": state(s)}),
+    "robustness.loss_line": Call(
+        robustness.loss_line,
+        lambda s: {"norms": draw(s, 3), "b": 0.5, "sigma": 0.1 + 0.01 * s, "symmetric": True},
+    ),
+    "robustness.first_order_distance": Call(
+        robustness.first_order_distance,
+        lambda s: {
+            "deltas": draw(s, 2),
+            "norms": draw(s, 3),
+            "b": 0.5,
+            "sigma": 0.1 + 0.01 * s,
+            "mean": 0.1,
+            "symmetric": True,
+        },
+    ),
     "robustness.phase_diagram": Call(
         robustness.phase_diagram,
         lambda s: {
