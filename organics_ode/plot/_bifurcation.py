@@ -1,5 +1,6 @@
 """Fixed points over a parameter."""
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -76,7 +77,7 @@ def _drawn(
 
 def _column(states: tuple, count: int, i: int) -> Float[np.ndarray, " k"]:
     """One entry of states with a leading axis."""
-    rows = [np.asarray(leaf).reshape(count, -1) for leaf in states]
+    rows = [np.asarray(leaf).reshape(count, -1) for leaf in jax.tree.leaves(states)]
     return np.concatenate(rows, axis=1)[:, i]
 
 

@@ -75,7 +75,7 @@ def run_trials(
 @compiled
 @in_full_precision
 def _simulate(
-    keys: Array, grid: Array, scalars: tuple, random: RandomMatrix, variant: Variant
+    keys: Array, grid: Array, scalars: tuple, random: RandomMatrix, variant: Variant = Variant()
 ) -> Ending:
     return jax.vmap(lambda key: _trial(key, grid, scalars, random, variant))(keys)
 

@@ -268,6 +268,22 @@ def test_a_scale_of_the_recurrent_weights_is_a_function():
         np.testing.assert_allclose(found.states.a[i, 0], point.a, rtol=1e-9)
 
 
+def test_two_directions_that_begin_to_grow_at_once_are_told():
+    """At g = 1/(1 − σ b0) the rest of a memory ring loses its stability along a whole circle."""
+    angle = 2 * np.pi * np.arange(4) / 4
+    basis = np.stack([np.cos(angle), np.sin(angle)], axis=1) / np.sqrt(2)
+    circuit = oo.ORGaNICs(np.eye(4), basis @ basis.T, np.ones((4, 4)), 0.1, 1.0, 0.5, 2.0, 2.0)
+
+    def gain(circuit, value):
+        return oo.replace(circuit, W_r=value * circuit.W_r)
+
+    rest = circuit.initial_state()
+    found = oo.continuation(circuit, np.zeros(4), gain, [0.5, 1.5], starts=rest)
+    (event,) = found.events
+    assert event.kind == "branch point" and event.unstable == (0, 2)
+    np.testing.assert_allclose(event.value, 1 / 0.9, rtol=1e-9)
+
+
 @pytest.mark.slow
 def test_the_search_finds_branches_that_no_given_start_leads_to():
     found = oo.continuation(UNIT, [0.2], "b0", np.linspace(0.1, 6.0, 31))

@@ -133,6 +133,8 @@ def _changes(system: System, curve: Curve) -> list[tuple[Change, np.ndarray | No
         if _differs(turns, k):
             here += [(each, None) for each in _hopf(system, curve, k, turns)]
         around = int(counts[k]), int(counts[k + 1])
+        if not here and around[0] != around[1]:
+            here = [(each, None) for each in _unexplained(system, curve, k, around)]
         found += [(change._replace(unstable=around), other) for change, other in here]
     return found
 
@@ -187,6 +189,22 @@ def _hopf(system: System, curve: Curve, k: int, turns: np.ndarray) -> list[Chang
     grows = np.sum(np.real(system.eigenvalues(curve.z[k : k + 2])) > 0, axis=1)
     ahead = curve.z[k + 1, -1] - curve.z[k, -1]
     return [Change("Hopf", z, k, int(np.sign((grows[1] - grows[0]) * ahead)))]
+
+
+def _unexplained(system: System, curve: Curve, k: int, counts: tuple[int, int]) -> list[Change]:
+    """Where another number of directions begins to grow by none of the above, such as two at once
+    of a symmetric circuit; nothing of what is 0 but for rounding."""
+
+    def g(share: float) -> float:
+        values = system.eigenvalues(_between(system, curve, k, share)[0][None])[0]
+        return float(np.real(values[min(counts)]))
+
+    low, high = g(0.0), g(1.0)
+    size = np.max(np.abs(system.eigenvalues(curve.z[k : k + 1])))
+    if (low > 0) == (high > 0) or min(abs(low), abs(high)) < system.accuracy**_VANISHED * size:
+        return []
+    share = root_between(g, 0.0, 1.0, low, high)
+    return [Change("branch point", _between(system, curve, k, share)[0], k)]
 
 
 def _meeting(system: System, curve: Curve, k: int) -> tuple[Change, np.ndarray | None]:
