@@ -72,7 +72,7 @@ class Variant(NamedTuple):
 
 def read_variant(mean: float, direction: Any, rectification: Any) -> Variant:
     mean = read_number("mean", mean)
-    if not callable(direction):
+    if not callable(direction) or isinstance(direction, type):
         refuse("direction", "be a function of a key and n", f"it is {shown(direction)}")
     check_kind("rectification", rectification, Rectification)
     return Variant(float(mean), direction, rectification)
