@@ -153,7 +153,10 @@ MEANT = {
 
 # Of these NaN is documented: no answer, no trial, no such state, nothing to divide by.
 NAN_MEANS = (
+    "cortex.fano_response",
     "cortex.gamma_peak",
+    "cortex.latency",
+    "cortex.noise_correlations",
     "fano",
     "fit_parameters",
     "fit_with_skips",

@@ -103,10 +103,12 @@ class NoiseCorrelations(AbstractResponse):
         return ax
 
     def _card(self) -> Card:
-        values, off = np.asarray(self.correlations), ~np.eye(len(self.units), dtype=bool)
+        pairs = np.asarray(self.correlations)[:, ~np.eye(len(self.units), dtype=bool)]
+        # Units that are silent have none.
+        known = [row[~np.isnan(row)] if not np.isnan(row).all() else row[:1] for row in pairs]
         rows = [
-            (float(contrast), float(mean), float(rho[off].min()), float(rho[off].max()))
-            for contrast, mean, rho in zip(self.contrasts, self.mean, values, strict=True)
+            (float(contrast), float(mean), float(rho.min()), float(rho.max()))
+            for contrast, mean, rho in zip(self.contrasts, self.mean, known, strict=True)
         ]
         sizes = f"{counted(len(rows), 'contrast')}, {counted(len(self.units), 'unit')}"
         names = ("contrast", "mean", "lowest", "highest")
