@@ -64,6 +64,22 @@ def table(lines: dict[str, dict], clips: tuple) -> str:
     return head + "\n".join(row for _, row in sorted(rows)) + "\n"
 
 
+def norms(lines: dict[str, dict], rates: list[float]) -> str:
+    """For each rate, nothing clipped: the largest norm of a gradient over that of the median step,
+    the median of the seeds, and how many of them diverged."""
+    head = "| model | " + " | ".join(f"rate {rate:g}" for rate in rates) + " |\n"
+    rows = [head + "|---" * (1 + len(rates)) + "|"]
+    for label, line in lines.items():
+        largest, usual = (np.array(line[f"{which} norm"])[:, 0] for which in ("largest", "median"))
+        lost = np.array(line["diverged"])[:, 0]
+        cells = [
+            f"{np.median(top / mid):.3g}" + (f", {n.sum()} of {n.size} diverged" if n.any() else "")
+            for top, mid, n in zip(largest, usual, lost, strict=True)
+        ]
+        rows.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
 def draw(lines: dict[str, dict], rates: list[float], path: Path) -> None:
     """Accuracy of every seed; norms of gradients, and what diverged, over the learning rate."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 0.32 * len(lines) + 1.4), layout="constrained")

@@ -112,9 +112,11 @@ def main(args: argparse.Namespace) -> None:
                 file.write(json.dumps(lines[name], ensure_ascii=False) + "\n")
     shown = {MODELS[name][0]: lines[name] for name in MODELS if name in lines}
     table = _report.table(shown, CLIPS)
-    print(table)
+    steadiness = _report.norms(shown, args.rates)
+    print(table, steadiness, sep="\n")
     if args.page:
         _report.write(args.page, f"{args.task}{suffix}", table)
+        _report.write(args.page, f"{args.task}{suffix} norms", steadiness)
     _report.draw(shown, args.rates, args.out)
     print(f"wrote {args.out}")
 

@@ -110,8 +110,9 @@ def test_bad_data_are_refused():
 
 RING = cortex.Ring(4, sigma=0.15)
 UNIT = RING.nearest(45)
-# Enough frequencies to tell the two time constants apart: of eight, one draw in ten takes them for
-# each other.
+# Frequencies and time constants such that the linear theory of standard errors holds: of eight
+# frequencies one draw in ten takes the time constants for each other, and with 5 and 9 ms, whose
+# estimates have a correlation of -0.98, intervals of 95 % cover in 95, 93 and 88 of 100 draws.
 F = np.geomspace(1.0, 200.0, 32)
 NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.003))
 
@@ -129,7 +130,7 @@ def with_values(ring, **values):
 
 
 FREE = ("sigma", "tau_y", "tau_a")
-TRUE = {"sigma": 0.2, "tau_y": 5.0, "tau_a": 9.0}
+TRUE = {"sigma": 0.2, "tau_y": 5.0, "tau_a": 18.0}
 
 
 def draws(count):
