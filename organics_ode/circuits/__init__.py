@@ -8,6 +8,7 @@ from ._feedback import (
 )
 from ._fourier_memory import fourier_memory as fourier_memory
 from ._gated import GatedORGaNICs as GatedORGaNICs, GatedORGaNICsState as GatedORGaNICsState
+from ._hierarchy import Hierarchy as Hierarchy, hierarchy_state as hierarchy_state
 from ._initial import (
     AbstractInitializer as AbstractInitializer,
     LogitNormal as LogitNormal,
@@ -46,7 +47,11 @@ from .family import (
     ORGaNICs2019State as ORGaNICs2019State,
     ORGaNICs2020 as ORGaNICs2020,
     ORGaNICs2020State as ORGaNICs2020State,
+    ORGaNICs2025 as ORGaNICs2025,
+    ORGaNICs2025State as ORGaNICs2025State,
+    at_rest as at_rest,
     complex_weights as complex_weights,
+    floored as floored,
 )
 from .peers import (
     LEM as LEM,
@@ -80,6 +85,7 @@ __all__ = [
     "FeedbackNetworkState",
     "GatedORGaNICs",
     "GatedORGaNICsState",
+    "Hierarchy",
     "LEMState",
     "LipschitzRNN",
     "LipschitzRNNState",
@@ -91,6 +97,8 @@ __all__ = [
     "ORGaNICs2019State",
     "ORGaNICs2020",
     "ORGaNICs2020State",
+    "ORGaNICs2025",
+    "ORGaNICs2025State",
     "ORGaNICsState",
     "RateNetwork",
     "RateNetworkState",

@@ -9,6 +9,13 @@ from ._reweighting import (
     adapt as adapt,
     mean_products as mean_products,
 )
+from .areas import (
+    SharedSpectra as SharedSpectra,
+    membrane_noise as membrane_noise,
+    shared_spectra as shared_spectra,
+    three_areas as three_areas,
+    two_areas as two_areas,
+)
 from .attention import (
     Cue as Cue,
     CueingEffect as CueingEffect,

@@ -18,6 +18,9 @@ _RIDGE = 100  # Times ε: how far their normal equations are kept from singular.
 # stay in a basin of attraction. Newton's method makes the end exact.
 _ATOL, _RTOL = 1e-4, 1e-2
 _SAFETY, _SHORTER, _LONGER = 0.8, 0.2, 10.0  # Of the next step; and bounds of its change.
+# Of the longest relaxation time: a longer step is Newton's, and where it does not lower the
+# residual the flow is followed again by steps of that length.
+_LONG = 5.0
 _NO_NUMBER = 1e3  # Stands for an error that is not finite: the next step is as short as may be.
 _FIRST = 0.1  # Of the shortest relaxation time: a step on which nothing has moved far.
 # A state that blows up is given up when a step is so short, relative to the first one, or when a
@@ -68,17 +71,18 @@ def settle(e: Equations) -> Loop:
     d, e32 = 1 / (2 + 2**0.5), 6 + 2**0.5
 
     def start(point: Point) -> tuple:
-        first = _FIRST * lowest(e.times(point.v))
-        return point, first, _SHORTEST * first
+        times = e.times(point.v)
+        first = _FIRST * lowest(times)
+        return point, first, _SHORTEST * first, _LONG * highest(times)
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
-        point, h, shortest = carry
+        point, h, shortest, _ = carry
         more = (point.residual > target(point.v.dtype)) & (point.steps < _MOST["settle"])
         # A circuit that blows up takes ever shorter steps.
         return more & (highest(jnp.abs(point.v)) < _FAR) & (h > shortest)
 
     def step(carry: tuple) -> tuple:
-        point, h, shortest = carry
+        point, h, shortest, long = carry
         v = point.v
         solve = solver(e, v, shift=1.0, scale=-h * d)
         f0 = e.velocity(v)
@@ -94,7 +98,9 @@ def settle(e: Equations) -> Loop:
         # Of third order; an error of 0 lets the step grow as far as may be.
         factor = _SAFETY * jnp.maximum(error, 1e-9) ** (-1 / 3)
         factor = jnp.clip(factor, _SHORTER, _LONGER)
-        return e.point(v, point.steps + 1), h * factor, shortest
+        new = e.point(v, point.steps + 1)
+        is_lost = (h > long) & (new.residual > point.residual)
+        return new, jnp.where(is_lost, long, h * factor), shortest, long
 
     return Loop(start, unfinished, step)
 

@@ -11,7 +11,9 @@ from .._namespace import _public as _public
 from . import (
     _feedback as _feedback,
     _form_2020 as _form_2020,
+    _form_2025 as _form_2025,
     _gated as _gated,
+    _hierarchy as _hierarchy,
     _organics as _organics,
     _rate as _rate,
     _rotational as _rotational,

@@ -19,10 +19,17 @@ class Fact(Generic[Asked, Answer]):
         functools.update_wrapper(self, default)
         self._default = default
         self._known: dict[type | None, Callable[..., Answer]] = {}
+        self._when: dict[type | None, Callable[..., bool]] = {}
 
-    def register(self, kind: type) -> Callable[[Known], Known]:
+    def register(
+        self, kind: type, *, when: Callable[..., bool] | None = None
+    ) -> Callable[[Known], Known]:
+        """The answer for a class: for all its objects, or for those of which `when` is true."""
+
         def keep(answer: Known) -> Known:
             self._known[kind] = answer
+            if when is not None:
+                self._when[kind] = when
             return answer
 
         return keep
@@ -39,4 +46,10 @@ class Fact(Generic[Asked, Answer]):
     def _kind(self, circuit: AbstractCircuit) -> type | None:
         # The nearest class decides: behind a class with other equations nothing holds.
         nearest = next((kind for kind in type(circuit).__mro__ if kind in self._known), None)
-        return nearest if nearest is not None and obeys(circuit, nearest) else None
+        if nearest is None or not obeys(circuit, nearest):
+            return None
+        return nearest if self._when.get(nearest, _always)(circuit) else None
+
+
+def _always(circuit: AbstractCircuit) -> bool:
+    return True

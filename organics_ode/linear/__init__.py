@@ -1,5 +1,6 @@
 """The circuit linearised: its equations, Jacobian, spectrum, and the Lyapunov equation."""
 
+from ._balanced import balanced as balanced
 from ._equations import (
     Equations as Equations,
     Point as Point,
@@ -24,7 +25,6 @@ from ._lyapunov_equation import (
 from ._matrix_free import solver as solver
 from ._spectrum import (
     Spectrum as Spectrum,
-    balanced as balanced,
     is_marginal as is_marginal,
     is_stable as is_stable,
     kind_of as kind_of,

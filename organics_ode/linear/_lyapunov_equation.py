@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .._checks import is_traced, refuse
 from .._nonlinearities import highest
 from ..programs import after, in_full_precision
-from ._spectrum import balanced
+from ._balanced import balanced
 
 # The largest change of X by rounding, relative to X, with which it is a result.
 _TOLERATED = 1e-2

@@ -17,6 +17,7 @@ from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..programs import in_full_precision, lazily
+from ._balanced import balanced
 from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
 from ._matrix_free import leading_eigenvalues
@@ -216,34 +217,6 @@ def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
     """Frobenius', where squares overflow too."""
     largest = highest(jnp.abs(J))
     return largest * jnp.linalg.norm(J / jnp.where(largest > 0, largest, 1))
-
-
-@jax.jit
-def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
-    """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
-
-    The eigenvalues do not depend on the units of the variables, and neither should their rounding:
-    for a strong input a may be 10⁷ where y is 1.
-    """
-    size = jnp.abs(jax.lax.stop_gradient(J))
-    size = size - jnp.diag(jnp.diag(size))
-
-    def once(_: int | Array, logs: Array) -> Array:
-        scaled = size * jnp.exp2(logs[None, :] - logs[:, None])
-        rows, columns = jnp.sum(scaled, axis=1), jnp.sum(scaled, axis=0)
-        is_known = (rows > 0) & (columns > 0) & jnp.isfinite(rows) & jnp.isfinite(columns)
-        # A quarter: both ends of a pair move, each by half of the half.
-        ratio = jnp.where(is_known, rows, 1) / jnp.where(is_known, columns, 1)
-        return logs + jnp.clip(jnp.log2(ratio) / 4, -_FURTHEST, _FURTHEST)
-
-    logs = jax.lax.fori_loop(0, _ROUNDS, once, jnp.zeros(J.shape[0], J.dtype))
-    logs = jnp.clip(jnp.round(logs - jnp.mean(logs)), -_FURTHEST, _FURTHEST)
-    scale = jnp.exp2(logs)
-    return J * jnp.exp2(logs[None, :] - logs[:, None]), scale
-
-
-# Corrections of the scales, and their largest power of 2: its square is finite in float32.
-_ROUNDS, _FURTHEST = 24, 30
 
 
 @jax.custom_jvp

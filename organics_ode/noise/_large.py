@@ -13,6 +13,7 @@ from ._linear import Linear
 # A standard deviation above this share of the state. In sampled paths of one unit variances were up
 # to 5 % above the linear ones at .1, 27 % at .2, and 2 to 10 times them at .3 for noise in a.
 _SMALL = 0.2
+_TELLING = 1e6  # How badly conditioned eigenvectors may be: variances go with the square of it.
 _MOST = 512  # Variables, for which the variance of a spectrum is computed as well.
 
 
@@ -53,10 +54,10 @@ def variances(linear: Linear, d: int) -> Float[np.ndarray, " d"]:
         return np.zeros(d)
     A, D = np.asarray(linear.A, float), np.asarray(linear.D, float)
     values, V = np.linalg.eig(A[:d, :d])
-    try:
-        U = np.linalg.inv(V)
-    except np.linalg.LinAlgError:  # Two eigenvectors that are one.
+    # Where two eigenvectors are nearly one, rounding is all that they tell.
+    if not np.linalg.cond(V) < _TELLING:
         return np.zeros(d)
+    U = np.linalg.inv(V)
     M = (U * D[:d]) @ U.conj().T
     if linear.L is not None:
         UL = U @ np.asarray(linear.L)[:d]

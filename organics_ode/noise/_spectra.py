@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
-from .._checks import as_float_array, check_finite, refuse
+from .._checks import as_float_array, as_known_array, check_finite, refuse
 from .._nonlinearities import root
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
@@ -22,6 +22,7 @@ from .kinds import AbstractNoise
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
 TOGETHER = 64
+_MANY = 256  # Variables, from which on fewer frequencies are.
 PER_SECOND = 1000  # ms in a second
 
 
@@ -69,6 +70,7 @@ def power_spectrum(
     noise: AbstractNoise,
     *,
     state0: StateLike | None = None,
+    variables: Numbers | None = None,
 ) -> Float[Array, "f d"]:
     """The power spectra of all state variables: the diagonal of `cross_spectrum`, and real.
 
@@ -78,15 +80,19 @@ def power_spectrum(
     Args:
         circuit, x, noise, state0: as for `covariance`.
         frequencies: (f,), Hz, of any sign.
+        variables: (k,), numbers of the variables whose spectra are wanted, in the order of the
+            state's fields, as `oo.by_field(circuit, jnp.arange(d)).y` has them; all unless given.
+            A few of a large circuit take a fraction of the time of all.
 
     Returns:
-        (f, d), the unit of the state squared per Hz; columns in the order of the state's fields.
+        (f, d), the unit of the state squared per Hz; columns in the order of the state's fields, or
+        (f, k) in that of `variables`.
 
     Raises:
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    return _spectra(_power_at, frequencies, linearised(circuit, x, noise, state0))
+    return _spectra(_power_at, frequencies, linearised(circuit, x, noise, state0), variables)
 
 
 def cross_spectrum(
@@ -96,6 +102,7 @@ def cross_spectrum(
     noise: AbstractNoise,
     *,
     state0: StateLike | None = None,
+    variables: Numbers | None = None,
 ) -> Complex[Array, "f d d"]:
     """The cross-spectral density matrices of a circuit in noise, linearised about its stable point.
 
@@ -108,15 +115,16 @@ def cross_spectrum(
     Args:
         circuit, x, noise, state0: as for `covariance`.
         frequencies: (f,), Hz, of any sign.
+        variables: as for `power_spectrum`.
 
     Returns:
-        (f, d, d), Hermitian, the unit of the state squared per Hz.
+        (f, d, d), or (f, k, k), Hermitian, the unit of the state squared per Hz.
 
     Raises:
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    return _spectra(_cross_at, frequencies, linearised(circuit, x, noise, state0))
+    return _spectra(_cross_at, frequencies, linearised(circuit, x, noise, state0), variables)
 
 
 def coherence(
@@ -126,6 +134,7 @@ def coherence(
     noise: AbstractNoise,
     *,
     state0: StateLike | None = None,
+    variables: Numbers | None = None,
 ) -> Float[Array, "f d d"]:
     """The magnitude-squared coherence of every pair of state variables, |S_ij|²/(S_ii S_jj).
 
@@ -135,24 +144,29 @@ def coherence(
     Args:
         circuit, x, noise, state0: as for `covariance`.
         frequencies: (f,), Hz, of any sign.
+        variables: as for `power_spectrum`.
 
     Returns:
-        (f, d, d), in [0, 1], symmetric.
+        (f, d, d), or (f, k, k), in [0, 1], symmetric.
 
     Raises:
         ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
             run-time error).
     """
-    return _spectra(_coherence_at, frequencies, linearised(circuit, x, noise, state0))
+    return _spectra(_coherence_at, frequencies, linearised(circuit, x, noise, state0), variables)
 
 
 def _spectra(
-    spectrum_at: Callable[..., Array], frequencies: Numbers, found: tuple[StablePoint, Linear]
+    spectrum_at: Callable[..., Array],
+    frequencies: Numbers,
+    found: tuple[StablePoint, Linear],
+    variables: Numbers | None,
 ) -> Array:
     point, linear = found
     read = _read_frequencies(frequencies, point.J.dtype)
+    chosen = None if variables is None else _read_variables(variables, len(point.J))
     warn_where_large(point.circuit, point.state, variances(linear, len(point.J)))
-    return _over(read, spectrum_at, linear, len(point.J))
+    return _over(read, spectrum_at, linear, len(point.J), chosen)
 
 
 @quickly_compiled
@@ -174,22 +188,47 @@ def stationary(linear: Linear) -> Float[Array, "N N"]:
 @functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _over(
-    frequencies: Array, spectrum_at: Callable[..., Array], linear: Linear, size: int
+    frequencies: Array,
+    spectrum_at: Callable[..., Array],
+    linear: Linear,
+    size: int,
+    chosen: Int[Array, " k"] | None,
 ) -> Array:
     A, scale = balanced(linear.A)
     D = linear.D / scale / scale / PER_SECOND
     L = None if linear.L is None else linear.L / scale[:, None] / PER_SECOND**0.5
-    units = scale[:size]
-    H = None if linear.H is None else linear.H * scale[None, :] / units[:, None]
+    units = scale[:size] if chosen is None else scale[:size][chosen]
+    H = None if linear.H is None else linear.H if chosen is None else linear.H[chosen]
+    if H is None and chosen is not None:
+        H = jnp.eye(len(A), dtype=A.dtype)[chosen]
+    H = H if H is None or linear.H is None else H * scale[None, :] / units[:, None]
+    observed = functools.partial(_observed, A, size, H, is_few=chosen is not None)
 
     def at(f: Array) -> Array:
-        # T = (iω − A)⁻¹ takes the noise to what is observed, both in even units.
-        omega = 2 * np.pi * f / PER_SECOND
-        T = jnp.linalg.inv(jax.lax.complex(-A, omega * jnp.eye(D.size, dtype=D.dtype)))
-        T = T[:size] if H is None else H.astype(T.dtype) @ T
-        return spectrum_at(T, D, L, units)
+        return spectrum_at(observed(2 * np.pi * f / PER_SECOND), D, L, units)
 
-    return jax.lax.map(at, frequencies, batch_size=min(TOGETHER, frequencies.size))
+    together = min(frequencies.size, TOGETHER, max(1, TOGETHER * _MANY**2 // size**2))
+    return jax.lax.map(at, frequencies, batch_size=together)
+
+
+def _observed(A: Array, size: int, H: Array | None, omega: Array, *, is_few: bool) -> Array:
+    """T = H (iω − A)⁻¹, which takes the noise to what is observed, both in even units.
+
+    A = [[J, G], [0, F]], F lower triangular: behind J the filters of the noise cost little.
+    """
+    moved = lambda M: jax.lax.complex(-M, omega * jnp.eye(len(M), dtype=M.dtype))  # noqa: E731
+    J, G, F = A[:size, :size], A[:size, size:], A[size:, size:]
+    if is_few and H is not None:
+        R = jnp.linalg.solve(moved(J).T, H[:, :size].T.astype(moved(J).dtype)).T
+    else:
+        R = jnp.linalg.inv(moved(J))
+        R = R if H is None else H[:, :size].astype(R.dtype) @ R
+    if not F.size:
+        return R
+    entered = R @ G.astype(R.dtype)
+    entered = entered if H is None else entered + H[:, size:]
+    filtered = jax.scipy.linalg.solve_triangular(moved(F), entered.T, trans=1, lower=True)
+    return jnp.concatenate([R, filtered.T], axis=1)
 
 
 def _power_at(T: Array, D: Array, L: Array | None, units: Array) -> Array:
@@ -221,3 +260,14 @@ def _read_frequencies(frequencies: Numbers, dtype: DTypeLike) -> Array:
     if array.ndim != 1 or array.size == 0:
         refuse("frequencies", "have shape (f,), at least one", f"its shape is {array.shape}")
     return check_finite("frequencies", array)
+
+
+def _read_variables(variables: Numbers, d: int) -> Int[Array, " k"]:
+    found = np.asarray(as_known_array("variables", variables))
+    if found.ndim != 1 or not found.size or found.dtype.kind not in "iu":
+        must = "be the numbers of some variables, (k,)"
+        refuse("variables", must, f"it has shape {found.shape} and the dtype {found.dtype}")
+    if found.min() < 0 or found.max() >= d:
+        must = f"be numbers from 0 to {d - 1}"
+        refuse("variables", must, f"they reach from {found.min()} to {found.max()}")
+    return jnp.asarray(found)

@@ -57,6 +57,11 @@ def feedback_network():
     return oo.FeedbackNetwork(chi, m, n, I, 0.5, np.ones((3, 1)), phi=jax.nn.relu)
 
 
+def hierarchy():
+    low = oo.ORGaNICs2025.random(2, 3, key=KEY, above=2)
+    return oo.Hierarchy([low, oo.ORGaNICs2025.random(3, 2, key=KEY)], feedback=[jnp.eye(2)])
+
+
 @functools.cache
 def classifier():
     readout = oo.Readout(np.ones((2, 4)), activation=jax.nn.softplus)
@@ -70,6 +75,11 @@ def ring():
 @functools.cache
 def experiment():
     return cortex.contrast_response(ring(), grating(), [0.1, 0.5]).experiment
+
+
+def shared_spectra():
+    cross = jnp.eye(2, dtype=jnp.zeros(()).dtype)[None] + 0.5j
+    return cortex.SharedSpectra(("V1", "V2"), np.arange(1), jnp.ones(1), cross)
 
 
 def fitted(cls, *names):
@@ -164,6 +174,7 @@ OBJECTS = {
     "Geometry": lambda: mean_field.Geometry(1.2, 0.5, 0.5, 1, 1, 0.3),
     "History": history,
     "IdentityPlusSkew": lambda: oo.IdentityPlusSkew([[1.0, -2.0], [2.0, 1.0]]),
+    "Hierarchy": hierarchy,
     "LRU": lambda: oo.LRU.random(2, 3, key=KEY),
     "LSTM": lambda: oo.LSTM(eqx.nn.LSTMCell(2, 3, key=KEY)),
     "Image": lambda: cortex.from_image(np.eye(4), pixels_per_degree=4.0),
@@ -222,6 +233,7 @@ OBJECTS = {
     "SequenceToSequence": lambda: oo.SequenceToSequence(classifier().cell, classifier().readout),
     "SequentialDigits": tasks.SequentialDigits,
     "Sheet": lambda: cortex.Sheet((2, 2), 2),
+    "SharedSpectra": shared_spectra,
     "SemiImplicitEuler": lambda: oo.SemiImplicitEuler(oo.CoRNN.random(2, 3, key=KEY), 0.5),
     "ShuOsher": lambda: oo.ShuOsher(zoo.organics(), 0.5),
     "SizeTuning": lambda: cortex.size_tuning(cortex.Sheet((2, 2), 2), grating(), [0.1, 0.5]),

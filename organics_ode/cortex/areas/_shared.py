@@ -1,0 +1,163 @@
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from ..._axes import Axes, axes_of
+from ..._cards import Card, carded
+from ..._checks import check_kind, refuse
+from ..._nonlinearities import root
+from ..._tables import AbstractTabular, Table
+from ..._types import Numbers, StateLike
+from ...circuits import Hierarchy
+from ...linear import by_field
+from ...noise import AbstractNoise, cross_spectrum
+from ..communication import communication
+
+
+@carded
+class SharedSpectra(eqx.Module, AbstractTabular):
+    """Power of the areas of a hierarchy in noise, and what they share, against frequency.
+
+    - `names`: of the areas. `units`: (k,), the recorded units of each.
+    - `frequencies`: (f,), Hz.
+    - `cross`: (f, areas·k, areas·k), cross-spectra of the responses of all of them, per Hz.
+    """
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    units: np.ndarray
+    frequencies: Float[Array, " f"]
+    cross: Complex[Array, "f d d"]
+
+    @property
+    def power(self) -> Float[Array, "f areas"]:
+        """Of the first recorded unit of each area, per Hz, two-sided."""
+        first = self._first
+        return jnp.real(self.cross[:, first, first])
+
+    @property
+    def coherence(self) -> Float[Array, "f areas areas"]:
+        """Of the first recorded units of each two areas, |S_ij|²/(S_ii S_jj), in [0, 1]."""
+        S, size = self.cross[:, self._first][:, :, self._first], root(self.power, 2)
+        safe = jnp.where(size > 0, size, 1)
+        return jnp.abs(S / safe[:, :, None] / safe[:, None, :]) ** 2
+
+    def communication(self, source: str, target: str) -> Float[Array, "f ranks"]:
+        """The share of the target's power that the source predicts through each number of
+        dimensions, at each frequency: `communication` of its cross-spectra.
+
+        Args:
+            source, target: names of areas.
+
+        Raises:
+            ValueError: there is no such area, or both are one.
+        """
+        i, j = self._numbers("source", source), self._numbers("target", target)
+        is_moved = jnp.real(jnp.einsum("fii->fi", self.cross)).sum(0) > 0
+        i, j = (v[np.asarray(is_moved)[v]] for v in (i, j))
+        return jax.vmap(lambda S: communication(S, i, j))(self.cross)
+
+    def dimensions(self, source: str, target: str, *, share: float = 0.95) -> np.ndarray:
+        """How many dimensions predict this share of what all of them do, at each frequency (host).
+
+        Args:
+            source, target: names of areas.
+            share: of the performance of the full rank.
+
+        Returns:
+            (f,), integers.
+
+        Raises:
+            ValueError: as for `communication`.
+        """
+        found = np.asarray(self.communication(source, target))
+        return 1 + np.argmax(found >= share * found[:, -1:], axis=1)
+
+    def to_table(self) -> Table:
+        """Power and coherence over frequency."""
+        columns = {f"power_{n}": self.power[:, i] for i, n in enumerate(self.names)}
+        columns |= {
+            f"coherence_{a}_{b}": self.coherence[:, i, j]
+            for i, a in enumerate(self.names)
+            for j, b in enumerate(self.names)
+            if i < j
+        }
+        units = {"frequency": "Hz"} | {f"power_{n}": "1/Hz" for n in self.names}
+        return Table({"frequency": self.frequencies}, columns, units)
+
+    def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
+        """Draw the power of each area (host).
+
+        Args:
+            ax: matplotlib axes; those of a new figure unless given.
+            kw: passed to `ax.loglog`.
+
+        Returns:
+            The axes.
+        """
+        ax, power = axes_of(ax), np.asarray(self.power)
+        for i, name in enumerate(self.names):
+            ax.loglog(np.asarray(self.frequencies), power[:, i], **({"label": name} | kw))
+        ax.set(xlabel="frequency (Hz)", ylabel="power (1/Hz)")
+        ax.legend(frameon=False)
+        return ax
+
+    @property
+    def _first(self) -> np.ndarray:
+        return np.arange(len(self.names)) * len(self.units)
+
+    def _numbers(self, argument: str, name: str) -> np.ndarray:
+        if name not in self.names:
+            refuse(argument, f"be one of {', '.join(self.names)}", f"it is {name!r}")
+        k = len(self.units)
+        return self.names.index(name) * k + np.arange(k)
+
+    def _card(self) -> Card:
+        f = np.asarray(self.frequencies)
+        facts = {"units": str(list(map(int, self.units)))}
+        facts |= {"frequency": f"{f.min():.4g} to {f.max():.4g} Hz, {f.size} of them"}
+        return Card(f"SharedSpectra: {', '.join(self.names)}", facts)
+
+
+def shared_spectra(
+    model: Hierarchy,
+    x: Numbers,
+    frequencies: Numbers,
+    noise: AbstractNoise,
+    *,
+    units: Numbers = (0,),
+    state0: StateLike | None = None,
+) -> SharedSpectra:
+    """Cross-spectra of the responses of all areas in noise, about the fixed point (host).
+
+    `oo.cross_spectrum` of the first entries of the areas' states, for some units of each: with them
+    go power and coherence between areas, and communication at each frequency.
+
+    Args:
+        model: a hierarchy whose areas have the same number of units, as `two_areas()`.
+        x: (m,), its input.
+        frequencies: (f,), Hz.
+        noise: an `oo.Noise`, another kind, or a sum of kinds, as `membrane_noise(model)`.
+        units: (k,), numbers of the recorded units, the first the one of power and coherence.
+        state0: as in `oo.fixed_point`.
+
+    Returns:
+        A `SharedSpectra`.
+
+    Raises:
+        ValueError: an argument is bad, or no stable fixed point was found.
+    """
+    check_kind("model", model, Hierarchy)
+    d = sum(leaf.size for leaf in model.initial_state())
+    places = by_field(model, jnp.arange(d))
+    units = np.asarray(units)
+    rows = [np.asarray(part[0]) for part in model.split(places)]
+    least = min(len(row) for row in rows)
+    if units.ndim != 1 or not units.size or units.dtype.kind not in "iu" or units.max() >= least:
+        refuse("units", f"be numbers of units from 0 to {least - 1}", f"they are {units}")
+    chosen = np.concatenate([row[units] for row in rows])
+    cross = cross_spectrum(model, x, frequencies, noise, state0=state0, variables=chosen)
+    return SharedSpectra(model.names, units, jnp.asarray(frequencies), cross)
