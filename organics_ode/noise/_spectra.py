@@ -226,7 +226,7 @@ def _observed(A: Array, size: int, H: Array | None, omega: Array, *, is_few: boo
     if not F.size:
         return R
     entered = R @ G.astype(R.dtype)
-    entered = entered if H is None else entered + H[:, size:]
+    entered = entered if H is None else entered + H[:, size:].astype(R.dtype)
     filtered = jax.scipy.linalg.solve_triangular(moved(F), entered.T, trans=1, lower=True)
     return jnp.concatenate([R, filtered.T], axis=1)
 

@@ -17,6 +17,8 @@ from ...linear import by_field
 from ...noise import AbstractNoise, cross_spectrum
 from ..communication import communication
 
+_SILENT = 1e-12  # Of the largest power: units whose rates rest at their floor have none.
+
 
 @carded
 class SharedSpectra(eqx.Module, AbstractTabular):
@@ -42,12 +44,13 @@ class SharedSpectra(eqx.Module, AbstractTabular):
     def coherence(self) -> Float[Array, "f areas areas"]:
         """Of the first recorded units of each two areas, |S_ij|²/(S_ii S_jj), in [0, 1]."""
         S, size = self.cross[:, self._first][:, :, self._first], root(self.power, 2)
-        safe = jnp.where(size > 0, size, 1)
+        safe = jnp.where(size > 0, size, 1).astype(S.dtype)
         return jnp.abs(S / safe[:, :, None] / safe[:, None, :]) ** 2
 
     def communication(self, source: str, target: str) -> Float[Array, "f ranks"]:
         """The share of the target's power that the source predicts through each number of
-        dimensions, at each frequency: `communication` of its cross-spectra.
+        dimensions, at each frequency: `communication` of its cross-spectra. Units that do not
+        fluctuate are left out.
 
         Args:
             source, target: names of areas.
@@ -56,8 +59,8 @@ class SharedSpectra(eqx.Module, AbstractTabular):
             ValueError: there is no such area, or both are one.
         """
         i, j = self._numbers("source", source), self._numbers("target", target)
-        is_moved = jnp.real(jnp.einsum("fii->fi", self.cross)).sum(0) > 0
-        i, j = (v[np.asarray(is_moved)[v]] for v in (i, j))
+        power = np.asarray(jnp.real(jnp.einsum("fii->fi", self.cross)).sum(0))
+        i, j = (v[power[v] > _SILENT * power.max()] for v in (i, j))
         return jax.vmap(lambda S: communication(S, i, j))(self.cross)
 
     def dimensions(self, source: str, target: str, *, share: float = 0.95) -> np.ndarray:
