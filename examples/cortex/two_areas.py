@@ -25,7 +25,7 @@ SHOWN = 0.5  # the contrast of the panels on communication
 
 def spectra(feedback: float, contrast: float, units: np.ndarray) -> cortex.SharedSpectra:
     model = cortex.two_areas(feedback=feedback)
-    x = cortex.Ring(36).input(cortex.Grating(0, contrast))
+    x = cortex.Ring(36).drive(cortex.Grating(0, contrast))
     state = oo.fixed_point(model, x).state
     noise = cortex.membrane_noise(model)
     return cortex.shared_spectra(model, x, FREQUENCIES, noise, units=units, state0=state)
@@ -96,6 +96,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("two_areas.png"))
     main(parser.parse_args())
