@@ -43,6 +43,7 @@ from ._rotational import (
 )
 from ._time import NO_TIME as NO_TIME, Time as Time, TimeUnitWarning as TimeUnitWarning
 from .family import (
+    FLOOR as FLOOR,
     ORGaNICs2019 as ORGaNICs2019,
     ORGaNICs2019State as ORGaNICs2019State,
     ORGaNICs2020 as ORGaNICs2020,

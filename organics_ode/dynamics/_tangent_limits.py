@@ -15,7 +15,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import highest
+from ..facts import largest_of, units
 from ..programs import in_full_precision, nextafter
+from ._within_switches import Driven
 
 _TURNS = 12  # Of the power iteration, before the first step.
 _MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of it.
@@ -152,12 +154,13 @@ def tangent_limit(
 def _linearise(
     field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree
 ) -> tuple[Callable[[Array], Array], Array]:
-    """v ↦ J v, and the units in which v is measured: each variable's own size, as a and y may
-    differ by orders of magnitude."""
+    """v ↦ J v, and the units in which v is measured, as a and y may differ by orders of
+    magnitude."""
     t, y, args = jax.tree.map(_stop, (t, y, args))
     flat, unravel = jax.flatten_util.ravel_pytree(y)
     f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
-    size = jax.flatten_util.ravel_pytree(jax.tree.map(_size, y))[0]
+    measured = units(args.circuit, y) if isinstance(args, Driven) else jax.tree.map(largest_of, y)
+    size = jax.flatten_util.ravel_pytree(measured)[0]
     return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
 
 
@@ -245,12 +248,6 @@ def _growth(solver: diffrax.AbstractSolver) -> Callable[[np.ndarray, float], np.
 def _generic(size: int) -> Float[Array, " size"]:
     vector = np.random.default_rng(0).normal(size=size)
     return jnp.asarray(vector / np.linalg.norm(vector))
-
-
-def _size(leaf: Array) -> Array:
-    largest = highest(jnp.abs(leaf))
-    usable = jnp.isfinite(largest) & (largest > 0)
-    return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
 
 
 def _inverse(rate: Array) -> Array:

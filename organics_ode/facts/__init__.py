@@ -27,6 +27,7 @@ from ._generic import (
     driven as driven,
     is_exact as is_exact,
     is_positive as is_positive,
+    largest_of as largest_of,
     largest_terms as largest_terms,
     normalization as normalization,
     recurrent_weights as recurrent_weights,
@@ -36,6 +37,7 @@ from ._generic import (
     sizes as sizes,
     starts as starts,
     substitute as substitute,
+    units as units,
 )
 from ._starts import around as around
 
@@ -56,6 +58,7 @@ __all__ = [
     "sizes",
     "starts",
     "substitute",
+    "units",
 ]
 
 __dir__ = _public(__name__)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._nonlinearities import power, root
-from ..circuits import ORGaNICs2025, ORGaNICs2025State, at_rest, floored
-from ._generic import closed_form, is_positive, largest_terms, relaxation_times
+from ..circuits import FLOOR, ORGaNICs2025, ORGaNICs2025State, at_rest, floored
+from ._generic import closed_form, is_positive, largest_of, largest_terms, relaxation_times, units
 from ._normalization import like
 
 
@@ -54,3 +54,13 @@ def _(c: ORGaNICs2025, state: ORGaNICs2025State) -> ORGaNICs2025State:
     """y may have either sign, and with α > 0 p, too."""
     of = lambda name, leaf: jnp.full(leaf.shape, name not in ("y", "p"))  # noqa: E731
     return ORGaNICs2025State(**{name: of(name, leaf) for name, leaf in state._asdict().items()})
+
+
+@units.register(ORGaNICs2025)
+def _(c: ORGaNICs2025, state: ORGaNICs2025State) -> ORGaNICs2025State:
+    """Rates of units span ten decades, and what changes at their roots and squares goes with the
+    product of their own size and the largest one."""
+    largest = jax.tree.map(largest_of, state)
+    mean = lambda own, most: root(jnp.maximum(own, FLOOR**2) * most, 2)  # noqa: E731
+    spread = {f: mean(getattr(state, f), getattr(largest, f)) for f in ("y_rate", "s", "s_rate")}
+    return largest._replace(**spread)

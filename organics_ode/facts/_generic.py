@@ -107,6 +107,13 @@ def sizes(
 
 
 @Fact
+def units(circuit: AbstractCircuit, state: PyTree) -> PyTree:
+    """The unit of each variable, as a state: what changes of it are measured in beside those of
+    others. Unless registered the largest of its field, 1 where that is 0."""
+    return jax.tree.map(largest_of, state)
+
+
+@Fact
 def corners(
     circuit: AbstractCircuit,
     before: PyTree,
@@ -153,6 +160,13 @@ def normalization(circuit: AbstractCircuit) -> str | None:
     with the fields of `ORGaNICs` or `GatedORGaNICs`, or for "shared" modulators, with those of
     `RotationalORGaNICs`; None, unless registered, for other equations."""
     return None
+
+
+def largest_of(leaf: Array) -> Array:
+    """The largest of a field in the place of each, 1 where it is 0."""
+    largest = highest(jnp.abs(leaf))
+    usable = jnp.isfinite(largest) & (largest > 0)
+    return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
 
 
 def _linearised(

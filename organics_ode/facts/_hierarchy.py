@@ -6,7 +6,7 @@ from typing import Any
 from jaxtyping import Array
 
 from ..circuits import Hierarchy
-from ._generic import closed_form, is_positive, largest_terms, relaxation_times
+from ._generic import closed_form, is_positive, largest_terms, relaxation_times, units
 
 _SWEEPS = 2  # From the lowest area up: in the second an area hears what the first said of others.
 
@@ -36,6 +36,11 @@ def _(c: Hierarchy, state: tuple, x: Array) -> tuple:
 @is_positive.register(Hierarchy)
 def _(c: Hierarchy, state: tuple) -> tuple:
     return _of_areas(c, is_positive, state)
+
+
+@units.register(Hierarchy)
+def _(c: Hierarchy, state: tuple) -> tuple:
+    return _of_areas(c, units, state)
 
 
 def _of_areas(c: Hierarchy, fact: Callable, state: tuple, *each: Any) -> tuple:

@@ -69,6 +69,7 @@ def test_the_facts_of_an_area_are_those_of_its_equations():
     circuit = oo.resolve(area(2, 3, 4))
     state, x = state_of(circuit), jnp.asarray(np.random.default_rng(1).uniform(0, 1, 6))
     assert all(jnp.all(t > 0) for t in facts.relaxation_times(circuit, state, x))
+    assert all(jnp.all(u > 0) for u in facts.units(circuit, circuit.initial_state()))
     # No term of an equation is larger than the largest, and they add up to the field.
     state = jax.tree.map(jnp.abs, state)
     field, terms = circuit.vector_field(0.0, state, x), facts.largest_terms(circuit, state, x)
