@@ -14,7 +14,7 @@ from .._checks import a_or_an, counted, in_jax, refuse, shown
 from .._constraints import resolve
 from .._operators import AbstractOperator
 from .._types import ParameterLike
-from ._circuit import AbstractCircuit, check_circuit
+from ._circuit import AbstractCircuit
 from ._parameters import Kind, read_parameters
 from ._time import Time
 
@@ -162,7 +162,7 @@ def _fields(state: tuple) -> tuple[str, ...]:
 def _read_areas(areas: Any) -> tuple[tuple[str, ...], tuple[AbstractCircuit, ...]]:
     if isinstance(areas, Mapping):
         names, circuits = tuple(areas), tuple(areas.values())
-    elif isinstance(areas, Sequence) and not isinstance(areas, str):
+    elif isinstance(areas, Sequence) and not isinstance(areas, str | bytes):
         circuits = tuple(areas)
         names = tuple(f"area{i + 1}" for i in range(len(circuits)))
     else:
@@ -174,7 +174,8 @@ def _read_areas(areas: Any) -> tuple[tuple[str, ...], tuple[AbstractCircuit, ...
         if not (isinstance(name, str) and name.isidentifier()) or name.startswith("_"):
             refuse("areas", "have names like `V1`, of letters and digits", f"one is {shown(name)}")
     for name, circuit in zip(names, circuits, strict=True):
-        check_circuit(circuit, f"areas[{name!r}]")
+        if not isinstance(circuit, AbstractCircuit):
+            refuse("areas", "hold circuits alone", f"`{name}` is {a_or_an(type(circuit).__name__)}")
     return names, circuits
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._checks import (
     as_float_array,
+    as_known_array,
     check_finite,
+    counted,
     is_traced,
     read_number,
     refuse,
@@ -132,3 +134,17 @@ def _read_list(name: str, values: Numbers) -> Float[Array, " k"]:
     if array.ndim != 1 or array.size == 0:
         refuse(name, "have shape (k,), at least one", f"its shape is {array.shape}")
     return check_finite(name, array)
+
+
+def read_units(n: int, units: Numbers | None) -> Int[np.ndarray, " n"]:
+    """Numbers of some of n units, all of them unless given; negative ones count from the end."""
+    if units is None:
+        return np.arange(n)
+    array = np.atleast_1d(as_known_array("units", units))
+    if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
+        found = f"its shape is {array.shape}, its dtype {array.dtype}"
+        refuse("units", "be numbers of units, integers", found)
+    if array.min() < -n or array.max() >= n:
+        one = int(array.max() if array.max() >= n else array.min())
+        refuse("units", f"number some of {counted(n, 'unit')}, 0 to {n - 1}", f"one is {one}")
+    return array % n

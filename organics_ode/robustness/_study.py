@@ -112,7 +112,7 @@ def read_study(
     for name, value in numbers.items():
         check_positive_number(name, value)
     rest = jnp.square(jnp.asarray(float(b)) * float(sigma))
-    check_reach("sigma" if sigma > b else "b", rest, "the modulators at rest, (σ b)²,")
+    check_reach("sigma" if sigma > b else "b", rest, "the modulators at rest, (sigma b)^2,")
     return Study(deltas, norms, size, *map(float, numbers.values()))
 
 

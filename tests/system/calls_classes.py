@@ -217,6 +217,17 @@ CALLS: dict[str, Call] = {
         oo.Sparse,
         lambda s: {"values": draw(s, 2), "rows": [0, 2], "columns": [1, 0], "shape": (3, 2)},
     ),
+    "Hierarchy": Call(
+        oo.Hierarchy,
+        lambda s: {
+            "areas": [
+                oo.ORGaNICs2025.random(2, 3, key=key(s), above=2),
+                oo.ORGaNICs2025.random(3, 2, key=key(s + 1)),
+            ],
+            "feedforward": [draw(s, 3, 3)],
+            "feedback": [draw(s, 2, 2)],
+        },
+    ),
     "complex_weights": Call(oo.complex_weights, lambda s: {"W": draw(s, 2, 2)}),
 }
 

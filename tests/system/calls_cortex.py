@@ -44,7 +44,34 @@ def shown(seed, **more):
     return {"population": ring(seed), "stimulus": grating(seed)} | more
 
 
+def areas(seed):
+    return cortex.two_areas(size=9, sigma=0.07 + 0.001 * seed)
+
+
+def heard(seed):
+    return cortex.membrane_noise(areas(seed), sigma=0.01)
+
+
 CALLS: dict[str, Call] = {
+    "cortex.two_areas": Call(
+        cortex.two_areas, lambda s: {"feedback": 0.5, "size": 9, "sigma": 0.07 + 0.001 * s}
+    ),
+    "cortex.three_areas": Call(
+        cortex.three_areas, lambda s: {"feedback": 0.5, "size": 9, "sigma": 0.07 + 0.001 * s}
+    ),
+    "cortex.membrane_noise": Call(
+        cortex.membrane_noise, lambda s: {"model": areas(s), "sigma": 0.01, "tau": 1.0 + s}
+    ),
+    "cortex.shared_spectra": Call(
+        cortex.shared_spectra,
+        lambda s: {
+            "model": areas(s),
+            "x": 0.5 * np.ones(9),
+            "frequencies": [10.0 + s, 40.0],
+            "noise": heard(s),
+            "units": (0, 1),
+        },
+    ),
     "cortex.Grating": Call(
         cortex.Grating,
         lambda s: {"orientation": 45.0 + s, "contrast": 0.5, "radius": 1.0, "position": (0.0, 0.1)},

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..._checks import check_kind, read_integer
+from ..._checks import as_float_array, check_kind, check_positive_number, read_integer, read_scalar
 from ..._constraints import resolve
 from ..._types import ParameterLike, Scalar
 from ...circuits import Hierarchy, ORGaNICs2025
@@ -106,13 +106,15 @@ def membrane_noise(
         ValueError: an argument is bad, or an area is no `ORGaNICs2025`.
     """
     check_kind("model", model, Hierarchy)
+    size = as_float_array("sigma", read_scalar("sigma", sigma, 0.0))
+    tau = check_positive_number("tau", tau)
     read = []
     for name, area in zip(model.names, model.areas, strict=True):
         check_kind("model", area, ORGaNICs2025)
         read.append((name, resolve(area).tau))  # pyright: ignore
     rest = model.initial_state()._asdict()  # pyright: ignore
     amplitudes = {field: jnp.zeros(()) for field in rest}
-    amplitudes |= {f"{name}_{q}": sigma / tau_q for name, tau_q in read for q in _POTENTIALS}
+    amplitudes |= {f"{name}_{q}": size / tau_q for name, tau_q in read for q in _POTENTIALS}
     return OrnsteinUhlenbeckNoise(amplitudes, tau)
 
 

@@ -15,6 +15,7 @@ from ..._types import Numbers, StateLike
 from ...circuits import Hierarchy
 from ...linear import by_field
 from ...noise import AbstractNoise, cross_spectrum
+from .._read import read_units
 from ..communication import communication
 
 _SILENT = 1e-12  # Of the largest power: units whose rates rest at their floor have none.
@@ -156,11 +157,8 @@ def shared_spectra(
     check_kind("model", model, Hierarchy)
     d = sum(leaf.size for leaf in model.initial_state())
     places = by_field(model, jnp.arange(d))
-    units = np.asarray(units)
     rows = [np.asarray(part[0]) for part in model.split(places)]
-    least = min(len(row) for row in rows)
-    if units.ndim != 1 or not units.size or units.dtype.kind not in "iu" or units.max() >= least:
-        refuse("units", f"be numbers of units from 0 to {least - 1}", f"they are {units}")
+    units = read_units(min(map(len, rows)), units)
     chosen = np.concatenate([row[units] for row in rows])
     cross = cross_spectrum(model, x, frequencies, noise, state0=state0, variables=chosen)
     return SharedSpectra(model.names, units, jnp.asarray(frequencies), cross)

@@ -11,10 +11,10 @@ from ..._cards import Card, carded
 from ..._checks import check_kind, counted
 from ..._tables import Table
 from ..._types import Numbers
-from .._read import read_contrasts
+from .._read import read_contrasts, read_units
 from ..populations import AbstractPopulation, Attention, check_population
 from ..stimuli import AbstractStimulus
-from ._experiment import AbstractExperiment, Steady, check_found, drive_at, inputs_at, read_units
+from ._experiment import AbstractExperiment, Steady, check_found, drive_at, inputs_at
 from ._response import AbstractCurves, AbstractResponse, Axis
 
 
@@ -137,7 +137,7 @@ def contrast_response(
     check_population(population)
     contrasts = read_contrasts("contrasts", contrasts)
     make = drive_at(population, stimulus, mask, attention)
-    experiment = Steady(population, read_units(population, units), inputs_at(make, contrasts))
+    experiment = Steady(population, read_units(population.size, units), inputs_at(make, contrasts))
     rates = check_found(experiment.observe(population.circuit), "contrast", contrasts)
     return ContrastResponse(contrasts=contrasts, responses=rates, experiment=experiment)
 
@@ -180,7 +180,7 @@ def mask_response(
     def make(pair: Array) -> Array:
         return drive_at(population, stimulus, mask.at(pair[0]), attention)(pair[1])
 
-    experiment = Steady(population, read_units(population, units), inputs_at(make, grid))
+    experiment = Steady(population, read_units(population.size, units), inputs_at(make, grid))
     rates = check_found(experiment.observe(population.circuit), "contrast", grid[:, 1])
     rates = rates.reshape(masks.size, contrasts.size, -1)
     shown = {"contrasts": contrasts, "mask_contrasts": masks}

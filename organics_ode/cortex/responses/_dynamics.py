@@ -9,7 +9,7 @@ from ..._cards import carded
 from ..._checks import as_times, read_number, refuse
 from ..._constraints import resolve
 from ..._types import Numbers
-from .._read import read_contrasts
+from .._read import read_contrasts, read_units
 from ..populations import AbstractPopulation, Attention, check_population
 from ..stimuli import AbstractStimulus, ContrastSteps
 from ._courses import Course, Latencies, Transients
@@ -18,7 +18,6 @@ from ._experiment import (
     check_found,
     drive_at,
     inputs_at,
-    read_units,
     steady_rates,
 )
 from ._response import AbstractCurves, Axis
@@ -122,7 +121,7 @@ def psth(
     """
     check_population(population)
     x = population.input(stimulus, attention)
-    parts = (read_units(population, units), x, _read_times(population, ts))
+    parts = (read_units(population.size, units), x, _read_times(population, ts))
     experiment = Course(population, *parts, blank=_blank(population, attention))
     rates = experiment.observe(population.circuit)
     return PSTH(ts=experiment.ts, rates=_check_finite(rates), experiment=experiment)
@@ -219,7 +218,7 @@ def _read_onset(
     make = drive_at(population, stimulus, mask, attention)
     ts = np.linspace(0.0, 500.0, 1001) if ts is None else ts
     times = _read_times(population, ts)
-    units = read_units(population, units)
+    units = read_units(population.size, units)
     return contrasts, population, units, inputs_at(make, contrasts), times
 
 

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..._checks import as_known_array, check_kind, counted, is_traced, refuse
+from ..._checks import check_kind, is_traced
 from ..._constraints import resolve
-from ..._types import Numbers
 from ...circuits import ORGaNICs
 from ...equilibria import steady_states
 from ..populations import AbstractPopulation, Attention
@@ -65,21 +64,6 @@ def steady_rates(
 
 def with_circuit(population: AbstractPopulation, circuit: ORGaNICs) -> AbstractPopulation:
     return eqx.tree_at(lambda p: p.circuit, population, circuit)
-
-
-def read_units(population: AbstractPopulation, units: Numbers | None) -> Int[np.ndarray, " n"]:
-    """Numbers of units, all of them unless given; negative ones count from the end."""
-    n = population.size
-    if units is None:
-        return np.arange(n)
-    array = np.atleast_1d(as_known_array("units", units))
-    if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
-        found = f"its shape is {array.shape}, its dtype {array.dtype}"
-        refuse("units", "be numbers of units, integers", found)
-    if array.min() < -n or array.max() >= n:
-        one = int(array.max() if array.max() >= n else array.min())
-        refuse("units", f"number some of {counted(n, 'unit')}, 0 to {n - 1}", f"one is {one}")
-    return array % n
 
 
 def check_found(observed: Array, name: str, values: Any) -> Array:

@@ -19,10 +19,10 @@ from ...equilibria import steady_states
 from ...linear import jacobian_matrix
 from ...noise import AbstractNoise, check_noise, powers_about, spectral_peak
 from ...programs import quickly_compiled
-from .._read import read_contrasts
+from .._read import read_contrasts, read_units
 from ..populations import AbstractPopulation, Attention, check_population
 from ..stimuli import AbstractStimulus
-from ._experiment import AbstractExperiment, check_found, drive_at, inputs_at, read_units
+from ._experiment import AbstractExperiment, check_found, drive_at, inputs_at
 from ._response import AbstractResponse
 
 
@@ -266,5 +266,5 @@ def _read(
     contrasts = read_contrasts("contrasts", contrasts)
 
     make = drive_at(population, stimulus, mask, attention)
-    units = read_units(population, units)
+    units = read_units(population.size, units)
     return contrasts, (population, units, inputs_at(make, contrasts))

@@ -11,10 +11,10 @@ from ..._cards import carded
 from ..._checks import a_or_an, check_kind, refuse
 from ..._nonlinearities import highest
 from ..._types import Numbers
-from .._read import read_lengths, read_orientations
+from .._read import read_lengths, read_orientations, read_units
 from ..populations import AbstractPopulation, Attention, check_population
 from ..stimuli import AbstractStimulus, Grating, Plaid
-from ._experiment import AbstractExperiment, Steady, check_found, inputs_at, read_units
+from ._experiment import AbstractExperiment, Steady, check_found, inputs_at
 from ._response import AbstractCurves, Axis
 
 
@@ -185,7 +185,7 @@ def _run(
         one = stimulus_at(value)
         return population.drive(one if mask is None else Plaid(one, mask), attention)
 
-    experiment = Steady(population, read_units(population, units), inputs_at(make, values))
+    experiment = Steady(population, read_units(population.size, units), inputs_at(make, values))
     return check_found(experiment.observe(population.circuit), name, values), experiment
 
 

@@ -13,11 +13,11 @@ from ..._tables import Table
 from ..._types import Numbers, Scalar
 from ...linear import refuse_unresolved
 from ...noise import AbstractNoise, check_noise
-from .._read import read_contrasts
+from .._read import read_contrasts, read_units
 from ..populations import AbstractPopulation, Attention, check_population
 from ..stimuli import AbstractStimulus
 from ._counts import Correlations, Factors, correlations_of, factors_of
-from ._experiment import AbstractExperiment, check_found, drive_at, inputs_at, read_units
+from ._experiment import AbstractExperiment, check_found, drive_at, inputs_at
 from ._response import AbstractCurves, AbstractResponse, Axis
 
 
@@ -227,7 +227,7 @@ def _read(
     check_noise(noise)
     contrasts = read_contrasts("contrasts", contrasts)
     inputs = inputs_at(drive_at(population, stimulus, mask, attention), contrasts)
-    return contrasts, (population, read_units(population, units), inputs, noise)
+    return contrasts, (population, read_units(population.size, units), inputs, noise)
 
 
 def _experiment(kind: type, parts: tuple[Any, ...], window: Scalar, scale: Scalar) -> Any:
