@@ -67,7 +67,7 @@ def test_what_areas_share_is_that_of_all_cross_spectra(small):
     assert {"coherence_V1_V2", "power_V1"} <= set(shared.to_dataframe().columns)
     with pytest.raises(ValueError, match=r"^Argument `target` must be one of V1, V2"):
         shared.communication("V1", "V4")
-    with pytest.raises(ValueError, match=r"^Argument `units` must be numbers of units"):
+    with pytest.raises(ValueError, match=r"^Argument `units` must number some of"):
         cortex.shared_spectra(model, x, frequencies, noise, units=[12])
     with pytest.raises(ValueError, match=r"^Argument `size` must be an integer, at least 9"):
         cortex.two_areas(size=8)
