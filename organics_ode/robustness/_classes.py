@@ -8,8 +8,17 @@ from ._study import Study, Variant
 from ._trials import Ending
 
 CLASSES = ("stable", "critical slowing", "limit cycle", "diverging")
-STABLE, SLOW, CYCLE, DIVERGING = range(4)
+"""The names of the classes 0 to 3 of a `PhaseDiagram`, in order."""
+STABLE = 0
+"""The class of a circuit that comes to rest at a stable fixed point."""
+SLOW = 1
+"""The class of a circuit that comes to rest more slowly than the simulation could follow."""
+CYCLE = 2
+"""The class of a circuit that ends in a limit cycle."""
+DIVERGING = 3
+"""The class of a circuit whose state grows without bound."""
 UNDECIDED = -1
+"""The class of a circuit of which the simulation and the search do not decide."""
 _NEWTON = 20  # steps
 _SOLVED = 1e-11  # relative residual
 

@@ -16,8 +16,9 @@ from .._cards import SHOWN, Card, carded
 from .._checks import check_flag, check_kind, check_positive_integer, counted, refuse
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, unit_of
-from .._types import Numbers
+from .._types import Numbers, StateLike
 from ..circuits import AbstractCircuit
+from ..dynamics import Inputs
 from ._courses import Course, How, read_courses
 from ._free import Free, read_free
 from ._least_squares import (
@@ -109,14 +110,14 @@ class ParameterFit(eqx.Module, AbstractTabular):
 
 def fit_parameters(
     circuit: AbstractCircuit,
-    inputs: Any,
-    ts: Numbers | Sequence[Any],
-    data: Numbers | Sequence[Any],
+    inputs: Inputs | Sequence[Inputs],
+    ts: Numbers | Sequence[Numbers],
+    data: Numbers | Sequence[Numbers],
     *,
     free: str | Sequence[str],
     observe: Callable[..., Array] | None = None,
-    noise: Numbers | Sequence[Any] | None = None,
-    state0: Any = None,
+    noise: Numbers | Sequence[Numbers] | None = None,
+    state0: StateLike | Sequence[StateLike | None] | None = None,
     solver: diffrax.AbstractSolver | None = None,
     steps: int = 100,
     max_steps: int = 16384,

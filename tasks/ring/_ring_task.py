@@ -112,6 +112,7 @@ _RULES: dict[str, _Rule] = {
 }
 
 RING_TASKS: tuple[str, ...] = tuple(_RULES)
+"""The names of the 20 tasks of `RingTask`."""
 
 
 @final

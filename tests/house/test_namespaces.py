@@ -46,8 +46,16 @@ def test_completion_of_the_library_shows_what_the_api_pages_name():
 def test_completion_of_a_study_shows_what_is_public(room):
     space = getattr(oo, room)
     assert on_pages().get(room, set()) <= set(dir(space)) and dir(space)
+    assert set(dir(space)) <= on_pages().get(room, set()) | on_pages()[""]
     for name in dir(space):
         assert name[0] != "_" and not isinstance(getattr(space, name), type(sys)), name
+
+
+def test_every_public_name_of_the_tasks_has_an_entry():
+    modules = {name for name, value in vars(tasks).items() if isinstance(value, type(sys))}
+    page = (ROOT / "docs/api/tasks.md").read_text("utf-8")
+    entries = set(re.findall(r"^::: tasks\.(\w+)$", page, re.MULTILINE))
+    assert entries == {name for name in vars(tasks).keys() - modules if name[0] != "_"}
 
 
 def test_the_tasks_of_the_library_are_the_package():

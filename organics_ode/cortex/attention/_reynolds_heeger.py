@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._checks import as_known_array, check_kind, counted, read_number, refuse
-from ..._types import Scalar
+from ..._types import Numbers, Scalar
 from ...circuits import ORGaNICs
 from ..stimuli import AttentionField, Gabor
 
@@ -51,8 +51,8 @@ class ReynoldsHeeger(eqx.Module):
     def __init__(
         self,
         *,
-        positions: Any = None,
-        features: Any = None,
+        positions: Numbers | None = None,
+        features: Numbers | None = None,
         drive_widths: tuple[float, float] = (5.0, 60.0),
         pool_widths: tuple[float, float] = (20.0, 360.0),
         sigma: float = 1e-6,

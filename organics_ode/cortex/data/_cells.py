@@ -1,13 +1,13 @@
 """Cells that were never recorded: drawn about published medians."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
 from ..._checks import check_positive_integer, read_key, read_number
-from ..._types import Numbers
+from ..._types import KeyLike, Numbers
 from .._read import read_contrasts, read_lengths
 
 # Medians of V1: contrast responses, maximum in spikes/s; discs, suppressed by 38 %.
@@ -34,7 +34,7 @@ class SyntheticCells(NamedTuple):
 def synthetic_cells(
     count: int,
     *,
-    key: Any,
+    key: KeyLike,
     contrasts: Numbers = (0.0, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0),
     radii: Numbers = (0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.2, 3.2),
     trials: int = 20,

@@ -16,6 +16,7 @@ from ..._checks import (
     refuse_traced,
 )
 from ..._constraints import resolve
+from ..._types import Numbers
 from ...circuits import AbstractCircuit
 from ...programs import equal_one
 from ...studies import ParameterFit, fit_observations, read_names
@@ -26,11 +27,11 @@ Response = AbstractResponse | Callable[..., Array]
 
 def fit_circuit(
     responses: Response | Sequence[Response],
-    data: Any,
+    data: Numbers | Sequence[Numbers],
     *,
     free: str | Sequence[str],
     circuit: AbstractCircuit | None = None,
-    noise: Any = None,
+    noise: Numbers | Sequence[Numbers] | None = None,
     steps: int = 100,
     throw: bool = True,
 ) -> ParameterFit:

@@ -75,7 +75,9 @@ class PeakAndSlope(AbstractFitted):
         return curve_of(_log_power, self.values, xs)
 
 
-def fit_spectrum(frequencies: Numbers, power: Numbers, *, noise: Any = None) -> PeakAndSlope:
+def fit_spectrum(
+    frequencies: Numbers, power: Numbers, *, noise: Numbers | None = None
+) -> PeakAndSlope:
     """Fit a power spectrum by one peak over an aperiodic part (host).
 
         ln S(f) = offset − exponent ln f + height exp(−(f − frequency)²/2 width²)

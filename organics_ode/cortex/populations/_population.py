@@ -99,7 +99,7 @@ class AbstractPopulation(eqx.Module):
         """Firing rates of responses: ⌊y⌋^p with the exponent p of the circuit."""
         return power(jax.nn.relu(y), resolve(self.circuit).exponent)
 
-    def nearest(self, orientation: Scalar, position: Any = (0.0, 0.0)) -> int:
+    def nearest(self, orientation: Scalar, position: Numbers = (0.0, 0.0)) -> int:
         """The number of the unit that prefers this orientation, at this position (host)."""
         orientation = float(np.asarray(read_orientation("orientation", orientation)))
         away = np.abs((self.orientations - orientation + 90) % 180 - 90)

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 
 from ..._cards import carded
@@ -66,7 +64,7 @@ class Ring(AbstractPopulation):
         tau_a: ParameterLike = 2.0,
         W_r: ParameterLike | None = None,
         W: ParameterLike | None = None,
-        pool_spread: Any = None,
+        pool_spread: Scalar | None = None,
         power: int | None = None,
         spontaneous: Scalar = 0.0,
         rectification: Rectification = Rectification.NONE,

@@ -72,7 +72,7 @@ class Sheet(AbstractPopulation):
         tau_a: ParameterLike = 2.0,
         W_r: ParameterLike | None = None,
         W: ParameterLike | None = None,
-        pool_spread: Any = None,
+        pool_spread: Scalar | None = None,
         power: int | None = None,
         spontaneous: Scalar = 0.0,
         rectification: Rectification = Rectification.NONE,

@@ -3,7 +3,7 @@ from typing import Any
 import equinox as eqx
 
 from ..._checks import is_traced, read_number, refuse
-from ..._types import Scalar
+from ..._types import Numbers, Scalar
 from .._read import read_contrast, read_length, read_orientation, read_position
 from ._patch import Patch
 from ._stimulus import AbstractStimulus, as_scalars
@@ -38,7 +38,7 @@ class Annulus(AbstractStimulus):
         inner: Scalar,
         outer: Scalar | None = None,
         *,
-        position: Any = (0.0, 0.0),
+        position: Numbers = (0.0, 0.0),
         spatial_frequency: float = 1.0,
         phase: float = 0.0,
     ):

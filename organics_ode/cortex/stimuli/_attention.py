@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from ..._axes import Axes, axes_of
 from ..._checks import check_positive_number, refuse
-from ..._types import Scalar
+from ..._types import Numbers, Scalar
 from .._fields import Fields
 from .._read import read_length, read_orientation, read_position
 
@@ -39,7 +39,7 @@ class AttentionField(eqx.Module):
         self,
         gain: Scalar,
         *,
-        position: Any = None,
+        position: Numbers | None = None,
         width: Scalar | None = None,
         orientation: Scalar | None = None,
         spread: Scalar | None = None,

@@ -3,7 +3,7 @@ from typing import Any
 import equinox as eqx
 
 from ..._checks import read_number
-from ..._types import Scalar
+from ..._types import Numbers, Scalar
 from .._read import read_contrast, read_length, read_orientation, read_position
 from ._patch import Patch
 from ._stimulus import AbstractStimulus, as_scalars
@@ -40,7 +40,7 @@ class Grating(AbstractStimulus):
         contrast: Scalar,
         *,
         radius: Scalar | None = None,
-        position: Any = (0.0, 0.0),
+        position: Numbers = (0.0, 0.0),
         spatial_frequency: float = 1.0,
         phase: float = 0.0,
     ):

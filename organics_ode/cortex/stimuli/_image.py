@@ -66,10 +66,10 @@ class Image(AbstractStimulus):
 def from_image(
     image: Numbers,
     *,
-    pixels_per_degree: Any,
+    pixels_per_degree: Numbers,
     spatial_frequency: float = 1.0,
     bandwidth: float = 1.0,
-    position: Any = (0.0, 0.0),
+    position: Numbers = (0.0, 0.0),
 ) -> Image:
     """A stimulus of an image.
 
@@ -113,7 +113,7 @@ def from_stimupy(
     *,
     spatial_frequency: float = 1.0,
     bandwidth: float = 1.0,
-    position: Any = (0.0, 0.0),
+    position: Numbers = (0.0, 0.0),
 ) -> Image:
     """A stimulus of a dictionary as functions of the package stimupy return.
 
@@ -140,7 +140,8 @@ def from_stimupy(
         )
         must = "be a dictionary of stimupy's, with the key `img`"
         refuse("stimulus", must, found or f"it is {shown(stimulus)}")
-    ppd, size = stimulus.get("ppd"), stimulus.get("visual_size")
+    ppd: Any = stimulus.get("ppd")
+    size = stimulus.get("visual_size")
     if not _is_known(ppd) and not _is_known(size):
         must = "say how large it is, by `ppd` or `visual_size`"
         refuse("stimulus", must, "both are missing or None")

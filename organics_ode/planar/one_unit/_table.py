@@ -19,6 +19,7 @@ Node = tuple[int, int]  # number of the value, and of the fixed point there or `
 _EVENT = -1  # what lies between that value and the next
 
 PARAMETERS = ("W_r", "W", "sigma", "b0", "b1", "tau_y", "tau_a", "x")
+"""What `planar.bifurcation` can vary: the numbers of a circuit of one unit, and its input."""
 _MOST = 3  # fixed points: one on the outer branch, at most two on the inner one
 _WIDTH = 1e-9  # Of a bracket: nearer the digits end.
 # Of the largest |y|: what meets in a saddle-node within that width is near by a square root of it.
