@@ -31,6 +31,7 @@ from ._tables import Table as Table
 from ._version import __version__ as __version__
 from .cells import *
 from .circuits import *
+from .citations import Citation as Citation, citation as citation
 from .dynamics import (
     AbstractInput as AbstractInput,
     Constant as Constant,

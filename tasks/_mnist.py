@@ -102,7 +102,8 @@ class SequentialMNIST(AbstractDataSet):
 
     Reference:
         Le, Jaitly & Hinton, "A simple way to initialize recurrent networks of rectified linear
-        units", arXiv:1504.00941 (2015).
+        units", arXiv:1504.00941 (2015); of the images LeCun, Bottou, Bengio & Haffner,
+        "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998).
     """
 
     train: Split

@@ -36,6 +36,7 @@ GROUND = {
 }
 # Each room, and the rooms whose names it may import; those come before it.
 ROOMS = {
+    "citations": "",
     "programs": "",
     "circuits": "",
     "cells": "circuits",

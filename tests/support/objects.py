@@ -147,6 +147,7 @@ OBJECTS = {
     "Connectivity": lambda: oo.Connectivity(MATRIX, mask=MATRIX > 0, signs=np.array([1, 1])),
     "Constant": lambda: oo.Constant(np.ones(2)),
     "ContextDecision": tasks.ContextDecision,
+    "Citation": oo.citation,
     "ContrastResponse": lambda: cortex.contrast_response(ring(), grating(), [0.1, 0.5]),
     "ContrastSteps": lambda: cortex.ContrastSteps(grating(), [0.0, 50.0], [0.0, 0.5]),
     "CopyMemory": tasks.CopyMemory,
