@@ -11,6 +11,8 @@ from pathlib import Path
 import jax
 import pytest
 
+import organics_ode as oo
+
 _ROOT = Path(__file__).parents[2]
 _PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -36,7 +38,7 @@ _LONG = ("analysis", "skips", "solvers", "stability")
 
 def _with_code():
     for page in _PAGES:
-        if _blocks(page):
+        if _blocks(page) and page.stem != "README":
             marks = [pytest.mark.slow] if page.stem in _LONG else []
             yield pytest.param(page, id=page.stem, marks=marks)
 
@@ -52,6 +54,31 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
             subprocess.run([sys.executable, "-c", block], check=True, env=environment)
         else:
             exec(compile(block, str(page), "exec"), scope)
+
+
+@pytest.mark.usefixtures("_as_users_run_it")
+def test_the_readme_prints_what_it_says(capsys):
+    text = (_ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = _blocks(_ROOT / "README.md")
+    shown = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0].splitlines()
+    exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
+    printed = capsys.readouterr().out.splitlines()
+    # The digits after the fourth are those of the machine.
+    cut = [re.sub(r"(\.\d{4})\d+", r"\1", line) for line in printed]
+    wanted = [re.sub(r"(\.\d{4})\d+", r"\1", line) for line in shown if line.strip() != "..."]
+    assert cut[: len(wanted)] == wanted
+    assert len(block.splitlines()) <= 10 and len(text.splitlines()) <= 80
+
+
+def test_the_readme_has_the_accuracies_of_the_cards():
+    text = (_ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?`) \| ([\d., ]+) \|", text, re.MULTILINE)
+    named = {
+        n: float(a) for ns, xs in rows for n, a in zip(ns.split(", "), xs.split(", "), strict=True)
+    }
+    assert len(named) == 6
+    for name, accuracy in named.items():
+        assert accuracy == round(oo.model_card(name.strip("`"))["accuracy"]["test"], 4), name
 
 
 # Common jobs: the page, the first line of what stands before the code, how many blocks, the most
