@@ -127,3 +127,13 @@ def test_every_equation_renders(hook):
         rendered = _CODE.sub("", mathml.on_page_markdown(_prose(page)))
         found = re.search(r"\\[a-zA-Z([\])]+|\$\$", rendered)
         assert found is None, (name, found)
+
+
+def test_the_gallery_has_a_thumbnail_of_every_example_with_a_picture(hook):
+    text = (_DOCS / "examples.md").read_text("utf-8")
+    shown = hook("gallery").on_page_markdown(text).partition("## First steps")[0]
+    names = re.findall(r"\{ loading=lazy \} (\w+)\]\(#(\w+)py ", shown)
+    examples = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    pictured = [each for each in examples if re.search(r"^!\[", each, re.MULTILINE)]
+    assert [(each, each) for each, _ in names] == names and len(names) > 30
+    assert [name for name, _ in names] == [each[1:].partition(".py`")[0] for each in pictured]
