@@ -11,7 +11,7 @@ from ._timeline import Period, nominal_steps
 
 
 class AbstractCognitiveTask(AbstractTask):
-    """A task of the laboratory: a trial of named periods, with a known solution.
+    """A laboratory task: a trial of named periods, with a known solution.
 
     Durations are in ms. Trials that are drawn with jitter all have the length of the longest one;
     what is left after the last period is padding, with inputs 0 and mask 0.

@@ -1,4 +1,4 @@
-"""Trainings and trajectories over time."""
+"""Training runs and trajectories over time."""
 
 from typing import Any
 

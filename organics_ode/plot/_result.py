@@ -76,7 +76,7 @@ def _plots() -> dict[type, Callable[..., Axes]]:
 def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
     """The picture of a result: what the function `plot_…` for its kind draws.
 
-    Trajectories and paths over time, trainings over their steps, spectra and points of rest by
+    Trajectories and paths over time, training runs over their steps, spectra and points of rest by
     their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of feedback networks,
     tuning, selectivity and explained variance, curves of choices and of reaction times; results
     that have a `plot` of their own, by that.
