@@ -87,8 +87,8 @@ def first_sentence(entry: str) -> str:
     target = _sources()[entry]
     target = target.final_target if target.is_alias else target
     text = " ".join(target.docstring.value.partition("\n\n")[0].split())
-    sentence = re.match(r".+?\.(?=\s|$)", text)
-    return (sentence[0] if sentence else text).replace("|", r"\|")
+    sentence = re.match(r".+?(?<! al)\.(?=\s|$)", text)
+    return (sentence[0] if sentence else text.rstrip(",:") + ".").replace("|", r"\|")
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from ._operator import AbstractOperator, Values, read_numbers
 
 
 class LowRank(AbstractOperator):
-    """Weights of rank k at most.
+    """Weights of rank at most k.
 
         W = U Vᵀ
 

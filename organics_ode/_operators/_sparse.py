@@ -15,7 +15,7 @@ from ._operator import AbstractOperator, Values, read_numbers
 
 
 class Sparse(AbstractOperator):
-    """Weights of which only a few are there.
+    """Weights of which only a few are not 0.
 
         W[rows_k, columns_k] = values_k,   0 elsewhere
 

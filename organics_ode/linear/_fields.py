@@ -12,7 +12,7 @@ from ..circuits import AbstractCircuit
 
 
 def by_field(circuit: AbstractCircuit[State], values: Numbers) -> State:
-    """What has a last axis over all variables, by field: `by_field(circuit, power).y`.
+    """An array whose last axis is over all variables, split by field: `by_field(circuit, power).y`.
 
     Such as the spectra of `power_spectrum`, eigenvectors, or the diagonal of a covariance. Pure
     (jit, vmap, grad).
@@ -32,7 +32,7 @@ def by_field(circuit: AbstractCircuit[State], values: Numbers) -> State:
 
 
 def by_block(circuit: AbstractCircuit[State], values: Numbers) -> State:
-    """What has two last axes over all variables, by field and field: `by_block(circuit, C).y.a`.
+    """An array whose last two axes are over all variables, by fields: `by_block(circuit, C).y.a`.
 
     Such as a covariance, the matrices of `cross_spectrum` and `coherence`, or a Jacobian. Pure
     (jit, vmap, grad).

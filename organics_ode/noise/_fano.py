@@ -28,7 +28,7 @@ def fano(
     rate: Callable[[State], Array] | None = None,
     state0: StateLike | None = None,
 ) -> Float[Array, " k"]:
-    """The Fano factors of counts of spikes in a window, whose rates the circuit tells.
+    """The Fano factors of spike counts in a window, with rates that the circuit gives.
 
         F = 1 + Var(∫r dt)/E(∫r dt),   Var(∫r dt) = 2 ∫₀ᵀ (T − s) C(s) ds,   C(s) = e^{Js} C₀
 

@@ -20,7 +20,7 @@ def plot_history(
     ax: Axes | None = None,
     **kw: Any,
 ) -> Axes:
-    """One quantity of a training over its steps, with its validation values as dots.
+    """One quantity of a training run over its steps, with its validation values as dots.
 
     Of several models each is a line.
 

@@ -18,7 +18,7 @@ CYCLE = 2
 DIVERGING = 3
 """The class of a circuit whose state grows without bound."""
 UNDECIDED = -1
-"""The class of a circuit of which the simulation and the search do not decide."""
+"""The class of a circuit that neither the simulation nor the search could classify."""
 _NEWTON = 20  # steps
 _SOLVED = 1e-11  # relative residual
 

@@ -25,7 +25,7 @@ def symmetric(key: KeyLike, n: int) -> Float[Array, "n n"]:
 
 
 class Diluted(eqx.Module):
-    """Another ensemble of which a share of the connections is left, as strong together.
+    """Another ensemble with a share of its connections left, which are as strong together.
 
     Each entry is kept with a probability, and those kept are larger by 1/√share, so that their
     variance, and with it Δ, has the same meaning; a symmetric matrix stays symmetric.

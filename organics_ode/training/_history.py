@@ -215,7 +215,7 @@ class EnsembleResult(NamedTuple):
 
 @carded
 class SkipResult(NamedTuple):
-    """The result of a training with skips.
+    """The result of training with skips.
 
     Attributes:
         models: the trained base networks.

@@ -71,7 +71,7 @@ def from_image(
     bandwidth: float = 1.0,
     position: Numbers = (0.0, 0.0),
 ) -> Image:
-    """A stimulus of an image.
+    """Turn an image into a stimulus.
 
     Args:
         image: (rows, columns), luminances ≥ 0, the first row on top.
@@ -115,7 +115,7 @@ def from_stimupy(
     bandwidth: float = 1.0,
     position: Numbers = (0.0, 0.0),
 ) -> Image:
-    """A stimulus of a dictionary as functions of the package stimupy return.
+    """Turn a dictionary that the package stimupy makes into a stimulus.
 
     Its `img` is the image, its `ppd` the pixels per degree, or its `visual_size` the degrees
     (height, width) that the image covers. The package itself is not needed.

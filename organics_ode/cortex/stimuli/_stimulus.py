@@ -17,7 +17,7 @@ from ._seen import Seen
 
 
 class AbstractStimulus(eqx.Module):
-    """A picture on a screen, as the drive that it is to cells, and as an image.
+    """A picture on a screen: how it drives cells, and how it looks.
 
     It is made of patches of gratings, whose energies add,
 
