@@ -38,7 +38,7 @@ def theory(J, state, noise, frequencies):
     every, driven = (linear_system(J, state, noise, is_observed=b) for b in (True, False))
     slopes = jnp.concatenate(jax.tree.leaves(jax.jacfwd(rate)(state)), axis=1)
     C, _ = _covariance(every, len(J))
-    S = _over(frequencies, _cross_at, every, len(J))
+    S = _over(frequencies, _cross_at, every, len(J), None)
     variance = jnp.diag(integrated(driven, slopes, jnp.asarray(T, J.dtype))[1])
     return C, S, 1 + variance / (T * rate(state))
 
