@@ -131,6 +131,7 @@ def test_the_state_keeps_its_class_in_trees_files_and_batches(pair, tmp_path):
     assert oo.replace(pair, **{"areas[0].sigma": 0.3}).areas[0].sigma.theta.shape == (3,)
 
 
+@pytest.mark.slow  # a search, a simulation and a certificate of its own
 def test_ordinary_circuits_are_areas_too():
     """Two ORGaNICs: the one below hears the responses of the one above as further inputs."""
     low = oo.ORGaNICs.random(5, 3, key=0)
