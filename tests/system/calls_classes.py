@@ -41,6 +41,11 @@ def _kronecker(first, second):
     return oo.Kronecker(first, second)
 
 
+def _cited(thing):
+    return oo.citation(thing)
+
+
+_cited.__wrapped__ = oo.citation  # of any number of things
 _kronecker.__wrapped__ = oo.Kronecker  # of any number of factors
 _stack.__wrapped__ = oo.Stack  # which takes any number of cells
 _sum.__wrapped__ = oo.NoiseSum  # likewise of kinds
@@ -228,6 +233,7 @@ CALLS: dict[str, Call] = {
             "feedback": [draw(s, 2, 2)],
         },
     ),
+    "citation": Call(_cited, lambda s: {"thing": circuit(s, 2, 2)}),
     "complex_weights": Call(oo.complex_weights, lambda s: {"W": draw(s, 2, 2)}),
 }
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import jax
+import matplotlib.pyplot as plt
 import pytest
 
 import organics_ode as oo
@@ -54,6 +55,7 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
             subprocess.run([sys.executable, "-c", block], check=True, env=environment)
         else:
             exec(compile(block, str(page), "exec"), scope)
+    plt.close("all")
 
 
 @pytest.mark.usefixtures("_as_users_run_it")
