@@ -147,6 +147,7 @@ MEANT = {
     ("complex", "spectra"),
     ("an array of complex", "spectra"),
     ("a ragged list", "spectra"),
+    ("a class of its own", "citation"),
     ("a list of text", "labels"),
     ("a list of text", "names"),
 }
