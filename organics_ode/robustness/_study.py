@@ -1,5 +1,6 @@
 """The arguments of a phase diagram, and its file."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -201,10 +202,10 @@ def _read(path: Path) -> Stored | StoredDistances:
 
 
 def _read_stored(path: Path) -> Stored | StoredDistances:
-    try:
+    # Outside of an `except`, which would keep what was read of the file while it is read again.
+    with contextlib.suppress(Unloadable):
         return read_stored(path, StoredDistances)
-    except Unloadable:
-        return read_stored(path, Stored)
+    return read_stored(path, Stored)
 
 
 def save(path: Path | None, arguments: dict[str, Any], done: list[dict[str, Any]]) -> None:

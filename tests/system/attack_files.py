@@ -158,6 +158,9 @@ def _warm_up(kind: Any, path: Path) -> None:
     for data in (kind.data, kind.data[:50], kind.data[:-50], b""):
         path.write_bytes(data)
         _quietly(kind.read, path)
+    # Programs of what is used are compiled, and may be written into JAX's cache.
+    path.write_bytes(kind.data)
+    _quietly(lambda path: kind.use(kind.read(path)), path)
 
 
 def _quietly(read: Any, path: Path) -> None:
