@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def _model(text: str) -> str:
     names = pretrained_names()
     if text not in names and not Path(text).is_file():
-        found = "invalid choice: {!r} is no file, and none of {}".format(text, ", ".join(names))
+        found = "invalid choice: {!r} is not a file, and none of {}".format(text, ", ".join(names))
         raise argparse.ArgumentTypeError(found)
     return text
 

@@ -165,7 +165,7 @@ def read_folder(name: str, value: str | os.PathLike[str]) -> Path:
         os.stat(folder)
     except (FileNotFoundError, NotADirectoryError):  # for the caller to tell, with the remedy
         pass
-    except (OSError, ValueError) as error:  # too long, links in a circle, a text that is no name
+    except (OSError, ValueError) as error:  # too long, links in a circle, a text that is not a name
         raise ValueError(
             f"Argument `{name}` must be a path that can be followed, but {text!r:.99} is none: "
             f"{getattr(error, 'strerror', None) or error}."

@@ -83,7 +83,7 @@ def held_and_right(
     mask = mask.astype(outputs.dtype)
     is_choice = jnp.where(targets > 0, 1, 0).astype(outputs.dtype)
     answers = jnp.argmax(outputs, axis=-1).astype(targets.dtype)
-    # NaN is no answer: argmax would take it for the largest.
+    # NaN is not an answer: argmax would take it for the largest.
     hits = (answers == targets) & ~jnp.isnan(outputs).any(axis=-1)
     hits = hits.astype(outputs.dtype)
     return share(hits, mask * (1 - is_choice)) * share(hits, mask * is_choice)

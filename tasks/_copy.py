@@ -87,7 +87,7 @@ class CopyMemory(AbstractTask):
     def score(self, outputs: Float[Array, "time outputs"], trial: Trial) -> Float[Array, ""]:
         """The fraction of the ten symbols that is recalled; `outputs` are class scores."""
         recalled = jnp.argmax(outputs[-_SEQUENCE:], axis=-1)
-        # NaN is no answer: argmax would take it for the largest.
+        # NaN is not an answer: argmax would take it for the largest.
         are_answers = ~jnp.isnan(outputs[-_SEQUENCE:]).any(axis=-1)
         hits = (recalled.astype(jnp.int32) == trial.targets[-_SEQUENCE:]) & are_answers
         return jnp.mean(hits.astype(outputs.dtype))

@@ -154,7 +154,7 @@ def _check_actions(env: object, gt: np.ndarray, actions: Any) -> None:
     trial = _find(env, "trial", None)
     meant = trial.get("ground_truth") if isinstance(trial, Mapping) else None
     if isinstance(meant, Real) and float(meant) % 1 != 0 and np.trunc(float(meant)) in gt:
-        _refuse(f"the ground truth of its trial is {meant}, which is no action but cut to one")
+        _refuse(f"the ground truth of its trial is {meant}, which is not an action but cut to one")
     outside = gt[(gt < 0) | (gt >= actions)]
     if outside.size:
         _refuse(f"its right action is {outside[0]} where there are the actions 0 to {actions - 1}")

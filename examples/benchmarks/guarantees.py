@@ -43,7 +43,7 @@ KINDS = {
 
 
 def make(kind: str, size: int, seed: int, images: np.ndarray) -> oo.SequenceClassifier:
-    """A model of the kind; where it is no bounded one, in the place of that of the same seed."""
+    """A model of the kind; where it is not a bounded one, in the place of that of the same seed."""
     keys = jax.random.split(jax.random.key(seed), 4)
     model = make_model(size, list(keys[:3]), images, groups=8 if kind == "groups" else 1)
     if kind in ("bounded", "groups"):

@@ -50,7 +50,7 @@ def _is_metric(name: str) -> bool:
 
 
 def _rank(loss: Any) -> float:
-    """By which losses are compared: one that is no number is the last."""
+    """By which losses are compared: one that is not a number comes last."""
     return float(np.nan_to_num(typical(loss), nan=np.inf))
 
 

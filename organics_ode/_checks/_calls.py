@@ -41,7 +41,7 @@ def many_calls(name: str) -> str:
 
 
 def refuse_kind(name: str, must: str, value: object) -> NoReturn:
-    """Raise for an argument that is no object of the kind asked for, and show the call."""
+    """Raise for an argument that is not of the kind asked for, and show the call."""
     call = right_call()
     found = f"it is {shown(value)}" if hasattr(value, "dtype") else _what(value)
     refuse(name, must, f"{found}; the call is `{call}`" if call else found)

@@ -57,7 +57,7 @@ def read_number(
 
 
 def _as_number(value: Any) -> float | None:
-    """A real number of Python, numpy or JAX as a float; None for what is none, or not known."""
+    """A real number of Python, numpy or JAX as a float; None for the rest."""
     is_array = isinstance(value, jax.Array | np.ndarray) and not is_traced(value)
     if is_array and value.ndim == 0 and jnp.issubdtype(value.dtype, jnp.number):
         value = np.asarray(value).item()
@@ -124,12 +124,12 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse what is none of the texts."""
+    """Refuse anything but one of the texts."""
     if not isinstance(value, str) or value not in choices:
         refuse(name, f"be one of {', '.join(choices)}", f"it is {shown(value)}")
 
 
 def check_kind(name: str, value: object, kind: type) -> None:
-    """Refuse what is no object of the class."""
+    """Refuse anything but an object of the class."""
     if not isinstance(value, kind):
         refuse(name, f"be {a_or_an(kind.__name__)}", f"it is {a_or_an(type(value).__name__)}")

@@ -222,7 +222,7 @@ class Connectivity(AbstractProjected):
         return eqx.tree_at(lambda p: p.value, self, new)
 
     def _is_illegal(self, value: Array) -> Array:
-        # NaN is no wrong sign: it stays, for the training to see.
+        # NaN is not a wrong sign: it stays, for the training to see.
         return ~self.mask | (self.signs[None, :].astype(value.dtype) * value < 0)
 
 

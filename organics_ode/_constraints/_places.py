@@ -45,7 +45,7 @@ class Place(NamedTuple):
 
 
 def places(tree: PyTree) -> list[Place]:
-    """All leaves in the order of the fields, None and what is no parameter too; a node is one."""
+    """All leaves in the order of the fields, None and non-parameters too; a node is one leaf."""
     flat = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_whole)
     return [_place(tree, path, part) for path, part in flat]
 

@@ -146,7 +146,7 @@ def _is_option(part: object) -> bool:
 
 
 def _options(prefix: str, module: eqx.Module) -> Iterator[tuple[str, Any]]:
-    """What is no number: the static fields and functions of a module, and of those in it.
+    """Everything but numbers: the static fields and functions of a module, and of those in it.
 
     Those of equinox's layers are their sizes, which the shapes say.
     """

@@ -48,8 +48,8 @@ def weight_decay_mask(tree: PyTree) -> PyTree:
     weights and biases that are stored as their value: plain arrays, and the projected nodes
     (`NonNegative`, `Connectivity`, `SpectralBound`, `SymmetricPart`), which `project` puts back
     into their sets. False are the numbers that stand for another one (`Positive`, `Bounded`,
-    `IdentityPlusSkew`, `SkewSymmetric`, nodes of paramax): θ = 0 is no small time constant but one
-    of 1 in the user's unit, so that the result of decay would depend on the unit.
+    `IdentityPlusSkew`, `SkewSymmetric`, nodes of paramax): θ = 0 is not a small time constant,
+    but one of 1 in the user's unit, so that the result of decay would depend on the unit.
     """
     stands_for_another = lambda x: (  # noqa: E731
         isinstance(x, paramax.AbstractUnwrappable) and not isinstance(x, AbstractProjected)

@@ -42,10 +42,10 @@ def values(circuit: eqx.Module) -> dict[str, Array | jax.ShapeDtypeStruct]:
             `cell.circuit.tau_y`.
 
     Returns:
-        A dict of arrays. What is no number (a rectification, a nonlinearity) is not in it.
+        A dict of arrays. What is not a number (a rectification, a nonlinearity) is left out.
 
     Raises:
-        ValueError: `circuit` is none of these.
+        ValueError: `circuit` is not one of these.
     """
     found = _parameters(circuit)
     dtype = _dtype(found)

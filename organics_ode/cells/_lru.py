@@ -28,7 +28,7 @@ class LRU(AbstractCell[LRUState]):
     The modes are linear, stable for all values of the parameters (|λ| < 1), and not connected with
     each other. A recurrence per step and not a differential equation: it has no `dt`, and
     `oo.lyapunov` gives its exponents per step. What stands between the layers of the published
-    network (normalization, a gated unit, a skip) is no part of it.
+    network (normalization, a gated unit, a skip) is not part of it.
 
     Args:
         nu: ν (k,), log of the decay per step.

@@ -43,13 +43,13 @@ class Hierarchy(AbstractCircuit[tuple]):
         feedforward: A for every area but the lowest, one fewer than areas: (k, n) matrices, which
             may be nodes or operators, or functions of (n,); None, for one or for all, leaves the
             responses as they are.
-        feedback: B for every area but the highest, likewise; None, for one or for all, is no
-            feedback. `eqx.nn.Identity()` leaves the responses as they are.
+        feedback: B for every area but the highest, likewise; None, for one or for all, means
+            no feedback. `eqx.nn.Identity()` leaves the responses as they are.
 
     Raises:
-        ValueError: the areas are no circuits, have names that are no identifiers, or two dtypes;
-            there are more or fewer connections; or an area has other inputs than those that reach
-            it.
+        ValueError: an area is not a circuit or has a name that is not an identifier; areas differ
+            in dtype; there are too few or too many connections; or the inputs of an area are not
+            as many as reach it.
     """
 
     areas: tuple[AbstractCircuit, ...]

@@ -78,7 +78,7 @@ def _checked_orientations(name: str, array: Array) -> Array:
 
 
 def _refuse_orientations(name: str, array: np.ndarray) -> None:
-    """What is no orientation, and what is one in radians.
+    """Refuse what is not an orientation, and one in radians.
 
     Small numbers are orientations too. But a number such as 0.785398, which to rounding is a whole
     number of degrees in radians, is no accident.

@@ -152,7 +152,7 @@ def _simulated(
     if in_sizes and not is_backsolve:
         size = sizes(circuit, state0, inputs, ts)
         method = with_sized_chord(method, controller, size)
-    # What Backsolve solves is no circuit's state.
+    # What Backsolve solves is not a circuit's state.
     missed = None if is_backsolve else Driven.missed
     steps, dt0 = prepare(controller, inputs.switch_times, limits, dt0, size, missed)
     times = _before_switches(ts, inputs.switch_times) if is_backsolve else ts

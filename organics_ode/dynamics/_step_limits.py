@@ -23,7 +23,7 @@ from ._tangent_limits import AbstractTangentLimit, tangent_limit
 
 SAMPLES = 4096  # Even times at which an input that is a function is looked at.
 _SHARE = 0.25  # Of the range of an input: the most that it may move within a step.
-_NEGLIGIBLE = 1e-3  # A range that is smaller than this, relative to the input itself, is no signal.
+_NEGLIGIBLE = 1e-3  # A smaller range, relative to the input itself, is not a signal.
 
 
 class Variation(eqx.Module):

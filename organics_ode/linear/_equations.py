@@ -39,7 +39,7 @@ class Equations(eqx.Module):
     @classmethod
     def of(cls, circuit: AbstractCircuit, x: Float[Array, " m"]) -> "Equations":
         """For residuals: with the scales that these compare with, if they do. Computed here once,
-        they are no part of the programs of all its loops."""
+        they are not part of the programs of all its loops."""
         e = cls(circuit, x, circuit.initial_state())
         if largest_terms.is_known(circuit):
             return e

@@ -17,7 +17,7 @@ def abscissa_near(J: Float[Array, "d d"], near: Float[Array, ""]) -> Float[Array
 
     With J = Q (Λ + N) Qᴴ, N strictly triangular, and z right of s, no entry of (z − J)⁻¹ in these
     axes is larger than that of (diag(s − Re λ) − |N|)⁻¹. So its norm is at most
-    √(‖·‖₁ ‖·‖_∞) of that, and z is no eigenvalue of J + E where that is below 1/`near`
+    √(‖·‖₁ ‖·‖_∞) of that, and z is not an eigenvalue of J + E where that is below 1/`near`
     (Trefethen, Embree, "Spectra and Pseudospectra", 2005). Sums of positive numbers alone: what
     condition numbers of eigenvalues overestimate, for they are infinite of a double one, is
     resolved. By LAPACK, which is on CPUs alone; infinite on other devices.

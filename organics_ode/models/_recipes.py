@@ -117,7 +117,7 @@ def recipe(name: str) -> Recipe:
 
     Reference:
         The authors' code: tk-rusch/coRNN, tk-rusch/unicornn, tk-rusch/LEM, erichson/LipschitzRNN on
-        GitHub. The published UnICORNN has dropout of 0.1 behind each layer, which is no part of it
+        GitHub. The published UnICORNN has dropout of 0.1 behind each layer, which is not part of it
         here.
     """
     if not isinstance(name, str) or name not in _RECIPES:

@@ -82,7 +82,7 @@ def separatrices(
         variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
             that has two they need not be given.
         others: of a larger circuit, a state at which the other variables are held. Where they move
-            the manifold of a saddle is no curve in the plane, and it is refused: see `basins`.
+            the manifold of a saddle is not a curve in the plane, and it is refused: see `basins`.
 
     Returns:
         The two variables with leaves (2·saddles, points), two branches per saddle, each starting at
@@ -96,7 +96,7 @@ def separatrices(
     flow = plane(circuit, x, variables, others)
     if not flow.is_planar:
         must = "be a state at which the other variables are held"
-        refuse("others", must, "it is None: the manifold of a saddle is no curve in this plane")
+        refuse("others", must, "it is None: the manifold of a saddle is not a curve in this plane")
     box = np.array([read_range("y_range", y_range), read_range("a_range", a_range)])
     points = check_positive_integer("points", points)
     found = flow.fixed_points((tuple(box[0].tolist()), tuple(box[1].tolist())))

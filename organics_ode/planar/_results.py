@@ -17,7 +17,7 @@ from ..linear import Spectrum
 
 
 class Pair(NamedTuple):
-    """Values of the two variables of a plane, where they are no state of the circuit by
+    """Values of the two variables of a plane, where they are not a state of the circuit by
     themselves."""
 
     first: Any

@@ -124,7 +124,7 @@ def read_trials(
         if low < -1 or high >= conditions:
             must = f"be between 0 and {conditions - 1}, or -1"
             refuse(name, must, f"it holds {low} to {high}")
-    # Of labels known only inside jit those that are no condition are left out, too.
+    # Of labels known only inside jit those that are not a condition are left out, too.
     labels = jnp.asarray(labels).astype(jnp.int32)
     is_kept = (labels >= 0) & (labels < conditions)
     labels = jnp.where(is_kept, labels, -1)

@@ -138,7 +138,7 @@ def phase_diagram(
         slow: see above.
         path: a file, as `oo.save` makes them, that is written after every few trials, at once or
             not at all. A later call with the same arguments goes on from it, also with more trials.
-        progress: whether to show a bar, or a line a minute where stderr is no terminal.
+        progress: whether to show a bar, or a line a minute where stderr is not a terminal.
         devices: over which to share the trials; one unless given.
 
     Returns:

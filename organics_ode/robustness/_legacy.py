@@ -25,7 +25,7 @@ def read_legacy(path: Path) -> dict[str, Any]:
         classes = _member(archive, "classes", None)
         rest = {name: _member(archive, name, 8 * classes.size) for name in _ARRAYS[1:]}
     if text.dtype.kind != "U" or text.ndim or type(json.loads(str(text))) is not dict:
-        raise ValueError("its arguments are no object in JSON")
+        raise ValueError("its arguments are not a JSON object")
     return {"arguments": str(text), "classes": classes} | rest
 
 

@@ -17,7 +17,7 @@ from ._study import RandomMatrix, Study, Variant
 _BOUND = 1e6
 _SETTLED = 1e-4  # speed · τ relative to the state
 _PERSISTS = 0.8  # of the speed in the third quarter of the run, in the last one
-_KICK = 1e-2  # of the start, so that it is no fixed point
+_KICK = 1e-2  # of the start, so that it is not a fixed point
 _MAX_STEPS = 50_000
 
 

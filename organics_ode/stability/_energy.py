@@ -96,7 +96,7 @@ class Energy(eqx.Module):
         """½ c_i r_i², (n,): how far each gain-weighted response is from its gated input.
 
         Raises:
-            ValueError: the form is "lyapunov", which is no sum over units (inside jit: NaN).
+            ValueError: the form is "lyapunov", which is not a sum over units (inside jit: NaN).
         """
         return self._of_units(self._reconstruction(self._deviation(state)))
 
@@ -105,7 +105,7 @@ class Energy(eqx.Module):
         normalized value.
 
         Raises:
-            ValueError: the form is "lyapunov", which is no sum over units (inside jit: NaN).
+            ValueError: the form is "lyapunov", which is not a sum over units (inside jit: NaN).
         """
         return self._of_units(self._normalization(self._deviation(state)))
 

@@ -139,7 +139,7 @@ def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     data = archive.read(info)
     dtype, shape, _, start = _preamble(data)
     if dtype.kind != "U" or shape or start + dtype.itemsize != len(data):
-        raise Unloadable("has a header that is no text")
+        raise Unloadable("has a header that is not a text")
     return str(np.frombuffer(data, dtype, offset=start)[0])
 
 

@@ -181,7 +181,7 @@ def _array(path: str, fact: Facts, array: np.ndarray) -> Array | np.ndarray | np
 def _record(path: str, cls: Any, parts: dict[str, Any]) -> PyTree:
     is_tuple = isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
     if not is_tuple and not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
-        raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which is no class of one")
+        raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which cannot be one")
     # Built without a call of `cls`, whose checks are of arguments and not of what it stores.
     since = cls._field_defaults if is_tuple else {}  # pyright: ignore
     # An earlier file lacks fields that were added since, with a default.

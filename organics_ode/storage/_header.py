@@ -123,7 +123,7 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(word: str) -> None:
-    raise Unloadable(f"has a header with {word}, which is no JSON")
+    raise Unloadable(f"has a header with {word}, which is not JSON")
 
 
 def _checked_keys(label: str, fact: Any) -> list[str]:
@@ -134,7 +134,7 @@ def _checked_keys(label: str, fact: Any) -> list[str]:
     keys = fact.get("keys", [])
     texts = [value for name, value in fact.items() if name != "keys"]
     if not isinstance(keys, list) or not all(isinstance(x, str) for x in (*keys, *texts)):
-        raise Unloadable(f"describes `{label:.99}` by what is no text")
+        raise Unloadable(f"describes `{label:.99}` by what is not a text")
     if not _are_keys(fact["kind"], keys):
         raise Unloadable(f"describes parts of `{label:.99}` that it cannot have: {keys!r:.99}")
     return keys

@@ -20,7 +20,7 @@ def read_path(name: str, path: str | os.PathLike[str]) -> Path:
         os.stat(absolute)
     except (FileNotFoundError, NotADirectoryError):  # for the caller to judge
         pass
-    except (OSError, ValueError) as error:  # too long, links in a circle, a text that is no name
+    except (OSError, ValueError) as error:  # too long, links in a circle, a text that is not a name
         found = f"{text!r:.99} is none: {getattr(error, 'strerror', None) or error}"
         refuse(name, "be a path that can be followed", found)
     return absolute

@@ -247,8 +247,8 @@ def failure(taken: int, steps: int) -> str:
             "values, or free fewer parameters (`throw=False` returns what there is)."
         )
     return (
-        f"The search ended after {counted(taken, 'step')} at what is no minimum: start from other "
-        "values, or free fewer parameters (`throw=False` returns what there is)."
+        f"The search ended after {counted(taken, 'step')} at a point that is not a minimum: "
+        "start from other values, or free fewer parameters (`throw=False` returns what there is)."
     )
 
 

@@ -237,7 +237,7 @@ class Checkpoints:
 def _find(path: str, name: str) -> Any:
     """All that a checkpoint may name beside the structure of the call."""
     if name != "organics_ode.training:Columns":
-        raise Unloadable(f"holds `{name}` as `{path}`, which is no part of a checkpoint")
+        raise Unloadable(f"holds `{name}` as `{path}`, which is not part of a checkpoint")
     return Columns
 
 
@@ -255,11 +255,11 @@ def _read_rest(
     numbers = [step, *lists, *([] if log_start is None else [log_start])]
     arguments = json.loads(of) if type(of) is str else None
     if not all(type(number) is int and number >= 0 for number in numbers):
-        raise Unloadable("is no checkpoint: its steps are no numbers of steps")
+        raise Unloadable("is not a checkpoint: its steps are not counts")
     if not isinstance(history, Columns) or type(library) is not str:
-        raise Unloadable("is no checkpoint: its history is none")
+        raise Unloadable("is not a checkpoint: its history is not a history")
     if not isinstance(arguments, dict) or not all(map(_is_fingerprint, arguments.values())):
-        raise Unloadable("is no checkpoint: it does not say what it is of")
+        raise Unloadable("is not a checkpoint: it does not say what it is of")
     return arguments
 
 

@@ -125,7 +125,7 @@ def _checksum(array: Array | np.ndarray) -> str:
 
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
-    # None for what `exec` made; a task is no part of the library, wherever it was found.
+    # None for what `exec` made; a task is not part of the library, wherever it was found.
     module = str(named.__module__).removeprefix("organics_ode.tasks.")
     # A script's own module is `__main__` at one time and `script` at another.
     if module.startswith("organics_ode."):

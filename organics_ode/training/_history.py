@@ -113,7 +113,7 @@ class History(AbstractTabular):
         records = [from_line(line) for line in lines]
         if None in records:
             i = records.index(None) + 1
-            refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is no record")
+            refuse("path", "name a log that `fit` wrote", f"line {i} of {file} is not a record")
         return cls([record for record in (*records, from_line(last)) if record is not None])
 
 

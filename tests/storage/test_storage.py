@@ -136,7 +136,7 @@ NO_REST = [
 @pytest.mark.parametrize("change", NO_REST, ids=str)
 def test_the_parts_of_a_checkpoint_are_what_they_are_read_as(change):
     assert _read_rest(**REST) == {"model": {"W": "mean 1"}}
-    with pytest.raises(Exception, match=r"is no checkpoint|Extra data"):
+    with pytest.raises(Exception, match=r"is not a checkpoint|Extra data"):
         _read_rest(**REST | change)
 
 

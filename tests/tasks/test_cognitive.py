@@ -552,7 +552,10 @@ class Brighter(Wrapper):
     ("env", "message"),
     [
         (lambda: Reaching(float), "actions in `gt` are float64, not integers: a task has discrete"),
-        (Reaching, r"the ground truth of its trial is [\d.]+, which is no action but cut to one"),
+        (
+            Reaching,
+            r"the ground truth of its trial is [\d.]+, which is not an action but cut to one",
+        ),
         (lambda: Reaching(says=False), "right action is [3456] where there are the actions 0 to 2"),
         (Schedule, "it draws another trial for the same seed.* make a `NeurogymTask` each"),
         (lambda: Schedule(3), "it draws another trial for the same seed"),

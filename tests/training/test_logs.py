@@ -78,7 +78,7 @@ def test_the_results_of_the_repository_are_read():
         assert len(history) == path.read_bytes().count(b"\n")
         assert history["validation_accuracy"].size
     for name in studies:
-        with pytest.raises(ValueError, match=rf"line 1 of .*{name} is no record"):
+        with pytest.raises(ValueError, match=rf"line 1 of .*{name} is not a record"):
             oo.History.read(RESULTS / name)
 
 
@@ -99,7 +99,9 @@ def test_the_results_of_the_repository_are_read():
 def test_a_line_that_is_no_record_is_named(tmp_path, bad):
     path = tmp_path / "log"
     path.write_bytes((WHOLE.splitlines()[0] + f"\n{bad}\n").encode("latin-1") + WHOLE.encode())
-    told = r"^Argument `path` must name a log that `fit` wrote, but line 2 of .*log is no record\.$"
+    told = (
+        r"^Argument `path` must name a log that `fit` wrote, but line 2 of .*log is not a record\.$"
+    )
     with pytest.raises(ValueError, match=told):
         oo.History.read(path)
 

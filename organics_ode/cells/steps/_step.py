@@ -28,7 +28,7 @@ class AbstractStep(AbstractCell[State]):
     def __init__(self, circuit: AbstractCircuit[State], dt: ArrayLike):
         check_circuit(circuit)
         step = check_positive_number("dt", dt)
-        # A float is no array and so not trained; a traced dt stays open to jax's transformations.
+        # A float is not an array, so it is not trained; a traced dt can be differentiated.
         self.circuit, self.dt = circuit, step if is_traced(step) else float(step)
 
     @property

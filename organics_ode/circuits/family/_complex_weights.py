@@ -20,7 +20,7 @@ def complex_weights(W: Numbers, *, of_real: bool = False) -> Float[Array, "rows 
         (2n, 2k), or (2n, k) of real vectors: the real parts first, then the imaginary parts.
 
     Raises:
-        ValueError: W is no matrix, or has NaN or infinite values.
+        ValueError: W is not a matrix, or has NaN or infinite values.
     """
     of_real = check_flag("of_real", of_real)
     real, imaginary = (check_finite("W", part) for part in as_complex_parts("W", W))

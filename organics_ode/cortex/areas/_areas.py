@@ -103,7 +103,7 @@ def membrane_noise(
         An `oo.OrnsteinUhlenbeckNoise`.
 
     Raises:
-        ValueError: an argument is bad, or an area is no `ORGaNICs2025`.
+        ValueError: an argument is bad, or an area is not an `ORGaNICs2025`.
     """
     check_kind("model", model, Hierarchy)
     size = as_float_array("sigma", read_scalar("sigma", sigma, 0.0))

@@ -48,7 +48,7 @@ def semedo(data_dir: str | os.PathLike[str] | None = None) -> V1V2Counts:
         A `V1V2Counts`.
 
     Raises:
-        ValueError: `data_dir` is no path, or the file there is another one.
+        ValueError: `data_dir` is not a path, or the file there is another one.
         FileNotFoundError: the named folder does not have it, or it could not be downloaded.
         ImportError: a download is needed, and pooch or tqdm is not installed.
 

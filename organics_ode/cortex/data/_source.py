@@ -31,7 +31,7 @@ def file_of(recording: Recording, data_dir: str | os.PathLike[str] | None) -> Pa
             download.
 
     Raises:
-        ValueError: `data_dir` is no path, or the file there is another one.
+        ValueError: `data_dir` is not a path, or the file there is another one.
         FileNotFoundError: the named folder does not have it, or it could not be downloaded.
         ImportError: a download is needed, and pooch or tqdm is not installed.
     """

@@ -16,7 +16,7 @@ class Plaid(AbstractStimulus):
         first, second: stimuli, which may be plaids themselves.
 
     Raises:
-        ValueError: one is no stimulus.
+        ValueError: one is not a stimulus.
     """
 
     first: AbstractStimulus

@@ -38,7 +38,7 @@ class NoiseSum(AbstractNoise):
         kinds: kinds of noise; the terms of those that are sums themselves are taken one by one.
 
     Raises:
-        ValueError: none is given, or one is no kind of noise.
+        ValueError: none is given, or one is not a kind of noise.
     """
 
     kinds: tuple[AbstractNoise, ...]

@@ -106,7 +106,7 @@ def _output_shape(model: PyTree) -> tuple[int, ...]:
 
 
 def check_trials(models: Sequence[PyTree], source: Source, loss: Loss, round: int) -> None:
-    """Refuse trials with labels that are no class of the models, before the first round."""
+    """Refuse trials with labels that are not classes of the models, before the first round."""
     if round == 0 and loss is cross_entropy:
         _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)

@@ -97,7 +97,7 @@ def _step(
 
 
 def _mean_weight(model: SequenceToSequence) -> Array:
-    """The mean size of the recurrent weights; 0 for cells that are no circuit with such weights."""
+    """The mean size of the recurrent weights; 0 for cells whose circuit has no such weights."""
     circuit = resolve(getattr(model.cell, "circuit", None))
     W = None if circuit is None else recurrent_weights(circuit)
     if W is None:
