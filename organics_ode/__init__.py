@@ -93,7 +93,7 @@ from .noise import (
     sample_paths as sample_paths,
     spectral_peak as spectral_peak,
 )
-from .parallel import device_mesh as device_mesh
+from .parallel import device_mesh as device_mesh, use_cores as use_cores
 from .plot import (
     plot_abscissae as plot_abscissae,
     plot_attractors as plot_attractors,

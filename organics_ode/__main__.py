@@ -1,6 +1,7 @@
 """Commands at a prompt: `python -m organics_ode info | card | evaluate`."""
 
 import argparse
+import contextlib
 import platform
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import jax
 
 from . import tasks
 from ._version import __version__
+from .parallel import cores, use_cores
 from .storage import load, model_card, pretrained, pretrained_names
 from .training import evaluate
 
@@ -61,6 +63,7 @@ def _info(args: argparse.Namespace) -> int:
     facts |= {"python": f"{platform.python_version()}, {platform.platform()}"}
     facts |= {name: _version(name) for name in (*_PACKAGES, *_OPTIONAL)}
     facts["devices"] = ", ".join(devices)
+    facts["cores"] = f"{cores()} (`oo.use_cores()` makes a device of each for training)"
     facts["precision"] = (
         "x64 is on" if jax.config.read("jax_enable_x64") else "x64 is off (JAX_ENABLE_X64=1)"
     )
@@ -84,6 +87,8 @@ def _card(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    with contextlib.suppress(ValueError):  # JAX has begun in this process
+        use_cores()
     model, card = pretrained(args.name), model_card(args.name)
     data = _data(card, args.data_dir)
     is_same = True

@@ -123,6 +123,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    oo.use_cores()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -9,7 +9,7 @@ steps first. The stages hold the mean of 4 pixels for 4 ms, then of 2 for 2 ms, 
 oscillators, which remember. By plain backpropagation through time, nothing clipped or scaled.
 Stop it at any time: the same command goes on where it was. Draws train_mnist.png (or --out) and
 saves the trained model (.npz), its card (.json), its history (.jsonl) and checkpoints beside it.
-Batches are shared among all devices; JAX_NUM_CPU_DEVICES=2 makes two of the cores of a CPU.
+Batches are shared among all devices, those of GPUs or one for each core.
 """
 
 import argparse
@@ -109,4 +109,5 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    oo.use_cores()
     main(_mnist_options.read(__doc__.split("\n")[0]))

@@ -54,7 +54,6 @@ def main(args: argparse.Namespace) -> None:
     digits = tasks.SequentialDigits()
     pairs = [(seed, rate) for seed in range(args.seeds) for rate in RATES]
     rates = np.array([rate for _, rate in pairs])
-    count = jax.device_count()
     start = time.perf_counter()
     result = oo.ensemble(
         [make_model(args.size, jax.random.key(seed)) for seed, _ in pairs],
@@ -63,9 +62,8 @@ def main(args: argparse.Namespace) -> None:
         hyperparameters=rates,
         epochs=args.epochs,
         validation=digits.validation,
-        mesh=oo.device_mesh() if len(pairs) % count == 0 and count > 1 else None,
     )
-    print(f"{len(pairs)} members in {time.perf_counter() - start:.1f} s on {count} device(s)")
+    print(f"{len(pairs)} members in {time.perf_counter() - start:.1f} s")
     draw(result, rates, args.out)
     print(f"wrote {args.out}")
     final = result.history["validation_accuracy"][-1]
@@ -81,6 +79,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    oo.use_cores()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--size", type=int, default=16, help="number of principal cells")

@@ -1,5 +1,6 @@
 """Several devices: the mesh, and functions on each of its devices."""
 
+from ._cores import cores as cores, use_cores as use_cores, usual_mesh as usual_mesh
 from ._mesh import (
     bring_home as bring_home,
     check_divides as check_divides,

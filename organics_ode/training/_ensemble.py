@@ -57,6 +57,7 @@ from .batches import (
     Minibatches,
     check_repeatable,
     count_steps,
+    mesh_for_members,
 )
 
 MakesOptimizer = Callable[[Any], Optimizer]
@@ -101,7 +102,8 @@ def ensemble(
             is while the others go on.
         log, callback, progress: as in `fit`; each record has a list with the members' values, the
             bar or line shows their median.
-        mesh: devices that each take an equal part of the members, such as `device_mesh()`.
+        mesh: devices that each take an equal part of the members, such as `device_mesh()`. Unless
+            given, the CPU devices that `use_cores` made, as in `fit`.
 
     Returns:
         An `EnsembleResult(models, history, outcomes, steps)`. A warning names the members that
@@ -121,14 +123,14 @@ def ensemble(
     values = read_hyperparameters(hyperparameters, members, len(models))
     data, is_shared = read_batches(batches, len(models))
     check_repeatable(data, checkpoint, mesh)
-    total = count_steps(data, steps, epochs)
+    mesh, total = mesh_for_members(mesh, models, data), count_steps(data, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)
     check_callback(callback)
     judge = read_stopping(stop, keep, names_of(metric))
     per_epoch = getattr(data, "steps_per_epoch", None)
     check_judged(judge, validation, validate_every or per_epoch)
-    trained = members if hyperparameters is not None else models[0]
-    descent = each_without_decay(make_optimizer, eqx.filter(trained, trainable(trained)), values)
+    like = members if hyperparameters is not None else models[0]
+    descent = each_without_decay(make_optimizer, eqx.filter(like, trainable(like)), values)
     run = EnsembleRun(shared(descent, loss, metric), mesh, is_shared)
     checkpoints = Checkpoints(
         checkpoint,
@@ -148,9 +150,9 @@ def ensemble(
     values, every_data = split(values, mesh), [data] if is_shared else list(data.members)
     for each in every_data:
         check_data(models[0], each, validation, loss, metric)
-    evaluate_every = total if validation is None else validate_every or per_epoch or total
-    of = (data, every_data, models[0], values, validation, loss, metric)
-    training = _Together(*of, run, total, evaluate_every, judge)
+    every = total if validation is None else validate_every or per_epoch or total
+    of = (data, every_data, models[0], values, validation, loss, metric, run, total, every, judge)
+    training = _Together(*of)
     now = run_training(training, now, checkpoints, log, progress, callback)
     return _told(training.result(now, way_of_end(now, total)), every_data, loss, metric)
 

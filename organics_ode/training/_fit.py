@@ -15,7 +15,7 @@ from .._checks import a_or_an, check_flag, refuse
 from .._constraints import trainable
 from ..cells import Euler, RungeKutta, ShuOsher
 from ..optimizers import Optimizer, begin, is_finite, is_optimizer, without_decay
-from ..parallel import check_mesh, check_same, replicate, split_batches
+from ..parallel import check_same, replicate, split_batches
 from ..programs import Shared, shared
 from ._checkpoints import STEPS_PER_CHECKPOINT, Checkpoints, Progress
 from ._history import FitResult, History, TrainingDiverged, were_good
@@ -41,6 +41,7 @@ from .batches import (
     Minibatches,
     check_repeatable,
     count_steps,
+    mesh_for_batches,
     read_function,
 )
 
@@ -106,6 +107,8 @@ def fit(
             finite on their batch), unless the best is kept.
         mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
             those of several processes, every process calls `fit` alike and the first one writes.
+            Unless given, the CPU devices that `use_cores` made, where they divide the batches of
+            `minibatches`, `trials` or a list and there is enough to compute; else one device.
 
     Returns:
         A `FitResult(model, history, outcome)`; its outcome is completed, stopped (by `stop`, or
@@ -121,8 +124,8 @@ def fit(
     """
     _check_arguments(model, optimizer, throw)
     check_scores(loss, metric)
-    check_mesh(mesh)
     batches = read_function(batches)
+    mesh = mesh_for_batches(mesh, model, batches)
     check_repeatable(batches, checkpoint, mesh)
     total = count_steps(batches, steps, epochs)
     check_intervals(validate_every, checkpoint, checkpoint_every)

@@ -16,10 +16,10 @@ from .._checks import a_or_an, check_positive_integer, in_jax, refuse
 from .._constraints import resolve
 from ..cells import blank, check_mask, running
 from ..optimizers import Optimizer, State, update
-from ..parallel import check_mesh, mean_over_devices, replicate, split
+from ..parallel import mean_over_devices, replicate, split
 from ..programs import Shared, compiled, shared, unawaited
 from ._losses import Loss, accuracy, apply_loss, check_classes, check_loss, cross_entropy
-from .batches import Batch, Data, Minibatches, read_samples
+from .batches import Batch, Data, Minibatches, mesh_for_samples, read_samples
 
 # What the record of a step holds besides the metric.
 _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
@@ -229,10 +229,10 @@ def evaluate(
             the model.
     """
     batch_size = check_positive_integer("batch_size", batch_size)
-    check_mesh(mesh)
     check_scores(loss, metric)
     check_model("model", model)
     samples = read_samples(data)
+    mesh = mesh_for_samples(mesh, model, samples)
     samples = jax.tree.map(jnp.asarray if mesh is None else np.asarray, samples)
     if mesh is None:
         values = mean_scores(model, samples, shared(loss, metric), batch_size)

@@ -67,7 +67,7 @@ ROOMS = {
         "mean_field studies training"
     ),
     "tasks": "",
-    "__main__": "storage training tasks",
+    "__main__": "parallel storage training tasks",
 }
 # It finds the package `tasks` where it is installed, and stands for it.
 STANDS_FOR_TASKS = ("organics_ode", "tasks")

@@ -105,6 +105,7 @@ CALLS: dict[str, Call] = {
     "trainable": Call(oo.trainable, lambda s: {"tree": circuit(s)}, free=("tree",)),
     "weight_decay_mask": Call(oo.weight_decay_mask, lambda s: {"tree": circuit(s)}, free=("tree",)),
     "device_mesh": Call(oo.device_mesh, lambda s: {"devices": jax.devices()}),
+    "use_cores": Call(oo.use_cores, lambda s: {"count": len(jax.devices("cpu"))}),
     "save": Call(
         oo.save, lambda s: {"path": FOLDER / "saved", "model": circuit(s)}, free=("path", "model")
     ),

@@ -70,3 +70,11 @@ def test_the_losses_are_the_same_on_any_number_of_devices(run):
     for row in record["rows"]:
         assert f"| {row['devices']} " in text and row["median"] > 0
         assert row["loss"] == pytest.approx(alone, rel=1e-5)
+
+
+def test_what_is_split_over_two_devices_is_timed_on_one_too(run):
+    text, record = run("splitting.py", "--small", "--repeats=1")
+    assert record["machine"]["device"].startswith("2 ×")
+    for row in record["rows"]:
+        assert f"| {row['kind']}" in text and row["all"] == 5 * row["each_step"] > 0
+        assert min(row["one_ms"], row["two_ms"], row["one_cpu_ms"], row["two_cpu_ms"]) > 0

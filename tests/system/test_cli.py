@@ -41,6 +41,7 @@ def test_info_in_a_process_says_what_is_here(tmp_path):
     facts = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in done.stdout.splitlines())
     assert facts["organics_ode"].startswith(oo.__version__) and facts["jax"] == jax.__version__
     assert facts["devices"].startswith("cpu 0") and facts["precision"].startswith("x64 is o")
+    assert "oo.use_cores()" in facts["cores"]
     assert set(facts["trained models"].split(", ")) == set(oo.pretrained_names())
 
 

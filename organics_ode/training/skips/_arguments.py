@@ -20,7 +20,7 @@ from ...optimizers import Optimizer, is_optimizer
 from .._losses import Loss, check_classes, check_loss, cross_entropy, squared_error
 from .._members import as_members, check_devices
 from .._recorder import Callback, check_callback
-from ..batches import Task, is_in_numpy
+from ..batches import Task, is_in_numpy, mesh_for_trials
 from ._closed_loop import ClosedTask, is_closed
 from ._schedule import SkipSchedule
 from ._trials import Restarts, Source
@@ -110,6 +110,11 @@ def check_trials(models: Sequence[PyTree], source: Source, loss: Loss, round: in
     if round == 0 and loss is cross_entropy:
         _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
+
+
+def read_mesh(mesh: Mesh | None, models: Sequence[PyTree], task: Task, size: int) -> Mesh | None:
+    """The one given, or the CPU devices where they pay."""
+    return mesh if mesh is not None else mesh_for_trials(models, _trial_like(task), size)
 
 
 def read_loss(loss: Loss | None, task: Task) -> Loss:

@@ -29,6 +29,7 @@ from ._arguments import (
     check_trials,
     read_counts,
     read_loss,
+    read_mesh,
     read_models,
     read_restarts,
     read_sizes,
@@ -108,7 +109,8 @@ def fit_with_skips(
         stop, keep: as in `fit`, by the trimmed mean of the models' `performance`, all together.
         checkpoint, checkpoint_every, log, callback, progress: as in `fit`, with rounds for its
             steps.
-        mesh: devices that each take an equal part of the models, such as `device_mesh()`.
+        mesh: devices that each take an equal part of the models, such as `device_mesh()`. Unless
+            given, the CPU devices that `use_cores` made, as in `fit`.
 
     Returns:
         A `SkipResult(models, history, rounds, performance, outcome)`. A model whose loss, gradient
@@ -138,9 +140,9 @@ def fit_with_skips(
     judge = read_stopping(stop, keep, ["performance"], summary=trimmed_mean)
     members = read_models(models, mesh)
     source = read_source(models, task, burn_in, key, batch_size)
-    loss, restarts = read_loss(loss, task), read_restarts(schedule, task)
+    mesh, loss = read_mesh(mesh, models, task, batch_size), read_loss(loss, task)
     params = eqx.filter(models[0], trainable(models[0]))
-    rules = shared(without_decay(optimizer, params), loss, restarts)
+    rules = shared(without_decay(optimizer, params), loss, read_restarts(schedule, task))
     run = Run(rules, jnp.asarray(activity), jnp.asarray(weights), steps_per_round, trials, mesh)
     checkpoints = Checkpoints(
         checkpoint,

@@ -1,0 +1,101 @@
+"""Several CPU devices: as many as cores, and what is split over them unasked."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+
+import jax
+from jax.sharding import Mesh
+from jaxtyping import PyTree
+
+from .._checks import check_positive_integer, refuse
+from ._mesh import device_mesh
+
+# Multiplications below which parts cost more than they save, by the processor time of a step on one
+# device and on two (examples/benchmarks/splitting.py). To split a step of training and to collect
+# its gradient takes 2 to 4 ms, in which a core does some 20 million. And each step of a sequence
+# takes a fixed time on every device, so that 100 000 in each take twice
+# the time on two.
+_LEAST_OF_ALL = 1e8
+_LEAST_OF_A_STEP = 1e6
+
+
+def use_cores(count: int | None = None) -> int:
+    """Make CPU devices of the cores, which trainings then share by themselves (host).
+
+    Call it first, before anything is computed: JAX makes its devices once. Then `fit`, `ensemble`
+    and `evaluate` split their batches or members over the devices where they are many enough and
+    the work is large enough to pay; a `mesh` that is given is the one that is used. Everything else
+    stays on the first device. On a GPU it changes nothing.
+
+    Args:
+        count: devices to make, as many as there are cores for this process unless given. More than
+            that gain nothing, and no more are used unless a mesh says so.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        ValueError: `count` is no positive integer, or JAX has begun with another number of devices.
+    """
+    wanted = cores() if count is None else check_positive_integer("count", count)
+    try:
+        jax.config.update("jax_num_cpu_devices", wanted)
+    except RuntimeError:
+        there = _cpu_devices()
+        if there == wanted:
+            return wanted
+        remedy = (
+            "JAX has computed something, and made its devices; call `oo.use_cores` before, or set "
+            f"JAX_NUM_CPU_DEVICES={wanted} in the environment"
+        )
+        refuse("count", f"be {there} by now", f"it is {wanted}: {remedy}")
+    return wanted
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # a container or `taskset` may leave it a part
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usual_mesh(
+    sizes: Sequence[int], work: Callable[[], tuple[float, int]], *trees: PyTree
+) -> Mesh | None:
+    """The mesh of what is given none: of several CPU devices where they pay, else None.
+
+    As many as there are cores and divide all sizes. The devices of several processes, those of a
+    GPU, and arrays or defaults that the user has put on one device are left alone.
+
+    Args:
+        sizes: of the axes to split.
+        work: multiplications in a step of the sequence, and how many such steps there are; asked
+            for only where there is something to choose.
+        trees: what the user gave.
+    """
+    if jax.process_count() > 1 or jax.config.read("jax_default_device") is not None:
+        return None
+    devices = jax.devices()
+    most = min(len(devices), cores())
+    if most == 1 or devices[0].platform != "cpu" or any(map(_is_placed, jax.tree.leaves(trees))):
+        return None
+    common = math.gcd(*sizes)
+    count = next(number for number in range(most, 0, -1) if common % number == 0)
+    return device_mesh(devices[:count]) if count > 1 and _pays(*work()) else None
+
+
+def _pays(each: float, steps: int) -> bool:
+    return each >= _LEAST_OF_A_STEP and each * steps >= _LEAST_OF_ALL
+
+
+def _is_placed(leaf: object) -> bool:
+    """Whether it is an array that was put on its device on purpose."""
+    return isinstance(leaf, jax.Array) and leaf.committed
+
+
+def _cpu_devices() -> int:
+    try:
+        return len(jax.local_devices(backend="cpu"))
+    except RuntimeError:  # there is none on the platforms that the user chose
+        return 0
