@@ -23,7 +23,7 @@ def plot_rows(
     rows: Mapping[str, Any], periods: Mapping[str, tuple[int, int]], dt: float, ax: Axes | None
 ) -> Axes:
     """Draws named rows over time as a heat map, with the periods named above it."""
-    image = np.stack([np.asarray(row) for row in rows.values()])
+    image = _scaled(np.stack([np.asarray(row) for row in rows.values()]))
     ax = _axes_of(ax)
     ax.set_facecolor("lavender")
     ax.imshow(
@@ -31,13 +31,26 @@ def plot_rows(
         aspect="auto",
         interpolation="nearest",
         cmap="Greys",
-        vmin=min(0, np.nanmin(image)),
+        vmin=0,
+        vmax=1,
         extent=(0, image.shape[1] * dt, len(rows) - 0.5, -0.5),
     )
     ax.set_yticks(*_row_names(list(rows)))
     ax.set_xlabel("time (ms)")
     _name_periods(ax, periods, dt)
     return ax
+
+
+def _scaled(image: np.ndarray) -> np.ndarray:
+    """From 0, which is white, to 1: rows of noise about 0 by their own range, for one scale for all
+    would draw the others grey on grey."""
+    is_signed = np.nanmin(image, axis=1, initial=0) < 0
+    scaled = np.empty(image.shape)
+    for rows in (is_signed, ~is_signed):
+        low = np.nanmin(image[rows], initial=0)
+        high = np.nanmax(image[rows], initial=0)
+        scaled[rows] = (image[rows] - low) / (high - low if high > low else 1)
+    return scaled
 
 
 def _widened(image: np.ndarray, most: int) -> np.ndarray:

@@ -37,14 +37,17 @@ def early(inputs: jax.Array) -> jax.Array:
 
 
 ax, c = axes.flat[5], np.linspace(-0.55, 0.55, 200)
-for name, observer, T in (("all of it", task.ideal_observer, 1000), ("200 ms of it", early, 200)):
+for name, observer, T in (
+    ("all 1000 ms", task.ideal_observer, 1000),
+    ("the first 200 ms", early, 200),
+):
     chosen = jax.vmap(task.choose)(jax.vmap(observer)(trials.inputs), trials)
     curve = tasks.psychometric(trials.info["coherence"], chosen == 1)
     points = ax.errorbar(curve.strengths, curve.rates, 2 * curve.errors, fmt="o", label=name)
     z = c * math.sqrt(T / 2) / task.noise
     expected = [0.5 * (1 + math.erf(value / math.sqrt(2))) for value in z]
     ax.plot(c, expected, color=points[0].get_color(), lw=1)
-ax.set(title="Perceptual decision by", xlabel="coherence", ylabel="share of choices to the right")
-ax.legend(frameon=False)
+ax.set(title="Perceptual decision", xlabel="coherence", ylabel="share of choices to the right")
+ax.legend(frameon=False, title="motion that is seen")
 figure.savefig("cognitive_tasks.png", dpi=80)
 print("wrote cognitive_tasks.png")

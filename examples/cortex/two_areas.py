@@ -64,6 +64,7 @@ def draw_communication(axes: np.ndarray, shared: dict[float, cortex.SharedSpectr
         title="model", xlabel="dimensions", ylabel="variance explained", xlim=(0, 11), ylim=(0, 1.1)
     )
     dimensions.set(title="V1 to V2", xlabel="frequency (Hz)", ylabel="dimensions for 95 %")
+    dimensions.yaxis.get_major_locator().set_params(integer=True)
     counts = cortex.data.semedo()
     for name, Y in (("V2", counts.Y_V2), ("V1", counts.Y_V1)):
         fit = cortex.reduced_rank_regression(counts.X, Y, np.arange(1, 11))

@@ -7,6 +7,7 @@ import time
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 
 from organics_ode import mean_field
@@ -24,6 +25,7 @@ COLOURS = ("#F0E442", "#56B4E9", "#D55E00")
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--side", type=int, default=200, help="pixels along each side of a map")
 side = parser.parse_args().side
+JUMP = 3.0  # between neighbouring targets: more is a pole, not a branch
 targets = np.linspace(-2, 2, 401) + 1e-3  # not on an A*
 columns = np.linspace(-2, 2, side) + 1e-3
 
@@ -40,20 +42,40 @@ def draw(name, readout, upper, lower):
     geometry = mean_field.Geometry(sigma_m, sigma_I, rho, *readout)
     found = curves(*jax.tree.map(np.asarray, (broadcast(geometry, targets.size), targets)))
     z, outlier = np.asarray(found.z), np.asarray(found.outlier.real)
-    stable, A = np.asarray(found.is_stable), np.repeat(targets[:, None], z.shape[1], axis=1)
-    is_target = np.abs(z - A) < 1e-6
+    stable, pairs = np.asarray(found.is_stable), neighbours(z)
+    is_target = np.abs(z - targets[:, None]) < 1e-6
     for ax, values in ((upper, z), (lower, outlier)):
-        ax.plot(A[stable], values[stable], ".", ms=2, color="#0072B2", label="stable")
-        ax.plot(A[~stable], values[~stable], ".", ms=2, color="#D55E00", label="unstable")
-    lower.plot(A[is_target], outlier[is_target], lw=0.8, color="black", label="target")
+        for label, colour in {"stable": "#0072B2", "unstable": "#D55E00"}.items():
+            own = [pair for pair in pairs if stable[pair[0]] == (label == "stable")]
+            lines = [[(targets[i], values[i, j]) for i, j in pair] for pair in own]
+            lines = [line for line in lines if abs(line[1][1] - line[0][1]) < JUMP]
+            ax.add_collection(LineCollection(lines, colors=colour, lw=1.8, label=label))
+    at_target = np.where(
+        is_target.any(axis=1), outlier[range(len(z)), is_target.argmax(axis=1)], np.nan
+    )
+    at_target[1:][np.abs(np.diff(at_target)) > JUMP] = np.nan
+    lower.plot(targets, at_target, "--", lw=0.9, color="black", label="target")
     lower.axhline(1, lw=0.6, color="grey")
     for ax in (upper, lower):
         singular = float(geometry.singular_target)
         ax.axvline(singular if abs(singular) < 2 else np.nan, ls=":", lw=0.8, color="grey")
-    upper.set(title=f"readout: {name}", ylim=(-4, 4))
+    upper.set(title=f"readout: {name}", xlim=(-2.1, 2.1), ylim=(-4, 4))
     lower.set(xlabel="target A", ylim=(-2, 3))
     counts = np.asarray(found.count)
     print(f"{name:24} A* = {singular:.4g}; states at rest: {np.unique(counts).tolist()}")
+
+
+def neighbours(z):
+    """Pairs of states at neighbouring targets that are each the other's nearest: one branch."""
+    far = np.where(np.isfinite(z), z, np.inf)
+    pairs = []
+    for i in range(len(z) - 1):
+        with np.errstate(invalid="ignore"):
+            apart = np.nan_to_num(np.abs(far[i][:, None] - far[i + 1]), nan=np.inf)
+        for j, k in enumerate(apart.argmin(axis=1)):
+            if apart[j, k] < JUMP and apart[:, k].argmin() == j:
+                pairs.append(((i, j), (i + 1, int(k))))
+    return pairs
 
 
 def broadcast(geometry, size):
@@ -83,8 +105,8 @@ for (name, readout), pair in zip(READOUTS.items(), axes.T, strict=True):
     draw(name, readout, *pair)
 axes[0, 0].set(ylabel="readout z")
 axes[1, 0].set(ylabel="outlier Re λ")
-axes[0, 0].legend(frameon=False, markerscale=5)
-axes[1, 0].legend(frameon=False, markerscale=5)
+axes[0, 0].legend(frameon=False)
+axes[1, 0].legend(frameon=False, loc="lower left")
 
 ratios = np.linspace(0, 1, side)
 left, right = below.subplots(1, 2)

@@ -138,6 +138,18 @@ def test_plot_shows_the_inputs_above_the_counted_targets(task):
     assert ax.get_xlim() == (0, len(trial.mask) * task.dt)
 
 
+def test_a_plot_scales_noise_about_zero_apart_from_what_is_on_or_off():
+    figure = pytest.importorskip("matplotlib.figure").Figure(figsize=(100, 4))
+    task = tasks.ContextDecision()
+    trial = sample(task, KEYS[0])
+    image = task.plot(trial, figure.subplots()).images[0].get_array()
+    inputs, is_noise = np.asarray(trial.inputs).T, np.arange(task.input_size) < 2
+    np.testing.assert_allclose(image[: task.input_size][~is_noise], inputs[~is_noise])
+    noise = inputs[is_noise]
+    scaled = (noise - noise.min()) / (noise.max() - noise.min())
+    np.testing.assert_allclose(image[: task.input_size][is_noise], scaled, atol=1e-12)
+
+
 @pytest.mark.parametrize("length", [100, 700, 3000])
 def test_a_pulse_of_one_step_is_drawn_however_long_the_trial_is(length):
     pyplot = pytest.importorskip("matplotlib.pyplot")
