@@ -74,7 +74,8 @@ def usual_mesh(
             for only where there is something to choose.
         trees: what the user gave.
     """
-    if jax.process_count() > 1 or jax.config.read("jax_default_device") is not None:
+    default = jax.config.jax_default_device  # pyright: ignore
+    if jax.process_count() > 1 or default is not None:
         return None
     devices = jax.devices()
     most = min(len(devices), cores())
