@@ -105,16 +105,21 @@ def _examples() -> None:
     trajectory = oo.simulate(oo.ORGaNICs.random(2, 2, key=0), [0.5, 0.2], np.linspace(0.0, 20.0, 5))
     axes = oo.plot_result(trajectory)
     assert axes is not None
-    assert len(tasks.SequentialDigits().train.labels) > 1000
+    assert len(tasks.SequentialDigits().train.targets) > 1000
 
 
 def _export() -> None:
     import jax.export
 
-    step = oo.Euler(oo.ORGaNICs.random(2, 2, key=0), dt=1.0)
-    state = step.initial_state()
-    traced = jax.export.export(jax.jit(step))(state, np.zeros(2, np.float32))
-    assert jax.export.deserialize(traced.serialize()).out_avals == traced.out_avals
+    cell = oo.resolve(oo.Euler(oo.ORGaNICs.random(2, 2, key=0), dt=1.0))
+    x, state = np.ones(2, np.float32), tuple(cell.initial_state())
+
+    @jax.jit
+    def step(state, x):
+        return tuple(cell.step(oo.ORGaNICsState(*state), x))
+
+    exported = jax.export.deserialize(jax.export.export(step)(state, x).serialize())
+    np.testing.assert_array_equal(exported.call(state, x), step(state, x))
 
 
 if __name__ == "__main__":
