@@ -13,14 +13,14 @@ import organics_ode as oo
 MARK = "<!-- {} -->\n"
 
 
-def memory_of(model: oo.SequenceClassifier, split, batch: int) -> float:
+def memory_of(model: oo.SequenceClassifier, data, batch: int) -> float:
     """What the compiled gradient of a batch keeps beside its arguments and results, MB."""
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
-    xs, labels = (jnp.asarray(v[:batch]) for v in (split.inputs, split.targets))
+    xs, labels = (jnp.asarray(v[:batch]) for v in (data.train.inputs, data.train.targets))
 
     def loss(arrays, xs, labels):
         scores = jax.vmap(oo.resolve(eqx.combine(arrays, rest)))(xs)
-        return jnp.mean(jax.vmap(oo.cross_entropy)(scores, labels))
+        return jnp.mean(jax.vmap(data.loss)(scores, labels))
 
     compiled = jax.jit(jax.grad(loss)).lower(arrays, xs, labels).compile()
     return compiled.memory_analysis().temp_size_in_bytes / 1e6
@@ -80,8 +80,8 @@ def norms(lines: dict[str, dict], rates: list[float]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def draw(lines: dict[str, dict], rates: list[float], path: Path) -> None:
-    """Accuracy of every seed; norms of gradients, and what diverged, over the learning rate."""
+def draw(lines: dict[str, dict], rates: list[float], score: str, path: Path) -> None:
+    """The score of every seed; norms of gradients, and what diverged, over the learning rate."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 0.32 * len(lines) + 1.4), layout="constrained")
     order = sorted(
         lines, key=lambda k: np.mean(np.array(lines[k]["accuracy"])[best(lines[k], 0), 0])
@@ -108,7 +108,7 @@ def draw(lines: dict[str, dict], rates: list[float], path: Path) -> None:
                 )
     axes[0].set_yticks(range(len(order)), order)
     axes[1].set_yticks(range(len(order)), [])
-    axes[0].set(xlabel="held-out accuracy, a point for each seed; bar: mean")
+    axes[0].set(xlabel=f"held-out {score}, a point for each seed; bar: mean")
     axes[1].set(xscale="log", xlabel="largest norm of a gradient in training, nothing clipped")
     for j, rate in enumerate(rates):
         axes[1].plot([], [], ".", color=f"C{j}", label=f"rate {rate:g}")

@@ -50,8 +50,7 @@ def run(name: str, args: argparse.Namespace) -> dict:
     _, size, make = MODELS[name]
     size = max(1, round(size * args.scale))
     images = np.asarray(data.train.inputs[:400])
-    classes = int(np.max(data.train.targets)) + 1
-    seeds = [make(size, jax.random.key(s), images, classes) for s in range(args.seeds)]
+    seeds = [make(size, jax.random.key(s), images, data.outputs) for s in range(args.seeds)]
     grid = [(rate, clip) for rate in args.rates for clip in CLIPS]
     models = [model for _ in grid for model in seeds]
     batches = [
@@ -65,15 +64,20 @@ def run(name: str, args: argparse.Namespace) -> dict:
     }
     values["clip"] = values["clip"].astype(np.float32)
     total = args.epochs * batches[0].steps_per_epoch
+    scores = {"loss": data.loss, "metric": data.score}
     result = oo.ensemble(
-        models, batches, optimizer=descent(total), hyperparameters=values, steps=total
+        models, batches, optimizer=descent(total), hyperparameters=values, steps=total, **scores
     )
     shape = (len(args.rates), len(CLIPS), args.seeds)
     norms = np.asarray(result.history["gradient_norm"], float).reshape(-1, *shape)
     ended = np.array(result.outcomes).reshape(shape)
     accuracies = {
         split: np.reshape(
-            [oo.evaluate(m, getattr(data, split))["accuracy"] for m in result.models], shape
+            [
+                oo.evaluate(m, getattr(data, split), **scores)[data.score.__name__]
+                for m in result.models
+            ],
+            shape,
         ).tolist()
         for split in ("validation", "test")
     }
@@ -88,7 +92,7 @@ def run(name: str, args: argparse.Namespace) -> dict:
         "median norm": np.nanmedian(norms, axis=0).tolist(),
         "largest norm": np.nanmax(norms, axis=0).tolist(),
         "ms per step": 1e3 * float(np.median(seconds)) / len(models),
-        "memory, MB": _report.memory_of(seeds[0], data.train, args.batch),
+        "memory, MB": _report.memory_of(seeds[0], data, args.batch),
         "abscissa": [_report.abscissa_of(m, images) for m in result.models],
         **command_of(args),
         **origin(time.perf_counter() - start),
@@ -117,7 +121,7 @@ def main(args: argparse.Namespace) -> None:
     if args.page:
         _report.write(args.page, f"{args.task}{suffix}", table)
         _report.write(args.page, f"{args.task}{suffix} norms", steadiness)
-    _report.draw(shown, args.rates, args.out)
+    _report.draw(shown, args.rates, _splits.SCORES.get(args.task, "accuracy"), args.out)
     print(f"wrote {args.out}")
 
 
