@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from jaxtyping import PyTree
 
 from .._checks import check_positive_integer, refuse
+from ..programs import few_threads
 from ._mesh import device_mesh
 
 # Multiplications below which parts cost more than they save, by the processor time of a step on one
@@ -21,12 +22,15 @@ _LEAST_OF_A_STEP = 1e6
 
 
 def use_cores(count: int | None = None) -> int:
-    """Make CPU devices of the cores, which trainings then share by themselves (host).
+    """Say how many cores to use, which trainings then share by themselves (host).
 
-    Call it first, before anything is computed: JAX makes its devices once. Then `fit`, `ensemble`
-    and `evaluate` split their batches or members over the devices where they are many enough and
-    the work is large enough to pay; a `mesh` that is given is the one that is used. Everything else
-    stays on the first device. On a GPU it changes nothing.
+    Call it first, before anything is computed: JAX makes its devices once. Then there are `count`
+    CPU devices, with one thread each, and `fit`, `ensemble` and `evaluate` split their batches or
+    members over them where the work is large enough to pay; a `mesh` that is given is the one that
+    is used. Everything else stays on the first device. On a GPU it changes nothing.
+
+    `use_cores(1)` is for small models, of 64 units or fewer: operations that short wait for the
+    second thread as long as it helps, and far longer on a machine that others use.
 
     Args:
         count: devices to make, as many as there are cores for this process unless given. More than
@@ -37,6 +41,7 @@ def use_cores(count: int | None = None) -> int:
 
     Raises:
         ValueError: `count` is no positive integer, or JAX has begun with another number of devices.
+            With the same number nothing changes.
     """
     wanted = cores() if count is None else check_positive_integer("count", count)
     try:
@@ -47,9 +52,11 @@ def use_cores(count: int | None = None) -> int:
             return wanted
         remedy = (
             "JAX has computed something, and made its devices; call `oo.use_cores` before, or set "
-            f"JAX_NUM_CPU_DEVICES={wanted} in the environment"
+            f"JAX_NUM_CPU_DEVICES={wanted} and NPROC={wanted} in the environment"
         )
         refuse("count", f"be {there} by now", f"it is {wanted}: {remedy}")
+    with few_threads(wanted):
+        _cpu_devices()
     return wanted
 
 

@@ -17,6 +17,7 @@ from ._shared import (
 from ._upstream import (
     after as after,
     as_if_alone as as_if_alone,
+    few_threads as few_threads,
     lazily as lazily,
     nextafter as nextafter,
     prevbefore as prevbefore,

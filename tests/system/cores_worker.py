@@ -1,6 +1,7 @@
 """Trainings in a process with two CPU devices, run by `test_cores.py`: writes what came of them."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,8 +59,15 @@ def trained(steps, mesh=None, **options):
 
 def main(folder):
     made = oo.use_cores(2)
+    assert "NPROC" not in os.environ
     jax.config.update("jax_enable_x64", True)
-    found = {"made": made, "devices": len(jax.devices()), "again": oo.use_cores(2)}
+    names = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").glob("*")]
+    found = {
+        "threads": sum("XLAEigen" in name for name in names),
+        "made": made,
+        "devices": len(jax.devices()),
+        "again": oo.use_cores(2),
+    }
     found |= {"refusal": refusal(3), "choices": choices()}
     _cores._LEAST_OF_ALL = _cores._LEAST_OF_A_STEP = 0.0
     found["meshes"] = meshes()

@@ -78,3 +78,14 @@ def test_what_is_split_over_two_devices_is_timed_on_one_too(run):
     for row in record["rows"]:
         assert f"| {row['kind']}" in text and row["all"] == 5 * row["each_step"] > 0
         assert min(row["one_ms"], row["two_ms"], row["one_cpu_ms"], row["two_cpu_ms"]) > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows counts no waits.")
+def test_the_main_job_is_timed_beside_others(run):
+    sizes = ("--repeats=1", "--steps=3", "--size=4", "--beside", "0", "1")
+    text, record = run("company.py", *sizes, "--settings", "one thread: use_cores(1)")
+    assert [row["beside"] for row in record["table"]] == [0, 1]
+    assert record["table"][0]["times_alone"] == 1
+    for row in record["table"]:
+        assert f"| {row['setting']} | {row['beside']} " in text
+        assert 0 < row["least_ms"] == row["step_ms"] == row["most_ms"] and row["cpu_ms"] > 0

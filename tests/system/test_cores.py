@@ -32,6 +32,8 @@ def found(tmp_path_factory):
 
 def test_devices_are_made_once(found):
     assert found["made"] == found["devices"] == found["again"] == 2
+    if sys.platform == "linux":
+        assert found["threads"] == 2
     told = "Argument `count` must be 2 by now, but it is 3: JAX has computed something"
     assert found["refusal"].startswith(told) and "JAX_NUM_CPU_DEVICES=3" in found["refusal"]
 
@@ -63,6 +65,21 @@ def test_a_training_that_is_split_by_itself_goes_on_to_the_same_bits(found):
     assert {k: v for k, v in resumed.items() if "validation" not in k} == {
         k: v for k, v in whole.items() if "validation" not in k
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux names the threads of a process.")
+@pytest.mark.parametrize(("asked", "threads"), [({}, 1), ({"NPROC": "3"}, 3)])
+def test_one_core_is_one_thread_unless_the_environment_says_more(asked, threads):
+    script = """
+import pathlib, organics_ode as oo
+oo.use_cores(1)
+tasks = pathlib.Path("/proc/self/task").glob("*")
+print(sum("XLAEigen" in task.joinpath("comm").read_text() for task in tasks))
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "NPROC"} | asked
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == str(threads), done.stderr
 
 
 def test_here_there_is_one_device():
