@@ -1,4 +1,4 @@
-"""Commands at a prompt: `python -m organics_ode info | card | evaluate`."""
+"""Commands at a prompt: `python -m organics_ode info | card | evaluate | explore`."""
 
 import argparse
 import contextlib
@@ -18,7 +18,7 @@ from .storage import load, model_card, pretrained, pretrained_names
 from .training import evaluate
 
 _PACKAGES = ("jax", "jaxlib", "equinox", "diffrax", "optax", "numpy")
-_OPTIONAL = ("matplotlib", "scikit-learn", "pooch", "pandas", "xarray")
+_OPTIONAL = ("matplotlib", "scikit-learn", "pooch", "pandas", "xarray", "bokeh")
 _CHUNK = 1_000  # samples between two lines of progress
 _SAME = 1e-3  # between the accuracy of a card and that of another machine
 
@@ -42,9 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("name", metavar="NAME", type=_model, help="of a trained model, or a file")
     score = commands.add_parser("evaluate", help="evaluate a trained model on its data again")
     score.add_argument("name", metavar="NAME", choices=pretrained_names(), help="of the model")
-    for command, run in ((info, _info), (card, _card), (score, _evaluate)):
+    page = commands.add_parser("explore", help="a local page of small circuits with sliders")
+    page.add_argument(
+        "--port", type=int, default=0, help="where to listen; any free one unless given"
+    )
+    page.add_argument("--no-browser", action="store_true", help="print the address alone")
+    for command, run in ((info, _info), (card, _card), (score, _evaluate), (page, _explore)):
         command.set_defaults(run=run)
-        if command is not card:
+        if command in (info, score):
             command.add_argument("--data-dir", type=Path, help="the folder that holds mnist/")
     return parser
 
@@ -100,6 +105,13 @@ def _evaluate(args: argparse.Namespace) -> int:
     if not is_same:
         print(f"organics_ode evaluate: {args.name} is not what its card says", file=sys.stderr)
     return 0 if is_same else 1
+
+
+def _explore(args: argparse.Namespace) -> int:
+    from .explore import explore
+
+    explore(args.port, browser=not args.no_browser)
+    return 0
 
 
 def _data(card: dict[str, Any], data_dir: Path | None) -> Any:

@@ -168,13 +168,14 @@ def energy(
         ValueError: an argument is bad, no stable fixed point was found, or rounding may change the
             fallback by more than 1 % (inside jit equinox's run-time error).
     """
-    found = _energy(stable_point(circuit, x, state0))
+    found = energy_about(stable_point(circuit, x, state0))
     return eqx.tree_at(lambda e: e.hessian, found, refuse_unresolved(found.hessian))
 
 
 @quickly_compiled
 @in_full_precision
-def _energy(point: StablePoint) -> Energy:
+def energy_about(point: StablePoint) -> Energy:
+    """`energy` about a known stable point; its hessian is NaN where rounding leaves it open."""
     J, state = point.J, point.state
     if normalization(point.circuit) == "constant":
         kind, *parts = _closed_form(point.circuit, state.y, state.a)

@@ -66,8 +66,9 @@ ROOMS = {
         "circuits linear dynamics equilibria stability noise population planar robustness feedback "
         "mean_field studies training"
     ),
+    "explore": "circuits facts linear dynamics equilibria stability noise planar programs",
     "tasks": "",
-    "__main__": "parallel storage training tasks",
+    "__main__": "parallel storage training explore tasks",
 }
 # It finds the package `tasks` where it is installed, and stands for it.
 STANDS_FOR_TASKS = ("organics_ode", "tasks")
@@ -223,6 +224,9 @@ def test_the_command_line_alone_asks_for_the_tasks_of_the_library():
 @pytest.mark.parametrize(("package", "module"), EVERYWHERE)
 def test_optional_packages_are_imported_inside_functions(package, module):
     optional = {"matplotlib", "sklearn", "pooch", "scipy", "pandas", "xarray"}
+    # Of the page itself nobody imports more than its server, inside a function.
+    if not module.startswith("explore._") or module in ("explore._server", "explore._view"):
+        optional |= {"bokeh", "tornado", "contourpy"}
     assert not {n.split(".")[0] for n in top_level_imports(package, module)} & optional
 
 
@@ -367,7 +371,8 @@ import {package}
 changed = {{k for k, v in before.items() if jax.config.values[k] != v}}
 assert not changed, changed
 assert not xla_bridge.backends_are_initialized(), "a backend was started"
-heavy = {{"matplotlib", "sklearn", "pooch", "scipy.io", "pandas", "xarray", "{other}"}}
+heavy = {{"matplotlib", "sklearn", "pooch", "scipy.io", "pandas", "xarray", "bokeh", "{other}"}}
+heavy |= {{"organics_ode.explore"}}
 heavy &= set(sys.modules)
 assert not heavy, heavy
 """

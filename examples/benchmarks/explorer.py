@@ -1,0 +1,97 @@
+"""How fast the explorer's page follows a slider: from the key that moves it to the last line drawn.
+
+In a headless chromium: a key moves the first slider of each preset by a step, and the page itself
+takes the time until the last drawing on any of its canvases. Prints JSON. `--pictures FOLDER` also
+writes screenshots of three presets.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+PRESETS = ("Phase portrait", "Memory", "Normalization", "Gamma peak", "Wilson-Cowan cycle")
+PICTURES = {"Phase portrait": "phase", "Normalization": "normalization", "Gamma peak": "gamma"}
+QUIET = 400  # ms without any drawing: the picture is done
+# Notes when a key is pressed, and when anything is last drawn.
+WATCH = """
+window.seen = {key: 0, drawn: 0};
+const now = () => performance.now();
+document.addEventListener('keydown', () => { seen.key = now(); }, true);
+for (const name of ['stroke', 'fill', 'fillText', 'drawImage', 'fillRect', 'clearRect']) {
+  const prototype = CanvasRenderingContext2D.prototype, draw = prototype[name];
+  prototype[name] = function (...args) { seen.drawn = now(); return draw.apply(this, args); };
+}
+"""
+DONE = f"() => seen.drawn > seen.key && performance.now() - seen.drawn > {QUIET}"
+
+
+def served():
+    """The process of the explorer, its address, and the seconds until it served."""
+    command = [sys.executable, "-m", "organics_ode", "explore", "--no-browser"]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        print(line, end="", file=sys.stderr)
+        if "http://" in line:
+            return process, line.split()[-1], time.perf_counter() - start
+    raise RuntimeError("The explorer did not start.")
+
+
+def latencies(page, rounds):
+    """Milliseconds of so many moves of the first slider, after one that is not counted."""
+    handle, found = page.locator(".noUi-handle").first, []
+    for i in range(rounds + 1):
+        handle.focus()
+        page.keyboard.press("ArrowRight" if i % 2 == 0 else "ArrowLeft")
+        page.wait_for_function(DONE, timeout=30_000)
+        found.append(page.evaluate("seen.drawn - seen.key"))
+    return found[1:]
+
+
+def summary(found):
+    ordered = sorted(found)
+    ninth = ordered[min(len(ordered) - 1, round(0.9 * len(ordered)))]
+    numbers = {"median": statistics.median(found), "p90": ninth, "max": ordered[-1]}
+    return {name: round(value, 1) for name, value in numbers.items()} | {"moves": len(found)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, help="moves of each slider")
+    parser.add_argument("--pictures", type=Path, help="a folder for screenshots")
+    args = parser.parse_args()
+    process, address, started = served()
+    try:
+        with sync_playwright() as play:
+            path = shutil.which("chromium")
+            browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1600, "height": 640})
+            page.add_init_script(WATCH)
+            page.goto(address)
+            page.wait_for_selector(".noUi-handle", timeout=60_000)
+            found = {}
+            for name in PRESETS:
+                page.get_by_text(name, exact=True).first.click()
+                page.wait_for_timeout(2000)
+                if args.pictures and name in PICTURES:
+                    page.screenshot(path=args.pictures / f"explore_{PICTURES[name]}.png")
+                found[name] = summary(latencies(page, args.rounds)) if args.rounds else {}
+            version = browser.version
+            browser.close()
+        process.wait(timeout=60)
+    finally:
+        process.kill()
+    machine = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "chromium": version}
+    print(json.dumps({"start_s": round(started, 1), "latency_ms": found} | machine, indent=2))
+
+
+if __name__ == "__main__":
+    main()

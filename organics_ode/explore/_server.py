@@ -1,0 +1,122 @@
+"""The server of the page: on this machine alone, as long as a tab is open."""
+
+import errno
+import socket
+import time
+import webbrowser
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from .._checks import refuse
+from ._presets import PRESETS, Preset
+
+ADDRESS = "127.0.0.1"
+GRACE = 5.0  # seconds without a tab after which the server ends: a page that is reloaded is back
+_EVERY = 500  # ms between two counts of the tabs
+_HIGHEST = 65_535
+_MISSING = "The explorer needs bokeh: pip install 'organics_ode[explore]'."
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def explore(
+    port: int = 0, *, browser: bool = True, grace: float = GRACE, say: Callable[[str], Any] = _say
+) -> None:
+    """Serve the explorer until its last tab is closed, or until it is interrupted.
+
+    Sets JAX to float64 on the CPU, for the process it runs in is its own.
+
+    Args:
+        port: where to listen, on 127.0.0.1 alone; 0 for any port that is free.
+        browser: whether to open the page in a browser.
+        grace: s, how long the server waits for another tab once the last one is closed. Until a
+            first tab is opened it waits for ever.
+        say: what is done with lines of progress.
+
+    Raises:
+        ImportError: the extra `explore` is not installed.
+        ValueError: the port is no port.
+        OSError: the port is in use.
+    """
+    if not 0 <= port <= _HIGHEST:
+        refuse("port", f"be from 0 to {_HIGHEST}", f"it is {port}")
+    server = _listening(port)
+    jax.config.update("jax_platforms", "cpu")  # a program of milliseconds, and eigenvalues
+    jax.config.update("jax_enable_x64", True)
+    _prepare(say)
+    address = f"http://{ADDRESS}:{server.port}/"
+    say(f"The explorer is at {address}")
+    say(f"It ends {grace:g} s after its last tab is closed, or with Ctrl-C.")
+    server.start()
+    _end_with_the_last_tab(server, grace)
+    if browser:
+        server.io_loop.add_callback(webbrowser.open, address)
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.stop()
+    say("The explorer has ended.")
+
+
+def _listening(port: int) -> Any:
+    """The server, not started yet."""
+    try:
+        from bokeh.application import Application
+        from bokeh.application.handlers.function import FunctionHandler
+        from bokeh.server.server import Server
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    from ._page import Tab
+
+    tab: Any = Tab  # called with the document of each tab
+    _check_port(port)
+    application = Application(FunctionHandler(tab))
+    return Server({"/": application}, address=ADDRESS, port=port)
+
+
+def _check_port(port: int) -> None:
+    """Before bokeh's server tries, which leaves a socket open where it fails."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else "cannot be used"
+            free = "give another one with `--port`, or leave it out for one that is free"
+            raise OSError(f"Port {port} {why}: {free}.") from error
+
+
+def _prepare(say: Callable[[str], Any]) -> None:
+    """Compile what a moved slider runs: the first one is as fast as the next."""
+    from ._view import view
+
+    models: dict[str, Preset] = {}
+    for preset in PRESETS:
+        models.setdefault(preset.model.name, preset)
+    for i, preset in enumerate(models.values(), 1):
+        say(f"Compiling {i} of {len(models)}: {preset.model.name} ...")
+        start = time.perf_counter()
+        view(preset.model, preset.values)
+        say(f"  {time.perf_counter() - start:.1f} s")
+
+
+def _end_with_the_last_tab(server: Any, grace: float) -> None:
+    """Look now and then whether any tab is connected, once there was one."""
+    from tornado.ioloop import PeriodicCallback
+
+    last_seen: list[float] = []
+
+    def look() -> None:
+        now = time.monotonic()
+        if any(session.connection_count for session in server.get_sessions("/")):
+            last_seen[:] = [now]
+        elif last_seen and now - last_seen[0] > grace:
+            server.io_loop.stop()
+
+    PeriodicCallback(look, _EVERY).start()

@@ -1,0 +1,32 @@
+"""The command `explore` where it cannot serve."""
+
+import socket
+import sys
+
+import pytest
+
+from organics_ode.__main__ import main
+from organics_ode.explore import explore
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "bokeh.application", None)
+    assert main(["explore", "--no-browser"]) == 1
+    assert "pip install 'organics_ode[explore]'" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_named(capsys):
+    pytest.importorskip("bokeh", reason="bokeh is absent: pip install 'organics_ode[explore]'.")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["explore", "--no-browser", "--port", str(port)]) == 1
+    assert f"Port {port} is in use: give another one with `--port`" in capsys.readouterr().err
+
+
+def test_a_port_that_is_none_is_refused():
+    with pytest.raises(
+        ValueError, match="Argument `port` must be from 0 to 65535, but it is 70000"
+    ):
+        explore(70_000)

@@ -1,0 +1,113 @@
+"""What the explorer shows, against the public functions that its own script calls."""
+
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import organics_ode as oo
+from organics_ode import planar
+from organics_ode.explore import MODELS, PRESETS, script, view
+
+BY_NAME = {preset.name: preset for preset in PRESETS}
+UNIT, CELLS, PAIR = (BY_NAME[n] for n in ("Phase portrait", "Normalization", "Wilson-Cowan cycle"))
+
+
+def seen(preset, **values):
+    return view(preset.model, dict(preset.values) | values)
+
+
+@pytest.fixture(params=[UNIT.name, CELLS.name, PAIR.name], scope="module")
+def shown_and_run(request, tmp_path_factory):
+    """A view, and the names that its script leaves."""
+    preset = BY_NAME[request.param]
+    shown = seen(preset)
+    stable = None if shown.chosen is None else tuple(shown.points[shown.chosen].tolist())
+    names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("script")
+        patch.chdir(folder)
+        exec(script(preset.model, preset.values, stable), names)
+        assert (folder / "explored.png").stat().st_size > 0
+    plt.close("all")
+    return shown, names
+
+
+def test_the_response_and_the_points_are_those_of_the_script(shown_and_run):
+    shown, names = shown_and_run
+    states = [np.asarray(leaf) for leaf in names["trajectory"].states]
+    np.testing.assert_allclose(shown.rows, np.concatenate(states, axis=1), rtol=1e-5, atol=1e-6)
+    assert names["trajectory"].succeeded and np.isfinite(shown.rows).all()
+    if "points" in names:
+        np.testing.assert_allclose(shown.points, names["points"].pairs, rtol=1e-8, atol=1e-10)
+        assert shown.kinds == names["points"].kinds
+        assert shown.is_stable.tolist() == names["points"].is_stable.tolist()
+
+
+def test_eigenvalues_are_those_of_the_jacobian(shown_and_run):
+    shown, names = shown_and_run
+    like = names["state0"]
+    for point, values, stable in zip(shown.points, shown.eigenvalues, shown.is_stable, strict=True):
+        state = type(like)(*np.split(point, 2))
+        J = np.asarray(oo.jacobian(names["circuit"], state, names["x"]))
+        expected = np.linalg.eigvals(J)
+        np.testing.assert_allclose(np.sort(values.real), np.sort(expected.real), rtol=1e-8)
+        assert stable == bool(expected.real.max() < 0)
+
+
+def test_noise_and_energy_are_those_of_the_script(shown_and_run):
+    shown, names = shown_and_run
+    if shown.chosen is None:
+        assert np.isnan(shown.powers).all() and np.isnan(shown.energies).all()
+        assert "No stable fixed point" in " ".join(shown.remarks) and "energy" not in names
+        return
+    np.testing.assert_allclose(shown.powers, names["power"], rtol=1e-6)
+    np.testing.assert_allclose(shown.energies[0], names["energy"](names["state0"]), rtol=1e-5)
+    highest = names["frequencies"][np.argmax(names["power"][:, 0])]
+    assert shown.peak == pytest.approx(highest)
+
+
+def test_velocities_vanish_on_the_nullclines():
+    for preset in (UNIT, PAIR):
+        shown = seen(preset)
+        numbers = {name: jnp.asarray(value) for name, value in preset.values.items()}
+        circuit, x, _ = preset.model.build(numbers)
+        for which, curve in enumerate(shown.nullclines):
+            u, v = curve[np.isfinite(curve).all(axis=1)].T
+            assert len(u) > 50
+            on_it = np.asarray(planar.vector_field(circuit, x, u, v)[which])
+            # A straight line through a cell is off by the curvature: a kink at a = 0 is the worst.
+            assert np.median(np.abs(on_it)) < 2e-3 * np.abs(shown.flow[which]).max()
+
+
+def test_the_curve_over_contrast_is_divisive_normalization():
+    shown, v = seen(CELLS), CELLS.values
+    c = np.geomspace(0.01, 1.0, 61)
+    for curve, mask in zip(shown.contrast_responses, (v["x2"], 0.0), strict=True):
+        drives = (v["b1"] * c) ** 2, (v["b1"] * mask) ** 2
+        pool = (v["sigma"] * v["b0"]) ** 2 + v["w_own"] * drives[0] + v["w_other"] * drives[1]
+        np.testing.assert_allclose(curve, v["b1"] * c / np.sqrt(pool), rtol=1e-10)
+
+
+def test_a_memory_has_two_stable_points_and_takes_the_nearer_one():
+    memory = BY_NAME["Memory"]
+    for start, chosen in ((-0.3, 0), (0.3, 2)):
+        shown = seen(memory, y0=start)
+        assert shown.kinds == ("stable focus", "saddle", "stable focus") and shown.chosen == chosen
+        np.testing.assert_allclose(shown.rows[-1], shown.points[chosen], rtol=1e-3)
+
+
+def test_what_grows_without_bound_is_said_and_not_drawn_to_infinity():
+    shown = seen(UNIT, w=0.0, w_r=3.0, sigma=0.01, T=1000.0)
+    assert not shown.is_stable.any() and shown.chosen is None
+    assert "No stable fixed point" in " ".join(shown.remarks)
+    assert not np.isinf(shown.rows).any() and np.isfinite(shown.window).all()
+    assert any("grows" in remark or "diverged" in remark for remark in shown.remarks)
+
+
+def test_every_preset_has_a_value_for_every_slider_on_its_scale():
+    assert {preset.model.name for preset in PRESETS} == {model.name for model in MODELS}
+    for preset in PRESETS:
+        assert preset.values.keys() == {knob.name for knob in preset.model.knobs}
+        for knob in preset.model.knobs:
+            assert knob.low <= preset.values[knob.name] <= knob.high, (preset.name, knob.name)
