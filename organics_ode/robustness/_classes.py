@@ -69,8 +69,10 @@ def _normalized(study: Study, norm: float, z: np.ndarray, variant: Variant) -> t
 
 def _distance(study: Study, norm: float, ending: Ending, variant: Variant, y: np.ndarray) -> float:
     normal = _normalized(study, norm, np.asarray(ending.z, float), variant)[0]
-    size = np.linalg.norm(normal)
-    return float(np.linalg.norm(y - normal) / size) if size > 0 else np.nan
+    unit = np.max(np.abs(normal))  # the square of a faint response underflows
+    if not unit > 0:
+        return np.nan
+    return float(np.linalg.norm((y - normal) / unit) / np.linalg.norm(normal / unit))
 
 
 def _abscissa(

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_positive_integer, read_key, read_number, refuse
+from .._checks import check_flag, check_positive_integer, read_key, read_number, refuse
 from .._types import KeyLike
 
 
@@ -45,7 +45,7 @@ class Diluted(eqx.Module):
         self.share = read_number("share", share)
         if not 0 < self.share <= 1:
             refuse("share", "be in (0, 1]", f"it is {share}")
-        self.is_symmetric = bool(is_symmetric)
+        self.is_symmetric = check_flag("is_symmetric", is_symmetric)
 
     def __call__(self, key: KeyLike, n: int) -> Float[Array, "n n"]:
         key = read_key("key", key)
@@ -65,12 +65,12 @@ def anywhere(key: KeyLike, n: int) -> Float[Array, " n"]:
 
 def delocalised(key: KeyLike, n: int) -> Float[Array, " n"]:
     """The same input to every unit, 1/√n."""
-    del key
+    read_key("key", key)  # as of the others, though there is nothing to draw
     n = check_positive_integer("n", n)
     return jnp.full(n, 1 / np.sqrt(n))
 
 
 def localised(key: KeyLike, n: int) -> Float[Array, " n"]:
     """An input to the first unit alone."""
-    del key
+    read_key("key", key)  # likewise
     return jnp.zeros(check_positive_integer("n", n)).at[0].set(1)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -45,9 +46,11 @@ def distance(circuit: AbstractCircuit[State], state: StateLike, x: Numbers) -> F
     if not obeys(c, ORGaNICs):
         refuse("circuit", "be an ORGaNICs", what_is(c, ORGaNICs))
     y = closed_form(c, x).y
-    size = jnp.linalg.norm(y)
-    moved = jnp.linalg.norm(at.y - y)
-    return jnp.where(size > 0, moved / jnp.where(size > 0, size, 1), jnp.nan)
+    # In units of the largest response: the square of a faint one underflows.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(y)))
+    unit = jnp.where(largest > 0, largest, 1)
+    size, moved = (jnp.linalg.norm(v / unit) for v in (y, at.y - y))
+    return jnp.where(largest > 0, moved / jnp.where(largest > 0, size, 1), jnp.nan)
 
 
 def first_order_distance(

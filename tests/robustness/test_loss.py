@@ -181,6 +181,9 @@ def test_a_diagram_of_before_goes_on_and_other_variants_are_refused(tmp_path):
 
 WRONG = [
     (lambda: robustness.Diluted(0.0), r"`share` must be in \(0, 1\]"),
+    (lambda: robustness.Diluted(0.5, {True}), "`is_symmetric` must be True or False"),
+    (lambda: robustness.localised({}, 2), "`key` must be"),
+    (lambda: robustness.delocalised(["a"], 2), "`key` must be"),
     (lambda: robustness.loss_line([-1.0]), "`norms` must be finite and not negative"),
     (lambda: robustness.loss_line([1.0], b=0.0), "`b` must be a positive number"),
     (lambda: robustness.first_order_distance([[1.0]], [1.0]), "`deltas` must be a list"),
@@ -189,9 +192,20 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("call", "message"), WRONG)
-def test_what_is_wrong_is_named(call, message):
+def test_what_is_wrong_is_named(unchecked, call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_distance_of_a_response_whose_square_underflows():
+    circuit, x = full_circuit(np.ones((2, 2)), 1.0), jnp.array([1e-200, 0.0])
+    normal = 0.5 * np.array(x) / (0.5 * 0.1)  # b1 z / (σ b0), far below saturation
+    state = circuit.initial_state()
+    away = robustness.distance(circuit, state._replace(y=1.5 * normal), x)
+    np.testing.assert_allclose(away, 0.5, rtol=1e-12)
+    assert np.isnan(robustness.distance(circuit, state, jnp.zeros(2)))
+    faint = robustness.phase_diagram([0.0], [1e-200], key=0, size=3, trials=1, progress=False)
+    assert faint.distance.item() < 1e-6
 
 
 def test_the_distance_of_other_circuits_is_refused():
