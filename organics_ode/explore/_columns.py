@@ -10,7 +10,7 @@ from ._view import View, rounded
 
 Columns = dict[str, dict[str, Any]]
 Ends = tuple[float, float]
-_ARROWS = 14  # of the flow, in each direction
+_ARROWS = 12  # of the flow, in each direction
 _LENGTH = 0.7  # of an arrow, of the distance to the next
 _LEAST = 1e-8  # of the largest energy: less is not drawn
 _DECADES = 6.0  # of the power

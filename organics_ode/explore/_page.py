@@ -6,7 +6,16 @@ from typing import Any, final
 from bokeh.document import Document
 from bokeh.events import ConnectionLost
 from bokeh.layouts import column, row
-from bokeh.models import Button, CustomJS, Div, PreText, RadioButtonGroup, Slider, Toggle
+from bokeh.models import (
+    Button,
+    ColumnDataSource,
+    CustomJS,
+    Div,
+    PreText,
+    RadioButtonGroup,
+    Slider,
+    Toggle,
+)
 
 from ._figures import HEIGHT, WIDTH, Pictures
 from ._presets import PRESETS, Preset
@@ -16,6 +25,13 @@ from ._view import View, view
 _LEFT = 290
 _LOST = """
 words.text = '<b>The explorer has ended.</b> Start it again, then reload this page.'
+"""
+# The text by itself: bokeh would lay out the whole page again for every move of a slider.
+_TOLD = """
+const text = told.data.html[0]
+words.setv({text}, {silent: true})
+const view = Bokeh.index.find_one(words)
+if (view != null) view.markup_el.innerHTML = text
 """
 _COPY = "navigator.clipboard.writeText(text.text)"
 
@@ -29,10 +45,10 @@ class Tab:
         self.presets = RadioButtonGroup(
             labels=[preset.name for preset in PRESETS], active=0, name="presets"
         )
-        self.hint, self.words = (
-            Div(width=WIDTH - 10, name="hint"),
-            Div(width=WIDTH - 10, name="words"),
-        )
+        self.hint = Div(width=WIDTH - 10, name="hint")
+        self.words = Div(width=WIDTH - 10, name="words")
+        self.told = ColumnDataSource({"html": [""]}, name="told")
+        self.words.tags = [self.told]  # what nothing refers to is not sent
         self.code = PreText(visible=False, name="code", width=2 * WIDTH)
         self.copy = Button(label="Copy", visible=False, name="copy", width=90)
         self.toggle = Toggle(label="Show the Python", name="python", width=160)
@@ -50,6 +66,8 @@ class Tab:
         self.presets.on_change("active", lambda attr, old, new: self._choose(PRESETS[new]))
         self.toggle.on_change("active", lambda attr, old, new: self._show_code())
         self.copy.js_on_click(CustomJS(args={"text": self.code}, code=_COPY))
+        told = CustomJS(args={"words": self.words, "told": self.told}, code=_TOLD)
+        self.told.js_on_change("data", told)
         lost = CustomJS(args={"words": self.words}, code=_LOST)
         self.document.js_on_event(ConnectionLost, lost)
 
@@ -91,7 +109,10 @@ class Tab:
         seen = view(self.preset.model, self.values)
         self.stable = None if seen.chosen is None else tuple(seen.points[seen.chosen].tolist())
         self.pictures.show(seen)
-        self.words.text = words(self.preset, seen)
+        text = words(self.preset, seen)
+        if not self.words.text:
+            self.words.text = text  # of the first picture, which is sent as a whole
+        self.told.data = {"html": [text]}
         self._show_code()
 
     def _show_code(self) -> None:
