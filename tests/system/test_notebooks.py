@@ -47,6 +47,7 @@ def _tolerance(number):
     return max(2.1 * 10.0 ** -len(number.partition(".")[2]), 0.03 * abs(float(number)))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_prints_and_draws_what_is_stored_in_it(path, run):
     stored, now = list(_texts(json.loads(path.read_text("utf-8")))), list(_texts(run.execute(path)))
