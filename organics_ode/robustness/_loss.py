@@ -15,6 +15,7 @@ from .._checks import (
     refuse,
     shown,
 )
+from .._nonlinearities import highest
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit, ORGaNICs, obeys, what_is
 from ..facts import closed_form
@@ -47,7 +48,7 @@ def distance(circuit: AbstractCircuit[State], state: StateLike, x: Numbers) -> F
         refuse("circuit", "be an ORGaNICs", what_is(c, ORGaNICs))
     y = closed_form(c, x).y
     # In units of the largest response: the square of a faint one underflows.
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(y)))
+    largest = jax.lax.stop_gradient(highest(jnp.abs(y)))
     unit = jnp.where(largest > 0, largest, 1)
     size, moved = (jnp.linalg.norm(v / unit) for v in (y, at.y - y))
     return jnp.where(largest > 0, moved / jnp.where(largest > 0, size, 1), jnp.nan)
