@@ -167,8 +167,9 @@ class CircuitPlane(AbstractPlane):
         _, _, u, v = grid(window, self._cells)
         near = both_vanish(*self._field(u, v))
         points = np.stack([(w[:-1, :-1] + w[1:, 1:])[near] / 2 for w in (u, v)], axis=1)
-        scale = np.zeros(self.size, self.dtype)
-        scale[list(self.at)] = np.ptp(joined(window), axis=1) / 2
+        # Of a window of a million everything at its middle would be a fixed point.
+        scale, at = np.zeros(self.size, self.dtype), list(self.at)
+        scale[at] = np.minimum(np.ptp(joined(window), axis=1) / 2, self._units[at])
         if not len(points):
             return np.zeros((0, self.size), self.dtype), np.zeros(0, self.dtype)
         given = resized(points.astype(self.dtype))

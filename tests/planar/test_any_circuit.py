@@ -223,6 +223,13 @@ def test_the_folds_of_wilson_and_cowan_are_where_scipy_finds_them(over_input):
     )
 
 
+def test_no_point_is_found_where_two_have_vanished_in_single_precision():
+    weights = map(np.float32, ([[16]], [[12]], [[15]], [[3]], [[1]], [[0]]))
+    pair = oo.WilsonCowan(*weights, 1.3, 2.0, 4.0, 3.7, 1.0, 1.0, 10.0, 10.0)
+    found = planar.fixed_points(pair, np.float32([1.25]))  # the fold is at 1.09
+    assert found.states.E.dtype == jnp.float32 and list(found.kinds) == ["unstable focus"]
+
+
 @pytest.mark.slow
 def test_the_hopf_points_of_a_nerve_are_where_the_trace_is_0():
     a, b, tau = 0.7, 0.8, 12.5
