@@ -17,6 +17,10 @@ def resolve(tree: PyTree) -> PyTree:
     Every public function accepts either form. Gradients with respect to a resolved circuit are
     with respect to the values themselves (∂/∂τ, not ∂/∂θ).
     """
+    # To find that there is none takes a quarter of the time that it takes to build the tree anew.
+    is_node = lambda part: isinstance(part, paramax.AbstractUnwrappable)  # noqa: E731
+    if not any(map(is_node, jax.tree.leaves(tree, is_leaf=is_node))):
+        return tree
     return paramax.unwrap(tree)
 
 

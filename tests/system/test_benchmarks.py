@@ -89,3 +89,25 @@ def test_the_main_job_is_timed_beside_others(run):
     for row in record["table"]:
         assert f"| {row['setting']} | {row['beside']} " in text
         assert 0 < row["least_ms"] == row["step_ms"] == row["most_ms"] and row["cpu_ms"] > 0
+
+
+@pytest.mark.slow
+def test_small_steps_are_compared_with_those_by_hand(run):
+    sizes = ("--sizes", "2", "--repeats=1", "--circuits=20", "--some=10")
+    text, record = run("small_steps.py", *sizes)
+    names = ["simulate", "simulate, gradient", "unroll", "unroll, gradient", "sample_paths"]
+    assert [row["what"] for row in record["rows"]] == names
+    for row in record["rows"]:
+        assert f"| {row['what']} " in text and row["ratio"] > 0 and row["compile_ratio"] > 0
+    assert min(record["sweep"].values()) > 0
+
+
+@pytest.mark.slow
+def test_the_script_for_a_gpu_finds_the_library_right_on_the_cpu(run):
+    text, record = run("gpu.py", "--small")
+    assert len(record["checks"]) == 6 and all(row["ok"] for row in record["checks"])
+    assert record["where"]["spectra ran on"] == ["cpu"]
+    sides = {row["side"] for row in record["rows"]}
+    assert {"plain-scan", "organics_ode", "rotational", "equinox-lstm", "equinox-gru"} <= sides
+    assert record["left_out"] is None or record["left_out"] in text
+    assert all(loops for loops in record["kernels"].values())
