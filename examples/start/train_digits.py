@@ -132,7 +132,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    oo.use_cores(1)  # a model this small is as fast on one thread, and waits for no other
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=64, help="number of principal cells")
     parser.add_argument("--seed", type=int, default=0)

@@ -29,8 +29,8 @@ def use_cores(count: int | None = None) -> int:
     members over them where the work is large enough to pay; a `mesh` that is given is the one that
     is used. Everything else stays on the first device. On a GPU it changes nothing.
 
-    `use_cores(1)` is for small models, of 64 units or fewer: operations that short wait for the
-    second thread as long as it helps, and far longer on a machine that others use.
+    `use_cores(1)` leaves one thread, which small models of 64 units or fewer can do with: their
+    operations are so short that several threads wait for each other.
 
     Args:
         count: devices to make, as many as there are cores for this process unless given. More than

@@ -62,7 +62,7 @@ def few_threads(count: int) -> Iterator[None]:
 
     Otherwise as many as there are cores, and no setting of JAX says less: XLA reads only this name
     of the environment. Programs are cut into tasks for all threads, down to a few µs each; with 64
-    units a step of training took half as much processor time again, and a hundred waits.
+    units a step of training waited fifty times for them (examples/benchmarks/company.py).
     """
     if "NPROC" in os.environ:
         yield
