@@ -1,6 +1,5 @@
 """`fixed_point`: where a circuit comes to rest, and its derivatives."""
 
-import functools
 from typing import Any, ClassVar, Generic
 
 import diffrax
@@ -189,7 +188,8 @@ def _at_known(circuit: AbstractCircuit, x: Array, start: State | None) -> FixedP
     return _judged(circuit, x, *known_point(circuit, x, start))
 
 
-@functools.partial(quickly_compiled, level=1)
+# At level 1 it compiles twice as long, which 25 calls for a circuit of 64 units do not make up for.
+@quickly_compiled
 @in_full_precision
 def _fixed_point(
     circuit: AbstractCircuit, x: Array, start: State | None, attempts: int = ATTEMPTS
