@@ -290,7 +290,7 @@ def test_a_header_with_repeated_names_is_refused(path):
     text = '{"format": "organics_ode", "version": 0, "version": 1, "library": "", "model": {}}'
     for header in (text, text.replace('"version": 0,', '"x": NaN,')):
         np.savez(tmp := path.with_suffix(".npz"), __header__=np.array(header))
-        refused(tmp, match="repeated keys|no JSON")
+        refused(tmp, match="repeated keys|not JSON")
 
 
 # --- sets of parameters ---
