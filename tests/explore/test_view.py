@@ -17,7 +17,11 @@ def seen(preset, **values):
     return view(preset.model, dict(preset.values) | values)
 
 
-@pytest.fixture(params=[UNIT.name, CELLS.name, PAIR.name], scope="module")
+# Each compiles its own programs.
+LATER = [pytest.param(preset.name, marks=pytest.mark.slow) for preset in (CELLS, PAIR)]
+
+
+@pytest.fixture(params=[UNIT.name, *LATER], scope="module")
 def shown_and_run(request, tmp_path_factory):
     """A view, and the names that its script leaves."""
     preset = BY_NAME[request.param]
