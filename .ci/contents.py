@@ -15,6 +15,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("organics_ode", "tasks")
+EXTRAS = ("tables", "examples", "export", "explore")
 _LARGEST = {".whl": 6_000_000, ".gz": 16_000_000}  # bytes; the weights are most of a wheel
 
 
@@ -44,7 +45,7 @@ def wheel_files(path: Path) -> set[str]:
         (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
         text = wheel.read(metadata).decode()
     assert (_ROOT / "README.md").read_text("utf-8").strip() in text
-    for extra in ("tables", "examples", "export"):
+    for extra in EXTRAS:
         assert f"Provides-Extra: {extra}\n" in text, extra
     info = metadata.removesuffix("METADATA")
     return names - {info + name for name in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}

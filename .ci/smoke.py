@@ -1,7 +1,7 @@
 """Whether an installed organics_ode works, in a few small calls: run it outside of the checkout.
 
 python smoke.py             what needs no extra
-python smoke.py EXTRA …     what those extras are for: tables, examples, export
+python smoke.py EXTRA …     what those extras are for: tables, examples, export, explore
 """
 
 import contextlib
@@ -23,7 +23,7 @@ import tasks
 
 
 def main() -> None:
-    extras = {each.__name__[1:]: each for each in (_tables, _examples, _export)}
+    extras = {each.__name__[1:]: each for each in (_tables, _examples, _export, _explore)}
     chosen = [extras[word] for word in sys.argv[1:]]
     began = time.perf_counter()
     for check in (_installed, *(chosen or (_readme, _circuit, _training, _pretrained))):
@@ -120,6 +120,17 @@ def _export() -> None:
 
     exported = jax.export.deserialize(jax.export.export(step)(state, x).serialize())
     np.testing.assert_array_equal(exported.call(state, x), step(state, x))
+
+
+def _explore() -> None:
+    from bokeh.document import Document
+
+    from organics_ode.explore._page import Tab
+
+    jax.config.update("jax_enable_x64", True)  # as its server does
+    document = Document()
+    Tab(document)
+    assert "stable focus" in document.select_one({"name": "words"}).text
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from _jax_sides import euler, field
 from _measure import machine, print_machine, print_table
 from scipy.integrate import solve_ivp
 
@@ -31,23 +32,6 @@ import organics_ode as oo
 
 STEPS, PATHS, SPAN, DTMAX = 1000, 16, 1000.0, 1.0  # steps of 1 ms, paths, ms, ms
 Calls = dict[str, tuple[Callable[..., Any], Callable[..., Any]]]
-
-
-def field(c: Any, state: Any, x: jax.Array) -> Any:
-    """The equations of a `GatedORGaNICs` by hand."""
-    y, a, b0, b1 = state
-    positive = a > 0
-    s = jnp.where(positive, jnp.sqrt(jnp.where(positive, a, 1)), 0)
-    z = jax.nn.relu(c.W_zx @ x)
-    dy = -y + b1 * z + (1 - s) * jax.nn.relu(c.W_r @ y)
-    da = -a + (c.sigma * b0) ** 2 + c.W @ (jax.nn.relu(a) * jax.nn.relu(y) ** 2)
-    db0 = -b0 + jax.nn.sigmoid(c.W_bx0 @ x + c.W_by0 @ y + c.W_ba0 @ a)
-    db1 = -b1 + jax.nn.sigmoid(c.W_bx1 @ x + c.W_by1 @ y + c.W_ba1 @ a)
-    return dy / c.tau_y, da / c.tau_a, db0 / c.tau_b0, db1 / c.tau_b1
-
-
-def euler(c: Any, state: Any, x: jax.Array) -> Any:
-    return jax.tree.map(lambda v, dv: v + dv, state, field(c, state, x))
 
 
 def calls(size: int) -> tuple[Calls, tuple[Any, ...]]:

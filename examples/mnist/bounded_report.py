@@ -12,6 +12,7 @@ writes it with --json, draws bounded_report.png (or --out).
 import argparse
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -107,7 +108,11 @@ def draw(reports: dict[str, dict], along: dict[str, np.ndarray], path: Path) -> 
 
 
 def main(args: argparse.Namespace) -> None:
-    found = {name: report(name, args) for name in args.names}
+    found = {}
+    for i, name in enumerate(args.names, 1):
+        found[name] = report(name, args)
+        seconds = found[name][0]["seconds"]
+        print(f"{name}: {i} of {len(args.names)}, {seconds:.0f} s", file=sys.stderr, flush=True)
     reports = {name: facts for name, (facts, _) in found.items()}
     print("| |", " | ".join(reports), "|")
     print("|---" * (len(reports) + 1) + "|")

@@ -39,7 +39,7 @@ def explore(
 
     Raises:
         ImportError: the extra `explore` is not installed.
-        ValueError: the port is no port.
+        ValueError: the port is not from 0 to 65535.
         OSError: the port is in use.
     """
     if not 0 <= port <= _HIGHEST:

@@ -16,7 +16,6 @@ Window = tuple[tuple[float, float], tuple[float, float]]
 _SAME = 1e-6  # of the size of a point: two that are nearer are one
 _BEYOND = 0.04
 _REACH = 1e4  # a response that goes further is not drawn as a whole
-_KINDS = ("stable", "marginal", "unstable")
 
 
 class View(NamedTuple):
@@ -137,8 +136,7 @@ def _kind(eigenvalues: Any, resolution: float) -> str:
     """As `planar` names it; of more variables than two whether it is stable."""
     real = eigenvalues.real
     if not np.isfinite(eigenvalues).all() or np.abs(real).min() <= resolution:
-        is_stable = bool(real.max() < -resolution)
-        return "stable node" if is_stable else "marginal"
+        return "marginal"
     if real.min() < 0 < real.max():
         return "saddle"
     shape = "focus" if np.abs(eigenvalues.imag).max() > 0 else "node"

@@ -15,8 +15,7 @@ from ._mesh import device_mesh
 # Multiplications below which parts cost more than they save, by the processor time of a step on one
 # device and on two (examples/benchmarks/splitting.py). To split a step of training and to collect
 # its gradient takes 2 to 4 ms, in which a core does some 20 million. And each step of a sequence
-# takes a fixed time on every device, so that 100 000 in each take twice
-# the time on two.
+# takes a fixed time on every device, so that 100 000 in each take twice the time on two.
 _LEAST_OF_ALL = 1e8
 _LEAST_OF_A_STEP = 1e6
 
@@ -40,8 +39,8 @@ def use_cores(count: int | None = None) -> int:
         How many there are.
 
     Raises:
-        ValueError: `count` is no positive integer, or JAX has begun with another number of devices.
-            With the same number nothing changes.
+        ValueError: `count` is not a positive integer, or JAX has begun with another number of
+            devices. With the same number nothing changes.
     """
     wanted = cores() if count is None else check_positive_integer("count", count)
     try:

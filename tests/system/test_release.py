@@ -79,7 +79,7 @@ def test_the_packages_hold_weights_cards_types_and_code_alone(contents):
 def test_what_a_wheel_lacks_and_what_is_foreign_is_told(contents, tmp_path):
     metadata = [
         "Name: x",
-        *(f"Provides-Extra: {name}" for name in ("tables", "examples", "export")),
+        *(f"Provides-Extra: {name}" for name in contents.EXTRAS),
     ]
     text = "\n".join([*metadata, "", (_ROOT / "README.md").read_text("utf-8")])
     with zipfile.ZipFile(tmp_path / "x.whl", "w") as wheel:
