@@ -45,6 +45,16 @@ def explore(
     if not 0 <= port <= _HIGHEST:
         refuse("port", f"be from 0 to {_HIGHEST}", f"it is {port}")
     server = _listening(port)
+    try:  # an interrupt ends it in peace from here on, while it compiles too
+        _serve(server, browser, grace, say)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.stop()
+    say("The explorer has ended.")
+
+
+def _serve(server: Any, browser: bool, grace: float, say: Callable[[str], Any]) -> None:
     jax.config.update("jax_platforms", "cpu")  # a program of milliseconds, and eigenvalues
     jax.config.update("jax_enable_x64", True)
     _prepare(say)
@@ -55,13 +65,7 @@ def explore(
     _end_with_the_last_tab(server, grace)
     if browser:
         server.io_loop.add_callback(webbrowser.open, address)
-    try:
-        server.io_loop.start()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.stop()
-    say("The explorer has ended.")
+    server.io_loop.start()
 
 
 def _listening(port: int) -> Any:
