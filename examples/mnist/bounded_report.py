@@ -51,15 +51,14 @@ def exponents(model: oo.SequenceClassifier, images: jax.Array) -> jax.Array:
     return jax.lax.map(along, images, batch_size=100)
 
 
-@eqx.filter_jit
-def at_rest(circuit: oo.RotationalORGaNICs | oo.GatedORGaNICs) -> tuple[jax.Array, jax.Array]:
-    """For each brightness: whether a fixed point is found, and whether it is stable."""
+def at_rest(circuit: oo.RotationalORGaNICs | oo.GatedORGaNICs) -> tuple[np.ndarray, np.ndarray]:
+    """For each brightness: whether a fixed point is found, and whether it is stable.
 
-    def of(pixel: jax.Array) -> tuple[jax.Array, jax.Array]:
-        point = oo.fixed_point(circuit, pixel[None], throw=False)
-        return point.succeeded, point.is_stable
-
-    return jax.lax.map(of, jnp.asarray(LEVELS, jnp.float32))
+    One call after the other: a search that is part of a larger program compiles for minutes.
+    """
+    pixels = LEVELS.astype(np.float32)[:, None]
+    points = [oo.fixed_point(circuit, pixel, throw=False) for pixel in pixels]
+    return np.array([p.succeeded for p in points]), np.array([p.is_stable for p in points])
 
 
 def report(name: str, args: argparse.Namespace) -> tuple[dict, np.ndarray]:
@@ -76,7 +75,7 @@ def report(name: str, args: argparse.Namespace) -> tuple[dict, np.ndarray]:
     certificate = oo.certify(model.cell.circuit, jnp.ones(1))
     bright = oo.certify(model.cell.circuit, jnp.full(1, GLARE))
     along = np.asarray(exponents(model, jnp.asarray(some.inputs)))
-    found, stable = (np.asarray(v) for v in at_rest(model.cell.circuit))
+    found, stable = at_rest(model.cell.circuit)
     facts |= {
         "proved": certificate.scope or "nothing",
         "largest |y|": float(largest(model, jnp.asarray(some.inputs))),
