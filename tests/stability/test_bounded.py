@@ -318,3 +318,23 @@ def test_a_step_keeps_the_bound_where_it_is_proved_and_not_everywhere(cell):
     with pytest.raises(RuntimeError, match="diverged"):
         oo.unroll(cell(circuit, tau), 1e3 * np.ones((400, 2)))
     assert oo.certify(circuit, [1e3, 1e3]).scope == "bounded"
+
+
+def test_the_bound_needs_no_fixed_point(compiled, unchecked):
+    circuit = rotational(W_r=np.eye(2) + TURN)
+    other = oo.replace(circuit, sigma=0.7)
+    found = oo.certify(circuit, X, search=False)
+    told = oo.certify(circuit, X)
+    assert found.scope == told.scope == "bounded" and found.bound == told.bound
+    assert found.state is None and found.abscissa is None and found.evidence is None
+    assert "no fixed point was looked for" in found.reasons[0]
+    compiled()
+    again = oo.certify(other, X, search=False)
+    assert again.scope == "bounded" and compiled() == 0
+    # Where theorem 1 applies there is nothing to look for; elsewhere nothing is proved.
+    plain = {"W_zx": np.eye(2), "W": np.ones((2, 2)), "sigma": 0.5, "b0": 0.5, "b1": 0.5}
+    plain |= {"tau_y": 2.0, "tau_a": 2.0}
+    assert oo.certify(oo.ORGaNICs(W_r=np.eye(2), **plain), X, search=False).scope == "local"
+    assert oo.certify(oo.ORGaNICs(W_r=2 * np.eye(2), **plain), X, search=False).scope is None
+    with pytest.raises(ValueError, match="Argument `search` must be"):
+        oo.certify(circuit, X, search="no")
