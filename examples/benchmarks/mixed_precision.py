@@ -28,7 +28,7 @@ import tasks
 sys.path.append(str(Path(__file__).parents[1] / "start"))
 from train_digits import make_model
 
-PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+PAGE = Path(__file__).parents[2] / "docs" / "measured.md"
 MARK = "<!-- the table of examples/benchmarks/mixed_precision.py -->"
 SIDES = ("float32", "bfloat16")
 COLUMNS = ("", "float32", "products in bfloat16")
