@@ -14,15 +14,15 @@ from ._cell import AbstractCell, State
 
 Layer = TypeVar("Layer", eqx.nn.GRUCell, eqx.nn.LSTMCell)
 Adapted = TypeVar("Adapted", bound="AbstractAdapter")
-# What is taken for a cell.
+# What is accepted as a cell.
 CellLike = AbstractCell[State] | eqx.nn.GRUCell | eqx.nn.LSTMCell
 
 
 class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
     """A recurrent layer of equinox as a cell: what a circuit is compared with.
 
-    A recurrence per step and not a differential equation: it has no `dt`, and `oo.lyapunov` gives
-    its exponents per step.
+    It is a recurrence in steps, not a differential equation: it has no `dt`, and `oo.lyapunov`
+    gives its exponents per step.
     """
 
     cell: Layer
@@ -40,7 +40,7 @@ class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
 
     @classmethod
     def random(cls: type[Adapted], input_size: int, size: int, *, key: KeyLike) -> Adapted:
-        """A random one, initialised as equinox does: all U(±1/√n).
+        """A random cell, initialised as equinox does: all weights and biases are U(±1/√n).
 
         Args:
             input_size: m.
@@ -75,7 +75,7 @@ class AbstractAdapter(AbstractCell[State], Generic[State, Layer]):
 
 
 def read_cell(name: str, cell: Any) -> Any:
-    """A cell as it is, and a recurrent layer of equinox as the cell around it."""
+    """A cell as it is; a recurrent layer of equinox wrapped as a cell."""
     for adapter in AbstractAdapter.__subclasses__():
         if isinstance(cell, adapter.kind):
             return adapter(cell)

@@ -13,8 +13,8 @@ from .._types import State
 class AbstractCell(eqx.Module, Generic[State]):
     """A recurrence state ← step(state, x) in discrete time.
 
-    The state is a tuple of arrays, whose first one is the response: what a readout sees. In a
-    `Stack` it holds the states of the cells.
+    The state is a tuple of arrays, the first of which is the response: what a readout sees. The
+    state of a `Stack` holds the states of its cells.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:

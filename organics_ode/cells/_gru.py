@@ -19,8 +19,8 @@ class GRU(AbstractAdapter[GRUState, eqx.nn.GRUCell]):
         r = sigmoid(i_r + h_r),   z = sigmoid(i_z + h_z),   ν = tanh(i_n + r⊙(h_n + b_n))
         h ← (1 − z)⊙ν + z⊙h
 
-    A recurrence per step and not a differential equation: it has no `dt`, and `oo.lyapunov` gives
-    its exponents per step. `GRU.random(input_size, size, key=key)` draws one as equinox does.
+    It is a recurrence in steps, not a differential equation: it has no `dt`, and `oo.lyapunov`
+    gives its exponents per step. `GRU.random(input_size, size, key=key)` draws one as equinox does.
 
     Args:
         cell: an `eqx.nn.GRUCell`, with or without bias.

@@ -20,23 +20,23 @@ class LRUState(NamedTuple):
 
 
 class LRU(AbstractCell[LRUState]):
-    """A linear recurrent unit: complex modes that decay and turn, and a linear response.
+    """A linear recurrent unit: complex modes that decay and rotate, and a linear response.
 
         s ← λ⊙s + exp(γ)⊙(B x),     λ = exp(−exp(ν) + i exp(θ))
         y = Re(C s) + D x
 
-    The modes are linear, stable for all values of the parameters (|λ| < 1), and not connected with
-    each other. A recurrence per step and not a differential equation: it has no `dt`, and
-    `oo.lyapunov` gives its exponents per step. What stands between the layers of the published
-    network (normalization, a gated unit, a skip) is not part of it.
+    The modes are linear, stable for all values of the parameters (|λ| < 1), and not connected to
+    each other. It is a recurrence in steps, not a differential equation: it has no `dt`, and
+    `oo.lyapunov` gives its exponents per step. The parts between the layers of the published
+    network (normalization, a gated unit, a skip) are not included.
 
     Args:
         nu: ν (k,), log of the decay per step.
-        theta: θ (k,), log of the turn per step, in radians.
+        theta: θ (k,), log of the rotation per step, in radians.
         gamma: γ (k,), log of the gain of each mode's input.
         B_real, B_imaginary: (k, m), the parts of the input weights.
         C_real, C_imaginary: (n, k), the parts of the output weights.
-        D: (n, m), what passes by the modes.
+        D: (n, m), weights of the input that bypasses the modes.
 
     Raises:
         ValueError: a wrong shape, NaN or infinite values.
@@ -95,11 +95,11 @@ class LRU(AbstractCell[LRUState]):
         high: Scalar = 1.0,
         phase: Scalar = 6.28,
     ) -> "LRU":
-        """A random one as published: λ uniform on a ring, low ≤ |λ| ≤ high, with turns up to
-        `phase`, and γ so that each mode keeps the variance of white noise, exp(2γ) = 1 − |λ|².
+        """A random unit as published: λ uniform on a ring, low ≤ |λ| ≤ high, with rotations up to
+        `phase`, and γ such that each mode keeps the variance of white noise, exp(2γ) = 1 − |λ|².
 
-        B is complex of variance 1/m, C is N(0, 1/k) in both parts, D is N(0, 1) on its diagonal and
-        0 elsewhere.
+        B is complex with variance 1/m, C is N(0, 1/k) in both parts, and D is N(0, 1) on its
+        diagonal and 0 elsewhere.
 
         Args:
             input_size: m.
@@ -119,7 +119,7 @@ class LRU(AbstractCell[LRUState]):
         if phase <= 0:
             refuse("phase", "be positive", f"it is {phase:g}")
         keys = jax.random.split(key, 7)
-        # Neither a mode that dies at once nor one that never does: both have no logarithm.
+        # No mode dies at once and none lives forever: neither has a finite logarithm.
         inside = [jax.random.uniform(each, (k,), minval=1e-6, maxval=1 - 1e-6) for each in keys[:2]]
         squared = low**2 + (high**2 - low**2) * inside[0]
         B = (2 * m) ** -0.5 * jax.random.normal(keys[2], (2, k, m))

@@ -20,8 +20,9 @@ class LSTM(AbstractAdapter[LSTMState, eqx.nn.LSTMCell]):
         c ← sigmoid(f)⊙c + sigmoid(i)⊙tanh(g)
         h ← sigmoid(o)⊙tanh(c)
 
-    A recurrence per step and not a differential equation: it has no `dt`, and `oo.lyapunov` gives
-    its exponents per step. `LSTM.random(input_size, size, key=key)` draws one as equinox does.
+    It is a recurrence in steps, not a differential equation: it has no `dt`, and `oo.lyapunov`
+    gives its exponents per step. `LSTM.random(input_size, size, key=key)` draws one as equinox
+    does.
 
     Args:
         cell: an `eqx.nn.LSTMCell`, with or without bias.

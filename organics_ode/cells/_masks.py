@@ -1,6 +1,6 @@
 """Masks: which steps of a sequence count, and where it ends.
 
-What stands at the other steps (NaN, −100, whatever pads) reaches neither a value nor a gradient.
+The values at the other steps (NaN, −100 or any other padding) affect neither results nor gradients.
 """
 
 import jax
@@ -26,8 +26,8 @@ def running(mask: Numbers) -> Bool[Array, "*batch time"]:
 def blank(keep: Bool[Array, "*axes"], values: Numbers) -> Array:
     """The values where they are kept, zeros elsewhere; `keep` has the first axes of `values`.
 
-    Values are replaced before anything is computed of them: a product with 0 would leave NaN as it
-    is, in the result or in its gradient.
+    Values are replaced before anything is computed from them: a product with 0 would leave NaN as
+    it is, in the result or in its gradient.
     """
     values = jnp.asarray(values)
     keep = keep.reshape(keep.shape + (1,) * (values.ndim - keep.ndim))
@@ -52,7 +52,7 @@ def read_mask(mask: Numbers, shape: tuple[int, ...], axes: str) -> Bool[Array, "
 
 
 def check_mask(mask: np.ndarray, name: str) -> None:
-    """Weights that are known: finite, not negative, and not all of them 0 in any sequence."""
+    """Check that known weights are finite, not negative, and not all 0 in any sequence."""
     if mask.dtype != bool and not np.issubdtype(mask.dtype, np.number):
         refuse(name, "hold bools or numbers", f"its dtype is {mask.dtype}")
     if np.iscomplexobj(mask) or not np.isfinite(mask).all():

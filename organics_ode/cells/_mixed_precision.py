@@ -20,18 +20,19 @@ class MixedPrecision(AbstractCell[State]):
 
         s ← s + dt·f(s, x):   f in bfloat16, the sum in float32
 
-    bfloat16 has 8 bits: there s + dt·f equals s wherever a step moves it by less than 1/256 of
-    itself, and updates that small leave a parameter as it is. So circuits made of arrays in
-    bfloat16 neither move nor learn; this wrapper keeps all sums over time and over updates in
-    float32, and rounds what is multiplied. It is meant for training on hardware that multiplies
-    bfloat16 faster; afterwards `cell.cell` is the same step in float32, and `cell.circuit` the
-    circuit for analyses. Results are accurate to about 1 %, not to float32's 1e-7.
+    bfloat16 has 8 significant bits, so in it s + dt·f equals s wherever a step moves s by less than
+    1/256 of itself, and updates that small leave a parameter unchanged. Circuits made of bfloat16
+    arrays therefore neither move nor learn. This wrapper keeps all sums over time and over updates
+    in float32, and rounds only what is multiplied. It is meant for training on hardware that
+    multiplies bfloat16 faster; afterwards `cell.cell` is the same step in float32, and
+    `cell.circuit` the circuit for analyses. Results are accurate to about 1 %, not to float32's
+    1e-7.
 
-    The training kernels of `GatedORGaNICs` and `RotationalORGaNICs` take it, and keep activations
-    in bfloat16, half the memory: there only products are rounded. Other circuits take the scan, in
-    which all of f is computed in bfloat16. Nothing else has to be changed: it goes where the step
-    goes, `SequenceClassifier(MixedPrecision(Euler(circuit, dt)), readout)`; in a `Stack` each step
-    has its own.
+    The training kernels of `GatedORGaNICs` and `RotationalORGaNICs` support it, and keep
+    activations in bfloat16, which halves the memory; there only products are rounded. Other
+    circuits use the scan, in which all of f is computed in bfloat16. Nothing else has to change:
+    put it where the step was, `SequenceClassifier(MixedPrecision(Euler(circuit, dt)), readout)`; in
+    a `Stack` wrap each step.
 
     Args:
         cell: an `Euler`, `ShuOsher` or other step of a circuit in float32.

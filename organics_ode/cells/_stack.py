@@ -10,25 +10,25 @@ from ._cell import AbstractCell, response
 
 
 class StackState(NamedTuple):
-    """The state of the last cell of a `Stack`, whose response is that of the stack, and those of
-    the cells before it."""
+    """The state of the last cell of a `Stack`, whose response is the stack's, and the states of the
+    cells before it."""
 
     last: Any
     before: tuple
 
 
 class Stack(AbstractCell[StackState]):
-    """Cells one above the other: the response of each is the input of the next, in the same step.
+    """Cells in layers: the response of each is the input of the next, in the same step.
 
         s¹ ← step¹(s¹, x),   s² ← step²(s², y¹),   …        y^k: the new response of cell k
 
-    It is a cell like any other, and its response is that of the last one. Cells of other kinds may
-    be mixed: `Stack(Euler(circuit, dt), TemporalSkip(…), GRU(…))`. Training takes the cells one
-    after the other over the whole sequence, each by its training kernel where it has one.
+    It is a cell like any other, and its response is that of its last cell. Different kinds of cells
+    may be mixed: `Stack(Euler(circuit, dt), TemporalSkip(…), GRU(…))`. Training runs the cells one
+    after the other over the whole sequence, each with its training kernel if it has one.
 
     Args:
-        cells: at least one, first to last, with one `dt` where they have any. A layer of equinox
-            (`eqx.nn.GRUCell`, `eqx.nn.LSTMCell`) is taken as the `GRU` or `LSTM` around it.
+        cells: at least one, first to last; those that have a `dt` must have the same. A layer of
+            equinox (`eqx.nn.GRUCell`, `eqx.nn.LSTMCell`) is wrapped as a `GRU` or `LSTM`.
 
     Raises:
         ValueError: an argument is not a cell, or a cell does not fit the one before it.
@@ -56,7 +56,7 @@ class Stack(AbstractCell[StackState]):
 
     @property
     def dt(self) -> Any:
-        """The time step in ms, of the cells that have one."""
+        """The time step in ms of the cells that have one."""
         timed: Any = [cell for cell in self.cells if hasattr(cell, "dt")] or self.cells
         return timed[0].dt  # an AttributeError where no cell has one: then the stack has none
 
@@ -77,7 +77,7 @@ class Stack(AbstractCell[StackState]):
         return (*state.before, state.last)
 
     def join(self, *states: PyTree) -> StackState:
-        """The state of the stack, of the states of its cells, first to last."""
+        """The state of the stack from the states of its cells, first to last."""
         if len(states) != len(self.cells):
             found = f"there are {len(states)}"
             refuse("states", f"be those of {counted(len(self.cells), 'cell')}", found)

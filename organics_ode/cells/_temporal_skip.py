@@ -16,10 +16,10 @@ from ._cell import AbstractCell
 
 
 class SkipBlock(NamedTuple):
-    """A block of θ steps, as one of its steps sees it.
+    """A block of θ steps, as seen from one of its steps.
 
     Attributes:
-        anchor: the state the block began with.
+        anchor: the state at the start of the block.
         slope: the increment of the cell's first step in it.
         is_last: whether this step completes it.
         length: θ.
@@ -38,9 +38,9 @@ class AbstractSkip(eqx.Module):
 
     @abstractmethod
     def step(self, s: Array, base: Array, block: SkipBlock) -> Array:
-        """The state after a step that began in s and that the cell alone ends in `base`.
+        """The state after a step that began in s and that would end in `base` for the cell alone.
 
-        Each is one leaf of the state, as are the anchor and the slope of the block.
+        Both are one leaf of the state, as are the anchor and the slope of the block.
         """
 
 
@@ -68,7 +68,7 @@ class StateSkip(AbstractSkip):
 
 
 class DerivativeSkip(AbstractSkip):
-    """Skips by the derivative (DASC): a block of θ steps is mixed with one step of its length.
+    """Skips by the derivative (DASC): a block of θ steps is mixed with a single step as long.
 
     s_{t+θ} ← (1−β) (s_t + θ·ds_t) + β s_{t+θ}
     """
@@ -80,25 +80,25 @@ class DerivativeSkip(AbstractSkip):
 
 
 class TemporalSkip(AbstractCell[tuple]):
-    """A cell with skips through time, to learn what is far apart; for β = 1 the cell alone.
+    """A cell with skips through time, to learn long-range dependencies; for β = 1, the cell alone.
 
-    Steps are taken in blocks of θ, which do not overlap; `scheme` says how the state a block began
-    with enters, with the weight 1−β. A block that is cut short is not mixed. Blocks begin at the
-    start of the sequence and wherever it is restarted: at each period of a trial, by
-    `unroll(…, restarts=…)`. Annealed to β = 1 while training, skips leave the original network.
+    Steps are taken in blocks of θ, which do not overlap. `scheme` says how the state at the start
+    of a block is mixed in, with the weight 1−β; a block that is cut short is not mixed. Blocks
+    begin at the start of the sequence and wherever it is restarted: at each period of a trial, with
+    `unroll(…, restarts=…)`. Annealing β to 1 during training leaves the original network.
 
-    The state has the entries of the cell's state, and after them `anchor` and `slope` (as that
-    state: what the block began with, and its first increment) and `since`, the number of steps in
-    the block so far.
+    The state has the entries of the cell's state, followed by `anchor` and `slope` (each like that
+    state: the one at the start of the block, and the block's first increment) and `since`, the
+    number of steps in the block so far.
 
     Args:
-        cell: an `AbstractCell` whose state is a NamedTuple of floating arrays. To start elsewhere
-            than in its initial state: `state0=skipping.at_rest(state)`.
+        cell: an `AbstractCell` whose state is a NamedTuple of floating arrays. To start from
+            another state than the initial one, use `state0=skipping.at_rest(state)`.
         scheme: `CoarseStep()`, `StateSkip()` or `DerivativeSkip()`.
         length: θ ≥ 1, in steps.
-        beta: β, from 0 to 1. A number is compiled in: for 1 the steps are those of the cell to the
-            bit. An array is data, of which other values compile nothing anew, as is `length`;
-            neither is trained.
+        beta: β, from 0 to 1. A number is compiled in; for 1 the steps equal those of the cell to
+            the bit. An array is data, so new values do not recompile anything; the same holds for
+            `length`. Neither is trained.
 
     Raises:
         ValueError: an argument is bad.
@@ -130,7 +130,7 @@ class TemporalSkip(AbstractCell[tuple]):
         s, anchor, slope, since = _unpack(state)
         base = self.cell.step(s, x)
         if isinstance(self.beta, float) and self.beta == 1:
-            # Whatever else is computed from `base`, XLA may round it otherwise in its last digit.
+            # Computing anything else from `base` could make XLA round it differently.
             return _pack(base, anchor, slope, since)
         is_first, is_last = since == 0, since == self.length - 1
         anchor = _choose(is_first, s, anchor)

@@ -11,8 +11,8 @@ class Euler(AbstractStep[State]):
     """A circuit as a cell: one explicit Euler step, s ← s + dt·f(s, x), with x held over the step.
 
     All updates use the old state. The step is stable where |1 + dt·λ| < 1 for the eigenvalues λ of
-    the circuit's Jacobian: take dt below a tenth of the shortest time constant, and well below
-    2τ_y/√a, the bound for W_r = I (p = 2), where the input makes a large.
+    the circuit's Jacobian. Take dt below a tenth of the shortest time constant; where a strong
+    input makes the modulators a large, also well below 2τ_y/√a, the bound for W_r = I and p = 2.
 
     Args:
         circuit: an `AbstractCircuit`.

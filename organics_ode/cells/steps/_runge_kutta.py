@@ -15,8 +15,9 @@ class RungeKutta(AbstractStep[State]):
         k₁ = f(s),  k₂ = f(s + dt/2 k₁),  k₃ = f(s + dt/2 k₂),  k₄ = f(s + dt k₃)
         s ← s + dt/6 (k₁ + 2k₂ + 2k₃ + k₄)
 
-    Four times the cost of an `Euler` step, with an error that falls as dt⁴: for accurate fixed-step
-    trajectories and exponents. Not for stiff circuits: stable where |dt·λ| is below about 2.7.
+    It costs four times as much as an `Euler` step, and its error falls as dt⁴: for accurate
+    fixed-step trajectories and exponents. It is not for stiff circuits: it is stable where |dt·λ|
+    is below about 2.7.
 
     Args:
         circuit: an `AbstractCircuit`.

@@ -11,7 +11,7 @@ from ._step import AbstractStep
 
 
 class SemiImplicitEuler(AbstractStep[State]):
-    """A circuit of two variables as a cell: an Euler step of the second, and then of the first.
+    """A circuit of two variables as a cell: an Euler step of the second, then one of the first.
 
         z ← z + dt·f_z(y, z, x)        from the old y
         y ← y + dt·f_y(y, z, x)        from the new z

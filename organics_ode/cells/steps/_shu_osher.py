@@ -15,12 +15,12 @@ class ShuOsher(AbstractStep[State]):
         E(s) = s + dt·f(s, x)
         s₁ = E(s),  s₂ = ¾ s + ¼ E(s₁),  s ← ⅓ s + ⅔ E(s₂)
 
-    Convex combinations of Euler steps keep what an Euler step of that length keeps: where dt is at
-    most the time constants, a stays positive and gains stay between 0 and 1. Slow rotations, a
-    memory of oscillators, do not grow and hardly fade by the step (|R(iωdt)| = 1 − (ωdt)⁴/24 + …,
-    stable for ωdt below 1.73), where an Euler step makes them grow by (ωdt)²/2. Three times the
-    cost of an `Euler` step, and steps four times as long do as well; the training kernels of
-    `GatedORGaNICs` and `RotationalORGaNICs` take it too.
+    Convex combinations of Euler steps preserve what an Euler step of that length preserves: where
+    dt is at most the time constants, a stays positive and gains stay between 0 and 1. Slow
+    rotations, such as a memory made of oscillators, do not grow and hardly fade
+    (|R(iωdt)| = 1 − (ωdt)⁴/24 + …, stable for ωdt below 1.73), whereas an Euler step makes them
+    grow by (ωdt)²/2. It costs three times as much as an `Euler` step, but steps four times as long
+    are as good. The training kernels of `GatedORGaNICs` and `RotationalORGaNICs` support it too.
 
     Args:
         circuit: an `AbstractCircuit`.

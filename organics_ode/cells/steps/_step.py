@@ -10,7 +10,7 @@ from .._cell import AbstractCell, State
 class AbstractStep(AbstractCell[State]):
     """A circuit as a cell: one step of `dt` ms by a method for differential equations.
 
-    The input is held over the step. A method is a subclass with a `step`.
+    The input is held over the step. To add a method, write a subclass with a `step`.
 
     Args:
         circuit: an `AbstractCircuit`.
