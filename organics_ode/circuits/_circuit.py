@@ -14,12 +14,12 @@ from ._time import Time
 class AbstractCircuit(eqx.Module, Generic[State]):
     """A dynamical system ẋ = f(t, x, input) whose state is a NamedTuple of arrays.
 
-    To write your own, subclass it with the three members below; `simulate`, `Euler` and the
+    To write your own, subclass it and define the three members below; `simulate`, `Euler` and the
     analysis functions then work on it. The first entry of the state is the response: what a
     readout sees.
     """
 
-    # What its parameters are, of a circuit that reads them by `read_parameters`.
+    # The kinds of its parameters, in a circuit that reads them with `read_parameters`.
     kinds: ClassVar[dict[str, Kind]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -51,15 +51,15 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
 
         ẋ = −x + g χ φ(x) + m z + I + W_x u,      z = (1/N) nᵀ φ(x)
 
-    u is the circuit's input. Time is in units of the units' time constant (1 "ms" of this library).
-    The feedback has rank R with m and n of shape (N, R), rank one with (N,). `feedback` trains the
-    readout n; `mean_field` solves the network for large N.
+    u is the circuit's input. Time is measured in the time constant of the units (1 "ms" of this
+    library). With m and n of shape (N, R) the feedback has rank R; with (N,) it has rank one.
+    `feedback` trains the readout n; `mean_field` solves the network for large N.
 
     Args:
         chi: (N, N), the recurrent weights: random with variance 1/N in the theory.
-        m: (N,) or (N, R), feedback weights; zero for a network without feedback. The theory, and so
-            `random`, needs m ≠ 0.
-        n: the shape of m, readout weights; zero for a network that is not trained yet.
+        m: (N,) or (N, R), feedback weights; zero for a network without feedback. The theory, and
+            therefore `random`, needs m ≠ 0.
+        n: same shape as m, readout weights; zero for a network that is not yet trained.
         I: (N,), the constant input.
         g: scalar ≥ 0, the strength of the recurrent weights.
         W_x: (N, k), weights of the input u (k,); without them k = 0, and the input is `[]`.
@@ -104,7 +104,7 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         *,
         phi: Callable[[Array], Array] = jnp.tanh,
     ):
-        if W_x is None:  # integers have no say in the dtype
+        if W_x is None:  # integers do not affect the dtype
             N = size_of_square("chi", shape_of("chi", resolve(chi)), "N")
             W_x = np.zeros((N, 0), int)
         is_of_rank_one = len(shape_of("m", resolve(m))) < 2
@@ -129,12 +129,12 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
 
             m = σ_m(ρ ξ + √(1−ρ²) η_m),  I = σ_I(ρ ξ + √(1−ρ²) η_I),  n = c(p ξ + p_m η_m + p_I η_I)
 
-        and χ_ij ~ N(0, 1/N). ξ, η_m, η_I are random, but orthogonal and of norm √N exactly: no
-        finite-size error comes from them.
+        and χ_ij ~ N(0, 1/N). ξ, η_m, η_I are random, but exactly orthogonal and of norm √N, so that
+        they add no finite-size error.
 
         Args:
             size: N ≥ 3.
-            geometry: a `mean_field.Geometry`, or anything with its numbers sigma_m > 0,
+            geometry: a `mean_field.Geometry`, or any object with the same numbers: sigma_m > 0,
                 sigma_I > 0, 0 ≤ rho ≤ 1, p, p_m, p_I (not all 0).
             c: scale of the readout, such as `mean_field.calibrate(geometry, g, target)`.
             g: strength of the recurrent weights, ≥ 0.
@@ -178,12 +178,12 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
         return FeedbackNetworkState(-x + c.g * (c.chi @ c.phi(x)) + feedback + c.I + c.W_x @ u)
 
     def readout(self, state: FeedbackNetworkState) -> Float[Array, "..."]:
-        """z = (1/N) nᵀ φ(x): scalar for n (N,), (R,) for n (N, R); the state's other axes lead."""
+        """z = (1/N) nᵀ φ(x): scalar for n (N,), (R,) for n (N, R), after any batch axes."""
         n: Array = resolve(self.n)
         return self.phi(state.x) @ n / self.size
 
     def clamped(self, z: Numbers) -> "FeedbackNetwork":
-        """The network in open loop: its readout set to 0 and the feedback m z made part of I.
+        """The network in open loop: its readout set to 0, and the feedback m z added to I.
 
         Args:
             z: scalar or (R,), the value that replaces the readout.
@@ -200,14 +200,23 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
 
 
 def orthogonal_directions(size: int, count: int, *, key: KeyLike) -> Float[Array, "count size"]:
-    """Random vectors that are orthogonal and of norm √size, exactly: rows (count, size)."""
+    """Random vectors, exactly orthogonal and of norm √size: the rows of (count, size).
+
+    Args:
+        size: the number of entries of each vector.
+        count: the number of vectors, at most `size`.
+        key: a PRNG key.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
     key = read_key("key", key)
     size = check_positive_integer("size", size)
     count = check_positive_integer("count", count)
     if count > size:
         refuse("count", f"be at most `size` = {size}", f"it is {count}")
     Q, R = jnp.linalg.qr(jax.random.normal(key, (size, count)))
-    # The factorisation fixes the signs of R and with them some of Q's: undone, Q is uniform.
+    # The factorisation fixes the signs of R, and so some of Q's; undoing that makes Q uniform.
     return size**0.5 * (Q * jnp.sign(jnp.diagonal(R))[None, :]).T
 
 

@@ -42,25 +42,25 @@ def fourier_memory(
 
         W_r = [[1, −ω_i τ], [ω_i τ, 1]],   so that   ẏ ≈ ((1 − √a) iω_i − √a/τ) y + b1 z/τ
 
-    for y = y_2i + i y_2i+1, where both cells have the same a. Normalization slows the rotation as
-    well, stops it at √a = 1 and reverses it beyond: it must be weak at first, √a ≪ 1, that is a
-    small σ and a small W. Each pair then holds a Fourier coefficient of all it was driven by,
-    fading at the rate √a/τ, instead of forgetting it in the time τ. Frequencies are evenly spaced,
-    `cycles` in the length of `xs`; the rows of W_zx have random directions, and lengths such that
-    the responses to `xs` end with the given size.
+    for y = y_2i + i y_2i+1, where both cells have the same a. Normalization also slows the
+    rotation, stops it at √a = 1 and reverses it beyond. It must therefore be weak at first,
+    √a ≪ 1, which takes a small σ and a small W. Each pair then holds a Fourier coefficient of its
+    past drive, which fades at the rate √a/τ instead of within the time τ. The frequencies are
+    evenly spaced between the two of `cycles`. The rows of W_zx have random directions, and lengths
+    such that the responses at the end of `xs` have the size `rms`.
 
     An `Euler` step makes these oscillators grow by ω²dt/2 per ms: use `ShuOsher`.
 
-    Of a `RotationalORGaNICs` this W_r is in its class: it stays bounded while it learns. Each of
-    its groups has a band of the frequencies, in rising order.
+    In a `RotationalORGaNICs` this W_r belongs to the class, so the circuit stays bounded while it
+    learns. Each of its groups has a band of the frequencies, in rising order.
 
     Args:
         circuit: a `RotationalORGaNICs` with groups of even sizes, or a `GatedORGaNICs` without
             rectification (`Rectification.NONE`), of an even size and with a plain array W_r; with a
             plain array W_zx, and the same tau_y within each pair.
         xs: (batch, time, m), a few hundred of the sequences it will be trained on.
-        dt: ms each value of `xs` is held.
-        cycles: the lowest and the highest frequency, in cycles during the whole sequence.
+        dt: the time in ms for which each value of `xs` is held.
+        cycles: the lowest and the highest frequency, in cycles over the whole sequence.
         rms: the root mean square of y at the end of `xs`, > 0.
         key: a PRNG key.
 
@@ -71,7 +71,7 @@ def fourier_memory(
         ValueError: an argument is bad.
 
     Reference:
-        This library's own start. It belongs to the linear memories: Jaeger, "Short term memory in
+        This library's own. It is related to linear memories: Jaeger, "Short term memory in
         echo state networks", GMD report 152 (2001); White, Lee, Sompolinsky, "Short-term memory in
         orthogonal neural networks", Physical Review Letters 92 (2004); Ganguli, Huh, Sompolinsky,
         "Memory traces in dynamical systems", PNAS 105 (2008); in other bases Voelker, Kajić,
@@ -142,7 +142,7 @@ def _responses(
 ) -> np.ndarray:
     """The root mean square of the linear oscillators at the end of the sequences, per pair."""
     drive = (W[::2] + 1j * W[1::2]) / (2 * tau[:, None])
-    # With gains at 1/2 the modulators rest at √a = σ/2.
+    # With gains of 1/2 the modulators rest at √a = σ/2.
     rate = 1j * (1 - root) * omega - root / tau
     # Exact for a held input: y(t + dt) = e^{λdt} y + (e^{λdt} − 1)/λ · drive.
     turn = np.exp(rate * dt)

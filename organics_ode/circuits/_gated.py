@@ -44,14 +44,14 @@ class GatedORGaNICsState(NamedTuple):
 
 
 class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
-    """The circuit whose gains are dynamical too: the recurrent network trained on sequences.
+    """The circuit with dynamical gains: the recurrent network that is trained on sequences.
 
         τ_y ẏ = −y + b1⊙z + (1 − ⌊a⌋^(1/p)) ⊙ (W_r y),      z = W_zx x
         τ_a ȧ = −a + (σ⊙b0)^p + W (⌊a⌋ ⊙ |y|^p)
         τ_bk ḃk = −bk + sigmoid(W_bxk x + W_byk y + W_bak a),   k = 0, 1
 
-    written without rectification; `Rectification` says where ⌊·⌋ enters (AFTER by default).
-    The stability theorem for constant gains does not cover gains that depend on y or a.
+    The equations are written without rectification; `Rectification` says where ⌊·⌋ enters (AFTER by
+    default). The stability theorem for constant gains does not cover gains that depend on y or a.
 
     Args:
         W_zx, W_bx0, W_bx1: (n, m), input weights of the drive and of the gains.
@@ -187,8 +187,8 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         c: GatedORGaNICs = resolve(self)
         y, a, b0, b1 = state
         p = c.exponent
-        # One product for all that reads x and one for all that the gains read from y and a;
-        # stacking the constant matrices is hoisted out of the loops that call this.
+        # One product for everything that reads x, and one for what the gains read from y and a;
+        # the stacking of constant matrices is hoisted out of the loops that call this.
         z, x0, x1 = products(x, c.W_zx, c.W_bx0, c.W_bx1)
         u0, u1 = _heard(c, y, a)
         recurrent = c.rectification.recurrent(c.W_r, y)
@@ -206,7 +206,8 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         return GatedORGaNICsState(y, y + power(c.sigma / 2, c.exponent), y + 0.5, y + 0.5)
 
     def random_state(self, key: KeyLike) -> GatedORGaNICsState:
-        """The reference's random start: y ~ U(0, 1) scaled to norm 1, a, b1 ~ U(0, 1), b0 = 1."""
+        """A random start as in the reference: y ~ U(0, 1) scaled to norm 1, a, b1 ~ U(0, 1), b0 = 1.
+        """
         key = read_key("key", key)
         dtype = resolve(self.W_r).dtype
         y, a, b1 = (jax.random.uniform(k, (self.size,), dtype) for k in jax.random.split(key, 3))
@@ -214,7 +215,7 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
 
 
 def _heard(c: GatedORGaNICs, y: Array, a: Array) -> list[Array]:
-    """What the gates hear of y and a."""
+    """The inputs of the gates from y and a."""
     if has_operators((c.W_by0, c.W_ba0, c.W_by1, c.W_ba1)):
         return [c.W_by0 @ y + c.W_ba0 @ a, c.W_by1 @ y + c.W_ba1 @ a]
     W_b = jnp.block([[c.W_by0, c.W_ba0], [c.W_by1, c.W_ba1]])

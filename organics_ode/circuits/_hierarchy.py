@@ -18,38 +18,38 @@ from ._circuit import AbstractCircuit
 from ._parameters import Kind, read_parameters
 from ._time import Time
 
-# What carries rates from one area to another: a matrix, or a function of them.
+# What carries responses from one area to another: a matrix, or a function of them.
 Connection = ParameterLike | Callable[[Array], Array] | None
 
 
 class Hierarchy(AbstractCircuit[tuple]):
-    """A circuit made of circuits: a chain of areas that drive each other, upward and downward.
+    """A circuit made of circuits: a chain of areas that drive each other upward and downward.
 
         area i:  ṡ_i = f_i(t, s_i, (x_i, h_i)),   x_i = A_i r_{i−1},   h_i = B_i r_{i+1}
 
-    r_i is the response of an area, the first entry of its state, and an area hears in its inputs
-    first what comes from below, and behind it what comes from above: the lowest one hears the
-    hierarchy's own input x from below, the highest one nothing from above. A and B are matrices or
-    functions of the response. An `ORGaNICs2025` has weights for both, and takes the responses as
-    they are; to an `ORGaNICs` what comes from above is further input, with columns of its W_zx.
+    r_i is the response of an area, the first entry of its state. The inputs of an area are those
+    from below, followed by those from above. The lowest area receives the hierarchy's own input x
+    from below; the highest one receives nothing from above. A and B are matrices or functions of
+    the response. An `ORGaNICs2025` has weights for both and can take the responses as they are; for
+    an `ORGaNICs` the inputs from above are further inputs, with their own columns of W_zx.
 
-    The state is a NamedTuple of all variables of all areas, `V1_y` for the y of the area V1, and
-    `state.V1` is the state of that area alone: of a state, and of all that has its form, as
-    `trajectory.states`, `by_field(…)` and, for rows, `by_block(…)`.
+    The state is a NamedTuple of all variables of all areas, such as `V1_y` for the y of the area
+    V1; `state.V1` is the state of that area alone. The same names work on everything that has the
+    form of a state: `trajectory.states`, `by_field(…)` and, for rows, `by_block(…)`.
 
     Args:
         areas: name ↦ circuit, the lowest first; or a sequence of circuits, which are then named
             `area1`, `area2`, …
-        feedforward: A for every area but the lowest, one fewer than areas: (k, n) matrices, which
-            may be nodes or operators, or functions of (n,); None, for one or for all, leaves the
-            responses as they are.
-        feedback: B for every area but the highest, likewise; None, for one or for all, means
-            no feedback. `eqx.nn.Identity()` leaves the responses as they are.
+        feedforward: A for every area but the lowest, so one fewer than there are areas: (k, n)
+            matrices, which may be nodes or operators, or functions of (n,). None, for one or for
+            all, leaves the responses as they are.
+        feedback: B for every area but the highest, likewise. None, for one or for all, means no
+            feedback; `eqx.nn.Identity()` leaves the responses as they are.
 
     Raises:
         ValueError: an area is not a circuit or has a name that is not an identifier; areas differ
-            in dtype; there are too few or too many connections; or the inputs of an area are not
-            as many as reach it.
+            in dtype; there are too few or too many connections; or an area has another number of
+            inputs than it receives.
     """
 
     areas: tuple[AbstractCircuit, ...]
@@ -79,7 +79,7 @@ class Hierarchy(AbstractCircuit[tuple]):
 
     @property
     def input_size(self) -> int:
-        """m, the number of inputs of the lowest area that do not come from above."""
+        """m, the number of inputs of the lowest area without those from above."""
         return self.areas[0].input_size - self._reach()[1][0]
 
     def vector_field(self, t: Time, state: tuple, x: Float[Array, " m"]) -> tuple:
@@ -92,7 +92,7 @@ class Hierarchy(AbstractCircuit[tuple]):
         return self.join(area.initial_state() for area in self.areas)
 
     def inputs(self, state: tuple, x: Float[Array, " m"]) -> tuple[Float[Array, " inputs"], ...]:
-        """What each area hears at a state: from below, and behind it from above."""
+        """The inputs (·,) of each area at a state: those from below, then those from above."""
         forward, back = resolve((self.feedforward, self.feedback))
         responses = [s[0] for s in self.split(state)]
         rising = [x, *[_carried(c, r) for c, r in zip(forward, responses, strict=False)]]
@@ -137,7 +137,7 @@ class Hierarchy(AbstractCircuit[tuple]):
 
 @functools.cache
 def hierarchy_state(*areas: tuple[str, type, tuple[str, ...]]) -> type:
-    """The class of the states of areas with these names, classes of states and fields.
+    """The class of the states of a hierarchy, given the name, state class and fields of each area.
 
     It has a field for each variable of each area, and a property for each area.
     """
@@ -211,7 +211,7 @@ def _read_connections(name: str, given: Any, count: int) -> tuple[Connection, ..
 
 
 def _read(name: str, given: Any, size: int, dtype: jnp.dtype) -> Any:
-    """A connection from a response (size,), with its numbers in this dtype."""
+    """A connection from a response (size,), its numbers cast to this dtype."""
     is_node = isinstance(given, paramax.AbstractUnwrappable | AbstractOperator)
     if callable(given) and not is_node:
         probe = jax.ShapeDtypeStruct((size,), dtype)

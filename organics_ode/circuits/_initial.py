@@ -29,12 +29,15 @@ class AbstractInitializer(eqx.Module):
 
 
 class LogUniform(AbstractInitializer):
-    """Time constants log-uniform between two times (ms), held above `bound` while training.
+    """Time constants log-uniform between two times (ms), kept above `bound` during training.
 
     Time constants must fit the sequence: from a few steps to about its length.
 
     Args:
         low, high, bound: times in ms; `bound` is `low`/2 unless given.
+
+    Raises:
+        ValueError: not 0 ≤ bound < low < high.
     """
 
     low: float
@@ -63,10 +66,13 @@ class LogitNormal(AbstractInitializer):
     """Time constants τ = shortest/sigmoid(θ) with θ ~ N(0, 1), initialised as in the authors' code.
 
     With an Euler step dt this is dt/τ = (dt/shortest)·sigmoid(θ), which stays below dt/shortest
-    while training.
+    during training.
 
     Args:
-        shortest: time in ms.
+        shortest: time in ms, > 0.
+
+    Raises:
+        ValueError: `shortest` is not positive.
     """
 
     shortest: float
@@ -80,7 +86,7 @@ class LogitNormal(AbstractInitializer):
         return Bounded(tau, low=self.shortest)
 
 
-# What `random` takes for a parameter: how to draw it, or what it is.
+# What `random` accepts for a parameter: how to draw it, or its value.
 Drawn = ParameterLike | AbstractInitializer
 
 
@@ -122,7 +128,7 @@ def check_sizes(input_size: int, size: int) -> tuple[int, int]:
 
 
 def balanced(sizes: Float[Array, "n n"], excites: Bool[np.ndarray, " n"]) -> Float[Array, "n n"]:
-    """Weights of these sizes, in which the inhibition of a unit balances its excitation, Σ_j = 0.
+    """Signed weights of these sizes whose inhibition of a unit balances its excitation, Σ_j = 0.
 
     The weights of a unit that receives only one of the two kinds stay as they are.
     """
@@ -136,7 +142,7 @@ def balanced(sizes: Float[Array, "n n"], excites: Bool[np.ndarray, " n"]) -> Flo
 def with_radius(W: Float[Array, "n n"], radius: float) -> Float[Array, "n n"]:
     """A matrix scaled so that its largest |eigenvalue| is `radius`."""
     radius = check_positive_number("radius", radius)
-    # LAPACK for what is known: not every device has eigenvalues.
+    # LAPACK where W is known: not every device can compute eigenvalues.
     values = jnp.linalg.eigvals(W) if is_traced(W) else np.linalg.eigvals(np.asarray(W))
     largest = jnp.asarray(abs(values).max(), W.dtype)
     return W * (radius / jnp.where(largest > 0, largest, 1))

@@ -1,26 +1,26 @@
-"""Whether an object has a class's own equations, for which alone the facts of the class hold."""
+"""Whether an object has a class's own equations: only then do the facts of the class hold."""
 
 import functools
 
 from .._checks import a_or_an
 
-# A subclass may define these anew, and all dunder names but those that stand for other attributes.
+# A subclass may redefine these, and all dunder names except those that can replace any attribute.
 _HARMLESS = {"_abc_impl", "initial_state", "random"}
 _HARMFUL = {"__call__", "__getattr__", "__getattribute__"}
 
 
 def obeys(thing: object, *kinds: type) -> bool:
-    """Whether a thing has the equations of one of these classes.
+    """Whether an object has the equations of one of these classes.
 
-    An object of the class itself has, and one of a subclass that defines nothing anew of what the
-    class defines. Whoever overrides `vector_field`, or something that it calls, has other
+    It does if its class is one of them, or a subclass that redefines nothing that the class
+    defines. A subclass that overrides `vector_field`, or something that it calls, has other
     equations, and nothing that is known of the class holds for them.
     """
     return any(_keeps(type(thing), kind) for kind in kinds)
 
 
 def what_is(thing: object, *kinds: type) -> str:
-    """What a thing is that does not obey them, for an error."""
+    """What an object is that does not obey them, for an error message."""
     own = ", a subclass with equations of its own" if isinstance(thing, kinds) else ""
     return f"it is {a_or_an(type(thing).__name__)}{own}"
 

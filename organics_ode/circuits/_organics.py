@@ -37,10 +37,10 @@ class ORGaNICs(AbstractCircuit[ORGaNICsState]):
         τ_y ẏ = −y + b1⊙z + (1 − ⌊a⌋^(1/p)) ⊙ (W_r y),      z = W_zx x
         τ_a ȧ = −a + (σ⊙b0)^p + W (⌊a⌋ ⊙ |y|^p)
 
-    written without rectification; `Rectification` says where ⌊·⌋ enters. With W_r = I its fixed
-    point is divisive normalization, y_s^p = (b1 z)^p / ((σ b0)^p + W (b1 z)^p), and locally stable
-    for every input; whether every start comes to it is open. For gains that the circuit computes
-    itself, use `GatedORGaNICs`.
+    The equations are written without rectification; `Rectification` says where ⌊·⌋ enters. With
+    W_r = I its fixed point is divisive normalization, y_s^p = (b1 z)^p / ((σ b0)^p + W (b1 z)^p),
+    and is locally stable for every input; whether it is reached from every start is an open
+    question. For gains that the circuit computes itself, use `GatedORGaNICs`.
 
     Args:
         W_zx: (n, m), input weights.

@@ -29,7 +29,7 @@ from .._types import ParameterLike
 from ._time import warn_of_seconds
 
 if TYPE_CHECKING:
-    # What the equations see: after `resolve` every parameter is an array, or stands for one.
+    # What the equations see: after `resolve` every parameter is an array, or acts as one.
     Parameter = Array
 else:
     Parameter = Float[Array, "..."] | paramax.AbstractUnwrappable | AbstractOperator
@@ -39,14 +39,14 @@ class Kind(NamedTuple):
     """What a parameter is.
 
     Attributes:
-        shape: a letter for each axis; equal letters of a table stand for equal sizes.
+        shape: a letter for each axis; equal letters in a table mean equal sizes.
         sign: `check_positive`, `check_nonnegative`, or None for any sign.
-        node: what a value becomes that is given without a node; None for a free array.
-        or_scalar: whether one number may stand for all units.
-        sets_dtype: whether all arrays take its dtype where it is the widest.
-        may_be_empty: whether axes may have the length 0.
-        is_compiled_in: whether it is one number, which a Python number stays.
-        may_be_operator: whether its equations know it by `@` alone.
+        node: what wraps a value that is given without a node; None for a free array.
+        or_scalar: whether one number may be given for all units.
+        sets_dtype: whether all arrays are cast to its dtype if that is the widest.
+        may_be_empty: whether axes may have length 0.
+        is_compiled_in: whether it is a single number that stays a Python number if given as one.
+        may_be_operator: whether the equations use it through `@` alone.
     """
 
     shape: tuple[str, ...]
@@ -64,7 +64,7 @@ RECURRENT = Kind(("n", "n"))
 POOL = RECURRENT._replace(sign=check_nonnegative, node=NonNegative)
 POSITIVE = Kind(("n",), check_positive, Positive, or_scalar=True)
 EXPONENT = Kind((), check_positive, sets_dtype=False, is_compiled_in=True)
-# Known numbers of the model, such as time constants, which are not trained unless asked for.
+# Known numbers of the model, such as time constants, which are not trained unless requested.
 KNOWN = Kind(("n",), check_positive, Frozen, or_scalar=True, sets_dtype=False)
 
 
@@ -76,12 +76,11 @@ def structured(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
 def read_parameters(
     kinds: Mapping[str, Kind], given: Mapping[str, ParameterLike], **sizes: int
 ) -> dict[str, Parameter | float]:
-    """Check the given parameters, cast all of them to one floating dtype, and say how each is
-    trained: nodes stay the nodes they are.
+    """Check the given parameters, cast all of them to one floating dtype, and wrap each in the node
+    that says how it is trained; nodes that were given stay.
 
-    Sizes that are not given are those of the first parameter of the table that has their letter
-    and all its axes; those of length 1 may be left out at the end: a number for (1, 1), (n,) for
-    (n, 1).
+    A size that is not given is read from the first parameter in the table that has its letter and
+    all its axes. Trailing axes of length 1 may be left out: a number for (1, 1), (n,) for (n, 1).
     """
     values = {name: resolve(p) for name, p in given.items()}
     dtype = common_dtype(*(v for name, v in values.items() if kinds[name].sets_dtype))
@@ -99,7 +98,7 @@ def read_parameters(
         sign = kind.sign or (lambda name, array: array)
         arrays[name] = _each(lambda x, name=name, sign=sign: sign(name, x), array)
         read[name] = _node(name, given[name], arrays[name], kind)
-    # Times of one number are those of noise, which are not in the unit of a variable of the state.
+    # Times that are always a single number are those of noise, which may be short.
     warn_of_seconds({n: a for n, a in arrays.items() if n.startswith("tau") and kinds[n].shape})
     return {name: read[name] for name in kinds if name in read}
 
@@ -112,7 +111,7 @@ def size_of_square(name: str, shape: tuple[int, ...], letter: str = "n") -> int:
 def _read_sizes(
     name: str, shape: tuple[int, ...], kind: Kind, sizes: dict[str, int]
 ) -> dict[str, int]:
-    """The sizes that the shape of a parameter tells, which agree with those that are known."""
+    """The sizes given by the shape of a parameter, checked against those already known."""
     if kind.or_scalar and shape == ():
         return {}
     whole = shape + (1,) * (len(kind.shape) - len(shape))
@@ -167,7 +166,7 @@ def _read_value(name: str, value: Any, kind: Kind, dtype: jnp.dtype) -> Any:
 
 
 def _each(function: Callable[[Array], Any], value: Any) -> Any:
-    """The function of an array, or of each floating array of an operator."""
+    """The function applied to an array, or to each floating array of an operator."""
     change = lambda x: function(x) if eqx.is_inexact_array(x) else x  # noqa: E731
     return jax.tree.map(change, value)
 
@@ -187,7 +186,7 @@ def _node(name: str, given: ParameterLike, array: Any, kind: Kind) -> PyTree:
 
 
 def _reshaped(name: str, node: PyTree, shape: tuple[int, ...]) -> PyTree:
-    """A node of one number, or of (n,), with the axes of length 1 that were left out."""
+    """A node of one number, or of (n,), with the axes of length 1 that were left out restored."""
     new = jax.tree.map(lambda x: x.reshape(shape) if x.size == np.prod(shape) else x, node)
     if resolve(new).shape != shape:
         refuse(name, f"have shape {shape}", f"it is a node of shape {resolve(node).shape}")

@@ -43,19 +43,19 @@ class RateNetworkState(NamedTuple):
 
 
 class RateNetwork(AbstractCircuit[RateNetworkState]):
-    """A plain rate network, the model of a cortical area that is trained on cognitive tasks.
+    """A plain rate network: the model of a cortical area that is trained on cognitive tasks.
 
         T ṙ = −r + f(W r + b + W_in x + σ η)
 
-    T is diagonal; the input x reaches the units `input_units` only. η is noise inside the
-    nonlinearity, for each unit an Ornstein-Uhlenbeck process of variance 1 and time constant
-    `tau_noise`. Without it (`simulate`, `fixed_point`) the network is an ordinary circuit;
-    `Noisy(network)` is the circuit of m + n inputs [x, η] that is driven by it. A readout
-    chooses the units it sees: `Readout(…, units=(20, 40))`.
+    T is diagonal; the input x reaches only the units `input_units`. η is noise inside the
+    nonlinearity: for each unit an Ornstein-Uhlenbeck process of variance 1 and time constant
+    `tau_noise`. Without the noise (`simulate`, `fixed_point`) the network is an ordinary circuit;
+    `Noisy(network)` is a circuit of m + n inputs [x, η] that is driven by it. A readout chooses the
+    units it sees: `Readout(…, units=(20, 40))`.
 
     Args:
-        W: (n, n), recurrent weights. A `Connectivity` node holds absent connections and, by Dale's
-            law, the sign of each presynaptic unit.
+        W: (n, n), recurrent weights. A `Connectivity` node keeps absent connections absent and, for
+            Dale's law, keeps the sign of each presynaptic unit.
         W_in: (k, m), input weights of the k units that receive input.
         b: (n,), biases.
         tau: scalar or (n,), time constants in ms, > 0; not trained unless given as a node, such as
@@ -132,9 +132,9 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
         """A random network as in the reference: W ~ N(0, 1)/n, b and W_in ~ N(0, 1).
 
         With `excitatory` it obeys Dale's law and can learn from the first step on: the absolute
-        values of such a W have the sign of their presynaptic unit, the inhibition of every unit is
-        scaled to balance its excitation, Σ_j W_ij = 0, all of W is scaled to its spectral radius,
-        and b = 0 (Song, Yang, Wang 2016).
+        values of such a W get the sign of their presynaptic unit, the inhibition of every unit is
+        scaled to balance its excitation, Σ_j W_ij = 0, the whole of W is scaled to its spectral
+        radius, and b = 0 (Song, Yang, Wang 2016).
 
         Args:
             input_size: m.
@@ -142,14 +142,15 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
             key: a PRNG key.
             tau: ms; unless given, 100 for the first 80 % of the units and 50 for the others.
             f, noise, tau_noise, input_units: as above.
-            mask: (n, n), which connections there are; all unless given.
-            excitatory: by Dale's law, the share of the units, the first ones, that excite; the
-                others inhibit. Without it weights are of either sign.
-            radius: the spectral radius of W, its largest |eigenvalue|; unless given, 1.5 with
-                `excitatory` (for `jax.nn.relu`, which lets about half of the units take part, the
-                edge at which activity neither dies nor explodes), and as drawn without it.
-            self_connections: whether a unit may be connected with itself; unless given, it may
-                without `excitatory`.
+            mask: (n, n), which connections exist; all unless given.
+            excitatory: for Dale's law, the fraction of units (the first ones) that excite; the
+                others inhibit. Without it weights have either sign.
+            radius: the spectral radius of W, its largest |eigenvalue|. Unless given, it is 1.5 with
+                `excitatory`: for `jax.nn.relu`, which lets about half of the units take part, this
+                is the edge at which activity neither dies nor explodes. Without `excitatory` it is
+                left as drawn.
+            self_connections: whether a unit may be connected to itself; unless given, only without
+                `excitatory`.
 
         Raises:
             ValueError: an argument is bad.
@@ -192,7 +193,7 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
     def drive(
         self, x: Float[Array, " m"], eta: Float[Array, " n"] | float = 0.0
     ) -> Float[Array, " n"]:
-        """What the units get from outside, W_in x + b + σ η, for x (m,) and η (n,)."""
+        """The external drive of the units, W_in x + b + σ η, for x (m,) and η (n,)."""
         c: RateNetwork = resolve(self)
         start, stop = self.input_units
         return jnp.pad(c.W_in @ x, (start, self.size - stop)) + c.b + c.noise * eta
@@ -217,8 +218,8 @@ class RateNetwork(AbstractCircuit[RateNetworkState]):
 class Noisy(AbstractCircuit[RateNetworkState]):
     """A rate network driven by noise: its m + n inputs are [x, η].
 
-    Held or interpolated over time, a path of `ornstein_uhlenbeck` makes this an ordinary
-    differential equation, for fixed and for adaptive solvers alike.
+    With a path of `ornstein_uhlenbeck`, held or interpolated over time, this is an ordinary
+    differential equation, for fixed-step and adaptive solvers alike.
 
     Args:
         network: a `RateNetwork`.

@@ -60,15 +60,15 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         τ_b0 ḃ0 = −b0 + floor + (1 − floor) sigmoid(W_bx0 x + W_by0 y + W_ba0 a)
         τ_b1 ḃ1 = −b1 + sigmoid(W_bx1 x + W_by1 y + W_ba1 a)
 
-    The n units are in g groups of equal size, one after the other; a and b0 are of a group, and
-    where an equation of y has them, each unit has those of its group. W_r connects units of one
-    group, and its symmetric part has eigenvalues in (0, 1]; by default it is I plus a
-    skew-symmetric matrix, which rotates y. The pools W read all units.
+    The n units form g groups of equal size, one after the other. Each group has one a and one b0;
+    in the equation of y each unit uses those of its group. W_r connects units of the same group
+    only, and its symmetric part has eigenvalues in (0, 1]; by default it is I plus a skew-symmetric
+    matrix, which rotates y. The pools W read all units.
 
-    It is a `GatedORGaNICs` without rectification, in which W, σ, τ_a and all that acts on b0 is the
-    same for the units of a group, and b0 stays above `floor`. Then |y| and a are bounded for every
-    course of a bounded input, whatever its weights: see "Stability", and `certify`, which says the
-    bound. No fixed point need be stable.
+    It is a `GatedORGaNICs` without rectification in which W, σ, τ_a and everything that acts on b0
+    are the same for all units of a group, and b0 stays above `floor`. Then |y| and a are bounded
+    for every bounded input, whatever its time course and whatever the weights: see "Stability", and
+    `certify`, which gives the bound. Fixed points need not be stable.
 
     Args:
         W_zx, W_bx1: (n, m), input weights of the drive and of its gain.
@@ -84,13 +84,13 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
             `Frozen`).
 
     Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W_r is
-    an `IdentityPlusSkew` where its symmetric part is I, and a `SymmetricPart` else; W is
-    `NonNegative`, the scalars and the parameters of one axis are `Positive`, the other matrices are
-    free.
+    an `IdentityPlusSkew` where its symmetric part is I, and a `SymmetricPart` elsewhere; W is
+    `NonNegative`, the scalars and the parameters with one axis are `Positive`, and the other
+    matrices are free.
 
     Raises:
-        ValueError: a wrong shape or sign, NaN or infinite values, a W_r out of the class, or one
-            with a node that does not keep it there.
+        ValueError: a wrong shape or sign, NaN or infinite values, a W_r outside the class, or one
+            whose node does not keep it there.
 
     Reference:
         This library's own class. The equations are those of Rawat, Heeger, Martiniani,
@@ -168,8 +168,8 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
             setattr(self, name, parameter)
 
     def __check_init__(self) -> None:
-        """W_r and the floor are in the class, and stay in it while training; also after
-        `oo.replace`, and from a file."""
+        """Check that W_r and the floor are in the class and stay in it during training, also after
+        `oo.replace` and when loaded from a file."""
         g = _groups(self.W)
         W_r, floor = resolve(self.W_r), resolve(self.floor)
         check_groups("W_r", check_symmetric_part("W_r", W_r), g)
@@ -195,7 +195,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         floor: ParameterLike = 0.1,
         exponent: ParameterLike = 2.0,
     ) -> "RotationalORGaNICs":
-        """A random circuit, with the scales of `GatedORGaNICs.random`.
+        """A random circuit with the scales of `GatedORGaNICs.random`.
 
         W_zx uniform with ‖W_zx‖₂ = 1, W_r = I + (A − Aᵀ)/√2 with A ~ N(0, 1)/√k within each group
         of k units, so that its frequencies reach up to about 2/τ_y, W ~ U(0, 1), the six gain
@@ -246,7 +246,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         c: RotationalORGaNICs = resolve(self)
         y, a, b0, b1 = state
         n, g, p = y.size, a.size, c.exponent
-        # One product for all that reads x and one for all that the gains read from y and a.
+        # One product for everything that reads x, and one for what the gains read from y and a.
         z, x0, x1 = jnp.split(jnp.concatenate([c.W_zx, c.W_bx0, c.W_bx1]) @ x, (n, n + g))
         W_b = jnp.block([[c.W_by0, c.W_ba0], [c.W_by1, c.W_ba1]])
         u0, u1 = jnp.split(W_b @ jnp.concatenate([y, a]), (g,))
@@ -257,7 +257,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         return RotationalORGaNICsState(dy / c.tau_y, da / c.tau_a, db0 / c.tau_b0, db1 / c.tau_b1)
 
     def initial_state(self) -> RotationalORGaNICsState:
-        """y = 0, gains where sigmoid(0) = ½ puts them, and a = (σ b0)^p, where those put it."""
+        """y = 0, gains at the values that sigmoid(0) = ½ gives, and a = (σ b0)^p."""
         c: RotationalORGaNICs = resolve(self)
         y = jnp.zeros(c.size, c.W_r.dtype)
         b0 = jnp.full(c.groups, (1 + c.floor) / 2, y.dtype)
@@ -273,12 +273,12 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
 
 
 def per_unit(values: Float[Array, " g"], n: int) -> Float[Array, " n"]:
-    """What n units have from their group."""
-    return jnp.repeat(values, n // values.size)  # given its length, forty operations
+    """The values of the groups, repeated for each of the n units."""
+    return jnp.repeat(values, n // values.size)  # with its length given: forty operations
 
 
 def _groups(W: Parameter) -> int:
-    """How many groups the rows of W are for, all of one size."""
+    """The number of groups, one for each row of W, all of the same size."""
     g, n = resolve(W).shape
     if n % g:
         refuse(
@@ -288,7 +288,7 @@ def _groups(W: Parameter) -> int:
 
 
 def _check_held(W_r: Parameter, groups: int) -> None:
-    """Refuse a node that may leave the class while training."""
+    """Refuse a node that may leave the class during training."""
     must = "keep its symmetric part above 0 and at most 1"
     if isinstance(W_r, SymmetricPart) and not 0 < W_r.low < W_r.high <= 1:
         refuse("W_r", must, f"it is a SymmetricPart from {W_r.low:g} to {W_r.high:g}")

@@ -1,5 +1,5 @@
-"""The stand-in for the time where there is none, which names the circuit that uses it in an error;
-and the unit of time."""
+"""A stand-in for the time where there is none, which raises an error if a circuit uses it; and the
+unit of time."""
 
 from collections.abc import Mapping
 from typing import NoReturn
@@ -28,14 +28,14 @@ def _refuse_use(*args: object, **options: object) -> NoReturn:
 
 
 class _Time:
-    """Refused by all that computes; a circuit may compare it with None."""
+    """Any computation with it is refused; a circuit may compare it with None."""
 
 
 _attributes = {f"__{name}__": _refuse_use for name in _METHODS}
 _attributes |= {name: property(_refuse_use) for name in _LOOKED_FOR}
 NO_TIME = type("_NoTime", (_Time,), _attributes)()
 
-# What a vector field gets as its time; a circuit that does not look at it may get None.
+# What a vector field gets as its time; a circuit that does not use it may get None.
 Time = _Time | float | Num[Array, ""] | None
 
 
@@ -50,7 +50,7 @@ class TimeUnitWarning(UserWarning):
 
 
 def warn_of_seconds(times: Mapping[str, Array]) -> None:
-    """Warn where all of the time constants, if they are known, look like seconds."""
+    """Warn if all time constants, where they are known, look as if they were in seconds."""
     if not times or any(map(is_traced, times.values())):
         return
     longest = {name: float(np.max(np.asarray(time, float))) for name, time in times.items()}

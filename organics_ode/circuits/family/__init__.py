@@ -1,4 +1,4 @@
-"""The published relatives of the circuits of 2024: one file per form."""
+"""Published relatives of the circuits of 2024: one file per form."""
 
 from ._complex_weights import complex_weights as complex_weights
 from ._form_2019 import ORGaNICs2019 as ORGaNICs2019, ORGaNICs2019State as ORGaNICs2019State

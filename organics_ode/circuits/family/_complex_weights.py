@@ -6,7 +6,7 @@ from ..._types import Numbers
 
 
 def complex_weights(W: Numbers, *, of_real: bool = False) -> Float[Array, "rows columns"]:
-    """The real matrix that acts on real and imaginary parts as a complex matrix acts on both.
+    """The real matrix that acts on real and imaginary parts as a complex matrix on their sum.
 
         [[Re W, −Im W], [Im W, Re W]] (Re v, Im v) = (Re W v, Im W v)
 
@@ -14,10 +14,10 @@ def complex_weights(W: Numbers, *, of_real: bool = False) -> Float[Array, "rows 
 
     Args:
         W: (n, k), complex or real.
-        of_real: whether it acts on real vectors, such as inputs: only [[Re W], [Im W]].
+        of_real: whether it acts on real vectors, such as inputs: then only [[Re W], [Im W]].
 
     Returns:
-        (2n, 2k), or (2n, k) of real vectors: the real parts first, then the imaginary parts.
+        (2n, 2k), or (2n, k) with `of_real`: the real parts first, then the imaginary parts.
 
     Raises:
         ValueError: W is not a matrix, or has NaN or infinite values.

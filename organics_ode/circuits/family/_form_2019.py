@@ -28,15 +28,15 @@ class ORGaNICs2019(AbstractCircuit[ORGaNICs2019State]):
         τ_a ȧ = −a + W_ax x + W_ay y + c_a
         τ_b ḃ = −b + W_bx x + W_by y + c_b,            a⁺ = ⌊a⌋,  b⁺ = ⌊b⌋
 
-    The modulator b lets the input in, a lets go of what is held. With a = b = 0 whatever lies in a
-    space that W_yy maps to itself stays there (a delay activity); where the eigenvalues are 1 ± iω
-    it rotates at ω/τ_y rad/ms with a steady norm, and with W_yy orthogonal to itself over time a
-    sequence unfolds. A large a resets the memory in the time τ_y. One factor on all time constants
-    warps time by it.
+    The modulator b lets the input in; a lets go of what is held. With a = b = 0 a response that
+    W_yy maps to itself is held (delay activity); where the eigenvalues are 1 ± iω it rotates at
+    ω/τ_y rad/ms with a steady norm, and with several frequencies a sequence unfolds. A large a
+    resets the memory within the time τ_y. Scaling all time constants by one factor warps time by
+    that factor.
 
-    Complex weights of the reference act on complex responses. As a real circuit these are their
-    real parts and then their imaginary parts, 2n principal cells, and `oo.complex_weights` turns
-    the matrices into real ones: the modulus of a complex readout of y is steady while y rotates.
+    The complex weights of the reference act on complex responses. Here these are 2n principal
+    cells, the real parts followed by the imaginary parts, and `oo.complex_weights` turns the
+    matrices into real ones: the modulus of a complex readout of y is steady while y rotates.
 
     Args:
         W_zx, W_ax, W_bx: (n, m), input weights of the responses and of the modulators.
@@ -45,8 +45,8 @@ class ORGaNICs2019(AbstractCircuit[ORGaNICs2019State]):
         tau_y, tau_a, tau_b: scalar or (n,), ms, > 0.
         c_z, c_y, c_a, c_b: scalar or (n,), offsets; c_b > 0 lets the input in at all times.
 
-    Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise τ are
-    `Positive`, and all else is free.
+    Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise the τ
+    are `Positive`, and everything else is free.
 
     Raises:
         ValueError: a wrong shape or sign, NaN or infinite values.
@@ -116,7 +116,7 @@ class ORGaNICs2019(AbstractCircuit[ORGaNICs2019State]):
         """A random circuit.
 
         W_zx uniform with ‖W_zx‖₂ = 1, W_yy orthogonal, the weights of the modulators
-        U(±1/√fan-in), offsets 0 but for c_b = 1, with which half of the input is let in.
+        U(±1/√fan-in), offsets 0 except c_b = 1, which lets half of the input in.
 
         Args:
             input_size: m.

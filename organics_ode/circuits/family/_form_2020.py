@@ -31,7 +31,7 @@ class ORGaNICs2020State(NamedTuple):
 
 
 class ORGaNICs2020(AbstractCircuit[ORGaNICs2020State]):
-    """The circuit of 2020: normalization by two stages of modulators, of V1's dynamics.
+    """The circuit of 2020: normalization by two stages of modulators, with the dynamics of V1.
 
         τ_y ẏ = −y + b/(1+b) ⊙ (W_zx x) + 1/(1+a) ⊙ (W_yy y)
         τ_u u̇ = −u + W_u (u ⊙ y²) + (σ b/(1+b))²
@@ -41,9 +41,9 @@ class ORGaNICs2020(AbstractCircuit[ORGaNICs2020State]):
 
         y_s² = z²/(σ² + W_u z²),   u_s = (b/(1+b))² (σ² + W_u z²),   a_s = √u_s/(1 − √u_s)
 
-    for z = W_zx x, and exists only where every u_s < 1: beyond, a grows without bound. α > 0 lets a
-    follow u sooner, which makes the response to an onset overshoot. No theorem of `certify` covers
-    it.
+    for z = W_zx x. It exists only where every u_s < 1; beyond, a grows without bound. α > 0 lets a
+    follow u sooner, which makes the response to an onset overshoot. No theorem of
+    `certify` covers this circuit.
 
     Args:
         W_zx: (n, m), input weights.

@@ -13,12 +13,12 @@ from .._initial import Drawn, check_sizes, draw, input_matrix, pool_matrix
 from .._parameters import INPUT, POOL, POSITIVE, RECURRENT, Kind, Parameter, read_parameters
 from .._time import Time
 
-FLOOR = 1e-6  # What a potential is at least, where a rate is read from it.
+FLOOR = 1e-6  # The least value of a potential where a rate is read from it.
 _GAIN = Kind(("n",), check_nonnegative, Frozen, or_scalar=True)
 
 
 class ORGaNICs2025State(NamedTuple):
-    """The rate y⁺, which is what others see; the potentials y, u, p and s; and the rates u⁺, p⁺ and
+    """The rate y⁺, which is the response; the potentials y, u, p and s; and the rates u⁺, p⁺ and
     s⁺, (n,) each."""
 
     y_rate: Float[Array, "*batch n"]
@@ -32,7 +32,7 @@ class ORGaNICs2025State(NamedTuple):
 
 
 class ORGaNICs2025(AbstractCircuit[ORGaNICs2025State]):
-    """The circuit of 2025: an area of a hierarchy, which normalizes and hears from above.
+    """The circuit of 2025: an area of a hierarchy that normalizes and receives feedback from above.
 
         τ ẏ = −y + β b ⊙ (W_zx x) + 1/(1+p⁺) ⊙ (W √y⁺ + γ f),      f = g ⊙ W_fb √h
         τ u̇ = −u + (σ b)² + W_n (y⁺ ⊙ u⁺²)
@@ -40,15 +40,15 @@ class ORGaNICs2025(AbstractCircuit[ORGaNICs2025State]):
         τ ṡ = −s + √(y⁺ + ε)
         τ⁺ q̇⁺ = −q⁺ + (⌊y⌋², √⌊u⌋, ⌊p⌋, ⌊s⌋) for q = y, u, p, s,    ⌊q⌋ = max(q, ε),  ε = 10⁻⁶
 
-    Its inputs are x from below and then the rates h of the area above, and the membrane potentials
-    y, u, p and s are heard by way of firing rates that follow them. Where W leaves √y⁺ as it is and
-    γ = 1, the drive f from above cancels out of the mean: y⁺ is divisive normalization
+    Its inputs are x from below, followed by the rates h of the area above. The membrane potentials
+    y, u, p and s act through firing rates that follow them. Where W leaves √y⁺ as it is and γ = 1,
+    the drive f from above cancels out of the mean: y⁺ is divisive normalization
 
         y⁺ = (β W_zx x)² / (σ² + W_n (β W_zx x)²),   u⁺² = b² (σ² + W_n (β W_zx x)²)
 
-    up to ε, whatever is heard from above, which changes how it fluctuates. A fixed point exists
-    only where every u⁺ < 1. `Hierarchy` connects areas, `cortex.two_areas` has the published
-    parameters. No theorem of `certify` covers it.
+    up to ε, whatever the feedback from above, which does change how y⁺ fluctuates. A fixed point
+    exists only where every u⁺ < 1. `Hierarchy` connects areas; `cortex.two_areas` has the published
+    parameters. No theorem of `certify` covers this circuit.
 
     Args:
         W_zx: (n, m), input weights.
@@ -58,7 +58,7 @@ class ORGaNICs2025(AbstractCircuit[ORGaNICs2025State]):
         sigma, b: scalar or (n,), > 0: the semi-saturation and the gain of the input.
         tau, tau_rate: scalar or (n,), ms, > 0, τ of the potentials and τ⁺ of the rates.
         g: scalar or (n,), ≥ 0, the gain of what comes from above.
-        gamma: scalar or (n,), ≥ 0, how much of it y hears.
+        gamma: scalar or (n,), ≥ 0, how much of it reaches y.
         beta: scalar or (n,), ≥ 0, the gain of what comes from below.
         alpha: scalar or (n,), ≥ 0, the weight of u̇ in ṗ.
 
@@ -180,7 +180,7 @@ class ORGaNICs2025(AbstractCircuit[ORGaNICs2025State]):
         heard = (c.W @ _rooted(y_rate) + c.gamma * back) / (1 + p_rate)
         dy = -y + c.beta * c.b * (c.W_zx @ x[:m]) + heard
         du = -u + power(c.sigma * c.b, 2) + c.W_n @ (y_rate * power(u_rate, 2))
-        # s⁺ is above its floor on every trajectory; a search may come below.
+        # s⁺ is above its floor on every trajectory; a search may step below it.
         dp = -p + back / floored(s_rate) + u_rate + p * u_rate + c.alpha * du
         ds = -s + root(y_rate + FLOOR, 2)
         rates = (power(floored(y), 2), root(floored(u), 2), floored(p), floored(s))
@@ -192,7 +192,7 @@ class ORGaNICs2025(AbstractCircuit[ORGaNICs2025State]):
 
     def initial_state(self) -> ORGaNICs2025State:
         """The rest state without inputs: y = 0, u = (σ b)² and p = √u/(1 − √u), which exists where
-        σ b < 1, p = 0 where it does not; rates as the potentials have them."""
+        σ b < 1; p = 0 where it does not. The rates are at rest with the potentials."""
         c: ORGaNICs2025 = resolve(self)
         y = jnp.zeros(c.size, c.W.dtype)
         return at_rest(y, y + power(c.sigma * c.b, 2), y)
@@ -202,7 +202,7 @@ def at_rest(
     y: Float[Array, " n"], u: Float[Array, " n"], sent: Float[Array, " n"]
 ) -> ORGaNICs2025State:
     """The state at these y and u and this drive f/s⁺ from above, everything else at rest with them;
-    p = 0 + what is heard where u ≥ 1, and nothing rests."""
+    where u ≥ 1 nothing is at rest, and p is that drive."""
     y_rate, u_rate = power(floored(y), 2), root(floored(u), 2)
     exists = u_rate < 1
     p = (sent + u_rate) / jnp.where(exists, 1 - u_rate, 1)
@@ -217,7 +217,7 @@ def floored(q: Float[Array, " n"]) -> Float[Array, " n"]:
 
 
 def _rooted(rate: Float[Array, " n"]) -> Float[Array, " n"]:
-    """√y⁺, continued by its tangent below ε², where no trajectory comes: a search that steps there
+    """√y⁺, continued by its tangent below ε². No trajectory goes there, but a search that does
     finds its way back."""
     is_there = rate > FLOOR**2
     return jnp.where(

@@ -1,4 +1,4 @@
-"""Other models of recurrent circuits, to compare with: one per file."""
+"""Other models of recurrent circuits, for comparison: one per file."""
 
 from ._antisymmetric import (
     AntisymmetricRNN as AntisymmetricRNN,

@@ -28,7 +28,7 @@ class AntisymmetricRNN(AbstractCircuit[AntisymmetricRNNState]):
 
     The eigenvalues of W are imaginary, so that without γ small deviations neither grow nor fade in
     continuous time. The published step is `Euler(AntisymmetricRNN(…), ε)`, in which they grow
-    unless γ damps them. No theorem of `certify` applies to it.
+    unless γ damps them. No theorem of `certify` applies to this circuit.
 
     Args:
         W: (n, n), recurrent weights, skew-symmetric: what the paper writes as W − Wᵀ.
@@ -43,7 +43,7 @@ class AntisymmetricRNN(AbstractCircuit[AntisymmetricRNNState]):
 
     Raises:
         ValueError: a wrong shape or sign, NaN or infinite values, a W that is not skew-symmetric,
-            half a gate.
+            or only one of V_z and b_z.
 
     Reference:
         Chang, Chen, Haber, Chi, "AntisymmetricRNN: a dynamical system view on recurrent neural
@@ -100,7 +100,7 @@ class AntisymmetricRNN(AbstractCircuit[AntisymmetricRNNState]):
         gamma: ParameterLike = 0.01,
         tau: ParameterLike = 1.0,
     ) -> "AntisymmetricRNN":
-        """A random circuit, with the scales of the paper as recalled (its code was not released).
+        """A random circuit with the scales of the paper as we recall them (no code was released).
 
         The entries of W, differences of two N(0, scale²/n), are N(0, 2·scale²/n); V and V_z are
         N(0, 1/m), b = 0 and b_z = 1.

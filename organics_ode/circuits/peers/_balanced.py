@@ -34,16 +34,16 @@ def balanced_network(
     Σ_j W_ij = 0, and then all of W to its spectral radius. W_in, of inputs that excite, is
     U(0, 0.1) and stays ≥ 0; b = 0.
 
-    `RateNetwork.random(excitatory=0.8)` does so with half-normal weights and inputs of both signs.
-    The published networks are trained with steps of dt = τ/5, noise of 0.01 in their inputs, a term
-    against vanishing gradients (weight 2) and gradients clipped at 1.
+    `RateNetwork.random(excitatory=0.8)` does the same with half-normal weights and inputs of both
+    signs. The published networks are trained with steps of dt = τ/5, noise of 0.01 in their inputs,
+    a regularizer against vanishing gradients (weight 2) and gradients clipped at 1.
 
     Args:
         input_size: m.
         size: n.
         key: a PRNG key.
-        excitatory: the share of the units, the first ones, that excite; the others inhibit. At
-            least two of a kind, so that every unit hears both.
+        excitatory: the fraction of units (the first ones) that excite; the others inhibit. There
+            must be at least two of each kind, so that every unit receives both.
         radius: the spectral radius of W, its largest |eigenvalue|.
         tau, f, noise, tau_noise: as for `RateNetwork`.
 

@@ -28,7 +28,7 @@ class CoRNN(AbstractCircuit[CoRNNState]):
         τ ż = tanh(W y + W_z z + V x + b) − γ⊙y − ε⊙z
 
     The published step is `SemiImplicitEuler(CoRNN(…), dt)`, which updates z from the old y and then
-    y from the new z. No theorem of `certify` applies to it.
+    y from the new z. No theorem of `certify` applies to this circuit.
 
     Args:
         W, W_z: (n, n), recurrent weights of the displacements and of the velocities.

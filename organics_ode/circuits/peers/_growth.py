@@ -1,4 +1,4 @@
-"""Splitting cells so that a circuit of more cells does what it did."""
+"""Splitting cells such that the larger circuit does what the smaller one did."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,8 @@ from ..._types import Numbers
 def read_parents(
     name: str, parents: Sequence[int] | Numbers | None, size: int
 ) -> Int[np.ndarray, " cells"]:
-    """The parent of each new cell, every one of `size` at least once; as they are for None."""
+    """The parent of each new cell; each of the `size` parents occurs at least once, and exactly
+    once for None."""
     given = np.arange(size) if parents is None else as_known_array(name, parents)
     if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
         refuse(name, "hold the index of a parent for each new cell", f"it is {parents!r}")
@@ -25,7 +26,7 @@ def read_parents(
 def copied(
     W: Float[Array, "n m"], rows: Int[np.ndarray, " i"], columns: Int[np.ndarray, " j"]
 ) -> Float[Array, "i j"]:
-    """Weights among copies: those of their parents, shared by the copies of a presynaptic one."""
+    """Weights among copies: those of their parents, divided among copies of a presynaptic cell."""
     copies = np.bincount(columns)[columns]
     return W[rows][:, columns] / jnp.asarray(copies, W.dtype)[None, :]
 
@@ -33,7 +34,7 @@ def copied(
 def copied_factor(
     name: str, factor: Numbers, parents: Int[np.ndarray, " cells"], size: int
 ) -> Float[Array, "cells cells"]:
-    """A factor of noise among copies: the columns divided by the roots of the numbers of copies."""
+    """A noise factor among copies: each column divided by the root of the number of copies."""
     L = check_finite(name, as_float_array(name, factor))
     if L.shape != (size, size):
         refuse(name, f"have shape (n + k, n + k) = ({size}, {size})", f"it has shape {L.shape}")

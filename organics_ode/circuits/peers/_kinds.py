@@ -1,11 +1,11 @@
-"""What parameters are that several peers have."""
+"""Kinds of parameters that several peers share."""
 
 from jaxtyping import Array
 
 from ..._checks import check_nonnegative, check_within
 from .._parameters import KNOWN, Kind
 
-# Hyperparameters, which are not trained unless asked for.
+# Hyperparameters, which are not trained unless requested.
 POSITIVE_CONSTANT: Kind = KNOWN._replace(shape=(), or_scalar=False)
 # ms for one unit of time of equations that were published without units.
 UNIT_OF_TIME = POSITIVE_CONSTANT

@@ -22,14 +22,14 @@ class LEMState(NamedTuple):
 
 
 class LEM(AbstractCircuit[LEMState]):
-    """The long expressive memory: two variables with rates that state and input set.
+    """The long expressive memory: two variables whose rates depend on state and input.
 
         τ ẏ = σ(W_2 y + V_2 x + b_2) ⊙ (tanh(W_y z + V_y x + b_y) − y),      σ = sigmoid
         τ ż = σ(W_1 y + V_1 x + b_1) ⊙ (tanh(W_z y + V_z x + b_z) − z)
 
     Both stay between −1 and 1 for every input. The published step is
     `SemiImplicitEuler(LEM(…), dt)`, in which both rates are those of the old y. No theorem of
-    `certify` applies to it.
+    `certify` applies to this circuit.
 
     Args:
         W_1, W_2, W_y, W_z: (n, n), recurrent weights.
@@ -93,8 +93,8 @@ class LEM(AbstractCircuit[LEMState]):
     def random(cls, input_size: int, size: int, *, key: KeyLike, tau: ParameterLike = 1.0) -> "LEM":
         """A random circuit as in the authors' code: all weights and biases are U(±1/√n).
 
-        Their code adds two biases in each of the four sums, of which one is enough: 4n fewer
-        numbers here.
+        Their code adds two biases to each of the four sums, where one is enough: there are 4n fewer
+        parameters here.
 
         Args:
             input_size: m.

@@ -21,19 +21,19 @@ class LipschitzRNNState(NamedTuple):
 
 
 class LipschitzRNN(AbstractCircuit[LipschitzRNNState]):
-    """A linear part and a saturating one, whose weights are part symmetric and part skew.
+    """A linear and a saturating part, whose weights are partly symmetric and partly skew-symmetric.
 
         τ ḣ = A h + tanh(W h + U x + b)
-        A = (1 − β)(M_A + M_Aᵀ) + β(M_A − M_Aᵀ) − γI,   W likewise of M_W
+        A = (1 − β)(M_A + M_Aᵀ) + β(M_A − M_Aᵀ) − γI,   W likewise from M_W
 
     β moves the eigenvalues of A and W to the imaginary axis, γ to the left. The published step is
-    `Euler(LipschitzRNN(…), ε)`. No theorem of `certify` applies to it.
+    `Euler(LipschitzRNN(…), ε)`. No theorem of `certify` applies to this circuit.
 
     Args:
-        M_A, M_W: (n, n), what is trained of A and of W.
+        M_A, M_W: (n, n), the trained matrices from which A and W are made.
         U: (n, m), input weights.
         b: (n,), biases.
-        beta: β from 0, symmetric, to 1, skew-symmetric but for γ.
+        beta: β, from 0 (symmetric) to 1 (skew-symmetric apart from γ).
         gamma: γ ≥ 0.
         tau: ms, > 0, the unit of time of the published equations.
 

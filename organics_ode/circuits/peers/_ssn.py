@@ -36,8 +36,8 @@ class SSN(AbstractCircuit[SSNState]):
         τ_I V̇_I = −V_I + W_IX x + W_IE r_E − W_II r_I,      r = gain ⌊V⌋^p
 
     Weak inputs add up more than linearly; strong ones raise the gain of all cells until inhibition
-    has to stabilize the excitation, and they normalize. The signs obey Dale's law. No theorem of
-    `certify` applies to it. `pair` and `ring` are ready-made, `grow` splits cells.
+    has to stabilize the excitation, and then they normalize. The signs obey Dale's law. No theorem
+    of `certify` applies to this circuit. `pair` and `ring` are ready-made; `grow` splits cells.
 
     Args:
         W_EE, W_EI, W_IE, W_II: (n, n), (n, k), (k, n), (k, k), weights from the cells of the
@@ -115,7 +115,7 @@ class SSN(AbstractCircuit[SSNState]):
         gain: ParameterLike = 0.3,
         exponent: ParameterLike = 2.0,
     ) -> "SSN":
-        """A random circuit around the `pair`.
+        """A random circuit with weights around those of `pair`.
 
         W_EE, W_EI, W_IE, W_II are 1.25, 0.65, 1.2 and 0.5 divided by the number of presynaptic
         cells, times U(½, 1½); W_EX and W_IX are U(±1/√m).
@@ -124,7 +124,7 @@ class SSN(AbstractCircuit[SSNState]):
             input_size: m.
             size: n, the number of excitatory cells.
             key: a PRNG key.
-            inhibitory: k, the number of inhibitory ones; n unless given.
+            inhibitory: k, the number of inhibitory cells; n unless given.
             tau_E, tau_I, gain, exponent: as above.
         """
         key = read_key("key", key)
@@ -142,16 +142,17 @@ class SSN(AbstractCircuit[SSNState]):
 
     @classmethod
     def pair(cls) -> "SSN":
-        """One cell of each kind that get the same input, as in Hennequin et al. (2018).
+        """One cell of each kind, both with the same input, as in Hennequin et al. (2018).
 
-        With noise of 50 ms its voltages vary most for weak inputs, and strong ones quench them.
+        With noise of 50 ms its voltages vary most for weak inputs; strong inputs quench the
+        variability.
         """
         weights = (np.array([[w]]) for w in (1.25, 0.65, 1.2, 0.5, 1.0, 1.0))
         return cls(*weights)
 
     @classmethod
     def ring(cls, size: int = 180) -> "SSN":
-        """A cell of each kind for every orientation, as in Rubin et al. (2015).
+        """One cell of each kind for every orientation, as in Rubin et al. (2015).
 
             W_ij = J e^(−d²/2σ²),  σ = 32°,      W_EX = W_IX = e^(−d²/2σ²),  σ = 30°
 
@@ -175,7 +176,7 @@ class SSN(AbstractCircuit[SSNState]):
         excitatory: Sequence[int] | Numbers | None = None,
         inhibitory: Sequence[int] | Numbers | None = None,
     ) -> "SSN":
-        """A circuit of more cells that does the same: each cell is a copy of one of this circuit.
+        """A larger circuit that does the same: each of its cells is a copy of one of this circuit.
 
         A copy has its parent's incoming weights; the outgoing ones are shared equally among the
         copies, so that V' = V[parents] solves the new equations wherever V solves the old ones.
@@ -183,14 +184,15 @@ class SSN(AbstractCircuit[SSNState]):
         incoming weights, which is not neutral.)
 
         Args:
-            excitatory, inhibitory: for each new cell the index of its parent, every parent at least
-                once: (0, 0, 1) splits the first of two cells. As they are unless given.
+            excitatory, inhibitory: for each new cell the index of its parent, with every parent at
+                least once: (0, 0, 1) splits the first of two cells. Unless given, the cells stay as
+                they are.
 
         Returns:
-            An `SSN`; what was `Frozen` is again, other nodes become the usual ones.
+            An `SSN`; what was `Frozen` stays so, and other nodes become the default ones.
 
         Raises:
-            ValueError: a parent is missing or not there.
+            ValueError: a parent is missing or does not exist.
         """
         c: SSN = resolve(self)
         E = read_parents("excitatory", excitatory, self.size)
@@ -216,14 +218,14 @@ class SSN(AbstractCircuit[SSNState]):
 
             L'_ij = L_pq/√c,   L' L'ᵀ = (L Lᵀ)_pp'
 
-        for copies i of p and j of q, of which there are c: copies share the noise of their parent.
+        for a copy i of p and one of the c copies j of q: copies share the noise of their parent.
 
         Args:
             factor: L, (n + k, n + k), in the order V_E, V_I.
             excitatory, inhibitory: as for `grow`.
 
         Raises:
-            ValueError: L has another shape, a parent is missing or not there.
+            ValueError: L has another shape, or a parent is missing or does not exist.
         """
         k = resolve(self.W_II).shape[0]
         E = read_parents("excitatory", excitatory, self.size)
@@ -255,6 +257,6 @@ class SSN(AbstractCircuit[SSNState]):
         return SSNState(dV_E / c.tau_E, dV_I / c.tau_I)
 
     def initial_state(self) -> SSNState:
-        """V = 0, the state of rest without input."""
+        """V = 0, the rest state without input."""
         W_EI = resolve(self.W_EI)
         return SSNState(*(jnp.zeros(size, W_EI.dtype) for size in W_EI.shape))

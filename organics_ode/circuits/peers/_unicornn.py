@@ -22,17 +22,17 @@ class UnICORNNState(NamedTuple):
 
 
 class UnICORNN(AbstractCircuit[UnICORNNState]):
-    """Oscillators without damping and without connections: a layer, of which several are stacked.
+    """Oscillators without damping or connections: one layer, to be stacked.
 
         τ ẏ = σ(c)⊙z
         τ ż = −σ(c)⊙(tanh(w⊙y + V x + b) + α y),       σ = sigmoid
 
     Under a constant input each one keeps its energy α y²/2 + z²/2 + log cosh(w y + V x + b)/w. The
     published step is `SemiImplicitEuler(UnICORNN(…), dt)`, which is symplectic; the published
-    network is a `Stack` of these. No theorem of `certify` applies to it.
+    network is a `Stack` of these. No theorem of `certify` applies to this circuit.
 
     Args:
-        w: (n,), the weight of each oscillator on itself.
+        w: (n,), the weight of each oscillator onto itself.
         V: (n, m), input weights.
         b: (n,), biases.
         c: (n,), the logits of the speeds.
@@ -104,7 +104,7 @@ class UnICORNN(AbstractCircuit[UnICORNNState]):
         keys = jax.random.split(key, 3)
         w = jax.random.uniform(keys[0], (n,))
         c = jax.random.uniform(keys[1], (n,), minval=-0.1, maxval=0.1)
-        # Kaiming's bound for leaky rectification with the slope 8.
+        # Kaiming's bound for a leaky rectifier with slope 8.
         bound = (6 / ((1 + 8**2) * m)) ** 0.5
         V = jax.random.uniform(keys[2], (n, m), minval=-bound, maxval=bound)
         return cls(w, V, jnp.zeros_like(w), c, alpha, tau)

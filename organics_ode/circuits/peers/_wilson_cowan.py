@@ -14,31 +14,31 @@ from .._time import Time
 
 
 class WilsonCowanState(NamedTuple):
-    """The active shares E (n,) of excitatory and I (k,) of inhibitory populations."""
+    """The active fractions E (n,) of excitatory and I (k,) of inhibitory populations."""
 
     E: Float[Array, "*batch n"]
     I: Float[Array, "*batch k"]
 
 
 class WilsonCowan(AbstractCircuit[WilsonCowanState]):
-    """Populations of excitatory and of inhibitory neurons that are coupled with each other.
+    """Coupled populations of excitatory and inhibitory neurons.
 
         τ_E Ė = −E + (k_E − r_E⊙E) ⊙ S_E(W_EE E − W_EI I + W_EX x)
         τ_I İ = −I + (k_I − r_I⊙I) ⊙ S_I(W_IE E − W_II I + W_IX x)
         S(u) = 1/(1 + exp(−a(u − θ))) − 1/(1 + exp(aθ)),    k = S(∞) = 1/(1 + exp(−aθ))
 
-    S is 0 without a drive, and so E = I = 0 rests without input. The terms r are those of neurons
-    that are refractory; r = 0 leaves them out. Depending on its weights and its input, one pair
-    oscillates, has several states at rest, or answers a pulse with a single wave. No theorem of
-    `certify` applies to it.
+    S is 0 without a drive, so E = I = 0 is at rest without input. The terms with r account for
+    refractory neurons; r = 0 leaves them out. Depending on its weights and its input, one pair
+    oscillates, has several states of rest, or answers a pulse with a single wave. No theorem of
+    `certify` applies to this circuit.
 
     Args:
         W_EE, W_EI, W_IE, W_II: (n, n), (n, k), (k, n), (k, k), weights from the populations of the
             second letter to those of the first, ≥ 0.
         W_EX, W_IX: (n, m), (k, m), input weights, of any sign.
         a_E, a_I: scalar or one per population, > 0, the slopes of S.
-        theta_E, theta_I: likewise, of any sign: its thresholds.
-        r_E, r_I: likewise, ≥ 0, the refractory share.
+        theta_E, theta_I: likewise, of any sign, the thresholds of S.
+        r_E, r_I: likewise, ≥ 0, the weight of the refractory fraction.
         tau_E, tau_I: likewise, ms, > 0.
 
     Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W_EE to
@@ -125,7 +125,7 @@ class WilsonCowan(AbstractCircuit[WilsonCowanState]):
         tau_E: Drawn = 10.0,
         tau_I: Drawn = 10.0,
     ) -> "WilsonCowan":
-        """A random circuit around the pair that oscillates in the reference (1972, figure 11).
+        """A random circuit around the oscillating pair of the reference (1972, figure 11).
 
         W_EE, W_EI, W_IE, W_II are 16, 12, 15 and 3 divided by the number of presynaptic
         populations, times U(½, 1½); W_EX and W_IX are U(±1/√m).
@@ -134,7 +134,7 @@ class WilsonCowan(AbstractCircuit[WilsonCowanState]):
             input_size: m.
             size: n, the number of excitatory populations.
             key: a PRNG key.
-            inhibitory: k, the number of inhibitory ones; n unless given.
+            inhibitory: k, the number of inhibitory populations; n unless given.
             a_E, a_I, theta_E, theta_I, r_E, r_I, tau_E, tau_I: a value, a node, or an initializer
                 such as `LogUniform(2, 200)`.
         """
@@ -175,11 +175,11 @@ class WilsonCowan(AbstractCircuit[WilsonCowanState]):
         return WilsonCowanState(dE / c.tau_E, dI / c.tau_I)
 
     def initial_state(self) -> WilsonCowanState:
-        """E = I = 0, the state of rest without input."""
+        """E = I = 0, the rest state without input."""
         W_EI = resolve(self.W_EI)
         return WilsonCowanState(*(jnp.zeros(size, W_EI.dtype) for size in W_EI.shape))
 
 
 def _response(u: Array, a: Array, theta: Array) -> tuple[Array, Array]:
-    """S(u), and the largest value that it can have."""
+    """S(u), and its largest possible value."""
     return jax.nn.sigmoid(a * (u - theta)) - jax.nn.sigmoid(-a * theta), jax.nn.sigmoid(a * theta)
