@@ -1,6 +1,6 @@
-"""Step size controllers for `simulate`: failing early when the state diverges, and holds.
+"""Step size controllers for `simulate`: they stop early when the state diverges, and respect holds.
 
-diffrax clips adaptive steps at switch times by itself; it has nothing for fixed steps
+diffrax itself clips adaptive steps at switch times; it has nothing of the kind for fixed steps
 (its issue 766), and its controllers go on when a state blows up.
 """
 
@@ -19,18 +19,18 @@ from .._types import Scalar
 from ..programs import nextafter, prevbefore
 from ._step_limits import StepLimits
 
-_SHORTEST = 4  # Times ε of the time: a step that the time hardly resolves.
-_NEAREST, _FURTHEST = 0.1, 0.95  # Of a step: where one that a corner stopped is tried to end.
-_SLIVER = 1e-3  # Of a step: what rounding may leave of a hold, and no step of its own.
+_SHORTEST = 4  # Times ε times the time: a step that the time hardly resolves.
+_NEAREST, _FURTHEST = 0.1, 0.95  # Of a step: the range in which one rejected for a corner may end.
+_SLIVER = 1e-3  # Of a step: a remainder of a hold that is due to rounding and gets no step.
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
 
 
 class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
-    """An adaptive controller whose steps keep within limits, and that stops where even the shortest
-    step that the time resolves is rejected.
+    """An adaptive controller that keeps its steps within limits, and that stops where even the
+    shortest step that the time resolves is rejected.
 
-    Without that a state that blows up in finite time costs all of `max_steps` in rejections.
+    Otherwise a state that blows up in finite time would use up all of `max_steps` in rejections.
     `PIDController(dtmin=…)` would also stop after a short but accepted step, such as the one
     that ends just before a switch.
     """
@@ -91,22 +91,22 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
             t0, t1, before, after, args, error, error_order, inner
         )
-        # What is rejected for a corner ends there: neither side of it has one.
+        # A step rejected for a corner is retried up to the corner: neither side of it has one.
         end = jnp.where(keep | jnp.isnan(corner), end, corner)
         y = jax.tree.map(lambda new, old: jnp.where(keep, new, old), y1_candidate, y0)
         begin = jnp.asarray(start)
         rate = self.limits.turn(rate, begin, y, args)
         longest = jax.lax.stop_gradient(self.limits.step(rate, begin))
-        # Against the time itself: of a long run the first steps may be far shorter than its end
-        # would resolve.
+        # Relative to the time itself: the first steps of a long run may be far shorter than its end
+        # could resolve.
         shortest = _SHORTEST * jnp.finfo(jnp.result_type(t1)).eps * jnp.abs(t1)
         stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
 
     def _at_corners(self, error: PyTree, args: PyTree, step: tuple) -> tuple[PyTree, Array]:
-        """The error with what it may have missed; and where the corner is, if that is too much, or
-        NaN."""
+        """The error, including what it may have missed at a corner; and the time of the corner if
+        that is too much, otherwise NaN."""
         t0, y0, t1, y1 = jax.lax.stop_gradient(step)
         nowhere = jnp.asarray(jnp.nan, jnp.result_type(t1))
         if self.missed is None or error is None:
@@ -134,8 +134,8 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
 class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
     """Equal steps of at most dt0 between switches, ending one float before each switch.
 
-    A Runge–Kutta stage at the end of a step that reached the switch itself would already see the
-    next value. Stops at the first state that is not finite.
+    If a step reached the switch itself, a Runge–Kutta stage at its end would already see the next
+    value. The controller stops at the first state that is not finite.
     """
 
     dt0: Float[Array, ""]
@@ -156,8 +156,8 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
         func: Callable[..., PyTree],
         error_order: Scalar | None,
     ) -> tuple[Any, Any]:
-        # No state, and dt0 is not diffrax's: Backsolve hands one segment's state on to the next,
-        # whose first step would then be diffrax's t0 + dt0, switch or no switch.
+        # There is no controller state, and dt0 is not diffrax's: Backsolve passes the state of one
+        # segment to the next, whose first step would be diffrax's t0 + dt0 even across a switch.
         return self._step_end(t0), None
 
     def adapt_step_size(
@@ -183,12 +183,12 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
         return True, start, self._step_end(start), made_jump, controller_state, result
 
     def _step_end(self, t: Scalar) -> Array:
-        stop = t + self.dt0  # past the end of the solve, diffrax cuts it
+        stop = t + self.dt0  # diffrax cuts it at the end of the solve
         if self.switches is not None:
             ahead = self.switches > t
             nearest = jnp.min(jnp.where(ahead, self.switches, jnp.inf))
             stop = jnp.where(ahead.any(), prevbefore(nearest), stop)
-        # Dividing what is left avoids a sliver of a step from rounding at the end of a hold.
+        # Dividing the rest evenly avoids a sliver of a step, from rounding, at the end of a hold.
         steps = jnp.maximum(jnp.ceil((stop - t) / self.dt0 - _SLIVER), 1)
         return jnp.where(steps == 1, stop, t + (stop - t) / steps)
 
@@ -201,9 +201,9 @@ def prepare(
     size: PyTree = None,
     missed: Callable[..., tuple[PyTree, Array] | None] | None = None,
 ) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
-    """The user's controller, which now stops at switches, keeps within limits and fails early, and
-    the dt0 for diffrax. Its tolerances are in units of `size`, where that is given; `missed` is
-    what the error estimate of a step may have missed."""
+    """The user's controller, made to stop at switches, keep within limits and fail early; and the
+    dt0 for diffrax. Tolerances are in units of `size` where that is given; `missed` is what the
+    error estimate of a step may have missed."""
     if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
         guarded = GuardedSteps(controller, limits, size, missed)
         if switches is None:

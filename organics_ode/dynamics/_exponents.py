@@ -1,4 +1,4 @@
-"""Finite-time Lyapunov exponents of a cell along the trajectory that its inputs drive."""
+"""Finite-time Lyapunov exponents of a cell along the trajectory driven by its inputs."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from ..cells import AbstractCell, CellLike, read_cell
 from ..programs import after, in_full_precision
 from ._parts import Parts, is_whole, parts_of, whole
 
-# Below this flatness the ellipse of a complex pair is taken for a double real eigenvalue.
+# An ellipse of a complex pair flatter than this counts as a double real eigenvalue.
 _FLATTEST = 1e-6
 
 
@@ -32,33 +32,33 @@ def lyapunov(
 
         F_t U_{t−1} = U_t R_t,   exponent_i = Σ_t log|R_t,ii| / (T dt)
 
-    F_t is the Jacobian of step t: k tangent vectors are pushed through every step and made
-    orthonormal again, by one scan. All exponents negative: nearby trajectories under this input
-    come together. This, and not the eigenvalues met on the way, measures the stability of a driven
-    or trained network. They are averages over this trajectory and not limits: lengthen xs to see
-    whether they have settled. Pure (jit, vmap); no batch axis.
+    F_t is the Jacobian of step t: k tangent vectors are pushed through every step and
+    orthonormalized again, in one scan. If all exponents are negative, nearby trajectories under
+    this input converge. It is this, rather than the eigenvalues along the way, that measures the
+    stability of a driven or trained network. The exponents are averages over this trajectory, not
+    limits: lengthen xs to see whether they have settled. Pure (jit, vmap); no batch axis.
 
     The frame starts as the ordered Schur vectors of the first step's Jacobian, and for complex
-    pairs lengths are measured so that this step is a scaled rotation of their plane. So a constant
-    input at a fixed point gives log|μ|/dt of the step's eigenvalues μ after any T, without a
-    transient. The sum of all d exponents is always the mean log|det F_t|/dt.
+    pairs lengths are measured such that this step is a scaled rotation of their plane. A constant
+    input at a fixed point therefore gives log|μ|/dt for the step's eigenvalues μ after any T,
+    without a transient. The sum of all d exponents is always the mean of log|det F_t|/dt.
 
-    Where a circuit consists of parts, the earlier ones of which do not depend on later ones, its
-    exponents are those of its parts, and each part has its own frame: so a feedforward chain has
-    the mean logarithms of its multipliers, however far from normal it is, and no transient. That
-    takes d vectors for any k. The exponents of a part that is far from normal in other axes are
-    only as exact as its eigenvalues: rounding moves those of a chain of n units in turned axes by
+    Where a circuit consists of parts of which the earlier ones do not depend on later ones, its
+    exponents are those of its parts, and each part has its own frame. A feedforward chain thus has
+    the mean logarithms of its multipliers as exponents, however non-normal it is, and no transient.
+    This takes d vectors for any k. The exponents of a part that is non-normal in other axes are
+    only as exact as its eigenvalues: rounding moves those of a chain of n units in rotated axes by
     about ε^(1/n).
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
         xs: (time, m), the inputs, one per step.
-        k: how many, at most the size d of the state; all d unless given.
+        k: how many exponents, at most the size d of the state; all d unless given.
         state0: the state before the first step; `cell.initial_state()` unless given.
-        burn_in: so many first steps move the state and the frame, and are not counted.
+        burn_in: the number of first steps that move the state and the frame but are not counted.
 
     Returns:
-        (k,) in 1/ms, falling; per step for a cell without a `dt`.
+        (k,) in 1/ms, in decreasing order; per step for a cell without a `dt`.
 
     Raises:
         ValueError: an argument is bad.
@@ -98,11 +98,11 @@ def _exponents(cell: AbstractCell[State], state0: State, xs: Array, k: int, burn
     parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
     first = (parts, unknown, jnp.asarray(True))
     if k == v0.size:
-        # Once more, as one part, where a variable depended on another one after all.
+        # Once more, as one part, where a variable turned out to depend on another one.
         again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
         growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
     else:
-        # Any part may hold the largest of all: each needs its own frame.
+        # Any part may have the largest exponent, so each needs its own frame.
         _, growth, leaked = jax.lax.cond(
             is_whole(parts), lambda: first, lambda: (parts, *run(parts, v0.size))
         )
@@ -119,7 +119,7 @@ def _along(
     columns: int,
     burn_in: int,
 ) -> tuple[Array, Array]:
-    """The exponents per step of so many vectors, each within its part; and whether a part
+    """The exponents per step of a number of vectors, each within its part; and whether a part
     depended on another one on which it should not."""
     order, same, mute = parts.order, parts.same[:, :columns], ~parts.hears[:, :columns]
     F = jax.jacfwd(step)(v0, xs[0])[order][:, order]
@@ -144,16 +144,16 @@ def _along(
 def _coordinates(F: Float[Array, "d d"], parts: Parts) -> Float[Array, "d d"]:
     """S: in the coordinates S⁻¹v the step F is upper triangular up to scaled rotations.
 
-    The real and imaginary parts of the eigenvectors, part by part and by falling |μ|, factored as
-    Q R: Q are Schur vectors, and the 2×2 block of R on the diagonal of a complex pair maps a circle
-    to the ellipse on which F turns. Any S gives the same exponents in the limit; this one has no
-    transient.
+    The real and imaginary parts of the eigenvectors, part by part and by decreasing |μ|, are
+    factored as Q R: Q holds Schur vectors, and the diagonal 2×2 block of R for a complex pair maps
+    a circle to the ellipse on which F rotates. Any S gives the same exponents in the limit; this
+    one has no transient.
     """
     eye = jnp.eye(F.shape[0], dtype=F.dtype)
     F = jnp.where(jnp.isfinite(F).all(), F, eye)
     values, vectors = jax.lax.stop_gradient(jnp.linalg.eig(F))
     part = parts.label[jnp.argmax(jnp.abs(vectors), axis=0)]
-    # Stable: the two of a pair have the same modulus, and stay together.
+    # A stable sort: the two of a pair have the same modulus, and stay together.
     order = jnp.lexsort((-jnp.abs(values), part))
     values, vectors = values[order], vectors[:, order]
     V = jnp.where(values.imag[None, :] < 0, vectors.imag, vectors.real)

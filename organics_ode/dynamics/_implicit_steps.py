@@ -1,4 +1,4 @@
-"""The equations of an implicit step, solved as exactly as its state is known."""
+"""The equations of an implicit step, solved as accurately as its state is known."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, PyTree
 
-# From one increment to the next: what shrinks no faster is not solved in the iterations there are.
+# Ratio of successive increments: if they shrink more slowly, the iterations allowed are too few.
 _SLOWEST = 0.9
 
 
 class SizedChord(diffrax.VeryChord):
-    """`diffrax.VeryChord`, whose tolerance is relative to each variable: its state, its increment
-    and its size.
+    """`diffrax.VeryChord` with a tolerance relative to each variable: its state, its increment and
+    its size.
 
-    With one absolute tolerance for all, a modulator of 10⁻⁹ is solved for to 10⁻⁷.
+    With a single absolute tolerance, a modulator of 10⁻⁹ would be solved to within 10⁻⁷.
     """
 
     size: PyTree = None
@@ -32,9 +32,9 @@ class SizedChord(diffrax.VeryChord):
         state: PyTree,
         tags: frozenset[object],
     ) -> Any:
-        """One chord step; what a stage starts from is the third last of its arguments."""
+        """One chord step; the start of a stage is the third last of its arguments."""
         begin = args[-3]
-        # What rounding leaves of an increment is not to be solved for.
+        # Increments within rounding need not be solved for.
         rtol = jnp.maximum(self.rtol, 2 * jnp.finfo(state.diffsize.dtype).eps / self.kappa)
 
         def norm(moved: PyTree) -> Array:
@@ -58,8 +58,8 @@ class SizedChord(diffrax.VeryChord):
     ) -> tuple[Array, Any]:
         """Go on while it converges.
 
-        diffrax gives up after the second iteration, and half of all steps with it, though the third
-        or fourth would do.
+        diffrax gives up after the second iteration, and thereby rejects half of all steps, although
+        the third or fourth iteration would converge.
         """
         rate = state.diffsize / state.diffsize_prev
         error = state.diffsize * rate / (1 - rate)
@@ -78,7 +78,7 @@ def with_sized_chord(
     controller: Any,
     size: PyTree,
 ) -> diffrax.AbstractSolver:
-    """The solver, with this root finder in place of diffrax's own."""
+    """The solver with this root finder in place of diffrax's own."""
     if type(getattr(solver, "root_finder", None)) is not diffrax.VeryChord:
         return solver
     chord = SizedChord(controller.rtol, controller.atol, controller.norm, size=size)

@@ -1,4 +1,4 @@
-"""Inputs over time, each with its values, its switch times and the lookup; coloured noise."""
+"""Inputs over time, each with its values, its switch times and a lookup; and coloured noise."""
 
 import functools
 from abc import abstractmethod
@@ -30,7 +30,10 @@ from .._types import KeyLike, Numbers, Scalar
 
 
 class AbstractInput(eqx.Module):
-    """An input x(t) to a circuit."""
+    """An input x(t) to a circuit.
+
+    To write your own, subclass it and define `__call__` and `switch_times`.
+    """
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -44,14 +47,14 @@ class AbstractInput(eqx.Module):
     @property
     @abstractmethod
     def switch_times(self) -> Float[Array, " switches"] | None:
-        """The times (ms) at which the input, or its slope, jumps; None if there is no such time.
+        """The times (ms) at which the input or its slope jumps; None if there are none.
 
-        Adaptive solvers step exactly to them, fixed steps are cut there.
+        Adaptive solvers step exactly to these times; fixed steps are cut there.
         """
 
 
-# What a user gives for an input: one held constant, an input over time, a pair of times and of
-# the values held from them on, or a function of time.
+# What a user may pass as an input: a constant, an input over time, a pair of times and the values
+# held from them on, or a function of time.
 Inputs = Numbers | AbstractInput | Callable[..., Numbers]
 
 
@@ -60,6 +63,9 @@ class Constant(AbstractInput):
 
     Args:
         value: (m,), or a number for m = 1.
+
+    Raises:
+        ValueError: a wrong shape, NaN or infinite values.
     """
 
     value: Float[Array, " m"]
@@ -78,7 +84,7 @@ class Constant(AbstractInput):
 class ZeroOrderHold(AbstractInput):
     """Values held between switch times: x(t) = values[i] for ts[i] ≤ t < ts[i+1].
 
-    The first value also holds before ts[0], the last one from its time on.
+    The first value also holds before ts[0]; the last one holds from its time on.
 
     Args:
         ts: (time,), ms, strictly increasing.
@@ -95,8 +101,8 @@ class ZeroOrderHold(AbstractInput):
         self.ts, self.values = _read_samples(ts, values)
 
     def __call__(self, t: Scalar) -> Float[Array, " m"]:
-        # side="right" on the very array that is handed out as switch times: a solver that stops
-        # one float before a switch sees the old value, one float after it the new one.
+        # side="right" on the same array that is returned as switch times: a solver sees the old
+        # value one float before a switch, and the new one one float after it.
         index = jnp.searchsorted(self.ts, t, side="right") - 1
         return self.values[jnp.maximum(index, 0)]
 
@@ -162,8 +168,8 @@ class FunctionInput(AbstractInput):
 
 
 def as_input(inputs: Inputs, size: int) -> AbstractInput:
-    """An array (m,) as a constant input, a pair (ts, values) as a `ZeroOrderHold`, a callable as a
-    function of t (ms)."""
+    """An array (m,) as a constant input, a pair (ts, values) as a `ZeroOrderHold`, and a callable
+    as a function of t (ms)."""
     if isinstance(inputs, AbstractInput):
         return inputs
     if callable(inputs):
@@ -174,12 +180,12 @@ def as_input(inputs: Inputs, size: int) -> AbstractInput:
 
 
 def is_over_time(inputs: Inputs) -> bool:
-    """Whether it changes over time: an object or a function, or a pair (ts, values)."""
+    """Whether an input is given over time: an object, a function, or a pair (ts, values)."""
     return callable(inputs) or _is_pair(inputs)
 
 
 def _is_pair(inputs: Any) -> TypeGuard[tuple[Numbers, Numbers]]:
-    """A tuple of times, an array (time,), and of anything; two numbers are an input (2,)."""
+    """Whether this is a tuple of times (time,) and anything else; two numbers are an input (2,)."""
     return (
         isinstance(inputs, tuple) and len(inputs) == 2 and len(shape_of("inputs", inputs[0])) == 1
     )
@@ -225,11 +231,11 @@ def ornstein_uhlenbeck(
         τ dη = −η dt + √(2τ) dB,      η_{t+1} = ρ η_t + √(1−ρ²) ξ_t,   ρ = exp(−dt/τ)
 
     The first row is drawn from the stationary distribution N(0, 1). As `η` it drives a `Noisy` rate
-    network; times σ and added to the values of an input, any circuit.
+    network; multiplied by σ and added to the values of an input, it drives any circuit.
 
     Args:
         steps: the number of rows.
-        size: of a row, or its shape.
+        size: the size of a row, or its shape.
         dt: ms between rows, > 0.
         tau: correlation time in ms, > 0.
         key: a PRNG key.

@@ -1,4 +1,4 @@
-"""Which variables of a step depend on each other, directly or through others."""
+"""The variables of a step that depend on each other, directly or through others."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,9 +14,9 @@ _PROBES = 4
 class Parts(NamedTuple):
     """The parts of a step within which every variable depends on every other one.
 
-    - `order`: (d,), the variables in an order in which parts are together.
-    - `label`: (d,), in that order, the part of each.
-    - `hears`: (d, d), in that order, whether variable i depends on j in any number of steps.
+    - `order`: (d,), the variables in an order that keeps each part together.
+    - `label`: (d,), in that order, the part of each variable.
+    - `hears`: (d, d), in that order, whether variable i depends on j after any number of steps.
     """
 
     order: Int[Array, " d"]
@@ -30,8 +30,8 @@ class Parts(NamedTuple):
 
 
 def parts_of(step: Callable[[Array, Array], Array], v0: Array, xs: Array) -> Parts:
-    """The parts of a step: (d,), (m,) ↦ (d,), as its Jacobians at the start and at a few random
-    states show. What is not finite counts as a dependence."""
+    """The parts of a step (d,), (m,) ↦ (d,), read from its Jacobians at the start and at a few
+    random states. An entry that is not finite counts as a dependence."""
     rng = np.random.default_rng(0)
     moves = rng.normal(size=(_PROBES, v0.size)) * np.arange(_PROBES)[:, None]
     moves[_PROBES // 2 :] = np.abs(moves[_PROBES // 2 :])
@@ -48,11 +48,11 @@ def parts_of(step: Callable[[Array, Array], Array], v0: Array, xs: Array) -> Par
 
 
 def whole(like: Float[Array, " d"]) -> Parts:
-    """One part of all variables."""
+    """All variables as one part."""
     order = jnp.arange(like.size)
     return Parts(order, 0 * order, jnp.full((like.size, like.size), True))
 
 
 def is_whole(parts: Parts) -> Bool[Array, ""]:
-    """Whether there is one part only."""
+    """Whether there is only one part."""
     return jnp.all(parts.label == parts.label[0])

@@ -36,16 +36,16 @@ from ._step_limits import step_limits
 from ._trajectory import Trajectory, raise_failure, read_solution
 from ._within_switches import Driven, WithinSwitches, looks_ahead
 
-_RTOL_SINGLE = 1e-4  # In float32 a finer one costs hundreds of times more steps.
-# Of a step in float64: an eighth of 1e-6, for the errors of steps add up, tenfold in the median of
-# random circuits and hundredfold where one integrates its drive (docs/trust.md).
+_RTOL_SINGLE = 1e-4  # In float32 a finer tolerance costs hundreds of times more steps.
+# Per step in float64: an eighth of 1e-6, because the errors of steps add up: tenfold in the median
+# of random circuits, and hundredfold in one that integrates its drive (docs/trust.md).
 _RTOL = 1e-6 / 8
-# Of an implicit solver: between its steps, which are longer than its interpolation is good for, it
-# is of third order.
+# For an implicit solver: between its steps, which are long, its interpolation is of third order
+# only.
 _FINER = 1 / 4
 _FINEST_SINGLE = 1e-6
 _ATOL = 0.1  # Of rtol, in units of each variable's size.
-# Times ε of the largest time: more than the 100 floats within which diffrax takes two for one.
+# Times ε times the largest time: more than the 100 floats within which diffrax merges two times.
 _HAIR = 256
 
 Value = TypeVar("Value")
@@ -67,33 +67,35 @@ def simulate(
 ) -> Trajectory:
     """Solve a circuit in continuous time with diffrax, and save its state at `ts`.
 
-    ẋ = f(t, x, input(t)) from x(ts[0]) = state0. Steps end exactly at the input's switch times,
-    for adaptive and for fixed steps, and see nothing of what lies behind them. Pure (jit, vmap,
-    grad); no batch axis.
+    ẋ = f(t, x, input(t)) from x(ts[0]) = state0. Steps, whether adaptive or fixed, end exactly at
+    the input's switch times and see nothing of the input beyond them. Pure (jit, vmap, grad); no
+    batch axis.
 
     Args:
         circuit: an `AbstractCircuit`.
-        inputs: an array (m,) held constant, `ZeroOrderHold(ts, values)` or in short the pair
-            (ts, values), `LinearInput(ts, values)`, or a smooth function of t (ms); that is looked
-            at 4 096 even times and at `ts` first, so that no step passes over what it does there.
+        inputs: an array (m,) held constant, `ZeroOrderHold(ts, values)` or its short form, the pair
+            (ts, values), `LinearInput(ts, values)`, or a smooth function of t (ms). A function is
+            first sampled at 4 096 evenly spaced times and at `ts`, so that no step skips over a
+            change seen there.
         ts: (time,), ms, strictly increasing; the first is the start, the last the end.
         state0: the state at ts[0]; `circuit.initial_state()` unless given.
-        solver: `diffrax.Tsit5()` unless given; for time constants that differ by orders of
-            magnitude take an implicit one, `diffrax.Kvaerno5()`.
-        stepsize_controller: an I controller unless given, with rtol 1e-4 in float32, and in float64
-            an eighth of 1e-6, so that the errors of all steps add up to about 1e-6, and a quarter
-            of these for an implicit solver; atol is a tenth of rtol in units of each variable's own
-            size: (sigma b0)^p for a, the smaller of drive and response for y, at most 1. The
-            tolerances of a given one are taken as they are. It takes about one step per hold of a
-            zero-order hold, and ends steps where a rectified drive turns, at which a solver's own
-            error estimate is far too small.
+        solver: `diffrax.Tsit5()` unless given. For time constants that differ by orders of
+            magnitude use an implicit one, `diffrax.Kvaerno5()`.
+        stepsize_controller: an I controller unless given. Its rtol is 1e-4 in float32, and in
+            float64 an eighth of 1e-6, so that the errors of all steps add up to about 1e-6; for an
+            implicit solver it is a quarter of that. Its atol is a tenth of rtol in units of each
+            variable's own size: (sigma b0)^p for a, the smaller of drive and response for y, at
+            most 1. The tolerances of a controller that you give are used as they are. It takes
+            about one step per value of a zero-order hold, and ends steps where a rectified drive
+            has its corner: there a solver's own error estimate is far too small.
         adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
-        dt0: first step, or the fixed step with `diffrax.ConstantStepSize()`, ms.
-        dtmax: the longest step, ms, infinite for none; unless given, adaptive steps are bounded by
-            the fastest rate of the circuit, √a included, and by how fast the input changes. Where a
-            state rests the error of a step is no guide, and without a bound derivatives explode.
-        max_steps: the most steps to take, accepted and rejected together.
+        dt0: the first step in ms, or the fixed step with `diffrax.ConstantStepSize()`.
+        dtmax: the longest step in ms, infinite for no limit. Unless given, adaptive steps are
+            bounded by the fastest rate of the circuit, including √a, and by how fast the input
+            changes. Where a state is at rest, the error of a step is no guide, and without a bound
+            derivatives would explode.
+        max_steps: the maximum number of steps, accepted and rejected together.
         throw: whether a run that fails raises; otherwise `result` and `stats` say what happened.
 
     Returns:
@@ -102,7 +104,7 @@ def simulate(
     Raises:
         ValueError: an argument is bad.
         RuntimeError: the state diverged or the steps ran out; the text says when and what to do.
-            Inside jit it is equinox's run-time error, without the time.
+            Inside jit this is equinox's run-time error, without the time.
     """
     check_circuit(circuit)
     throw = check_flag("throw", throw)
@@ -121,10 +123,10 @@ def simulate(
         dt0=_read_step("dt0", dt0, dtype),
         dtmax=_read_step("dtmax", dtmax, dtype),
         max_steps=max_steps,
-        # A tolerance of the user's is taken as it is.
+        # A tolerance given by the user is used as it is.
         in_sizes=stepsize_controller is None,
     )
-    # Outside of the program, which is the same for all tolerances.
+    # Outside the program, which is the same for all tolerances.
     trajectory = dataclasses.replace(trajectory, solver=_describe_solver(method, controller))
     return raise_failure(trajectory) if throw else trajectory
 
@@ -144,11 +146,11 @@ def _simulated(
     max_steps: int,
     in_sizes: bool,
 ) -> Trajectory:
-    """All of `simulate` behind its checks, as one program."""
+    """All of `simulate` after its checks, as one program."""
     is_backsolve = isinstance(adjoint, diffrax.BacksolveAdjoint)
     limits = step_limits(_field, method, inputs, ts, dtmax, is_backsolve=is_backsolve)
     size = None
-    # Backsolve solves for derivatives as well.
+    # With Backsolve the state also holds derivatives.
     if in_sizes and not is_backsolve:
         size = sizes(circuit, state0, inputs, ts)
         method = with_sized_chord(method, controller, size)
@@ -160,7 +162,7 @@ def _simulated(
     if inputs.switch_times is not None:
         # A last stage at the very end must not see a value that is switched on there.
         last = prevbefore(jax.lax.stop_gradient(times[-1]))
-        # Backsolve runs through each step again, the other way.
+        # Backsolve runs through each step again, backward.
         if looks_ahead(method) and not is_backsolve:
             method = WithinSwitches(method)
     driven = Driven(circuit, inputs, last)
@@ -178,7 +180,7 @@ def _solve(
     state0: PyTree,
     **how: Any,
 ) -> diffrax.Solution:
-    # The extra save at the end tells where a run that failed had come to.
+    # The extra save at the end tells how far a failed run had come.
     saveat = diffrax.SaveAt(ts=ts, t1=True)
     span = diffrax.ODETerm(_field), solver, ts[0], ts[-1], dt0, state0, driven
     return diffrax.diffeqsolve(*span, saveat=saveat, throw=False, **how)
@@ -206,12 +208,12 @@ def _read_times(ts: Numbers, dtype: DTypeLike) -> Float[Array, " time"]:
 
 
 def inputs_over_time(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> AbstractInput:
-    """What a user gives for an input over time, checked against a circuit, in the dtype of ts."""
+    """The input over time that a user gave, checked against a circuit, in the dtype of ts."""
     read: AbstractInput = resolve(as_input(inputs, circuit.input_size))
     if isinstance(read, FunctionInput):
         read = FunctionInput(opened(read.function, ts[0]))
     given = read.switch_times
-    # One dtype for time everywhere: a switch must be the same number to solver and lookup.
+    # One dtype for time everywhere: a switch must be the same number for solver and lookup.
     read = jax.tree.map(lambda x: x.astype(ts.dtype) if eqx.is_inexact_array(x) else x, read)
     if isinstance(read, Constant):
         size = read.value.shape
@@ -226,9 +228,9 @@ def inputs_over_time(inputs: Inputs, circuit: AbstractCircuit, ts: Array) -> Abs
 
 
 def _before_switches(ts: Array, switches: Array | None) -> Array:
-    """The save times, but a hair earlier where one after the start is also a switch time.
+    """The save times, moved slightly earlier where one after the start is also a switch time.
 
-    Backsolve restarts at each of them, and there must see the value held before.
+    Backsolve restarts at each of them, and must see the value that was held before.
     """
     if switches is None:
         return ts
@@ -241,7 +243,7 @@ def _before_switches(ts: Array, switches: Array | None) -> Array:
 def _read_step(name: str, step: Scalar | None, dtype: DTypeLike) -> Array | None:
     if step is None:
         return None
-    # Without a longest step there is none to check.
+    # An infinite longest step means no limit.
     if not (name == "dtmax" and isinstance(step, float) and step == float("inf")):
         check_positive_number(name, step)
     return jnp.asarray(step, dtype)

@@ -1,7 +1,7 @@
 """How large each variable of a circuit is: the units in which its errors are measured.
 
-An error of 10⁻⁷ does not matter to a response of 1, but is far too large for a modulator that rests
-at (σ b0)^p = 10⁻⁹, on whose root everything else depends.
+An error of 10⁻⁷ does not matter for a response of 1, but is far too large for a modulator that
+rests at (σ b0)^p = 10⁻⁹, on whose root everything else depends.
 """
 
 import jax
@@ -15,14 +15,14 @@ from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 
-_SAMPLES = 256  # Even times at which an input that is a function is looked at.
+_SAMPLES = 256  # Evenly spaced times at which an input that is a function is sampled.
 
 
 @in_full_precision
 def sizes(
     circuit: AbstractCircuit[State], state0: State, inputs: AbstractInput, ts: Array
 ) -> State:
-    """A state: the size of each variable under this input, at most 1."""
+    """The size of each variable under this input, at most 1, as a state."""
     x = jax.lax.stop_gradient(_loudest(inputs, ts)).astype(ts.dtype)
     circuit, state0 = jax.lax.stop_gradient((circuit, state0))
     found = facts.sizes(circuit, state0, x, ts[0])
@@ -42,7 +42,7 @@ def _known(size: Array) -> Array:
 
 
 def _loudest(inputs: AbstractInput, ts: Array) -> Float[Array, " m"]:
-    """Of every input its value of largest magnitude."""
+    """The value of largest magnitude of every input."""
     if isinstance(inputs, Constant):
         return inputs.value
     held = isinstance(inputs, ZeroOrderHold | LinearInput)

@@ -1,8 +1,8 @@
 """How long a step may be where the error estimate is no guide.
 
-Where a state rests the error of every step is 0, however long it is: an explicit step then grows
-beyond its stability limit. The values stay right, but their derivatives, which do not rest, grow
-with every step; and an input that moves between two stages may be stepped over.
+Where a state is at rest the error of every step is 0, however long the step is, so an explicit step
+grows beyond its stability limit. The values stay right, but their derivatives, which are not at
+rest, grow with every step; and a change of the input between two stages may be stepped over.
 """
 
 import functools
@@ -21,8 +21,8 @@ from ..programs import nextafter
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 from ._tangent_limits import AbstractTangentLimit, tangent_limit
 
-SAMPLES = 4096  # Even times at which an input that is a function is looked at.
-_SHARE = 0.25  # Of the range of an input: the most that it may move within a step.
+SAMPLES = 4096  # Evenly spaced times at which an input that is a function is sampled.
+_SHARE = 0.25  # Of the range of an input: the most by which it may change within a step.
 _NEGLIGIBLE = 1e-3  # A smaller range, relative to the input itself, is not a signal.
 
 
@@ -33,7 +33,7 @@ class Variation(eqx.Module):
     total: Float[Array, " samples"]
 
     def step(self, t: Float[Array, ""]) -> Array:
-        """How long it takes the input to move by the share that a step may see; no finer than the
+        """The time in which the input changes by the share that a step may see, no finer than the
         samples."""
         goal = jnp.interp(t, self.ts, self.total) + _SHARE
         index = jnp.searchsorted(self.total, goal)
@@ -48,11 +48,11 @@ class Variation(eqx.Module):
 
 
 class StepLimits(eqx.Module):
-    """The longest next step: the least of what its three parts allow.
+    """The longest next step: the smallest of three limits.
 
     1. `longest`, if it is given.
-    2. What the circuit's Jacobian and the solver allow, so that derivatives come out right.
-    3. The time in which the input moves by a quarter of its range.
+    2. The limit set by the circuit's Jacobian and the solver, for derivatives to come out right.
+    3. The time in which the input changes by a quarter of its range.
     """
 
     longest: Float[Array, ""] | None
@@ -87,7 +87,7 @@ class StepLimits(eqx.Module):
         return functools.reduce(jnp.minimum, bounds, jnp.asarray(jnp.inf, t.dtype))
 
     def _since(self, t: Array) -> Array:
-        """The time since the solve began or the input switched last."""
+        """The time since the start of the solve or the last switch of the input."""
         if self.switches is None:
             return t - self.start
         # A step that begins at a switch begins one float before it.
@@ -105,18 +105,18 @@ def step_limits(
     *,
     is_backsolve: bool,
 ) -> StepLimits:
-    """The limits of a solve from ts[0] to ts[-1]; those of the circuit and the input give way to
-    `longest`."""
+    """The limits of a solve from ts[0] to ts[-1]; `longest`, if given, replaces those of the
+    circuit and the input."""
     when = (ts[0], inputs.switch_times)
     if longest is not None:
         return StepLimits(jnp.asarray(longest, ts.dtype), None, None, *when)
-    # The error estimate of Backsolve sees the derivatives, which are part of its state.
+    # With Backsolve the error estimate sees the derivatives, which are part of the state.
     tangent = None if is_backsolve else tangent_limit(field, solver)
     return StepLimits(None, tangent, _variation(inputs, ts), *when)
 
 
 def _variation(inputs: AbstractInput, ts: Float[Array, " time"]) -> Variation | None:
-    """Of an input that is a function, seen at even times and at those to be saved."""
+    """The variation of an input that is a function, sampled at even times and at the save times."""
     if isinstance(inputs, Constant | ZeroOrderHold | LinearInput):
         return None
     even = jnp.linspace(ts[0], ts[-1], SAMPLES, dtype=ts.dtype)

@@ -19,22 +19,22 @@ from ..facts import largest_of, units
 from ..programs import in_full_precision, nextafter
 from ._within_switches import Driven
 
-_TURNS = 12  # Of the power iteration, before the first step.
-_MEMORY = 0.75  # Of the rate: what the last step found counts for the rest of it.
-_MIXED = 0.1  # Of a fixed direction, added in every turn: a mode that had died out can come back.
+_TURNS = 12  # Iterations of the power method before the first step.
+_MEMORY = 0.75  # The weight of the earlier rate; the newest estimate has the rest.
+_MIXED = 0.1  # The share of a fixed direction added each turn: a mode that died out can come back.
 _FRESH = 4.0  # The least time since an event over the step: e⁻⁴ is left of the fastest mode.
-_DAMPED = 0.17  # −Re λ/|λ| from which on a mode counts as damped.
+_DAMPED = 0.17  # The value of −Re λ/|λ| above which a mode counts as damped.
 _MARGIN = 0.8  # Of the stability limit there; at a ratio of .5 the limit is a sixth further out.
-_NORM_TURNS = 4  # Of the power iteration for ‖A‖₂, which is wanted to a tenth.
+_NORM_TURNS = 4  # Iterations of the power method for ‖A‖₂, which is needed to within a tenth.
 _REACH, _FAITHFUL = 1.0, 0.1  # |hλ| where the coefficients of a solver are not known.
 _SQUARINGS = 16  # Of the propagator over 2⁻¹⁶ of the time.
-# The error of a step, relative to a mode that decays or rings, and to one that grows, which may
-# do so e⁵⁰-fold, in hundreds of steps.
+# The error of a step relative to a mode that decays or rings, and to one that grows, perhaps
+# e⁵⁰-fold in hundreds of steps.
 _DECAYING, _GROWING = 3e-4, 1e-5
 
 
 class AbstractTangentLimit(eqx.Module):
-    """A bound on the step by the Jacobian; what it remembers from step to step is its rate."""
+    """A bound on the step by the Jacobian; its memory from step to step is called its rate."""
 
     @abc.abstractmethod
     def init(self, t: Array, y: PyTree, args: PyTree) -> PyTree:
@@ -53,21 +53,23 @@ class Modes(NamedTuple):
     """The running estimates of the fastest mode of the Jacobian, and of one that grows."""
 
     radius: Float[Array, ""]  # |λ| of the fastest, 1/ms
-    damping: Float[Array, ""]  # −Re λ / |λ| of it
-    cosine: Float[Array, ""]  # between v and J v, of its last turn
+    damping: Float[Array, ""]  # its −Re λ / |λ|
+    cosine: Float[Array, ""]  # between v and J v in its last turn
     fastest: Float[Array, " d"]
-    growth: Float[Array, ""]  # |λ| of what grows, 1/ms; 0 where nothing does
+    growth: Float[Array, ""]  # |λ| of the growing mode, 1/ms; 0 where none grows
     growing: Float[Array, " d"]
-    is_odd: Bool[Array, ""]  # the turns are taken by one and the other
+    is_odd: Bool[Array, ""]  # the two estimates take turns
 
 
 class ExplicitLimit(AbstractTangentLimit):
-    """c/|λ|, λ the Jacobian's largest eigenvalue, by a power iteration, one product with J a step.
+    """c/|λ|, with λ the Jacobian's largest eigenvalue, by power iteration: one product with J per
+    step.
 
-    c is `faithful`, up to which a step is right to 3·10⁻⁴, while the mode is alive, and grows to
-    `reach`, up to which the solver damps what the circuit damps, as it dies; of a mode that
-    hardly decays it stays at `faithful`. Of what grows, fast or slow, |hλ| is at most `growing`,
-    right to 10⁻⁵: every other turn is one with 1 + J/|λ|, under which nothing else grows.
+    While the mode is alive, c is `faithful`, up to which a step is accurate to 3·10⁻⁴. As the mode
+    dies, c grows to `reach`, up to which the solver damps what the circuit damps; for a mode that
+    hardly decays it stays at `faithful`. For a mode that grows, fast or slowly, |hλ| is at most
+    `growing`, which is accurate to 10⁻⁵: every other turn iterates 1 + J/|λ|, under which nothing
+    else grows.
     """
 
     field: Callable[..., Any] = eqx.field(static=True)
@@ -87,14 +89,14 @@ class ExplicitLimit(AbstractTangentLimit):
         v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
-        # Sums and no products of matrices: with one XLA's CPU backend cannot keep the solve of a
-        # small circuit in one kernel (`programs/_upstream.py`).
+        # Sums instead of matrix products: with one of these XLA's CPU backend cannot keep the solve
+        # of a small circuit in one kernel (`programs/_upstream.py`).
         squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
         rates = jnp.sqrt(moved_squared / squared)
         cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)
         usable = jnp.isfinite(rates) & (rates > 0)
-        # Means over turns: of a pair that rotates each turn alone says little. Of one that is not
-        # damped each cosine is the opposite of the one before.
+        # Means over turns: for a rotating pair a single turn says little. For an undamped pair each
+        # cosine is the opposite of the previous one.
         memory = jnp.where(rate.radius > 0, _MEMORY, 0)
         radius = jnp.where(rate.radius > 0, rate.radius, 1) ** memory * rates ** (1 - memory)
         damping = memory * rate.damping - (1 - memory) * (rate.cosine + cosine) / 2
@@ -119,10 +121,10 @@ class ExplicitLimit(AbstractTangentLimit):
 class ImplicitLimit(AbstractTangentLimit):
     """c max(1, ‖E‖) / ‖J E‖ with E = exp(s J), s the time since the last event.
 
-    An implicit solver damps whatever is faster than its step, also what should grow or ring on. So
-    the step follows what is still alive: ‖J E‖ falls as 1/(e s) while real modes decay, stays at ω
-    while one rings, and with growth ‖J E‖/‖E‖ is the rate of the mode that grows. Of |hλ| up to
-    `faithful`, c, a step of the solver is right to 10⁻⁵.
+    An implicit solver damps whatever is faster than its step, even modes that should grow or keep
+    ringing. The step therefore follows what is still alive: ‖J E‖ falls as 1/(e s) while real modes
+    decay, stays at ω while one rings, and with growth ‖J E‖/‖E‖ is the rate of the growing mode.
+    For |hλ| up to `faithful`, which is c, a step of the solver is accurate to 10⁻⁵.
     """
 
     field: Callable[..., Any] = eqx.field(static=True)
@@ -154,8 +156,7 @@ def tangent_limit(
 def _linearise(
     field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree
 ) -> tuple[Callable[[Array], Array], Array]:
-    """v ↦ J v, and the units in which v is measured, as a and y may differ by orders of
-    magnitude."""
+    """v ↦ J v, and the units in which v is measured: a and y may differ by orders of magnitude."""
     t, y, args = jax.tree.map(_stop, (t, y, args))
     flat, unravel = jax.flatten_util.ravel_pytree(y)
     f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
@@ -166,8 +167,8 @@ def _linearise(
 
 @in_full_precision
 def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, ""]:
-    """‖J E‖ / max(1, ‖E‖), E = exp(s J) by squaring a step of the L-stable pair of order 2, which
-    keeps what rings for thousands of turns and of what decays nothing, however fast."""
+    """‖J E‖ / max(1, ‖E‖), with E = exp(s J) by squaring a step of the L-stable pair of order 2,
+    which preserves ringing for thousands of cycles, and nothing that decays, however fast."""
     gamma = 1 - 0.5**0.5
     z = since / 2**_SQUARINGS * J
     one = jnp.eye(len(J), dtype=J.dtype)
@@ -179,7 +180,7 @@ def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array
     def square(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         E, log = carry
         E = E @ E
-        # exp(s J) itself may be beyond what a float holds.
+        # exp(s J) itself may overflow.
         size = jnp.maximum(highest(jnp.abs(E)), jnp.finfo(J.dtype).tiny)
         return (E / size, 2 * log + jnp.log(size)), None
 
@@ -191,7 +192,7 @@ def _living_rate(J: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array
 
 
 def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
-    """‖A‖₂ by a few turns with AᵀA."""
+    """‖A‖₂ by a few power iterations with AᵀA."""
     v = _generic(len(A)).astype(A.dtype)
     for _ in range(_NORM_TURNS):
         v = A.T @ (A @ v)
@@ -201,7 +202,7 @@ def _norm(A: Float[Array, "d d"]) -> Float[Array, ""]:
 
 @functools.cache
 def _reach(solver: diffrax.AbstractSolver) -> float:
-    """|hλ| up to which an explicit Runge–Kutta step damps what decays, less a fifth."""
+    """|hλ| up to which an explicit Runge–Kutta step damps what decays, minus a fifth."""
     growth = _growth(solver)
     if growth is None:
         return _REACH
@@ -211,7 +212,7 @@ def _reach(solver: diffrax.AbstractSolver) -> float:
 
 @functools.cache
 def _faithful(solver: diffrax.AbstractSolver, error: float) -> float:
-    """|hλ| up to which a step errs by so much of a mode that grows or rings."""
+    """|hλ| up to which the error of a step is this share of a mode that grows or rings."""
     growth = _growth(solver)
     if growth is None:
         return _FAITHFUL
@@ -224,7 +225,7 @@ def _faithful(solver: diffrax.AbstractSolver, error: float) -> float:
 
 
 def _growth(solver: diffrax.AbstractSolver) -> Callable[[np.ndarray, float], np.ndarray] | None:
-    """A step's factor R(hλ) on ẏ = λy, of |hλ| and the direction of λ."""
+    """The factor R(hλ) of a step on ẏ = λy, as a function of |hλ| and the direction of λ."""
     tableau = getattr(solver, "tableau", None)
     if not isinstance(tableau, diffrax.ButcherTableau):
         return None

@@ -1,4 +1,4 @@
-"""What a simulation returns, and what it says when it failed."""
+"""The result of a simulation, and the error messages of one that failed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ _IMPLICIT = (
     "floating-point type; compute in float64 (jax_enable_x64), take an explicit solver "
     "(`solver=diffrax.Tsit5()`), loosen the tolerance, or raise `max_steps`"
 )
-# A state that blows up grows by its own size within a few of the shortest steps.
+# A state that blows up grows by its own size within so many of the shortest steps.
 _FEW = 1e3
 
 
@@ -42,7 +42,7 @@ _FEW = 1e3
 class Trajectory(eqx.Module, AbstractTabular):
     """A simulated trajectory.
 
-    - `ts`: (time,), ms, the times asked for.
+    - `ts`: (time,), ms, the requested times.
     - `states`: the circuit's state with a leading time axis; infinite after `stats["t_reached"]`.
     - `result`: a `diffrax.RESULTS`; `nonfinite` where the state diverged.
     - `stats`: `num_steps`, `num_accepted_steps`, `num_rejected_steps`, `t_reached` (ms), `largest`
@@ -64,7 +64,7 @@ class Trajectory(eqx.Module, AbstractTabular):
         return self.result == RESULTS.successful
 
     def to_table(self) -> Table:
-        """The states over `t` in ms, of a batch also over its axes."""
+        """The states over `t` in ms; for a batch also over its axes."""
         return over_time(self.ts, self.states, solver=self.solver)
 
     def _card(self) -> Card:
@@ -87,8 +87,8 @@ def read_solution(
     *,
     is_implicit: bool,
 ) -> Trajectory:
-    """The trajectory of a solve that saved at `ts` and at the end it came to."""
-    # A failed run writes its end behind the last time it saved, and leaves the rest infinite.
+    """The trajectory of a solve that saved at `ts` and at the end that it reached."""
+    # A failed run writes its end after the last time it saved, and leaves the rest infinite.
     end = jnp.sum(jnp.isfinite(solution.ts)) - 1
     last = jax.tree.map(lambda y: y[end], solution.ys)
     t = solution.ts[end]
@@ -145,7 +145,7 @@ def _message(name: str, details: dict[str, str]) -> str:
 
 
 def _with_divergence(result: Any, size: Array, t: Array, speed: Array) -> Any:
-    # No step is short enough near a blow-up: there the step size failure is a divergence.
+    # Near a blow-up no step is short enough: there a step size failure means divergence.
     shortest = jnp.finfo(t.dtype).eps * jnp.abs(t)
     blown = (result == RESULTS.dt_min_reached) & ~(size > _FEW * shortest * speed)
     diverged = blown | ((result == RESULTS.successful) & ~jnp.isfinite(size))

@@ -34,7 +34,7 @@ from ..cells import (
 )
 from ..kernels import kernel_of
 
-# Inputs, restarts, and which steps run, of one step or of all.
+# Inputs, restarts, and which steps run, for one step or for all.
 OverTime = tuple[Array, Array | None, Array | None]
 
 
@@ -48,30 +48,30 @@ def unroll(
     last_only: bool = False,
     keep_every: int = 1,
 ) -> PyTree:
-    """Run a cell over a sequence by one scan: the training path.
+    """Run a cell over a sequence in one scan, as in training.
 
-    s_t = step(s_{t−1}, x_t), t = 1 … T. For the gradient only the state is kept, each step's inner
-    values are computed again. Pure (jit, vmap, grad); no batch axis.
+    s_t = step(s_{t−1}, x_t), t = 1 … T. For the gradient only the states are kept; the intermediate
+    values of each step are recomputed. Pure (jit, vmap, grad); no batch axis.
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
         xs: (time, m), the inputs, one per step.
         state0: the state before the first step; `cell.initial_state()` unless given.
         restarts: (time,) of bool, for a `TemporalSkip`: the steps before which a new block of
-            skips begins, such as the first ones of the periods of a trial.
+            skips begins, such as the first step of each period of a trial.
         mask: (time,), weights ≥ 0 of the steps. The sequence ends at the last step whose weight is
-            not 0: the state is held from there on, and inputs behind it do not matter.
-        last_only: return only the last state, without a time axis.
-        keep_every: keep every k-th state for the gradient and compute those between again; memory
-            falls from T to T/k + k states, time grows by about a third. For very long sequences, k
-            ≈ √T, with `last_only=True`.
+            not 0: the state is held from there on, and later inputs do not matter.
+        last_only: whether to return only the last state, without a time axis.
+        keep_every: keep every k-th state for the gradient and recompute those between. Memory falls
+            from T to T/k + k states, and time grows by about a third. For very long sequences use
+            k ≈ √T with `last_only=True`.
 
     Returns:
         The states after each of the T steps, with a leading time axis.
 
     Raises:
         ValueError: an argument is bad.
-        RuntimeError: the state diverged; the text says at which step. Inside jit the state turns
+        RuntimeError: the state diverged; the text says at which step. Inside jit the state becomes
             NaN instead (`fit` then stops and says so).
     """
     keep_every = check_positive_integer("keep_every", keep_every)
@@ -92,8 +92,8 @@ def unroll_batch(
 ) -> Array:
     """The responses of a cell to many sequences (batch, time, m): what models and `fit` call.
 
-    By the training kernel where it applies, else by `unroll` under `jax.vmap`. The result is the
-    last response (batch, n), or the response after every step (batch, time, n).
+    This uses the training kernel where one applies, and otherwise `unroll` under `jax.vmap`. The
+    result is the last response (batch, n), or the response after every step (batch, time, n).
     """
     cell, state0, xs, runs = _read(cell, state0, xs, ("batch", "time"), mask)
     return _responses(cell, state0, xs, runs, last_only)
@@ -101,7 +101,7 @@ def unroll_batch(
 
 def _responses(cell: Any, state0: Any, xs: Array, runs: Array | None, last_only: bool) -> Array:
     if isinstance(cell, Stack):
-        # A cell hears no later one, and so may run first over all the steps, by its own kernel.
+        # No cell depends on later ones, so each runs over all steps first, by its own kernel.
         *before, last = zip(cell.cells, cell.split(state0), strict=True)
         for one, state in before:
             xs = _responses(one, state, xs, runs, last_only=False)
@@ -120,8 +120,8 @@ def _read(
     axes: tuple[str, ...],
     mask: Numbers | None,
 ) -> tuple[AbstractCell[State], State, Array, Array | None]:
-    """The arguments, checked: the cell with plain arrays, a state, floating inputs, and which
-    steps run before the end of their sequence, None for all."""
+    """The checked arguments: the cell with plain arrays, a state, floating inputs, and the steps
+    that run before the end of their sequence (None for all)."""
     own: AbstractCell[State] = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), own.initial_state())
     xs = shape_input_array("xs", xs, own.input_size, jax.tree.leaves(start)[0].dtype, *axes)
@@ -160,7 +160,7 @@ def _scan(
         start = state if restart is None else hold(restart, cell.restart(state), state)
         return hold(runs, cell.step(start, x), state)
 
-    # A scan keeps the two evaluations apart by itself: no barrier against merging them is needed.
+    # A scan keeps the two evaluations apart: no barrier against merging them is needed.
     step = jax.checkpoint(advance, prevent_cse=False)
 
     def one(state: State, now: OverTime) -> tuple[State, State | None]:

@@ -1,8 +1,8 @@
-"""What a solver sees of an input: in each step the piece of it in which the step lies.
+"""What a solver sees of an input: in each step only the piece of it in which the step lies.
 
 A step ends one float before a switch, and yet may look past it: a last stage at the very end of a
-solve, and the stages of `Kvaerno4` and `Kvaerno5` at 1.15 and 1.23 steps. Seeing the next value is
-an error of first order, and no error estimate shows it where the state rests.
+solve does, and so do the stages of `Kvaerno4` and `Kvaerno5` at 1.15 and 1.23 steps. Seeing the
+next value is an error of first order, which no error estimate shows where the state is at rest.
 """
 
 from typing import Any, NamedTuple
@@ -19,14 +19,14 @@ from ..circuits import AbstractCircuit
 from ..programs import in_full_precision
 from ._inputs import AbstractInput
 
-# Of a step times how far its middle may lie off: a step of `Kvaerno5` errs by .12 of that in the
-# mean over all places of the corner, one of `Dopri5` by .06.
+# The error of a step, as a share of the step times the deviation at its middle: averaged over all
+# places of the corner it is .12 for `Kvaerno5`, and .06 for `Dopri5`.
 _AT_A_CORNER = 0.1
 
 
 class Driven(NamedTuple):
-    """A circuit and its input, up to the time `last`; and where a step is taken that may look
-    behind its end, its middle and its end."""
+    """A circuit and its input up to the time `last`; and, for a step that may look beyond its end,
+    the middle and the end of the step."""
 
     circuit: AbstractCircuit
     inputs: AbstractInput
@@ -43,11 +43,11 @@ class Driven(NamedTuple):
     def missed(
         self, t0: Array, before: PyTree, t1: Array, after: PyTree
     ) -> tuple[PyTree, Array] | None:
-        """How far a step of fifth order may be off where the circuit turns at a corner within it,
-        and after which share of the step; None of a circuit without corners.
+        """The possible error of a step of fifth order with a corner of the circuit within it, and
+        the share of the step at which the corner lies; None for a circuit without corners.
 
-        The estimates of `Tsit5`, `Dopri5` and `Kvaerno5` find less than a tenth of that at most
-        places of a corner.
+        At most places of a corner, the estimates of `Tsit5`, `Dopri5` and `Kvaerno5` find less than
+        a tenth of that error.
         """
         x0, x1 = (self._input(t).astype(t.dtype) for t in (t0, t1))
         found = facts.corners(self.circuit, before, x0, after, x1)
@@ -55,7 +55,7 @@ class Driven(NamedTuple):
             return None
         bent, share = found
         tau = facts.relaxation_times(self.circuit, before, x0)
-        # A variable that is faster than the step follows.
+        # A variable that is faster than the step follows its drive.
         off = jax.tree.map(
             lambda v, tau: _AT_A_CORNER * v * (t1 - t0) * tau / (tau + t1 - t0), bent, tau
         )
@@ -68,18 +68,18 @@ class Driven(NamedTuple):
             return self.inputs(t)
         middle, end = self.step
         x, x_end = self.inputs(jnp.minimum(t, end)), self.inputs(end)
-        # A member of a batch that is done takes steps of no length until the others are.
+        # A finished member of a batch takes steps of length 0 until the others are finished.
         width = jnp.where(end > middle, end - middle, 1)
         return x + (x_end - self.inputs(middle)) * (jnp.maximum(t - end, 0) / width)
 
 
 class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
-    """A solver whose stages behind the end of a step see the input that the step sees, continued
-    linearly: exact for held inputs and for linear ones."""
+    """A solver whose stages beyond the end of a step see the input within the step, continued
+    linearly: exact for held and for linear inputs."""
 
     solver: Any
 
-    # As diffrax's own `HalfSolver` has them.
+    # As in diffrax's own `HalfSolver`.
     @property
     def term_structure(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.solver.term_structure
@@ -123,6 +123,6 @@ class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
 
 
 def looks_ahead(solver: diffrax.AbstractSolver) -> bool:
-    """Whether a stage of the solver lies behind the end of its step."""
+    """Whether a stage of the solver lies beyond the end of its step."""
     tableau = getattr(solver, "tableau", None)
     return isinstance(tableau, diffrax.ButcherTableau) and bool((tableau.c > 1).any())
