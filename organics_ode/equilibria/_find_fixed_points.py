@@ -41,27 +41,28 @@ def find_fixed_points(
     scale: Scalar | StateLike | None = None,
     rounds: int = 4,
 ) -> FixedPoints:
-    """The fixed points of a circuit at a constant input that a search from many starts finds.
+    """The fixed points of a circuit at a constant input, by a search from many starts.
 
-    Each start is taken by one of four methods in turn: the accelerated iteration, the flow itself,
-    substitution, and descent in |f| (Levenberg–Marquardt), all polished by Newton's method. Starts
-    are spread over four decades around the rest state and the normalized state; for a circuit of
-    your own, whose typical size is unknown, half of them over ten decades, 1e-4 to 1e6 times its
-    rest state (times 1 where that is 0). As long as an isolated point was reached by one start
-    only, or by none of the first half of them, others are likely to be missing (Good, 1953), and
-    another round of as many starts is drawn, up to `rounds`. Ends that differ by less than 1e-6
-    are one point; `hits` says how often each was reached. The list may be incomplete: more starts
-    may find more. For one unit `planar.fixed_points` is complete. Host function (no jit, vmap).
+    Each start is followed by one of four methods in turn: the accelerated iteration, the flow
+    itself, substitution, and descent in |f| (Levenberg–Marquardt), all polished by Newton's method.
+    Starts are spread over four decades around the rest state and the normalized state. For a
+    circuit of your own, whose typical size is unknown, half of them are spread over ten decades,
+    1e-4 to 1e6 times its rest state (times 1 where that is 0). As long as an isolated point was
+    reached by only one start, or by none of the first half of them, others are likely to be missing
+    (Good, 1953), and another round of as many starts is drawn, up to `rounds`. Ends that differ by
+    less than 1e-6 count as one point; `hits` says how often each was reached. The list may be
+    incomplete: more starts may find more. For one unit `planar.fixed_points` is complete. Host
+    function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
         key: a PRNG key; not needed where `starts` are states.
-        starts: how many starts a round has, or the states to start from, with any leading axes:
-            each of these is taken by every method, and no others are drawn.
+        starts: the number of starts per round; or the states to start from, with any leading axes:
+            each of these is followed by every method, and no others are drawn.
         scale: the typical size of each variable, > 0: a number or a state. Starts are then spread
-            over four decades around 0 and it.
-        rounds: how many rounds there are at most.
+            over four decades around 0 and around this size.
+        rounds: the maximum number of rounds.
 
     Returns:
         A `FixedPoints`; empty if none was found.
@@ -100,7 +101,7 @@ def _from_drawn(
 ) -> FixedPoints:
     ends: list[tuple[np.ndarray, np.ndarray]] = []
     while True:
-        # The first round is that of the key itself, and holds the states that are known.
+        # The first round uses the key itself, and includes the known states.
         own = key if not ends else jax.random.fold_in(key, len(ends))
         ends.append(
             _ends(circuit, x, _drawn(circuit, x, own, starts, scale, jnp.asarray(not ends)))
@@ -114,8 +115,8 @@ def _from_drawn(
 def _gathered(
     circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray, start: np.ndarray
 ) -> tuple[FixedPoints, bool]:
-    """The distinct ones of the points, which were reached from these starts, and whether nothing
-    hints at another."""
+    """The distinct points among those reached from these starts, and whether nothing suggests that
+    there are more."""
     count, solved = int(start[-1]) + 1, residuals <= tolerance(residuals.dtype)
     v, residuals, start = v[solved], residuals[solved], start[solved]
     clusters = distinct(circuit, x, v, residuals)
@@ -146,10 +147,10 @@ def _read_scale(scale: Scalar | StateLike | None, like: PyTree) -> Float[Array, 
 
 
 def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray, np.ndarray]:
-    """Where the starts end, each taken by one of the methods in turn, and the residuals there."""
+    """Where the starts end, each with one of the methods in turn, and the residuals there."""
     is_large = starts.v.shape[1] > _SMALL
     ends = jax.tree.map(np.array, starts)
-    # As the ends will be: a weak type would compile another program.
+    # With the type of the ends: a weak type would compile another program.
     starts = jax.tree.map(jnp.asarray, ends)
     taken = [_TAKEN[is_large or method is settle] for method in _METHODS]
     calls = [(program, (circuit, x, starts, i)) for i, program in enumerate(taken)]
@@ -164,7 +165,7 @@ def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray
 
 @in_full_precision
 def _taken(circuit: AbstractCircuit, x: Array, starts: Point, method: int) -> Point:
-    """Where one of the methods takes its part of the starts."""
+    """Where one of the methods takes its share of the starts."""
     e = Equations.of(circuit, x)
     own = jax.tree.map(lambda leaf: leaf[method :: len(_METHODS)], starts)
     return queued(_METHODS[method](e), own)
@@ -182,8 +183,8 @@ def _given(circuit: AbstractCircuit, x: Array, v: Array) -> Point:
     return jax.vmap(Equations.of(circuit, x).point)(v)
 
 
-# Compiled in less time for a small circuit, to run in less for others. With 32 variables `settle`
-# takes four times as long at level 0, and twice as much as all others together.
+# Small circuits are compiled to compile quickly, others to run quickly. With 32 variables `settle`
+# runs four times as long at level 0, and twice as long as all other methods together.
 _SMALL = 48
 _TAKEN = [quickly_compiled(_taken, level=level) for level in (0, 1)]
 _POLISHED = [quickly_compiled(_polished, level=level) for level in (0, 1)]
@@ -199,7 +200,7 @@ def _drawn(
     scale: Float[Array, " d"] | None,
     is_first: Array,
 ) -> Point:
-    """The starts of a round: drawn ones, and in the first round those that are known."""
+    """The starts of a round: drawn ones, and in the first round also the known states."""
     rest = circuit.initial_state()
     if scale is None:
         drawn = starts(circuit, x, key, count)

@@ -34,8 +34,8 @@ from ._search import ATTEMPTS, ROUTES, known_point, search
 
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
-# Attempts of the program that is compiled first: with settling the compiler's time is the same, and
-# of random circuits, of which a fifth need it, none compiles the whole search as well.
+# Attempts in the program that is compiled first. Including settling takes no longer to compile, and
+# random circuits, a fifth of which need it, then never compile the whole search as well.
 _FIRST = 2
 
 
@@ -43,19 +43,19 @@ _FIRST = 2
 class FixedPoint(eqx.Module, AbstractTabular, Generic[State]):
     """A fixed point of a circuit at a constant input.
 
-    - `state`: the circuit's state there; the best one seen if it failed.
+    - `state`: the circuit's state there; the best one seen if the search failed.
     - `residual`: max_i |f_i| / (the largest term of equation i).
-    - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms. `resolution`: 1/ms,
-      below what size its sign is not known, as in `Spectrum`.
-    - `is_stable`: whether it succeeded with an abscissa below −resolution. `is_marginal`: whether
-      it succeeded with one within the resolution.
-    - `iterations`: steps of all routes together.
-    - `route`: what found it, an index into `organics_ode.FixedPoint.routes`.
+    - `abscissa`: the largest real part of the Jacobian's eigenvalues, 1/ms. `resolution`: 1/ms, the
+      size below which its sign is not known, as in `Spectrum`.
+    - `is_stable`: whether the search succeeded with an abscissa below −resolution. `is_marginal`:
+      whether it succeeded with one within the resolution.
+    - `iterations`: the steps of all routes together.
+    - `route`: the route that found it, an index into `organics_ode.FixedPoint.routes`.
     - `result`: a `diffrax.RESULTS`.
     - `succeeded`: whether the residual is ≤ 1e-10 (2e-5 in float32).
 
-    Inside jit what you do not use is not computed: without `abscissa` no eigenvalues are.
-    `to_dataframe()` and `to_xarray()` have a row for each point of a batch.
+    Inside jit only what you use is computed: without `abscissa`, no eigenvalues. `to_dataframe()`
+    and `to_xarray()` have a row for each point of a batch.
     """
 
     state: State
@@ -106,33 +106,33 @@ def fixed_point(
 ) -> FixedPoint[State]:
     """A fixed point of a circuit at a constant input: f(state, x) = 0.
 
-    A stable one whenever one of the routes finds one; each route is judged by its eigenvalues and
-    the next is taken where its point is not stable:
+    It is a stable one whenever one of the routes finds one. Each route is judged by the eigenvalues
+    at the point it found, and the next one is tried where that point is not stable:
 
-    0. the start itself, where `state0` is a stable fixed point already,
+    0. the start itself, if `state0` is already a stable fixed point,
     1. the closed form (exact for W_r = I and gains that do not depend on y or a),
-    2. from there v ← v + τ⊙f(v) by Anderson's acceleration, without factoring a matrix,
+    2. from there v ← v + τ⊙f(v) with Anderson's acceleration, without factoring a matrix,
     3. the flow itself by an implicit solver, from the same start and from `initial_state()`,
-    4. damped substitution, y = (I − diag(1 − s) W_r)⁻¹ b1 z, then a, and at last descent in |f|:
-       both also find points that are not stable,
+    4. damped substitution, y = (I − diag(1 − s) W_r)⁻¹ b1 z, then a; and finally descent in |f|.
+       Both also find points that are not stable.
 
-    each polished by Newton's method where rounding leaves room. Derivatives with respect to the
-    circuit and x are those of the implicit function theorem, ds = −J⁻¹ (∂f/∂θ) dθ, in forward and
-    reverse mode. Pure (jit, vmap, grad); no batch axis. For all fixed points see
+    Each is polished by Newton's method where rounding leaves room for it. Derivatives with respect
+    to the circuit and x are those of the implicit function theorem, ds = −J⁻¹ (∂f/∂θ) dθ, in
+    forward and reverse mode. Pure (jit, vmap, grad); no batch axis. For all fixed points see
     `find_fixed_points`.
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
         state0: the state to start from, instead of the closed form.
-        throw: whether to raise if none is found; otherwise `result` and `residual` say so.
+        throw: whether to raise an error if none is found; otherwise `result` and `residual` tell.
 
     Returns:
         A `FixedPoint`.
 
     Raises:
         ValueError: an argument is bad.
-        RuntimeError: no fixed point was found (inside jit equinox's run-time error).
+        RuntimeError: no fixed point was found (inside jit, equinox's run-time error).
 
     Reference:
         Anderson, "Iterative procedures for nonlinear integral equations", J. ACM 12 (1965);
@@ -150,16 +150,16 @@ def fixed_point(
 def _easily(
     circuit: AbstractCircuit[State], x: Array, start: State | None
 ) -> FixedPoint[State] | None:
-    """The fixed point if it is easy to find: in closed form, as a start that is a stable one
-    already, or as the stable end of the first routes.
+    """The fixed point if it is easy to find: by the closed form, as a start that is already stable
+    and fixed, or as the stable end of the first routes.
 
-    The whole search gives the same point, but takes longer to compile.
+    The whole search would give the same point, but takes longer to compile.
     """
     if any(map(is_traced, jax.tree.leaves(circuit))):
         return None
     exact = is_known_exact(circuit)
     if any(map(is_traced, jax.tree.leaves((x, start)))):
-        # For every input it is the fixed point, and stable.
+        # It is the fixed point for every input, and stable.
         return _at_known(circuit, x, start) if exact and start is None else None
     if start is not None or exact:
         point = _at_known(circuit, x, start)
@@ -171,8 +171,7 @@ def _easily(
 
 
 def is_known_exact(circuit: AbstractCircuit) -> bool:
-    """Whether the closed form of a circuit that is not traced is its fixed point for every
-    input."""
+    """Whether the circuit is not traced and its closed form is its fixed point for every input."""
     with jax.ensure_compile_time_eval():
         return bool(_is_exact(circuit))
 
@@ -188,7 +187,7 @@ def _at_known(circuit: AbstractCircuit, x: Array, start: State | None) -> FixedP
     return _judged(circuit, x, *known_point(circuit, x, start))
 
 
-# At level 1 it compiles twice as long, which 25 calls for a circuit of 64 units do not make up for.
+# At level 1 compiling takes twice as long, more than 25 calls for a circuit of 64 units save.
 @quickly_compiled
 @in_full_precision
 def _fixed_point(
@@ -228,7 +227,7 @@ def implicit(circuit: AbstractCircuit, x: Array, state: State) -> State:
 def _(primals: tuple, tangents: tuple) -> tuple:
     circuit, x, state = primals
     circuit_t, x_t, _ = tangents
-    state = implicit(circuit, x, state)  # Again: derivatives of the derivative.
+    state = implicit(circuit, x, state)  # Once more, for derivatives of the derivative.
     _, push = eqx.filter_jvp(
         lambda c, x: ravel(c.vector_field(NO_TIME, state, x)), (circuit, x), (circuit_t, x_t)
     )
@@ -237,7 +236,7 @@ def _(primals: tuple, tangents: tuple) -> tuple:
 
 
 def still(tree: PyTree) -> PyTree:
-    """Without derivatives."""
+    """The tree without derivatives."""
     stop = lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf  # noqa: E731
     return jax.tree.map(stop, tree, is_leaf=lambda leaf: leaf is None)
 

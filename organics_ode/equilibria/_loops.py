@@ -9,17 +9,17 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from ..linear import Point
 
-# Matrix entries that are factored together: of a large circuit only few starts go at once.
+# Matrix entries factored together: for a large circuit only a few starts run at once.
 ENTRIES = 2**25
-# At least so many starts go at once, and one in so many of all: with more most places would wait
-# for the slowest start, with fewer there would be too many turns.
+# The least number of starts that run at once, and the divisor of their total that does: with more,
+# most places would wait for the slowest start; with fewer, there would be too many turns.
 _TOGETHER, _PART = 16, 32
 
 
 class Loop(NamedTuple):
-    """Steps as long as `unfinished(carry)`, from `start(point)` on; carry[0] is the point.
+    """Steps from `start(point)` on while `unfinished(carry)` holds; carry[0] is the point.
 
-    What depends on the start is in the carry, not in the functions: these serve many starts.
+    Whatever depends on the start is in the carry, not in the functions, which serve many starts.
     """
 
     start: Callable[[Point], tuple]
@@ -39,11 +39,11 @@ def ended(loop: Loop, point: Point, needed: Bool[Array, ""] | bool = True) -> Po
 
 
 def queued(loop: Loop, points: Point) -> Point:
-    """Where a loop ends from each of k points. They queue for a few places: where one has ended,
+    """Where a loop ends from each of k points, which queue for a few places: where one has ended,
     the next one begins.
 
-    In one batch all would step until the last one ends, which often takes ten times as many steps
-    as most.
+    In a single batch all would step until the last one ends, which often takes ten times as many
+    steps as most of them.
     """
     count, size = points.v.shape
     starts = jax.vmap(loop.start)(points)
@@ -56,7 +56,7 @@ def queued(loop: Loop, points: Point) -> Point:
         here, who, called, ends = queue
         here = jax.vmap(step)(here)
         ends = jax.tree.map(lambda all, one: all.at[who].set(one, mode="drop"), ends, here[0])
-        # A place for which no start is left has the number `count`.
+        # A place without a start left has the number `count`.
         free = ~jax.vmap(loop.unfinished)(here) & (who < count)
         following = called + jnp.cumsum(free) - 1
         who = jnp.where(free, jnp.minimum(following, count), who)
@@ -70,7 +70,7 @@ def queued(loop: Loop, points: Point) -> Point:
 
 
 def in_turns(one: Callable[..., PyTree], v: Float[Array, "k d"], *others: PyTree) -> PyTree:
-    """one(v, …) for every start, so many at once as matrices (d, d) fit."""
+    """one(v, …) for every start, as many at once as matrices (d, d) fit."""
     together = max(1, ENTRIES // v.shape[1] ** 2)
     if together >= len(v):
         return jax.vmap(one)(v, *others)

@@ -21,8 +21,8 @@ from ..programs import in_full_precision, quickly_compiled
 
 Points = TypeVar("Points", bound="AbstractPoints")
 
-# Points nearer than this, relative to their size, are one: far above the tolerance, far below what
-# parts two fixed points.
+# Points nearer than this, relative to their size, count as one: far above the tolerance, and far
+# below the distance of two fixed points.
 _SAME = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 
 
@@ -30,9 +30,9 @@ _SAME = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-3}
 class AbstractPoints(eqx.Module, AbstractTabular):
     """States of one circuit at one input, each with its residual and its spectrum.
 
-    `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
-    `points.is_stable`), `points.sort(values)`; `oo.save` and `oo.load` keep it; printing shows a
-    table, `to_dataframe()` and `to_xarray()` make one.
+    They support `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
+    `points.is_stable`), `points.sort(values)`, `oo.save` and `oo.load`. Printing shows a table;
+    `to_dataframe()` and `to_xarray()` make one.
     """
 
     states: eqx.AbstractVar[PyTree]
@@ -66,14 +66,15 @@ class AbstractPoints(eqx.Module, AbstractTabular):
         return (jax.tree.map(lambda leaf, i=i: leaf[i], self.states) for i in range(len(self)))
 
     def sort(self: Points, values: Numbers) -> Points:
-        """In rising order of values (k,), such as `points.abscissae` or `points.states.y[:, 0]`."""
+        """The points in increasing order of values (k,), such as `points.abscissae` or
+        `points.states.y[:, 0]`."""
         values = np.asarray(values)
         if values.shape != (len(self),):
             refuse("values", f"have shape (k,) = ({len(self)},)", f"it has shape {values.shape}")
         return self[np.argsort(values, kind="stable")]
 
     def to_table(self) -> Table:
-        """What printing shows of every point, and its whole state, over `point`."""
+        """What printing shows of every point, and its whole state, along the axis `point`."""
         kinds = [self._kind(i) for i in range(len(self))]
         measure, values = self._measure
         columns = {"kind": np.asarray(kinds, str), "abscissa": self.abscissae}
@@ -89,12 +90,12 @@ class AbstractPoints(eqx.Module, AbstractTabular):
     @property
     @abstractmethod
     def _measure(self) -> tuple[str, Float[Array, " k"]]:
-        """The name and the values of the column that says how nearly each is at rest."""
+        """The name and the values of the column that says how close each point is to rest."""
 
     @property
     @abstractmethod
     def _is_at_rest(self) -> Bool[Array, " k"]:
-        """Which of them the table calls stable or not; the others are slow."""
+        """Which points the table calls stable or unstable; the others are slow."""
 
     def _card(self) -> Card:
         hits = f"hits of {self.starts}"
@@ -121,14 +122,14 @@ class FixedPoints(AbstractPoints):
     - `states`: the circuit's state with a leading axis (k, …).
     - `residuals`: (k,), relative to the largest term of the equation.
     - `spectra`: a `Spectrum` with eigenvalues (k, d).
-    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were; if all
-      points were hit often, few or none are missing.
+    - `hits`: (k,), how many of the starts reached each point. `starts`: how many starts there were;
+      if all points were hit often, few or none are missing.
     - `is_stable`, `is_marginal`: (k,); a marginal point may be one of a continuum.
     - `abscissae`: (k,), 1/ms.
 
-    `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
-    `points.is_stable`), `points.sort(values)`; `oo.save` and `oo.load` keep it; printing shows a
-    table, `to_dataframe()` and `to_xarray()` make one.
+    They support `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
+    `points.is_stable`), `points.sort(values)`, `oo.save` and `oo.load`. Printing shows a table;
+    `to_dataframe()` and `to_xarray()` make one.
     """
 
     states: PyTree
@@ -147,7 +148,7 @@ class FixedPoints(AbstractPoints):
 
 
 class Look(NamedTuple):
-    """States, their spectra, and what these say; of `look` with arrays of numpy."""
+    """States, their spectra, and what follows from these; from `look`, with arrays of numpy."""
 
     states: PyTree
     spectra: Spectrum
@@ -158,7 +159,7 @@ class Look(NamedTuple):
 def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarray) -> Look:
     """The states and their spectra (host)."""
     k = len(v)
-    # Compiled for powers of two, not for every number of points.
+    # Compiled for powers of two rather than for every number of points.
     padded = np.resize(np.arange(k), 1 << (k - 1).bit_length() if k else 0)
     found = _look(circuit, x, jnp.asarray(v[padded]), jnp.asarray(residuals[padded]))
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:k]), found)
@@ -177,8 +178,8 @@ def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> Loo
 
 
 def rows(tree: PyTree, kept: np.ndarray) -> PyTree:
-    """These rows of every leaf, as JAX's arrays (host). numpy chooses them: JAX would compile anew
-    for every number of rows."""
+    """These rows of every leaf, as JAX arrays (host). numpy selects them: JAX would recompile for
+    every number of rows."""
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[kept]), tree)
 
 
@@ -189,14 +190,14 @@ def distinct(
     ranks: np.ndarray,
     near: float | None = None,
 ) -> list[np.ndarray]:
-    """The members of every cluster as indices, the one of lowest rank first. Points are near in
-    every field of the state by itself: beside an a of 10⁷ a y of 1 is not 0."""
+    """The members of every cluster as indices, the one of lowest rank first. Points must be near in
+    every field of the state separately: next to an a of 10⁷ a y of 1 is not negligible."""
     near = _SAME[v.dtype] if near is None else near
     left, clusters = np.argsort(ranks, kind="stable"), []
     while left.size:
         size = np.asarray(_fields(circuit, x, jnp.asarray(v[left[0]])))
         same = np.all(np.abs(v[left] - v[left[0]]) <= near * size, axis=1)
-        same[0] = True  # whatever it holds: each turn takes one away
+        same[0] = True  # even if it is NaN: each turn removes at least one
         clusters.append(left[same])
         left = left[~same]
     return clusters
@@ -214,7 +215,7 @@ def firsts(clusters: list[np.ndarray]) -> np.ndarray:
 
 
 def read_starts(starts: StateLike, like: PyTree) -> Float[Array, "k d"]:
-    """States with any leading axes as rows."""
+    """States with any leading axes, as rows."""
     starts = resolve(starts)
     pairs = zip(fields_of("starts", starts, like), jax.tree.leaves(like), strict=True)
     leaves = [(_with_units("starts", leaf, goal), goal.shape) for leaf, goal in pairs]
@@ -229,6 +230,6 @@ def read_starts(starts: StateLike, like: PyTree) -> Float[Array, "k d"]:
 
 
 def _with_units(name: str, leaf: Numbers, goal: Array) -> Array:
-    """A field of states with any leading axes; of one unit its axis may be left out."""
+    """A field of states with any leading axes; for one unit the axis of units may be left out."""
     array = as_float_array(name, leaf, goal.dtype)
     return array[..., None] if goal.shape == (1,) and array.shape[-1:] != (1,) else array

@@ -13,33 +13,33 @@ from ..linear import Equations, Point, ravel, solver, target
 from ._loops import Loop, ended
 
 _MEMORY = 8  # Steps that the acceleration remembers.
-_RIDGE = 100  # Times ε: how far their normal equations are kept from singular.
-# By how much a step of `settle` may err, absolutely and relative to its variable: near enough to
+_RIDGE = 100  # Times ε: how far their normal equations are kept from being singular.
+# The error allowed in a step of `settle`, absolute and relative to its variable: small enough to
 # stay in a basin of attraction. Newton's method makes the end exact.
 _ATOL, _RTOL = 1e-4, 1e-2
-_SAFETY, _SHORTER, _LONGER = 0.8, 0.2, 10.0  # Of the next step; and bounds of its change.
-# Of the longest relaxation time: a longer step is Newton's, and where it does not lower the
-# residual the flow is followed again by steps of that length.
+_SAFETY, _SHORTER, _LONGER = 0.8, 0.2, 10.0  # For the next step, and the bounds of its change.
+# Times the longest relaxation time: longer steps are Newton's, and where one does not lower the
+# residual the flow is followed again in steps of this length.
 _LONG = 5.0
-_NO_NUMBER = 1e3  # Stands for an error that is not finite: the next step is as short as may be.
-_FIRST = 0.1  # Of the shortest relaxation time: a step on which nothing has moved far.
-# A state that blows up is given up when a step is so short, relative to the first one, or when a
-# variable is so large.
+_NO_NUMBER = 1e3  # Replaces an error that is not finite: the next step is as short as allowed.
+_FIRST = 0.1  # Times the shortest relaxation time: a step in which nothing moves far.
+# A state that blows up is abandoned when a step is this short, relative to the first one, or when a
+# variable is this large.
 _SHORTEST, _FAR = 1e-9, 1e8
-_NEARLY = 1e-6  # A residual from which Newton's method needs two steps.
+_NEARLY = 1e-6  # The residual below which Newton's method needs two steps.
 _MORE_DAMPED, _LESS_DAMPED, _MOST_DAMPED = 0.8, 1.02, 0.05  # The exponent of `substituted`.
-# Levenberg's damping at the start, after a step that was lower and one that was not, and the one
-# from which on steps move nothing.
+# Levenberg's damping at the start, its factors after a step that lowered the residual and one that
+# did not, and the damping beyond which steps move nothing.
 _DAMPING, _LOWER, _HIGHER, _STUCK = 1e-2, 0.2, 4.0, 1e8
-_ATTRACTED = 0.1  # The residual from which on Newton's steps may be trusted.
+_ATTRACTED = 0.1  # The residual below which Newton's steps may be trusted.
 _MOST = {"accelerate": 150, "settle": 400, "substitute": 400, "downhill": 200, "polish": 12}
 
 
 def accelerate(e: Equations) -> Loop:
-    """v ← v + τ⊙f(v), accelerated by Anderson's method: no matrix is factored, so that a batch of
-    inputs shares its products with the weights.
+    """v ← v + τ⊙f(v), accelerated by Anderson's method: no matrix is factored, so a batch of inputs
+    shares its products with the weights.
 
-    The step is the combination of the last steps with the smallest linearised residual. It finds
+    The step is the combination of the last steps with the smallest linearised residual. This finds
     fixed points whether they are stable or not.
     """
 
@@ -67,7 +67,7 @@ def accelerate(e: Equations) -> Loop:
 
 def settle(e: Equations) -> Loop:
     """Follow the circuit's own flow with the L-stable Rosenbrock pair of order 2(3), whose steps
-    grow into Newton's as the flow comes to rest: what it finds, the flow finds."""
+    turn into Newton's as the flow comes to rest: it finds what the flow finds."""
     d, e32 = 1 / (2 + 2**0.5), 6 + 2**0.5
 
     def start(point: Point) -> tuple:
@@ -95,7 +95,7 @@ def settle(e: Equations) -> Loop:
         error = highest(jnp.abs(h / 6 * (k1 - 2 * k2 + k3)) / (_ATOL + _RTOL * size))
         error = jnp.where(jnp.isfinite(error), error, _NO_NUMBER)
         v = jnp.where(error <= 1, new, v)
-        # Of third order; an error of 0 lets the step grow as far as may be.
+        # Of third order; an error of 0 lets the step grow as far as allowed.
         factor = _SAFETY * jnp.maximum(error, 1e-9) ** (-1 / 3)
         factor = jnp.clip(factor, _SHORTER, _LONGER)
         new = e.point(v, point.steps + 1)
@@ -106,12 +106,12 @@ def settle(e: Equations) -> Loop:
 
 
 def substituted(e: Equations) -> Loop:
-    """Solve each equation for its own variable in turn, damped in the logarithm of what is
-    positive; more damping wherever the residual grows.
+    """Solve each equation for its own variable in turn, damped in the logarithm of positive
+    variables, and damped more wherever the residual grows.
 
-    Reaches points that the flow does not, stable or not.
+    This reaches points that the flow does not reach, stable or not.
     """
-    # For a user's circuit no such equations are known.
+    # For a user's own circuit no such equations are known.
     is_known = substitute.is_known(e.circuit)
 
     def start(point: Point) -> tuple:
@@ -127,7 +127,7 @@ def substituted(e: Equations) -> Loop:
         old = e.unravel(point.v)
         full = substitute(e.circuit, old, e.x)
         new = jax.tree.map(lambda o, f: _damped(o, f, damping), old, full)
-        # The response follows the others at once: only they are damped.
+        # The response follows the others at once, so only these are damped.
         v = ravel((full[0], *new[1:]))
         trial = e.point(v, point.steps + 1)
         factor = jnp.where(trial.residual > point.residual, _MORE_DAMPED, _LESS_DAMPED)
@@ -137,7 +137,7 @@ def substituted(e: Equations) -> Loop:
 
 
 def downhill(e: Equations) -> Loop:
-    """Goes downhill in |τ⊙f(v)|, to points of any stability."""
+    """Descend in |τ⊙f(v)|, to points of any stability."""
     anywhere = lambda v: jnp.full(v.shape, False)  # noqa: E731
     return levenberg_marquardt(e, e.times, anywhere, _MOST["downhill"])
 
@@ -148,10 +148,10 @@ def levenberg_marquardt(
     positive: Callable[[Float[Array, " d"]], Bool[Array, " d"]],
     most: int,
 ) -> Loop:
-    """Levenberg–Marquardt on τ⊙f(v), until v is solved or no step is lower: a minimum of |τ⊙f|.
+    """Levenberg–Marquardt on τ⊙f(v), until v is solved or no step goes lower: a minimum of |τ⊙f|.
 
-    τ is that of the start. No step is taken on which a variable that is marked `positive` at the
-    start would not stay so.
+    τ is that of the start. No step is taken on which a variable marked `positive` at the start
+    would become negative.
     """
 
     def start(point: Point) -> tuple:
@@ -209,11 +209,12 @@ def _damped(old: Array, full: Array, damping: Array) -> Array:
 
 def _mixing(dR: Array, r: Array) -> Array:
     """The γ that minimises |r − γ dR|, by the normal equations: their rounding costs steps, not
-    accuracy. Eliminated by hand: a batch of tiny LAPACK calls would cost more than all the rest."""
+    accuracy. Elimination is written out, as many tiny LAPACK calls would cost more than the rest.
+    """
     norms = jnp.sqrt(jnp.sum(dR * dR, 1))
     unit = jnp.where(norms > 0, 1 / jnp.where(norms > 0, norms, 1), 0)
     scaled = dR * unit[:, None]
-    # An unused row of the memory is left out by a one on its diagonal.
+    # A one on its diagonal leaves out an unused row of the memory.
     ridge = jnp.where(norms > 0, _RIDGE * jnp.finfo(r.dtype).eps, 1).astype(r.dtype)
     A = jnp.concatenate([scaled @ scaled.T + jnp.diag(ridge), (scaled @ r)[:, None]], 1)
     rows = jnp.arange(len(dR))[:, None]

@@ -17,7 +17,7 @@ from ._routes import accelerate, downhill, polish, settle, substituted
 
 ROUTES = ("closed form", "accelerated iteration", "settling", "substitution", "descent", "none")
 _CLOSED, _ACCELERATED, _SETTLED, _SUBSTITUTED, _DESCENDED, _NONE = range(len(ROUTES))
-# The route, and whether it starts from rest or from the closed form (or the start that was given).
+# The route, and whether it starts from rest instead of the closed form (or the given start).
 _ATTEMPTS = (
     (_ACCELERATED, False),
     (_SETTLED, False),
@@ -33,10 +33,10 @@ _ROUTE = {
     _SUBSTITUTED: substituted,
     _DESCENDED: downhill,
 }
-_STABLE_ONES = 3  # So many of them are tried as long as no stable point was found.
-_DENSE = 96  # Up to this size all eigenvalues are cheaper than a few of them.
+_STABLE_ONES = 3  # The attempts made as long as no stable point was found.
+_DENSE = 96  # Up to this size all eigenvalues are cheaper than some of them.
 _RITZ = 24
-_CLEAR = 0.01  # Of the largest |λ|: how far from 0 an estimated real part tells its sign.
+_CLEAR = 0.01  # Times the largest |λ|: how far from 0 an estimated real part must be for its sign.
 
 
 class _Candidate(eqx.Module):
@@ -46,7 +46,7 @@ class _Candidate(eqx.Module):
 
     @property
     def rank(self) -> Float[Array, ""]:
-        """Stable before solved before a small residual; the smaller the better."""
+        """Smaller is better: stable points, then solved ones, then those of small residual."""
         residual = self.point.residual
         solved = residual <= tolerance(residual.dtype)
         return jnp.where(solved, jnp.where(self.is_stable, 0, 1), 2 + residual)
@@ -55,12 +55,12 @@ class _Candidate(eqx.Module):
 def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attempts: int) -> tuple:
     """The state, its residual, the steps of all routes together, and the route that found it.
 
-    Of the first `attempts` only: what is not tried need not be compiled.
+    Only the first `attempts` are tried: the others need not be compiled.
     """
     e = Equations.of(circuit, x)
     first = ravel(closed_form(circuit, x) if start is None else start)
     known = (e, first)
-    # What solves equations of n variables by LU decompositions is left out for operators.
+    # Routes that use LU decompositions of n variables are left out for operators.
     tried = _ATTEMPTS[: min(attempts, _STABLE_ONES) if has_operators(circuit) else attempts]
     routes, from_rest = map(jnp.array, zip(*tried, strict=True))
 
@@ -81,7 +81,7 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attem
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
         best, i = carry
-        # The last routes find what is not stable: only where nothing else was found.
+        # The last routes find unstable points: they are tried only if nothing else was found.
         enough = jnp.where(i < _STABLE_ONES, 0, 1)
         return (best.rank > enough) & (i < len(tried))
 
@@ -93,7 +93,7 @@ def search(circuit: AbstractCircuit[State], x: Array, start: State | None, attem
 
 
 def known_point(circuit: AbstractCircuit[State], x: Array, start: State | None) -> tuple:
-    """What `search` returns where its start is the fixed point: the closed form, unless given."""
+    """What `search` returns if its start (the closed form unless given) is the fixed point."""
     state = closed_form(circuit, x) if start is None else start
     residual = Equations.of(circuit, x).residual(ravel(state))
     route = jnp.asarray(_CLOSED if start is None else _NONE)
@@ -101,8 +101,8 @@ def known_point(circuit: AbstractCircuit[State], x: Array, start: State | None) 
 
 
 def _is_stable(e: Equations, point: Point) -> Array:
-    """Whether all eigenvalues have negative real parts: all of them for a small circuit, else the
-    outermost ones, and all where those leave it open."""
+    """Whether all eigenvalues have negative real parts. For a small circuit all are computed, else
+    only the outermost ones, and all if those do not decide."""
     if point.v.size <= _DENSE:
         return _all_stable(e, point)
     _, product = jax.linearize(e.velocity, point.v)

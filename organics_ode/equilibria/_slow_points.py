@@ -1,4 +1,4 @@
-"""`slow_points`: where a circuit moves slowly, from the states that it visits."""
+"""`slow_points`: where a circuit moves slowly, starting from the states that it visits."""
 
 import functools
 
@@ -17,29 +17,29 @@ from ._loops import in_turns, queued
 from ._points import AbstractPoints, distinct, firsts, look, read_starts, rows
 from ._routes import levenberg_marquardt, polish
 
-_MOST = 1000  # Steps of one descent.
-_SOLVED = 1e-3  # The residual from which Newton's method may take over: what float32 reaches.
+_MOST = 1000  # Maximum steps of one descent.
+_SOLVED = 1e-3  # The residual below which Newton's method may take over: float32 reaches it.
 
 
 class SlowPoints(AbstractPoints):
     """The fixed and slow points that a search found.
 
-    The fixed points come first, the most stable one before the others; then the slow points, the
-    slowest first.
+    Fixed points come first, the most stable one at the front; then the slow points, the slowest
+    first.
 
     - `states`: the circuit's state with a leading axis (k, …).
     - `speeds`: (k,), q = ½|f|², 1/ms² for a state without a unit.
     - `residuals`: (k,), max_i |f_i| / (the largest term of equation i, there or at the start).
     - `spectra`: a `Spectrum` with eigenvalues (k, d).
-    - `hits`: (k,), how many of the starts came to each. `starts`: how many there were.
+    - `hits`: (k,), how many of the starts reached each point. `starts`: how many starts there were.
     - `is_fixed`: (k,), whether the residual is ≤ 1e-10 (2e-5 in float32), as in `fixed_point`.
-    - `is_stable`, `is_marginal`: (k,), of the linearised flow; what they say of a point that is
-      not fixed holds for as long as the state stays near it.
+    - `is_stable`, `is_marginal`: (k,), of the linearised flow; for a point that is not fixed they
+      hold as long as the state stays near it.
     - `abscissae`: (k,), 1/ms.
 
-    `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
-    `points.is_fixed` or `points.speeds < 1e-9`), `points.sort(values)`; `oo.save` and `oo.load`
-    keep it; printing shows a table, `to_dataframe()` and `to_xarray()` make one.
+    They support `len`, iteration over states, `points[i]` (an index, a slice, or a mask such as
+    `points.is_fixed` or `points.speeds < 1e-9`), `points.sort(values)`, `oo.save` and `oo.load`.
+    Printing shows a table; `to_dataframe()` and `to_xarray()` make one.
     """
 
     states: PyTree
@@ -67,26 +67,26 @@ def slow_points(
 ) -> SlowPoints:
     """Fixed points and slow points of a circuit near the states that it visits.
 
-    Local minima of the speed
+    These are local minima of the speed
 
         q(state) = ½ |f(state, x)|²,      f = the time derivative of the state,
 
-    by Levenberg–Marquardt from every start, with the input held. Where q = 0 the point is fixed
-    (and polished by Newton's method); a small q > 0 is the ghost of a fixed point, near
-    which the state lingers. What the flow keeps positive stays so on the way. Take as starts the
-    states of the circuit in one period of its trials, such as the delay, and as x the input of that
-    period. For fixed points anywhere see `find_fixed_points`. The list may be incomplete. Host
-    function (no jit, vmap).
+    found by Levenberg–Marquardt from every start, with the input held. Where q = 0 the point is
+    fixed (and polished by Newton's method); a small q > 0 marks the ghost of a fixed point, near
+    which the state lingers. Variables that the flow keeps positive stay positive on the way. As
+    starts, take the states of the circuit in one period of its trials, such as the delay, and as x
+    the input of that period. For fixed points anywhere see `find_fixed_points`. The list may be
+    incomplete. Host function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input, held.
-        starts: states of the circuit with any leading axes, as (trials, time, …).
-        within: points nearer than this, relative to the largest entry of each field, are one.
+        starts: states of the circuit with any leading axes, such as (trials, time, …).
+        within: points nearer than this, relative to the largest entry of each field, count as one.
 
     Returns:
-        A `SlowPoints`; select by `points.is_fixed` or by `points.speeds`: minima of q that are not
-        slow are included.
+        A `SlowPoints`. It includes minima of q that are not slow: select by `points.is_fixed` or by
+        `points.speeds`.
 
     Raises:
         ValueError: an argument is bad.
@@ -122,7 +122,7 @@ def _slowest(
     e = Equations.of(circuit, x)
 
     def tau(v: Array) -> Array:
-        # One time for all equations: with one each it would be another minimum.
+        # One time for all equations: with different ones the minimum would be another.
         return jnp.full(v.shape, jnp.exp(jnp.mean(jnp.log(e.times(v)))))
 
     def positive(v: Array) -> Array:
@@ -131,11 +131,11 @@ def _slowest(
     def one(start: Array, point: Point) -> tuple[Array, Array, Array]:
         polished = polish(e, point)
         moved = jnp.abs(polished.v - point.v)
-        # From a slow point Newton's method goes to a fixed one elsewhere.
+        # From a slow point Newton's method would go to a fixed point elsewhere.
         stays = (point.residual <= _SOLVED) & jnp.all(moved <= within * e.fields(point.v))
         point = jax.tree.map(lambda a, b: jnp.where(stays, a, b), polished, point)
         f = e.velocity(point.v)
-        # A network without input rests at 0, where its own terms vanish with f.
+        # A network without input rests at 0, where its own terms vanish together with f.
         return point.v, e.residual(point.v, e.terms(start)), 0.5 * f @ f
 
     ends = queued(levenberg_marquardt(e, tau, positive, _MOST), jax.vmap(e.point)(starts))

@@ -1,4 +1,4 @@
-"""The stable point at which energy and noise ask for the Lyapunov equation."""
+"""The stable point at which energy and noise solve the Lyapunov equation."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ def stable_point(
     """The stable fixed point that `fixed_point` finds, or an error if there is none.
 
     Raises:
-        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit, equinox's
             run-time error).
     """
     circuit, _, x = read_point(circuit, None, x)
@@ -79,10 +79,10 @@ def _refuse_unstable(J: Array, is_stable: Array, point: FixedPoint) -> Array:
 
 
 def _is_within_rounding(J: np.ndarray) -> bool:
-    """Whether a Jacobian within rounding of this one has an eigenvalue of real part 0."""
+    """Whether a Jacobian within rounding of this one has an eigenvalue with real part 0."""
     unit = J.shape[0] * np.finfo(J.dtype).eps
     J = np.asarray(balanced(jnp.asarray(J))[0], float)
-    # The points of the imaginary axis that are nearest to its eigenvalues.
+    # The points on the imaginary axis nearest to its eigenvalues.
     shifts = 1j * np.linalg.eigvals(J).imag
     eye = np.eye(len(J))
     distance = min(np.linalg.svd(J - s * eye, compute_uv=False)[-1] for s in shifts)

@@ -1,4 +1,4 @@
-"""Steady states at many inputs at once, with no more of a search than they need."""
+"""Steady states at many inputs at once, with no more of the search than they need."""
 
 import functools
 from typing import Any, NamedTuple
@@ -17,10 +17,10 @@ from ._search import ATTEMPTS, known_point, search
 
 
 class SteadyStates(NamedTuple):
-    """States at rest, with an axis of k inputs in front.
+    """States at rest, with a leading axis of k inputs.
 
     - `found`: (k,), whether each is a stable fixed point.
-    - `attempts`: how many routes beyond the closed form it took.
+    - `attempts`: how many routes beyond the closed form were needed.
     """
 
     states: Any
@@ -33,8 +33,8 @@ def steady_states(
 ) -> SteadyStates:
     """The stable fixed points that `fixed_point` finds at every row of xs.
 
-    Of the routes of a search only so many are compiled as are needed: none where the closed form is
-    exact. Inside jit, where that is not known, `attempts` says how many; all of them unless given.
+    Only as many routes of the search are compiled as are needed: none where the closed form is
+    exact. Inside jit, where that is not known, `attempts` says how many; all unless given.
     Derivatives are those of the implicit function theorem.
     """
     circuit = with_matrices(circuit, most=FEW)

@@ -31,7 +31,7 @@ from ._system import Scales, System
 _SEARCHES = 3  # values at which branches are begun
 _BATCH = 64
 _FAR = 1e6  # units: where a branch has left
-_UNKNOWN = 1.0001e-3  # `Equations.fields` of a variable that rests at 0 and that nothing drives
+_UNKNOWN = 1.0001e-3  # `Equations.fields` of a variable that rests at 0 and is not driven
 _REACH = 0.1  # of the range: how far from a Hopf point cycles are looked for
 
 
@@ -47,37 +47,38 @@ def continuation(
 ) -> Branches:
     """Branches of fixed points of a circuit over one parameter, with their folds and Hopf points.
 
-    Branches are begun at the fixed points that are found at the first, the middle and the last
-    value, and at those at which others cross them, and are followed by pseudo-arclength
-    continuation with exact Jacobians, around folds too. A step that turns too far, that Newton's
-    method corrects by too much, or that comes out on a neighbouring branch is halved. Folds, Hopf
-    points and crossings are located on their branch to about 1e-9 of the range in float64. Works
-    for any circuit, also for one of your own; a branch that none of the starts and no crossing
-    leads to is missing, and points have to be isolated. A host function; the eigenvalues of every
-    point are computed, which for some hundred variables takes most of the time.
+    Branches begin at the fixed points found at the first, the middle and the last value, and at
+    crossings with other branches. They are followed by pseudo-arclength continuation with exact
+    Jacobians, around folds too. A step is halved if it turns too far, if Newton's method corrects
+    it by too much, or if it lands on a neighbouring branch. Folds, Hopf points and crossings are
+    located on their branch to about 1e-9 of the range in float64. This works for any circuit, also
+    one of your own, but a branch to which no start and no crossing leads is missing, and points
+    have to be isolated. Host function (no jit, vmap). The eigenvalues of every point are computed,
+    which takes most of the time for a few hundred variables.
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        parameter: a field of one number or of one for each unit (`"sigma"`), an entry of one
-            (`"W_r[0, 1]"`), an input (`"x[0]"`), or `"x"`, a factor on the whole input, such as
-            contrast; or a function (circuit, value) ↦ circuit, traceable by JAX, for anything else:
+        parameter: a field with one number, or with one for each unit (`"sigma"`), which then all
+            get the same value; an entry of a field (`"W_r[0, 1]"`); an input (`"x[0]"`); or `"x"`,
+            a factor on the whole input, such as contrast. For anything else, a function
+            (circuit, value) ↦ circuit that JAX can trace:
             `lambda c, g: oo.replace(c, W_r=g * c.W_r)`.
-        values: (v,), increasing, at least two: the points at all of them are given, and branches
-            are followed from the first to the last.
-        starts: how many starts the search at each of the three values has, as those of
+        values: (v,), increasing, at least two. Branches are followed from the first to the last,
+            and the points at each of them are returned.
+        starts: the number of starts of the search at each of the three values, as for
             `find_fixed_points`; or states near fixed points at the first value, with any leading
-            axes, and no others are searched.
-        key: a PRNG key, of that search.
-        cycles: at how many values beyond each Hopf point at which a stable branch becomes unstable
-            limit cycles are looked for by simulation, denser near to it, up to a tenth of the range
-            away.
+            axes: then nothing else is searched.
+        key: a PRNG key for that search.
+        cycles: the number of values beyond each Hopf point at which limit cycles are looked for by
+            simulation. This is done where a stable branch becomes unstable; the values are denser
+            near the Hopf point and reach up to a tenth of the range away.
 
     Returns:
         A `Branches`.
 
     Raises:
-        ValueError: an argument is bad, or no fixed point was found to begin with.
+        ValueError: an argument is bad, or no fixed point was found to begin from.
 
     Reference:
         Keller, "Numerical solution of bifurcation and nonlinear eigenvalue problems" (1977).
@@ -119,7 +120,7 @@ _ENDED = {"left": "left for afar", "lost": "were lost"}
 def _seeds(
     family: Family, like: PyTree, values: np.ndarray, starts: Any, key: KeyLike
 ) -> tuple[list[tuple[np.ndarray, float]], str]:
-    """Fixed points, each with its value, and where they were looked for."""
+    """Fixed points, each with its value, and where they were searched for."""
     if isinstance(starts, int | np.integer) and not isinstance(starts, bool):
         starts, key = check_positive_integer("starts", starts), read_key("key", key)
         at = np.linspace(values[0], values[-1], _SEARCHES).tolist()
@@ -153,7 +154,7 @@ def _corrected(family: Family, v: np.ndarray, value: float, number: int) -> np.n
 
 
 def _unit(family: Family, seeds: list[tuple[np.ndarray, float]]) -> Float[np.ndarray, " d"]:
-    """The typical size of each variable, the largest of its field; 1 where nothing tells it."""
+    """The typical size of each variable, the largest in its field; 1 where it is not known."""
     rows = jnp.asarray(np.stack([np.append(*seed) for seed in seeds]), family.x.dtype)
     size = np.max([np.asarray(_fields(family, z), float) for z in rows], axis=0)
     return np.where(size > _UNKNOWN, size, 1.0)
@@ -187,7 +188,7 @@ def _judge(family: Family, z: Array) -> Judged:
 
 
 def _judged(family: Family, z: Float[np.ndarray, "k e"]) -> Judged:
-    """In numpy; compiled for one number of points."""
+    """The same in numpy; compiled for a single number of points."""
     parts = [z[i : i + _BATCH] for i in range(0, len(z), _BATCH)]
     found = []
     for part in parts:
@@ -202,12 +203,12 @@ def _branch(family: Family, z: Float[np.ndarray, "k e"], unstable: int) -> Stead
 
 
 def _at_values(family: Family, done: Continued) -> dict[str, Any]:
-    """The points at each value in an array, and what they are."""
+    """The points at each value as arrays, with their properties."""
     counts = np.array([len(z) for z in done.points])
     places = np.concatenate([np.arange(k) for k in counts]).astype(int)
     number, most = np.repeat(np.arange(len(counts)), counts), max(1, int(counts.max()))
     rows = np.concatenate([z[np.argsort(z[:, 0], kind="stable")] for z in done.points])
-    # Of no point at all, any state has the shapes.
+    # If there is no point at all, any state gives the shapes.
     rows = rows if len(rows) else done.pieces[0].z[:1]
     found = _judged(family, rows)
 
@@ -230,7 +231,7 @@ def _at_values(family: Family, done: Continued) -> dict[str, Any]:
 def _events(
     family: Family, changes: list[Change], unit: np.ndarray
 ) -> tuple[list[BranchEvent], dict[int, NormalForm]]:
-    """The events, and of the Hopf points the normal form by number."""
+    """The events, and the normal forms of the Hopf points by number."""
     events, forms = [], {}
     for i, change in enumerate(changes):
         judged = _judged(family, change.z[None])

@@ -11,19 +11,19 @@ from ._family import Family
 from ._meetings import crossing, meeting_point
 from ._system import Scales, System, orientation, root_between, solve, tangent, with_rows
 
-_BEGIN = 1e-3  # how far from a branch point the curve that crosses begins
-_FLAT = 1e-2  # share of λ in the direction of a branch that forks
-_ONE = 1e-4  # places on a curve that are one
-_PLACES = 1e-4  # of the scales: where two curves meet
+_BEGIN = 1e-3  # how far from a branch point the crossing curve begins
+_FLAT = 1e-2  # share of λ in the direction of a forking branch
+_ONE = 1e-4  # places on a curve this near count as one
+_PLACES = 1e-4  # of the scales: how near places must be for two curves to meet there
 _MOST = 40  # curves
 _VANISHED = 0.6  # the power of the accuracy to which the real part of a pair is 0 at a Hopf point
 
 
 class Change(NamedTuple):
     """A place where the fixed points change: "saddle-node", "Hopf", "pitchfork", "transcritical" or
-    "branch point", at z, on a curve after its point `after`. `side`: +1 where what comes with it
-    (the points of a fold, the growing pair of a Hopf point) is at larger values, −1 at smaller
-    ones, 0 elsewhere. `unstable`: how many directions grow on the curve before and after."""
+    "branch point", at z, on a curve after its point `after`. `side`: +1 if what comes with it (the
+    points of a fold, the growing pair of a Hopf point) is at larger values, −1 if at smaller ones,
+    0 elsewhere. `unstable`: how many directions grow on the curve before and after."""
 
     kind: str
     z: Float[np.ndarray, " e"]
@@ -33,8 +33,8 @@ class Change(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Part of a curve on which as many directions grow: z (k, d + 1) in the circuit's units, the
-    eigenvalues, and that number."""
+    """Part of a curve with a constant number of growing directions: z (k, d + 1) in the circuit's
+    units, the eigenvalues, and that number."""
 
     z: Float[np.ndarray, "k e"]
     eigenvalues: Complex[np.ndarray, "k d"]
@@ -64,11 +64,11 @@ def continued(
     """The curves of fixed points through the seeds (v, λ), and those that cross them (host).
 
     Args:
-        family: what varies.
+        family: the circuit and the number that varies.
         seeds: fixed points (d,), each with its value.
         values: (v,), increasing; the curves are followed from the first to the last.
         origin, unit: (d,), the middle and the typical size of the states.
-        far: how many units away a curve has left.
+        far: the number of units beyond which a curve has left.
 
     Returns:
         A `Continued`.
@@ -119,7 +119,7 @@ def _all_curves(
 
 
 def _changes(system: System, curve: Curve) -> list[tuple[Change, np.ndarray | None]]:
-    """The changes along a curve in order, each with the direction of a curve that crosses there."""
+    """The changes along a curve in order, each with the direction of any curve crossing there."""
     A, spectra = system.look(curve.z)[1], system.eigenvalues(curve.z)
     folds = curve.tangents[:, -1]
     meets = np.array([orientation(*each)[0] for each in zip(A, curve.tangents, strict=True)])
@@ -155,7 +155,7 @@ def _pair_sum(eigenvalues: np.ndarray) -> float:
 
 
 def _between(system: System, curve: Curve, k: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """A point between two of a curve, and its tangent."""
+    """A point between two points of a curve, and its tangent."""
     z, t = curve.z[k], curve.tangents[k]
     guess = z + share * (curve.z[k + 1] - z)
     new = solve(system, guess[None], t[None])[0]
@@ -182,7 +182,7 @@ def _hopf(system: System, curve: Curve, k: int, turns: np.ndarray) -> list[Chang
     i, j = np.triu_indices(len(values), 1)
     least = np.argmin(np.abs(values[i] + values[j]))
     first, second, size = values[i[least]], values[j[least]], np.max(np.abs(values))
-    # λ₁ + λ₂ = 0 of two real ones is a saddle that is as fast out as in.
+    # λ₁ + λ₂ = 0 for two real ones is a saddle that is as fast outward as inward.
     is_pair = abs(first.imag) > 1e-6 * size and first.imag * second.imag < 0
     if not is_pair or abs(first + second) > system.accuracy**_VANISHED * size:
         return []
@@ -192,8 +192,8 @@ def _hopf(system: System, curve: Curve, k: int, turns: np.ndarray) -> list[Chang
 
 
 def _unexplained(system: System, curve: Curve, k: int, counts: tuple[int, int]) -> list[Change]:
-    """Where another number of directions begins to grow by none of the above, such as two at once
-    of a symmetric circuit; nothing of what is 0 but for rounding."""
+    """Changes in the number of growing directions that are none of the above, such as two at once
+    in a symmetric circuit; eigenvalues that are 0 up to rounding do not count."""
 
     def g(share: float) -> float:
         values = system.eigenvalues(_between(system, curve, k, share)[0][None])[0]
@@ -226,7 +226,7 @@ def _meeting(system: System, curve: Curve, k: int) -> tuple[Change, np.ndarray |
     z = meeting_point(system, near, _PLACES)
     if z is None:
         return Change("branch point", near, k), None
-    # At the point itself the tangent cannot be told: it is that of its neighbours.
+    # At the point itself the tangent is not determined: it is taken from the neighbours.
     t = curve.tangents[k] + curve.tangents[k + 1]
     t = t / np.linalg.norm(t)
     other = crossing(system, z, t)
@@ -237,7 +237,7 @@ def _meeting(system: System, curve: Curve, k: int) -> tuple[Change, np.ndarray |
 
 
 def _pieces(system: System, curve: Curve, changes: list[Change]) -> list[Piece]:
-    """The curve cut at its changes, which are ends of the pieces on both of their sides."""
+    """The curve cut at its changes, each of which ends the pieces on both sides."""
     places = sorted(changes, key=lambda change: (change.after, _place(curve, change)))
     runs, begin, head = [], 0, np.zeros((0, curve.z.shape[1]))
     for change in places:
@@ -253,7 +253,7 @@ def _place(curve: Curve, change: Change) -> float:
 
 
 def _even(system: System, z: np.ndarray) -> list[Piece]:
-    """A run cut where the number of growing directions differs still; its ends may be changes."""
+    """A run cut where the number of growing directions still differs; its ends may be changes."""
     values = system.eigenvalues(z)
     counts = np.sum(np.real(values) > 0, axis=1)
     if len(z) > 2:
@@ -267,7 +267,7 @@ def _even(system: System, z: np.ndarray) -> list[Piece]:
 
 
 def _merged(changes: list[Change]) -> list[Change]:
-    """Those that several curves share once, by rising value."""
+    """The changes by increasing value, those shared by several curves only once."""
     kept: list[Change] = []
     rank = {"pitchfork": 0, "transcritical": 1, "branch point": 2}
     for change in sorted(changes, key=lambda change: (rank.get(change.kind, 3), change.z[-1])):

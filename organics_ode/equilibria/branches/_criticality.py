@@ -11,16 +11,16 @@ from ...linear import Equations
 from ...programs import in_full_precision, quickly_compiled
 from ._family import Family, derivatives
 
-_BESIDE = 1e-4  # of the units: how far the derivatives have to stay what they are
+_BESIDE = 1e-4  # of the units: how far around the point the derivatives have to stay the same
 _AGREE = 0.5  # of the coefficient: by how much they may change there
-_CLEAR = 1e-6  # of its terms: what is left of them where they cancel
+_CLEAR = 1e-6  # of its terms: what must be left of them where they cancel
 
 
 class NormalForm(NamedTuple):
     """ż = (ρ + iω) z + c z|z|² of the critical pair, v = v* + unit·(z q + z̄ q̄), |q| = 1.
 
-    `omega` 1/ms; `cubic` = Re c; `is_known`: whether its sign is; `q` and the left vector with
-    left·q = 1.
+    `omega`: ω, 1/ms. `cubic`: Re c. `is_known`: whether its sign is known. `q`, and the left vector
+    with left·q = 1.
     """
 
     omega: float
@@ -56,11 +56,11 @@ def critical_pair(
 def normal_form(
     family: Family, z: Float[np.ndarray, " e"], unit: Float[np.ndarray, " d"]
 ) -> NormalForm:
-    """At a Hopf point z = (v, λ) in the circuit's units (host).
+    """The normal form at a Hopf point z = (v, λ) in the circuit's units (host).
 
         Re c = ½ Re{⟨p, C(q,q,q̄)⟩ − 2⟨p, B(q, A⁻¹B(q,q̄))⟩ + ⟨p, B(q̄, (2iω − A)⁻¹B(q,q))⟩}
 
-    by autodiff, at the point and beside it: where a rectified variable turns there is no third
+    by autodiff, at the point and beside it: at the corner of a rectified variable there is no third
     derivative, and the sign is not known.
 
     Reference:
@@ -82,7 +82,7 @@ def normal_form(
 
 
 def _is_smooth(order: np.ndarray, following: np.ndarray, eps: float) -> bool:
-    """Whether a derivative at the shifts changes by no more than the following one says."""
+    """Whether a derivative at the shifts changes by no more than the next derivative implies."""
     moved = np.max(np.abs(order - order[0]))
     allowed = 4 * _BESIDE * np.max(np.abs(following)) + eps**0.5 * np.max(np.abs(order))
     return bool(moved <= allowed)

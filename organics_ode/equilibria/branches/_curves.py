@@ -2,9 +2,9 @@
 
 A point of a curve is z = (v, λ), each entry in units of its own scale. The tangent t is the null
 vector of A = [∂f/∂v, ∂f/∂λ], and a step solves f(z) = 0, t·(z − z₀) = h by Newton's method: a fold,
-where ∂f/∂v has no inverse, is a point as any other. A step that turns too far, or that Newton's
-method corrects by too much, is halved; and so is one after which det [A; t] has another sign,
-unless another curve crosses there: it has jumped to a neighbour.
+where ∂f/∂v has no inverse, is a point like any other. A step that turns too far, or that Newton's
+method corrects by too much, is halved; so is one after which det [A; t] has another sign, unless
+another curve crosses there: the step has jumped to a neighbour.
 """
 
 from typing import NamedTuple
@@ -16,18 +16,18 @@ from ._meetings import meeting_point
 from ._system import System, orientation, solve, tangent
 
 _LONGEST, _SHORTEST, _FIRST = 0.02, 1e-7, 1e-3  # steps
-_TURN, _GENTLE = 0.98, 0.998  # cosines: a step that turns by more is halved, by less lengthened
-_OFF = 0.2  # of a step: how far Newton may correct it
+_TURN, _GENTLE = 0.98, 0.998  # cosines: a step is halved below one, and lengthened above the other
+_OFF = 0.2  # of a step: how far Newton's method may correct it
 _MOST = 3000
-_UNSURE = 1e-5  # a step too short to tell curves that cross from those that pass by
-_CONTINUUM = 100.0  # times the accuracy: a singular value of points that are not isolated
+_UNSURE = 1e-5  # a step too short to tell crossing curves from those that pass each other
+_CONTINUUM = 100.0  # times the accuracy: a smaller singular value means points are not isolated
 _SAME = 1e-5
-_CLOSE = 0.1  # how far Newton may go from between two neighbours of a curve
+_CLOSE = 0.1  # how far Newton's method may move from between two neighbours on a curve
 
 
 class Curve(NamedTuple):
-    """z (k, d + 1), their tangents, and how its two ends ended: "end" of the values, "left",
-    "lost", "closed"."""
+    """z (k, d + 1), the tangents, and how the curve stopped at its two ends: "end" of the values,
+    "left", "lost", "closed"."""
 
     z: Float[np.ndarray, "k e"]
     tangents: Float[np.ndarray, "k e"]
@@ -35,7 +35,7 @@ class Curve(NamedTuple):
 
 
 def at_value(system: System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fixed points at the values λ of these guesses, and which of them were found near."""
+    """Fixed points at the values λ of these guesses, and which were found nearby."""
     rows = np.zeros_like(z)
     rows[:, -1] = 1
     found, done = solve(system, z, rows)
@@ -43,7 +43,7 @@ def at_value(system: System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trace(system: System, start: np.ndarray, toward: np.ndarray) -> Curve:
-    """The curve through a point of it, in both directions."""
+    """The curve through one of its points, in both directions."""
     t = tangent(system.look(start[None])[1][0], toward)
     ahead, end = _march(system, start, t)
     if end == "closed":
@@ -78,7 +78,8 @@ def _march(system: System, start: np.ndarray, t: np.ndarray) -> tuple[list, str]
 
 
 def _longest(z: np.ndarray, t: np.ndarray) -> float:
-    """Of the scales; far out of the state, but never more of the values than that."""
+    """The longest step in units of the scales; it grows with a large state, but never beyond this
+    share of the values."""
     size = max(1.0, float(np.max(np.abs(z[:-1]))))
     return _LONGEST * (size if abs(t[-1]) * size <= 1 else max(1.0, 1 / abs(t[-1])))
 
@@ -86,7 +87,8 @@ def _longest(z: np.ndarray, t: np.ndarray) -> float:
 def step(
     system: System, z: np.ndarray, t: np.ndarray, h: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The point of the curve a step h on and its tangent; None where the step is too long."""
+    """The point of the curve one step h further on, and its tangent; None if the step is too long.
+    """
     guess = z + h * t
     new, done = solve(system, guess[None], t[None])
     if not done[0] or np.linalg.norm(new[0] - guess) > _OFF * h:
@@ -110,14 +112,14 @@ def _has_jumped(
         return False
     if meeting_point(system, z.mean(axis=0), h) is not None:
         return False
-    # Of a continuum of fixed points the determinant is 0 but for rounding.
+    # On a continuum of fixed points the determinant is 0 up to rounding.
     bordered = [np.concatenate([A, t[None]]) for A, t in matrices]
     least = [np.linalg.svd(matrix, compute_uv=False)[-1] for matrix in bordered]
     return bool(max(least) > _CONTINUUM * system.accuracy)
 
 
 def _at_the_end(system: System, z: np.ndarray, new: np.ndarray, t: np.ndarray) -> list:
-    """The point at the first or the last value, between two of which it lies."""
+    """The point at the first or the last value, which lies between these two points."""
     edge = 1.0 if new[-1] > 1 else 0.0
     if z[-1] == edge:
         return []
@@ -170,7 +172,7 @@ def is_on(system: System, curves: list[Curve], z: np.ndarray) -> bool:
         size = max(1.0, float(np.max(np.abs(z))))
         if away[j] > 2 * _LONGEST * size:
             continue
-        # Where the curve meets the plane through z that it crosses at a right angle.
+        # Where the curve meets the plane through z that is perpendicular to it.
         t = curve.tangents[j]
         guess = curve.z[j] + t * (t @ (z - curve.z[j]))
         found, done = solve(system, guess[None], t[None])

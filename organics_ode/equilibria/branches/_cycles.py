@@ -13,18 +13,18 @@ from ._criticality import NormalForm, critical_pair
 from ._family import Family
 from ._system import System, solve
 
-_PERIODS, _SAMPLES = 32, 64  # of a run, and of a period
-_MEASURED = 8  # periods at its end
+_PERIODS, _SAMPLES = 32, 64  # per run, and per period
+_MEASURED = 8  # periods at the end of a run
 _ROUNDS = 40
-# Of the extent: what it may change by from run to run, by the bits of a number.
+# The relative change of the extent allowed from run to run, by the bits of a number.
 _SETTLED = {64: 1e-5, 32: 3e-3}
-_SMALL = 1e-6  # of the units: an extent that has gone
+_SMALL = 1e-6  # of the units: an extent below which the oscillation has died out
 _KICK = 1e-2  # of the units, where no amplitude is predicted
 _MAX_STEPS = 200_000
 
 
 class Orbit(NamedTuple):
-    """Its period in ms, NaN where none was found, and the lowest and highest values, (d,)."""
+    """Its period in ms (NaN if none was found), and the lowest and highest values, (d,)."""
 
     period: float
     low: Float[np.ndarray, " d"]
@@ -32,9 +32,9 @@ class Orbit(NamedTuple):
 
 
 def cycles_near(system: System, z: np.ndarray, values: np.ndarray, form: NormalForm) -> list[Orbit]:
-    """Where runs end at these values, each begun beside the fixed point there (host).
+    """Where runs at these values end, each begun beside the fixed point there (host).
 
-    z is the Hopf point in the circuit's units; the values go away from it.
+    z is the Hopf point in the circuit's units; the values lead away from it.
     """
     found, at = [], system.scaled(z[:-1], z[-1])
     across = np.eye(len(z))[-1]
@@ -57,7 +57,7 @@ def _nothing(size: int) -> Orbit:
 def _orbit(system: System, z: np.ndarray, form: NormalForm) -> Orbit:
     unit = system.scales.unit[:-1]
     growth, q, left = critical_pair(system.family, z, unit)
-    # Of ż = (ρ + iω) z + c z|z|² the cycle has |z|² = −ρ/Re c.
+    # The cycle of ż = (ρ + iω) z + c z|z|² has |z|² = −ρ/Re c.
     is_born = form.is_known and form.cubic < 0 < growth.real
     radius = np.sqrt(-growth.real / form.cubic) if is_born else _KICK
     v, period = z[:-1] + unit * 2 * radius * np.real(q), 2 * np.pi / growth.imag
@@ -99,7 +99,8 @@ def _rows(states: tuple) -> Array:
 
 
 def _measured(ts: np.ndarray, y: np.ndarray, turning: np.ndarray, period: float) -> Orbit:
-    """The period by when the critical component has turned once more, and the extremes."""
+    """The period, from the times at which the critical component has turned once more, and the
+    extremes."""
     phase = np.maximum.accumulate(np.unwrap(np.angle(turning)) / (2 * np.pi))
     turns = np.arange(np.ceil(phase[len(ts) // 2]), phase[-1])
     late = y[ts >= ts[-1] - _MEASURED * period]

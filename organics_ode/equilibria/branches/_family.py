@@ -1,4 +1,4 @@
-"""A circuit whose one parameter varies: f(v, λ) = 0, with its derivatives."""
+"""A circuit of which one parameter varies: f(v, λ) = 0, with its derivatives."""
 
 import operator
 import re
@@ -26,9 +26,9 @@ _NAMED = re.compile(r"^(\w+)(?:\[([\d, ]+)\])?$")
 class Family(eqx.Module):
     """A circuit at an input, of which one number varies.
 
-    `path` leads to the field, () to the input; `index` to the entry of it, None for all of it.
-    `is_factor`: whether the number multiplies the whole input. `move`: what makes the circuit of
-    the number, instead of all these.
+    `path` leads to the field, or () to the input; `index` to its entry, or None for all of it.
+    `is_factor`: whether the number multiplies the whole input. `move`: a function that makes the
+    circuit from the number, instead of all these.
     """
 
     circuit: AbstractCircuit
@@ -59,9 +59,9 @@ def read_family(
     within: tuple[str, ...] = (),
     argument: str = "name",
 ) -> Family:
-    """The family of a resolved circuit (which holds the named one at `within`) over a field's name,
-    an entry of it such as "W[0, 1]", an input "x[0]", or "x", a factor on the input. The number of
-    a field with one for each unit is that of all units."""
+    """The family of a resolved circuit (which has the named one at `within`) over a field, an entry
+    of one such as "W[0, 1]", an input "x[0]", or "x", a factor on the input. A field with a number
+    for each unit gets the same number for all units."""
     own: Any = operator.attrgetter(".".join(within))(circuit) if within else circuit
     fields = {f: np.shape(value) for f, value in vars(own).items() if _is_number(value)}
     must = f"be one of {', '.join([*fields, 'x'])}, or an entry such as x[0]"
@@ -152,7 +152,7 @@ def derivatives(
 
 
 def _evaluated(family: Family, z: np.ndarray) -> Float[np.ndarray, "k d e"]:
-    # Compiled for a few numbers of points, not for every one.
+    # Compiled for a few numbers of points rather than for every one.
     padded = np.resize(np.arange(len(z)), next(n for n in _SIZES if n >= len(z)))
     return np.asarray(_derivatives(family, z[padded]), float)[: len(z)]
 

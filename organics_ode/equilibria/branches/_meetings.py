@@ -5,13 +5,13 @@ import numpy as np
 from ._system import System
 
 _NEWTON = 8
-_MET = 50.0  # times the accuracy: what may be left of f, where curves that pass by leave their gap
+_MET = 50.0  # times the accuracy: what may be left of f; curves that only pass by leave their gap
 
 
 def meeting_point(system: System, z: np.ndarray, within: float) -> np.ndarray | None:
     """The point within a distance of z at which two curves meet, by Newton's method on
-    f(z) + μψ = 0, Aᵀψ = 0, ψ·ψ = 1: along each curve alone its own equations leave it open. None
-    where μ does not vanish: the curves pass each other."""
+    f(z) + μψ = 0, Aᵀψ = 0, ψ·ψ = 1, since f(z) = 0 alone is singular there. None if μ does not
+    vanish: the curves pass each other."""
     near, d, length = z, len(z) - 1, system.accuracy**0.5
     psi, mu = np.linalg.svd(system.look(z[None])[1][0])[0][:, -1], 0.0
     for _ in range(_NEWTON):
@@ -42,7 +42,7 @@ def crossing(system: System, z: np.ndarray, t: np.ndarray) -> np.ndarray | None:
     length = system.accuracy**0.5 * 10
     moved = np.stack([system.look(np.stack([z + length * w, z - length * w]))[1] for w in null])
     c = np.array([[psi @ (m[0] - m[1]) @ w for w in null] for m in moved]) / (2 * length)
-    # In coordinates of the null space in which the known direction is the first axis.
+    # In coordinates of the null space whose first axis is the known direction.
     first = null @ t / np.linalg.norm(null @ t)
     across = np.array([-first[1], first[0]])
     mixed, second = first @ (c + c.T) @ across / 2, across @ c @ across

@@ -1,4 +1,4 @@
-"""What a continuation finds."""
+"""The results of a continuation."""
 
 from typing import NamedTuple
 
@@ -17,17 +17,18 @@ class BranchEvent(NamedTuple):
     """A place on a branch where the fixed points change.
 
     - `kind`: "saddle-node" (a fold), "Hopf", "pitchfork", "transcritical" (two branches cross), or
-      "branch point" (two meet, and how is not known).
+      "branch point" (two branches meet in a way that is not known).
     - `value` of the parameter, the circuit's `state`, and the `eigenvalues` (d,) there, 1/ms.
-    - `side`: +1 where the two points of a fold, or the growing pair of a Hopf point, are at larger
-      values, −1 where at smaller ones, 0 where that is not said.
+    - `side`: +1 if the two points of a fold, or the growing pair of a Hopf point, are at larger
+      values, −1 if at smaller ones, 0 if this does not apply.
     - `unstable`: how many directions grow on the branch before and after it.
     - `frequency`: Hz, of the cycle that is born at a Hopf point; NaN elsewhere.
-    - `criticality`: of a Hopf point "supercritical" (the cycle grows around the unstable points; it
-      is stable where no other direction grows), "subcritical" (an unstable one shrinks onto the
-      stable points), or "unknown" (no third derivative, or one that decides nothing); else "".
-    - `lyapunov`: the first Lyapunov coefficient, of the sign of the criticality, for a critical
-      vector of length 1 in units of the typical sizes; NaN where the criticality is not known.
+    - `criticality`: for a Hopf point "supercritical" (a cycle grows around the unstable points; it
+      is stable if no other direction grows), "subcritical" (an unstable cycle shrinks onto the
+      stable points), or "unknown" (no third derivative, or one that does not decide); otherwise "".
+    - `lyapunov`: the first Lyapunov coefficient, negative for a supercritical and positive for a
+      subcritical point, for a critical vector of length 1 in units of the typical sizes; NaN where
+      the criticality is not known.
     """
 
     kind: str
@@ -45,7 +46,8 @@ class BranchEvent(NamedTuple):
 class SteadyBranch(NamedTuple):
     """Fixed points along a curve, from one event to the next: `values` (k,) of the parameter,
     `states` with a leading axis k, `residuals` (k,) relative to the largest term of each equation,
-    and how many directions grow, `unstable`. Its ends may be events, which other branches share."""
+    and `unstable`, the number of growing directions. Its ends may be events, which it shares with
+    other branches."""
 
     values: Float[np.ndarray, " k"]
     states: PyTree
@@ -55,9 +57,10 @@ class SteadyBranch(NamedTuple):
 
 @carded
 class HopfCycles(NamedTuple):
-    """Where simulations end that begin beside the unstable points near a Hopf point: `values` (k,)
-    of the parameter, `frequencies` (k,) in Hz, and the lowest and highest values of every variable,
-    states with a leading axis k. NaN where a run did not become periodic. `event`: its number."""
+    """The ends of simulations that begin beside the unstable points near a Hopf point: `values`
+    (k,) of the parameter, `frequencies` (k,) in Hz, and the lowest and highest values of every
+    variable, as states with a leading axis k. NaN where a run did not become periodic. `event`: the
+    number of the Hopf point among the events."""
 
     event: int
     values: Float[np.ndarray, " k"]
@@ -67,7 +70,7 @@ class HopfCycles(NamedTuple):
 
     @property
     def amplitudes(self) -> PyTree:
-        """Half of what each variable moves by, as states with a leading axis k."""
+        """Half of the range of each variable, as states with a leading axis k."""
         return jax.tree.map(lambda low, high: (high - low) / 2, self.low, self.high)
 
 
@@ -75,15 +78,15 @@ class HopfCycles(NamedTuple):
 class Branches(eqx.Module, AbstractTabular):
     """Branches of fixed points of a circuit over one parameter.
 
-    - `values`: (v,). `counts`: (v,), how many fixed points were found at each.
-    - `states`: the circuit's states, leaves (v, K, …), sorted by the first variable, NaN after the
-      last. `eigenvalues`: (v, K, d), 1/ms. `residuals`: (v, K), relative to the largest term of
-      each equation. `is_stable`: (v, K), by the rule of `Spectrum`; False where there is no point,
-      or one that is not solved.
-    - `events`: the folds, Hopf points and crossings, by rising value.
+    - `values`: (v,). `counts`: (v,), the number of fixed points found at each value.
+    - `states`: the circuit's states, leaves (v, K, …), sorted by the first variable and padded with
+      NaN. `eigenvalues`: (v, K, d), 1/ms. `residuals`: (v, K), relative to the largest term of each
+      equation. `is_stable`: (v, K), by the rule of `Spectrum`; False where there is no point, or
+      one that is not solved.
+    - `events`: the folds, Hopf points and crossings, by increasing value.
     - `branches`: the same fixed points as curves that meet at the events.
-    - `cycles`: limit cycles near the Hopf points, where they were asked for.
-    - `searched`: where branches were begun, and how they ended.
+    - `cycles`: limit cycles near the Hopf points, if requested.
+    - `searched`: where branches began, and how they ended.
 
     `to_dataframe()`, `to_xarray()`: the fixed points at each value; events are in the `attrs`.
     """
@@ -115,12 +118,12 @@ class Branches(eqx.Module, AbstractTabular):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the entries of a state are called."""
+        """The names of the entries of a state."""
         return tuple(entries_of(jax.tree.map(lambda leaf: np.asarray(leaf)[0, 0], self.states))[1])
 
     def to_table(self) -> Table:
         """The states and the eigenvalues over the parameter and `point`, NaN where a value has no
-        more points; kinds, places and criticality of the events as notes."""
+        more points; the kinds, places and criticality of the events as notes."""
         axes = {self.parameter: self.values} | numbered(self.is_stable.shape[1:], "point")
         columns = named(self.states) | {"is_stable": self.is_stable, "residual": self.residuals}
         columns |= {"eigenvalue": self.eigenvalues}

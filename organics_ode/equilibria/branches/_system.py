@@ -1,4 +1,4 @@
-"""f(v, λ) = 0 in units of its own scales, and what is solved of it.
+"""f(v, λ) = 0 in units of its own scales, and its solutions.
 
 A point is z = (v, λ), each entry in units of its own scale, and A = [∂f/∂v, ∂f/∂λ].
 """
@@ -23,7 +23,7 @@ class Scales(NamedTuple):
 
 
 class System(NamedTuple):
-    """f(z) = 0, its rows of about size 1; a curve has left where v is `far` scales away."""
+    """f(z) = 0, with rows scaled to about 1; a curve has left where v is `far` scales away."""
 
     family: Family
     scales: Scales
@@ -47,7 +47,7 @@ class System(NamedTuple):
         return f / self.scales.rows, A / self.scales.rows[:, None]
 
     def eigenvalues(self, z: np.ndarray) -> np.ndarray:
-        """(k, d), 1/ms, by falling real part."""
+        """(k, d), 1/ms, by decreasing real part."""
         real = self.physical(z)
         values = np.linalg.eigvals(derivatives(self.family, real[:, :-1], real[:, -1])[1])
         order = np.lexsort((-values.imag, -values.real), axis=-1)
@@ -55,7 +55,7 @@ class System(NamedTuple):
 
 
 def with_rows(system: System, z: Float[np.ndarray, "k e"]) -> System:
-    """With rows that are as large as at these points."""
+    """The system with its rows scaled by their sizes at these points."""
     sizes = np.max(np.abs(system.look(z)[1]), axis=(0, 2), initial=0)
     rows = np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1)
     return system._replace(scales=system.scales._replace(rows=rows))
@@ -84,7 +84,7 @@ def solve(system: System, z: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, 
 def _solution(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.solve(matrix, right)
-    except np.linalg.LinAlgError:  # at a branch point: the shortest step
+    except np.linalg.LinAlgError:  # at a branch point: the shortest least-squares step
         return np.linalg.lstsq(matrix, right, rcond=None)[0]
 
 
@@ -95,8 +95,8 @@ def tangent(A: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 def orientation(A: np.ndarray, t: np.ndarray) -> tuple[float, float]:
-    """The sign of det [A; t], and the logarithm of its size. Along a curve the sign changes where
-    another one crosses it, and nowhere else: of neighbouring curves it differs."""
+    """The sign of det [A; t], and the logarithm of its size. Along a curve the sign changes only
+    where another curve crosses it; between neighbouring curves it differs."""
     sign, log = np.linalg.slogdet(np.concatenate([A, t[None]]))
     return float(sign), float(log)
 
@@ -104,7 +104,7 @@ def orientation(A: np.ndarray, t: np.ndarray) -> tuple[float, float]:
 def root_between(
     g: Callable[[float], float], low: float, high: float, at_low: float, at_high: float
 ) -> float:
-    """The zero of g between two ends of different sign, by the Illinois method."""
+    """The zero of g between two ends of opposite sign, by the Illinois method."""
     side = 0
     for _ in range(100):
         middle = (low * at_high - high * at_low) / (at_high - at_low)
