@@ -1,13 +1,13 @@
-"""What is known of a circuit beyond its equations: `from organics_ode import facts`.
+"""What is known about a circuit beyond its equations: `from organics_ode import facts`.
 
-Each fact is a function of a circuit with an answer for circuits of any kind. What is known of a
-class better is registered with it, `@facts.relaxation_times.register(MyCircuit)`, and holds for
-objects with that class's own equations: not for a subclass that defines others.
+Each fact is a function of a circuit with a default answer for circuits of any kind. A better answer
+for a class is registered with `@facts.relaxation_times.register(MyCircuit)`. It holds for objects
+with that class's own equations, not for a subclass that defines others.
 """
 
 from .._namespace import _public as _public
 
-# Each file of a circuit registers what it knows.
+# The file for each circuit registers what is known about it.
 from . import (
     _feedback as _feedback,
     _form_2020 as _form_2020,

@@ -1,4 +1,4 @@
-"""What is known of a class beyond its equations."""
+"""What is known about a class beyond its equations."""
 
 import functools
 from collections.abc import Callable
@@ -12,8 +12,8 @@ Known = TypeVar("Known", bound=Callable)
 
 
 class Fact(Generic[Asked, Answer]):
-    """A function of a circuit with an answer of its own for each class that was registered, and the
-    default for every other: a subclass with other equations included."""
+    """A function of a circuit with its own answer for each registered class, and the default for
+    all others, including subclasses with other equations."""
 
     def __init__(self, default: Callable[Concatenate[AbstractCircuit, Asked], Answer]):
         functools.update_wrapper(self, default)
@@ -24,7 +24,7 @@ class Fact(Generic[Asked, Answer]):
     def register(
         self, kind: type, *, when: Callable[..., bool] | None = None
     ) -> Callable[[Known], Known]:
-        """The answer for a class: for all its objects, or for those of which `when` is true."""
+        """The answer for a class: for all its objects, or for those for which `when` is true."""
 
         def keep(answer: Known) -> Known:
             self._known[kind] = answer
@@ -40,11 +40,11 @@ class Fact(Generic[Asked, Answer]):
         return self._known.get(self._kind(circuit), self._default)(circuit, *args, **named)
 
     def is_known(self, circuit: AbstractCircuit) -> bool:
-        """Whether the answer is a registered one."""
+        """Whether the answer for this circuit is a registered one."""
         return self._kind(circuit) is not None
 
     def _kind(self, circuit: AbstractCircuit) -> type | None:
-        # The nearest class decides: behind a class with other equations nothing holds.
+        # The nearest class decides: beyond a class with other equations nothing holds.
         nearest = next((kind for kind in type(circuit).__mro__ if kind in self._known), None)
         if nearest is None or not obeys(circuit, nearest):
             return None

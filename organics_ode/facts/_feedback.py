@@ -1,4 +1,4 @@
-"""What is known of `FeedbackNetwork`."""
+"""What is known about `FeedbackNetwork`."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetw
 
 @closed_form.register(FeedbackNetwork)
 def _(c: FeedbackNetwork, x: Array) -> FeedbackNetworkState:
-    return FeedbackNetworkState(c.I + c.W_x @ x)  # No feedback: only a start.
+    return FeedbackNetworkState(c.I + c.W_x @ x)  # Without feedback: this is only a start.
 
 
 @relaxation_times.register(FeedbackNetwork)
@@ -42,7 +42,7 @@ def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetw
     recurrent = c.g * jnp.abs(c.chi @ c.phi(state.x))
     feedback = jnp.abs(c.m.reshape(c.size, -1)) @ jnp.abs(z)
     terms = jnp.abs(state.x) + recurrent + feedback + jnp.abs(c.I + c.W_x @ x)
-    # Where all terms of one unit vanish, the rounding of its sum over the others does not.
+    # Where all terms of a unit vanish, the rounding of its sum over the others does not.
     return FeedbackNetworkState(jnp.maximum(terms, jnp.mean(terms)))
 
 
@@ -53,7 +53,8 @@ def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetw
 
 @starts.register(FeedbackNetwork)
 def _(c: FeedbackNetwork, x: Array, key: PRNGKeyArray, count: int) -> FeedbackNetworkState:
-    """The states that the feedback m z puts the network in, z of all sizes and signs, and noise."""
+    """States into which the feedback m z puts the network, for z of all sizes and signs, and noise.
+    """
     keys = jax.random.split(key, 3)
     m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
     scale = scales(keys[0], count, m.dtype)

@@ -1,4 +1,4 @@
-"""What is known of `ORGaNICs2020`."""
+"""What is known about `ORGaNICs2020`."""
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -11,8 +11,8 @@ from ._normalization import like
 
 @closed_form.register(ORGaNICs2020)
 def _(c: ORGaNICs2020, x: Array) -> ORGaNICs2020State:
-    """The fixed point of W_yy = I, which no theorem calls stable. Where there is none, u ≥ 1, a is
-    finite, and no fixed point."""
+    """The fixed point for W_yy = I, which no theorem proves stable. Where there is none, u ≥ 1, the
+    a given here is finite but not a fixed point."""
     z, gain = c.W_zx @ x, c.b / (1 + c.b)
     pool = power(c.sigma, 2) + c.W_u @ power(z, 2)
     u = power(gain, 2) * pool
@@ -35,6 +35,6 @@ def _(c: ORGaNICs2020, state: ORGaNICs2020State, x: Array) -> ORGaNICs2020State:
 
 @is_positive.register(ORGaNICs2020)
 def _(c: ORGaNICs2020, state: ORGaNICs2020State) -> ORGaNICs2020State:
-    """u stays positive; with α > 0 a may not."""
+    """u stays positive; with α > 0 a may become negative."""
     of = lambda leaf, value: jnp.full(leaf.shape, value)  # noqa: E731
     return ORGaNICs2020State(of(state.y, False), of(state.u, True), of(state.a, False))

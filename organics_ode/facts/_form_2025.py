@@ -1,4 +1,4 @@
-"""What is known of `ORGaNICs2025`."""
+"""What is known about `ORGaNICs2025`."""
 
 import functools
 
@@ -14,8 +14,9 @@ from ._normalization import like
 
 @closed_form.register(ORGaNICs2025)
 def _(c: ORGaNICs2025, x: Array) -> ORGaNICs2025State:
-    """Its response where W leaves √y⁺ as it is and γ = 1, up to the floors of its rates, which no
-    theorem calls stable. Where there is none, u ≥ 1, p is finite, and no fixed point."""
+    """The fixed point where W leaves √y⁺ as it is and γ = 1, up to the floors of its rates; no
+    theorem proves it stable. Where there is none, u ≥ 1, the p given here is finite but not a fixed
+    point."""
     m = c.W_zx.shape[1]
     z = c.beta * (c.W_zx @ x[:m])
     pool = power(c.sigma, 2) + c.W_n @ power(z, 2)
@@ -31,7 +32,7 @@ def _(c: ORGaNICs2025, state: ORGaNICs2025State, x: Array) -> ORGaNICs2025State:
 
 @largest_terms.register(ORGaNICs2025)
 def _(c: ORGaNICs2025, state: ORGaNICs2025State, x: Array) -> ORGaNICs2025State:
-    # Sums of sizes: where the terms of a sum cancel, rounding does not.
+    # Sums of sizes: where the terms of a sum cancel, their rounding does not.
     q, m = jax.tree.map(jnp.abs, state), c.W_zx.shape[1]
     back = c.g * (abs(c.W_fb) @ root(jnp.abs(x[m:]), 2))
     heard = (abs(c.W) @ root(q.y_rate, 2) + c.gamma * back) / (1 + q.p_rate)
@@ -51,14 +52,14 @@ def _largest(*terms: Array) -> Array:
 
 @is_positive.register(ORGaNICs2025)
 def _(c: ORGaNICs2025, state: ORGaNICs2025State) -> ORGaNICs2025State:
-    """y may have either sign, and with α > 0 p, too."""
+    """y may have either sign, and so may p with α > 0."""
     of = lambda name, leaf: jnp.full(leaf.shape, name not in ("y", "p"))  # noqa: E731
     return ORGaNICs2025State(**{name: of(name, leaf) for name, leaf in state._asdict().items()})
 
 
 @units.register(ORGaNICs2025)
 def _(c: ORGaNICs2025, state: ORGaNICs2025State) -> ORGaNICs2025State:
-    """Rates of units span ten decades, and what changes at their roots and squares goes with the
+    """Rates of units span ten decades, and changes of their roots and squares scale with the
     product of their own size and the largest one."""
     largest = jax.tree.map(largest_of, state)
     mean = lambda own, most: root(jnp.maximum(own, FLOOR**2) * most, 2)  # noqa: E731

@@ -1,4 +1,4 @@
-"""What is known of `GatedORGaNICs`."""
+"""What is known about `GatedORGaNICs`."""
 
 import jax
 import jax.numpy as jnp
@@ -30,15 +30,15 @@ SWEEPS = 3
 
 
 def gains(c: GatedORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
-    """(b0, b1) where they rest for the given y, a and x."""
+    """(b0, b1) at rest for the given y, a and x."""
     b0 = jax.nn.sigmoid(c.W_bx0 @ x + c.W_by0 @ y + c.W_ba0 @ a)
     b1 = jax.nn.sigmoid(c.W_bx1 @ x + c.W_by1 @ y + c.W_ba1 @ a)
     return b0, b1
 
 
 def has_constant_gains(circuit: GatedORGaNICs) -> Bool[Array, ""]:
-    """Whether no gain depends on y or a: then the gains settle by themselves, and are constants for
-    the other variables."""
+    """Whether no gain depends on y or a: then the gains settle by themselves and act as constants
+    on the other variables."""
     feedback = (circuit.W_by0, circuit.W_ba0, circuit.W_by1, circuit.W_ba1)
     return jnp.stack([is_zero(W) for W in feedback]).all()
 
@@ -94,7 +94,7 @@ def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsSta
 
 @rounding.register(GatedORGaNICs)
 def _(c: GatedORGaNICs, state: GatedORGaNICsState, x: Array) -> GatedORGaNICsState:
-    """Of the gates."""
+    """The rounding of the gates."""
     y, a, _, _ = state
     g0, g1 = gains(c, y, a, x)
     summed = [

@@ -1,7 +1,7 @@
-"""What analyses ask of a circuit beyond its equations, with answers for circuits of any kind.
+"""What analyses need to know about a circuit beyond its equations, with answers for any circuit.
 
-Every equation of a circuit is a decay against terms that hold it up: ẋ_i = (−x_i + …)/τ_i. Unless a
-class has registered better ones, the answers are derived from the Jacobian.
+Every equation of a circuit is a decay balanced by other terms: ẋ_i = (−x_i + …)/τ_i. Unless better
+answers are registered for a class, they are derived from the Jacobian.
 """
 
 from collections.abc import Callable
@@ -22,30 +22,30 @@ from ._starts import around
 def blocks(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
     """The Jacobian at a state, 1/ms, as a state of states: `blocks.y.a` is ∂ẏ/∂a.
 
-    By forward autodiff unless registered.
+    Default: forward autodiff.
     """
     return jax.jacfwd(lambda s: circuit.vector_field(NO_TIME, s, x))(state)
 
 
 @Fact
 def closed_form(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
-    """A state near the fixed point for the input x: the fixed point itself where `is_exact`.
+    """A state near the fixed point for the input x (m,): the fixed point itself where `is_exact`.
 
-    Unless registered the initial state.
+    Default: the initial state.
     """
     return circuit.initial_state()
 
 
 @Fact
 def is_exact(circuit: AbstractCircuit) -> Bool[Array, ""]:
-    """Whether `closed_form` is the fixed point. It is of the circuit's values, which may be traced:
-    a truth value as an array. Unless registered False."""
+    """Whether `closed_form` is the fixed point, as a boolean array, since it depends on the
+    circuit's values, which may be traced. Default: False."""
     return jnp.asarray(False)
 
 
 @Fact
 def relaxation_times(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
-    """τ of every equation, ms, as a state; unless registered of the decay at the given state."""
+    """τ of every equation, ms, as a state. Default: 1/|J_ii| at the given state."""
     J, flat, unravel = _linearised(circuit, state, x)
     decay = jnp.abs(jnp.diagonal(J))
     slowest = highest(decay) / flat.size
@@ -56,38 +56,38 @@ def relaxation_times(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " 
 def response_decays(
     circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]
 ) -> Float[Array, " n"]:
-    """How fast each unit's response decays by itself, −∂ẏ_i/∂y_i, 1/ms; unless registered by its
+    """How fast each unit's response decays by itself, −∂ẏ_i/∂y_i, 1/ms. Default: one over its
     relaxation time."""
     return 1 / jax.tree.leaves(relaxation_times(circuit, state, x))[0].ravel()
 
 
 @Fact
 def largest_terms(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
-    """The size of the largest terms of every equation, 1/ms, as a state: what a residual is
-    relative to. Unless registered max_j |J_ij x_j|."""
-    # With the terms of other variables: where they cancel, the variable itself may rest at 0.
+    """The size of the largest terms of every equation, 1/ms, as a state; residuals are relative to
+    it. Default: max_j |J_ij x_j|."""
+    # Including terms of other variables: where they cancel, the variable itself may rest at 0.
     J, flat, unravel = _linearised(circuit, state, x)
     return unravel(highest(jnp.abs(J) * jnp.abs(flat)[None, :], axis=1))
 
 
 @Fact
 def rounding(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
-    """How much of its largest term every equation may lose by rounding within its terms, where that
-    is more than a few ε. Unless registered nothing."""
+    """The share of its largest term that every equation may lose by rounding within its terms,
+    where that is more than a few ε, as a state. Default: 0."""
     return jax.tree.map(jnp.zeros_like, state)
 
 
 @Fact
 def is_positive(circuit: AbstractCircuit, state: PyTree) -> PyTree:
-    """Which variables are positive on every trajectory that starts so, as a state of truth values.
-    Unless registered none."""
+    """Which variables stay positive on every trajectory on which they start so, as a state of
+    booleans. Default: none."""
     return jax.tree.map(lambda leaf: jnp.full(leaf.shape, False), state)
 
 
 @Fact
 def substitute(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -> PyTree:
-    """One round of solving each equation for its own variable; unless registered the state as it
-    is, which says that the circuit has no such form."""
+    """The state after one round of solving each equation for its own variable. Default: the state
+    unchanged, which means that the circuit has no such form."""
     return state
 
 
@@ -95,9 +95,10 @@ def substitute(circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"]) -
 def sizes(
     circuit: AbstractCircuit, state: PyTree, x: Float[Array, " m"], t: Time = NO_TIME
 ) -> PyTree:
-    """How large each variable becomes under the input x; 0, infinite or NaN where nothing tells.
+    """How large each variable becomes under the input x (m,), as a state; 0, infinite or NaN where
+    that is unknown.
 
-    Unless registered the largest |f| τ of a field where everything is 0, τ of its mean decay.
+    Default: the largest |f| τ in each field where everything is 0, with τ from its mean decay.
     """
     field = lambda v: circuit.vector_field(t, v, x)  # noqa: E731
     driven, decays = field(jax.tree.map(jnp.zeros_like, state)), _mean_decays(field, state)
@@ -108,8 +109,8 @@ def sizes(
 
 @Fact
 def units(circuit: AbstractCircuit, state: PyTree) -> PyTree:
-    """The unit of each variable, as a state: what changes of it are measured in beside those of
-    others. Unless registered the largest of its field, 1 where that is 0."""
+    """The unit in which changes of each variable are compared with those of others, as a state.
+    Default: the largest value in its field, 1 where that is 0."""
     return jax.tree.map(largest_of, state)
 
 
@@ -121,16 +122,16 @@ def corners(
     after: PyTree,
     x_after: Float[Array, " m"],
 ) -> tuple[PyTree, Float[Array, ""]] | None:
-    """How far off a straight line what drives each variable is at most, 1/ms, where it turns at a
-    corner between two states, as a state; and after which share of the way the largest corner lies.
-    None, unless registered: no corner is known."""
+    """Where a rectified drive has a corner between two states: the largest deviation of the drive
+    of each variable from a straight line, 1/ms, as a state; and the share of the way at which the
+    largest corner lies. Default: None, no corner is known."""
     return None
 
 
 @Fact
 def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
-    """The state that the input alone makes, a start of every search; unless registered
-    `closed_form`."""
+    """The state that the input alone produces: one start of every search. Default: `closed_form`.
+    """
     return closed_form(circuit, x)
 
 
@@ -138,9 +139,9 @@ def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
 def starts(
     circuit: AbstractCircuit, x: Float[Array, " m"], key: PRNGKeyArray, count: int
 ) -> PyTree:
-    """States from which `find_fixed_points` searches, (count, …) each.
+    """The states from which `find_fixed_points` searches, with fields (count, …).
 
-    Unless registered around the initial state, half of them of sizes far from it.
+    Default: states around the initial state, half of them of very different size.
     """
     rest = circuit.initial_state()
     flat, unravel = jax.flatten_util.ravel_pytree(jax.tree.map(jnp.abs, rest))
@@ -150,20 +151,20 @@ def starts(
 
 @Fact
 def recurrent_weights(circuit: AbstractCircuit) -> Float[Array, "n n"] | None:
-    """The matrix by which units drive each other; None unless registered."""
+    """The matrix by which units drive each other. Default: None."""
     return None
 
 
 @Fact
 def normalization(circuit: AbstractCircuit) -> str | None:
-    """Which theorems may apply: those for "constant" or "dynamic" gains, of a normalization circuit
-    with the fields of `ORGaNICs` or `GatedORGaNICs`, or for "shared" modulators, with those of
-    `RotationalORGaNICs`; None, unless registered, for other equations."""
+    """Which theorems may apply: "constant" or "dynamic" gains, for a normalization circuit with the
+    fields of `ORGaNICs` or `GatedORGaNICs`; or "shared" modulators, with the fields of
+    `RotationalORGaNICs`. Default: None, for other equations."""
     return None
 
 
 def largest_of(leaf: Array) -> Array:
-    """The largest of a field in the place of each, 1 where it is 0."""
+    """The largest value of a field in place of each, 1 where it is 0."""
     largest = highest(jnp.abs(leaf))
     usable = jnp.isfinite(largest) & (largest > 0)
     return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
@@ -181,7 +182,7 @@ def _linearised(
 
 
 def _mean_decays(field: Callable[[PyTree], PyTree], state: PyTree) -> PyTree:
-    """|vᵀ J v|/n of every field, 1/ms, v a vector of signs: about the mean of J's diagonal."""
+    """|vᵀ J v|/n of every field, 1/ms, for a vector v of signs: about the mean of J's diagonal."""
     leaves, structure = jax.tree.flatten(state)
     rng = np.random.default_rng(0)
     signs = [jnp.asarray(rng.choice([-1, 1], leaf.shape), leaf.dtype) for leaf in leaves]

@@ -1,4 +1,4 @@
-"""What is known of a `Hierarchy`: what is known of its areas, each with the inputs it hears."""
+"""What is known about a `Hierarchy`: what is known about its areas, each with its inputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +8,13 @@ from jaxtyping import Array
 from ..circuits import Hierarchy
 from ._generic import closed_form, is_positive, largest_terms, relaxation_times, units
 
-_SWEEPS = 2  # From the lowest area up: in the second an area hears what the first said of others.
+_SWEEPS = 2  # From the lowest area up: the second uses what the first found for the areas above.
 
 
 @closed_form.register(Hierarchy)
 def _(c: Hierarchy, x: Array) -> tuple:
-    """Of every area at what it hears, from the lowest one up, and once more with what then comes
-    from above."""
+    """The closed form of every area at its inputs, from the lowest one up, and once more with the
+    inputs that then come from above."""
     states = list(c.split(c.initial_state()))
     for _ in range(_SWEEPS):
         for i, area in enumerate(c.areas):
@@ -27,7 +27,7 @@ def _(c: Hierarchy, state: tuple, x: Array) -> tuple:
     return _of_areas(c, relaxation_times, state, c.inputs(state, x))
 
 
-# The residual of a circuit without terms of its own is looked at in more ways, as a whole.
+# Otherwise the residual is checked in more ways, for the hierarchy as a whole.
 @largest_terms.register(Hierarchy, when=lambda c: all(map(largest_terms.is_known, c.areas)))
 def _(c: Hierarchy, state: tuple, x: Array) -> tuple:
     return _of_areas(c, largest_terms, state, c.inputs(state, x))

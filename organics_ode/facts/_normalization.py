@@ -1,4 +1,4 @@
-"""The algebra of divisive normalization that both ORGaNICs share, at given gains."""
+"""The algebra of divisive normalization at given gains, shared by both kinds of ORGaNICs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,13 +21,13 @@ Normalizing = ORGaNICs | GatedORGaNICs
 
 
 def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, Array]:
-    """(y, a) of the closed form: a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), with the
-    rectifications of the circuit."""
+    """(y, a) in closed form: a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), with the circuit's
+    rectification."""
     drive = b1 * c.rectification.input(c.W_zx @ x)
-    # |b1 z|^p: where a unit is active, y^p a is the power of its drive.
+    # |b1 z|^p: where a unit is active, y^p a is the p-th power of its drive.
     a = power(c.sigma * b0, c.exponent) + c.W @ c.rectification.pooled(drive, c.exponent)
     y = drive / root(a, c.exponent)
-    # A rectified unit that is driven below 0 gets no recurrent drive and rests at its input.
+    # A rectified unit driven below 0 gets no recurrent drive and rests at its input.
     is_active = drive > 0
     return y if c.rectification is Rectification.NONE else jnp.where(is_active, y, drive), a
 
@@ -35,7 +35,7 @@ def normalized(c: Normalizing, x: Array, b0: Array, b1: Array) -> tuple[Array, A
 def is_identity(W_r: Array | AbstractOperator) -> Bool[Array, ""]:
     if isinstance(W_r, AbstractOperator):
         return W_r.is_identity()
-    # By numpy where it is known: it is asked outside of programs, and compiles nothing there.
+    # In numpy where W_r is known: this is asked outside of programs, and should compile nothing.
     xp: Any = jnp if is_traced(W_r) else np
     return jnp.asarray(xp.all(xp.asarray(W_r) == xp.eye(W_r.shape[0], dtype=W_r.dtype)))
 
@@ -44,7 +44,7 @@ def terms(
     c: Normalizing, y: Array, a: Array, b0: Array, b1: Array, x: Array
 ) -> tuple[Array, Array]:
     """The size of the largest terms of ẏ and ȧ."""
-    # Σ_j |W_r,ij y_j| and not its sum: where the terms of that sum cancel, rounding does not.
+    # Σ_j |W_r,ij y_j|, not the sum itself: where its terms cancel, their rounding does not.
     p, s = c.exponent, root(a, c.exponent)
     z, pooled = jnp.abs(c.rectification.input(c.W_zx @ x)), c.rectification.pooled(y, c.exponent)
     heard = jax.nn.relu(y) if c.rectification is Rectification.BEFORE else jnp.abs(y)
@@ -65,7 +65,7 @@ def substituted(
 
 
 def sizes(c: Normalizing, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]:
-    """The drive of y, or its normalized response where that is smaller; a at rest."""
+    """The drive of y, or its normalized response where that is smaller; and a at rest."""
     p = c.exponent
     drive = b1 * (abs(c.W_zx) @ jnp.abs(x))
     drive = drive + abs(c.W_r) @ drive
@@ -76,7 +76,7 @@ def sizes(c: Normalizing, b0: Array, b1: Array, x: Array) -> tuple[Array, Array]
 def bent(
     c: Normalizing, before: tuple[Any, Array, Array], after: tuple[Any, Array, Array]
 ) -> tuple[Any, Array] | None:
-    """`corners` from one state, input and gains b1 to others: those of the rectified drives."""
+    """`corners` of the rectified drives, from one state, input and gains b1 to another."""
     if c.rectification is Rectification.NONE:
         return None
     (state, x, b1), (state1, x1, b1_1) = before, after
@@ -105,7 +105,7 @@ def _bend(u: Array, v: Array) -> Array:
 
 
 def core(c: Normalizing, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """∂(ẏ, ȧ)/∂(y, a); at kinks the slope 0 that the equations' guards give."""
+    """∂(ẏ, ȧ)/∂(y, a); at kinks the slope is 0, as the guards of the equations give it."""
     p, rectification = c.exponent, c.rectification
     eye = jnp.eye(y.size, dtype=y.dtype)
     s, s_slope = root(a, p), slope(lambda v: root(v, p), a)
@@ -119,7 +119,7 @@ def core(c: Normalizing, y: Array, a: Array) -> tuple[tuple[Array, Array], tuple
 
 
 def response_decays(c: Normalizing, state: Any, x: Array) -> Array:
-    """(1 − (1 − s) w_ii)/τ_y, where the recurrent drive is rectified of active units."""
+    """(1 − (1 − s) w_ii)/τ_y; where the recurrent drive is rectified, w_ii of active units only."""
     y, a, *_ = state
     own = c.W_r.diagonal()
     if c.rectification is Rectification.BEFORE:
@@ -130,7 +130,7 @@ def response_decays(c: Normalizing, state: Any, x: Array) -> Array:
 
 
 def heard_weights(c: Normalizing, y: Array) -> Array:
-    """W_r, where the recurrent drive is rectified that of the units that are active at y."""
+    """W_r; where the recurrent drive is rectified, only that of the units active at y."""
     if c.rectification is Rectification.BEFORE:
         return jnp.where((y > 0)[None, :], c.W_r, 0)
     if c.rectification is Rectification.AFTER:
@@ -139,7 +139,7 @@ def heard_weights(c: Normalizing, y: Array) -> Array:
 
 
 def lost(gate: Array, summed: Array) -> Array:
-    """σ(u) loses (1 − σ) times what u loses in its sum, relative to itself."""
+    """The relative loss of σ(u) by rounding: (1 − σ) times what u loses in its sum."""
     return jnp.finfo(gate.dtype).eps * (1 - gate) * summed
 
 
@@ -158,7 +158,7 @@ def diagonal(values: Array, like: Array) -> Array:
 
 
 def like(state: State, *values: ArrayLike) -> State:
-    """The values as such a state, each in the shape of its variable."""
+    """The values as a state of this kind, each in the shape of its variable."""
     broadcast = [jnp.broadcast_to(v, s.shape) for v, s in zip(values, state, strict=True)]
     return type(state)(*broadcast)
 
@@ -169,15 +169,15 @@ def all_but_the_response(c: AbstractCircuit, state: State) -> State:
 
 
 def starts_around(c: Any, x: Array, key: PRNGKeyArray, count: int) -> tuple:
-    """States around the rest state and the normalized state; every other group of starts as large
-    as recurrence alone sustains, which is far from both where the input is faint."""
+    """States around the rest state and the normalized state; every other group of starts is as
+    large as recurrence alone sustains, which is far from both where the input is weak."""
     rest, driven = c.initial_state(), closed_form(c, x)
     flat, unravel = jax.flatten_util.ravel_pytree(
         jax.tree.map(lambda a, b: jnp.maximum(jnp.abs(a), jnp.abs(b)), rest, driven)
     )
     size = unravel(jnp.where(flat > 0, flat, jnp.maximum(jnp.mean(flat), 1e-2)))
     y, a = size[:2]
-    # At rest W y^p is 1 − (σ b0)^p/a, and s = a^(1/p) at most 1 where a response sustains itself.
+    # At rest W y^p is 1 − (σ b0)^p/a, and s = a^(1/p) is at most 1 if a response sustains itself.
     pool = jnp.sum(c.W, axis=1)
     alone = root(1 / jnp.where(pool > 0, pool, jnp.inf), c.exponent)
     alone = jnp.repeat(alone, y.size // alone.size)  # units share the pool of their group

@@ -1,4 +1,4 @@
-"""What is known of `ORGaNICs`."""
+"""What is known about `ORGaNICs`."""
 
 from jaxtyping import Array, Bool
 

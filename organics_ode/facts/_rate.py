@@ -1,4 +1,4 @@
-"""What is known of `RateNetwork`."""
+"""What is known about `RateNetwork`."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ def _(c: RateNetwork, x: Array) -> RateNetworkState:
 
 @starts.register(RateNetwork)
 def _(c: RateNetwork, x: Array, key: PRNGKeyArray, count: int) -> RateNetworkState:
-    """Rates that f can give: those of currents of all sizes around the input."""
+    """Rates that f can give, for currents of all sizes around the input."""
     drive, keys = c.drive(x), jax.random.split(key)
     scale = scales(keys[0], count, drive.dtype)
     size = jnp.sqrt(jnp.mean(jnp.sum(c.W**2, axis=1)))

@@ -1,4 +1,4 @@
-"""What is known of `RotationalORGaNICs`."""
+"""What is known about `RotationalORGaNICs`."""
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +51,7 @@ def _(c: RotationalORGaNICs, state: RotationalORGaNICsState, x: Array) -> Rotati
 
 @closed_form.register(RotationalORGaNICs)
 def _(c: RotationalORGaNICs, x: Array) -> RotationalORGaNICsState:
-    """That of W_r = I, with gains that have settled by a few sweeps."""
+    """The closed form for W_r = I, with gains settled by a few sweeps."""
     y, a, b0, b1 = jax.tree.map(jnp.zeros_like, c.initial_state())
     for _ in range(SWEEPS):
         b0, b1 = _gains(c, y, a, x)
@@ -81,7 +81,7 @@ def _(c: RotationalORGaNICs, state: RotationalORGaNICsState, x: Array) -> Rotati
 
 @rounding.register(RotationalORGaNICs)
 def _(c: RotationalORGaNICs, state: RotationalORGaNICsState, x: Array) -> RotationalORGaNICsState:
-    """As of `GatedORGaNICs`."""
+    """As for `GatedORGaNICs`."""
     y, a, _, _ = state
     g0, g1 = _gains(c, y, a, x)
     summed = _drives(jax.tree.map(jnp.abs, c), jnp.abs(y), jnp.abs(a), jnp.abs(x))
@@ -104,7 +104,7 @@ def _(c: RotationalORGaNICs, state: RotationalORGaNICsState, x: Array) -> Rotati
 def _(
     c: RotationalORGaNICs, state: RotationalORGaNICsState, x: Array, t: Time = None
 ) -> RotationalORGaNICsState:
-    """The drive of y, or its normalized response where that is smaller; a at rest."""
+    """The drive of y, or its normalized response where that is smaller; and a at rest."""
     p, silent = c.exponent, jax.tree.map(jnp.zeros_like, state)
     b0, b1 = _gains(c, silent.y, silent.a, x)
     drive = b1 * (jnp.abs(c.W_zx) @ jnp.abs(x))
@@ -125,17 +125,17 @@ def _(c: RotationalORGaNICs) -> str:
 
 
 def _drives(c: RotationalORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
-    """What the gates of b0 and of b1 are driven by."""
+    """The drives of the gates of b0 and of b1."""
     u0 = c.W_bx0 @ x + c.W_by0 @ y + c.W_ba0 @ a
     return u0, c.W_bx1 @ x + c.W_by1 @ y + c.W_ba1 @ a
 
 
 def _gains(c: RotationalORGaNICs, y: Array, a: Array, x: Array) -> tuple[Array, Array]:
-    """(b0, b1) where they rest for the given y, a and x."""
+    """(b0, b1) at rest for the given y, a and x."""
     g0, g1 = (jax.nn.sigmoid(u) for u in _drives(c, y, a, x))
     return c.floor + (1 - c.floor) * g0, g1
 
 
 def _members(n: int, g: int, dtype: jnp.dtype) -> Array:
-    """Which unit is in which group, (n, g)."""
+    """The group of each unit, as (n, g) of ones and zeros."""
     return jnp.repeat(jnp.eye(g, dtype=dtype), n // g, axis=0)

@@ -1,4 +1,4 @@
-"""States of all sizes, to search from."""
+"""States of all sizes to search from."""
 
 import jax
 import jax.flatten_util
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 NARROW, WIDE = (-2.5, 1.5), (-4.0, 6.0)  # Decades around the typical size of a variable.
-# A search gives starts in turn to as many methods: each has to get some of both kinds.
+# A search gives its starts to this many methods in turn: each has to get some of both kinds.
 METHODS = 4
 
 
@@ -18,18 +18,18 @@ def scales(key: PRNGKeyArray, count: int, dtype: jnp.dtype) -> Float[Array, "cou
 def around(
     key: PRNGKeyArray, count: int, size: PyTree, is_positive: PyTree, *, half_are_wide: bool = False
 ) -> PyTree:
-    """States of this size, each variable with its own factor and each start with its own scale;
-    variables that may be negative with both signs.
+    """Random states of about this size: each variable gets its own factor and each start its own
+    scale; variables that may be negative get both signs.
 
     Args:
         key: a PRNG key.
-        count: of states.
+        count: the number of states.
         size: a state, > 0.
-        is_positive: a state of truth values.
-        half_are_wide: whether every other group of starts is of sizes far from this one.
+        is_positive: a state of booleans.
+        half_are_wide: whether every other group of starts has sizes far from this one.
 
     Returns:
-        A state with (count, …) of each variable.
+        A state whose fields are (count, …).
     """
     flat, unravel = jax.flatten_util.ravel_pytree(size)
     positive = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(is_positive)])
