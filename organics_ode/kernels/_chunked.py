@@ -1,8 +1,8 @@
-"""A kernel of chunks: a cell made of Euler steps, over a batch, with its own gradient.
+"""A kernel that works in chunks: a cell made of Euler steps, over a batch, with its own gradient.
 
-Kept for the gradient are the results of the products, and the states at the starts of chunks; from
-these a chunk's other states are computed again. Where that is too much memory, the starts alone are
-kept and a chunk's products are taken again, too.
+For the gradient it keeps the results of the products and the states at the starts of chunks, and
+recomputes the other states of a chunk from these. Where that takes too much memory, only the starts
+are kept, and a chunk's products are recomputed too.
 """
 
 import functools
@@ -22,12 +22,12 @@ from ._kernel import AbstractKernel, Carry, Marks, Skips, at_rest, wide
 from ._rule import AbstractRule, Both, Given, Inner, of_samples
 
 _CHUNK = 16  # steps
-_KEPT = 1 / 8  # of a device's memory: the most that the products' results of its batch may take
+_KEPT = 1 / 8  # of a device's memory: the most that the results of the products may take
 
 
 def is_made_of(cell: AbstractCell, kind: type[AbstractCircuit]) -> bool:
-    """Whether it is Euler steps of such a circuit of arrays, with an exponent known when
-    compiling."""
+    """Whether the cell consists of Euler steps of such a circuit, with arrays as weights and an
+    exponent that is known when compiling."""
     cell = _step_of(cell)
     circuit: PyTree = getattr(cell, "circuit", None) if obeys(cell, Euler, ShuOsher) else None
     is_known = obeys(circuit, kind) and isinstance(circuit.exponent, float)
@@ -39,7 +39,7 @@ def _step_of(cell: AbstractCell) -> AbstractCell:
 
 
 class AbstractChunked(AbstractKernel):
-    """A circuit under Euler steps, or the steps that are made of them."""
+    """A circuit under Euler steps, or under steps made of them."""
 
     @abstractmethod
     def rule(self, c: Any, shares: tuple[float, ...], low: Any) -> AbstractRule:
@@ -47,7 +47,7 @@ class AbstractChunked(AbstractKernel):
 
     @abstractmethod
     def parameters(self, c: Any, dt: Float[Array, ""]) -> tuple[PyTree, PyTree]:
-        """The matrices, and the columns of what each unit has, as the rule takes them."""
+        """The matrices, and the columns of parameters per unit, as the rule takes them."""
 
     def run(
         self,
@@ -107,7 +107,7 @@ class AbstractChunked(AbstractKernel):
 
 
 def column(value: ArrayLike, length: int) -> Float[Array, "n 1"]:
-    """A number, or one for each of so many units, as a column."""
+    """A number, or one for each of `length` units, as a column."""
     return jnp.broadcast_to(jnp.asarray(value), (length,))[:, None]
 
 
@@ -126,7 +126,7 @@ def _forward(
 
     def step(now: PyTree, at: PyTree) -> tuple[PyTree, PyTree]:
         (carry, starts), (t, x, marks) = now, at
-        # Each place is written in every step of the chunk before, and so last with the start.
+        # Each place is written in every step of the preceding chunk, and last with the start.
         place = (t + _CHUNK - 1) // _CHUNK
         starts = jax.tree.map(
             lambda all, s: jax.lax.dynamic_update_index_in_dim(all, s, place, 0), starts, carry
@@ -141,7 +141,7 @@ def _forward(
 
 
 def _size_kept(rule: AbstractRule, given: Given) -> int:
-    """Of the drives of all steps, in bytes."""
+    """The size of the drives of all steps, in bytes."""
     drives = jax.eval_shape(rule.drives, given.w, given.carry.s, given.xs[0])
     sizes = (leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(drives))
     return len(rule.shares) * len(given.xs) * sum(sizes)
@@ -155,7 +155,7 @@ def _backward(
     both = Both(w, jax.tree.map(jnp.transpose, w))
 
     def at(t: Array, values: PyTree) -> PyTree:
-        # Taken where they are used: slices of a scan over chunks would be copies.
+        # Sliced where they are used: slices made by a scan over chunks would be copies.
         return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, t, keepdims=False), values)
 
     def again(carry: Carry, t: Array) -> tuple[Carry, Inner]:

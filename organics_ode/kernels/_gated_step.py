@@ -1,4 +1,4 @@
-"""One step of a `GatedORGaNICs` over a batch, units first, and its gradient: one place for each."""
+"""One step of a `GatedORGaNICs` over a batch, units first, and its gradient."""
 
 import dataclasses
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from ._rule import AbstractRule, Both
 
 
 class Weights(NamedTuple):
-    """The matrices; those of both gates one above the other, (2n, n) and (2n, m)."""
+    """The matrices; those of both gates are stacked, (2n, n) and (2n, m)."""
 
     W_r: Array
     W: Array
@@ -36,7 +36,7 @@ class Units(NamedTuple):
 class Drives(NamedTuple):
     """What a step computes by products, each (n, batch): W_r y, W q, and the gates.
 
-    They are what is kept for the gradient, in the precision of the products.
+    These are kept for the gradient, in the precision of the products.
     """
 
     recurrent: Array

@@ -12,7 +12,7 @@ from ..cells import AbstractSkip, AbstractStep, MixedPrecision, SkipBlock, hold,
 
 
 class Skips(NamedTuple):
-    """A scheme of skips, its θ in steps and β."""
+    """A scheme of skips, its θ in steps, and its β."""
 
     scheme: AbstractSkip
     length: Int[Array, ""]
@@ -20,9 +20,9 @@ class Skips(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """The states, what the current block of skips began with, and its first increment.
+    """The states, those at the start of the current block of skips, and its first increment.
 
-    Leaves are (n, batch); without skips only the states are there.
+    Leaves are (n, batch); without skips there are only the states.
     """
 
     s: PyTree[Float[Array, "n batch"]]
@@ -31,7 +31,7 @@ class Carry(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """Which steps begin and which complete a block of skips, and which ones run: all for None."""
+    """Which steps begin a block of skips, which complete one, and which run (None: all)."""
 
     is_first: Bool[Array, "*time batch"] | None = None
     is_last: Bool[Array, "*time batch"] | None = None
@@ -39,7 +39,7 @@ class Marks(NamedTuple):
 
 
 class AbstractKernel(eqx.Module):
-    """A cell over a batch of sequences, with a gradient of its own in reverse mode."""
+    """A cell over a batch of sequences, with its own reverse-mode gradient."""
 
     cell: AbstractStep | MixedPrecision
 
@@ -52,9 +52,9 @@ class AbstractKernel(eqx.Module):
         *,
         last_only: bool,
     ) -> Float[Array, "batch *time n"]:
-        """The responses after every step, or after the last one, from one state for all.
+        """The responses after every step, or after the last one, all from the same initial state.
 
-        Sequences are of any length; where one no longer runs, its state is held.
+        Sequences may have any length; the state of one that has ended is held.
         """
 
     @abstractmethod
@@ -90,7 +90,7 @@ def at_rest(s: PyTree) -> Carry:
 
 
 def mixed(skips: Skips | None, carry: Carry, base: PyTree, marks: Marks) -> Carry:
-    """The carry after a step that the cell alone ends in `base`."""
+    """The carry after a step that would end in `base` for the cell alone."""
     if skips is None:
         new = Carry(base)
     else:

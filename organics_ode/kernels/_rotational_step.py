@@ -13,7 +13,7 @@ from ._rule import AbstractRule, Both
 
 
 class Weights(NamedTuple):
-    """The matrices; all that y, a and x are multiplied with together in one of 2n + g rows.
+    """The matrices; those that multiply y, a and x together are joined in one of 2n + g rows.
 
     joined = [W_r, 0, 0; W_by0, W_ba0, W_bx0; W_by1, W_ba1, W_bx1]
     """
@@ -38,7 +38,7 @@ class Drives(NamedTuple):
     """What a step computes by products: W_r y (n, batch), the pools (g, batch), and the gates of b0
     (g, batch) and b1 (n, batch).
 
-    They are what is kept for the gradient, in the precision of the products.
+    These are kept for the gradient, in the precision of the products.
     """
 
     recurrent: Array
@@ -96,11 +96,11 @@ class Rule(AbstractRule):
 
 
 def _per_unit(values: Float[Array, "g batch"], n: int) -> Float[Array, "n batch"]:
-    """What n units have from their groups."""
+    """The values of the groups, repeated for each of the n units."""
     g, size = values.shape
     return jnp.broadcast_to(values[:, None], (g, n // g, size)).reshape(n, size)
 
 
 def _parts(state: RotationalORGaNICsState) -> tuple[int, int]:
-    """Where the n of y and the g of a end."""
+    """Where the n rows of y and the g rows of a end."""
     return len(state.y), len(state.y) + len(state.a)

@@ -1,5 +1,5 @@
-"""What the kernels of gated circuits have in common: a step of a cell made of Euler steps over a
-batch, units first, and its gradient made of theirs."""
+"""What the kernels of gated circuits have in common: the step of a cell made of Euler steps over a
+batch, units first, and its gradient, made of theirs."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -13,14 +13,14 @@ from ._kernel import Carry, Marks, Skips, mixed
 
 
 class Both(NamedTuple):
-    """The matrices, and a copy of the transposed ones in memory."""
+    """The matrices, and copies of their transposes in memory."""
 
     plain: Any
     transposed: Any
 
 
 class Given(NamedTuple):
-    """What a kernel is a function of: matrices, columns of what each unit has, states, inputs."""
+    """The arguments of a kernel: matrices, columns of parameters per unit, states, inputs."""
 
     w: Any
     u: Any
@@ -31,8 +31,8 @@ class Given(NamedTuple):
 
 
 class Inner(NamedTuple):
-    """Of the step of a cell: the state before each Euler step in it and the drives there; with
-    skips the carry's other parts before the step, and the state that the cell alone ends in."""
+    """The inside of a cell's step: the state before each of its Euler steps and the drives there;
+    with skips also the rest of the carry before the step, and the end state of the cell alone."""
 
     states: list[Any]
     drives: list[Any] | None
@@ -41,10 +41,10 @@ class Inner(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstractRule(ABC):
-    """An Euler step of a circuit and its gradient: all that is known when compiling.
+    """An Euler step of a circuit and its gradient: everything that is known when compiling.
 
-    With `low` the factors of all products, and what they give, are rounded to that dtype; sums, the
-    state and the rest are not.
+    With `low` the factors and the results of all products are rounded to that dtype; sums, the
+    state and everything else are not.
     """
 
     p: float
@@ -53,7 +53,7 @@ class AbstractRule(ABC):
 
     @abstractmethod
     def drives(self, w: Any, state: Any, x: Float[Array, "m batch"]) -> Any:
-        """What a step computes by products: this is what is kept for the gradient."""
+        """What a step computes by products; this is kept for the gradient."""
 
     @abstractmethod
     def advance(self, u: Any, state: Any, d: Any, z: Float[Array, "n batch"]) -> Any:
@@ -68,13 +68,13 @@ class AbstractRule(ABC):
         d: Any,
         x: Float[Array, "m batch"],
     ) -> tuple[Any, Any, Float[Array, "m batch"]]:
-        """The cotangents of the state, of the matrices and of x, of an Euler step.
+        """The cotangents of the state, the matrices and x for an Euler step.
 
-        `slopes` are the cotangents of the state past the products, of the drives, and of z.
+        `slopes` are the cotangents of the state (other than by the products), the drives and z.
         """
 
     def rounded(self, tree: PyTree) -> Any:
-        """As it enters products."""
+        """The tree as it enters products."""
         return tree if self.low is None else jax.tree.map(lambda v: v.astype(self.low), tree)
 
     def times(self, A: Array, B: Array) -> Array:
@@ -107,12 +107,13 @@ class AbstractRule(ABC):
     def back(
         self, both: Both, given: Given, later: PyTree, inner: Inner, now: PyTree
     ) -> tuple[PyTree, Array]:
-        """The cotangents of the carry before a step, the sums for the parameters, those of x."""
+        """The cotangents of the carry before a step, the sums for the parameters, and those of x.
+        """
         (g, total), (x, gy, marks) = later, now
         g = g if gy is None else g._replace(s=g.s._replace(y=g.s.y + gy))
         start = inner.states[0]
         anchor, slope, base = inner.mixed or (None, None, start)
-        # What was held or skipped is passed by the step, and the rest goes through it.
+        # Cotangents of what was held or skipped bypass the step; the rest goes through it.
         mix = lambda carry, base: mixed(given.skips, carry, base, marks)  # noqa: E731
         direct, g = jax.vjp(mix, Carry(start, anchor, slope), base)[1](g)
         passed, gx = direct.s, jnp.zeros_like(x)
@@ -140,5 +141,5 @@ class AbstractRule(ABC):
 
 
 def of_samples(u: PyTree, size: int) -> PyTree:
-    """In a shape of their own for every sample: a sum over the batch is slow in every step."""
+    """The parameters broadcast to every sample: summing over the batch in every step is slow."""
     return jax.tree.map(lambda v: jnp.broadcast_to(v, (len(v), size)), u)

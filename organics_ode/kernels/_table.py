@@ -4,6 +4,6 @@ from ._kernel import AbstractKernel
 
 
 def kernel_of(cell: AbstractCell) -> AbstractKernel | None:
-    """The kernel that computes a cell, if one does: for `fit` and `fit_with_skips` alike."""
+    """The kernel that computes a cell, if there is one, for `fit` and `fit_with_skips` alike."""
     kinds = (gated, rotational, rates)
     return next((kind.Kernel(cell) for kind in kinds if kind.applies(cell)), None)

@@ -1,13 +1,13 @@
 """The training kernel: a `GatedORGaNICs` under Euler steps, over a batch, with its own gradient.
 
 Counted in products of n² numbers per sample and step, a gradient through time takes six forward,
-six for the cotangents of y and a, and six for those of the weights. They are four fifths of the
-time. What autodiff of a scan adds is overhead: a sum over the batch for every parameter in every
-step, and all inner values of a step go through memory. How it is cut into chunks: `_chunked.py`.
+six for the cotangents of y and a, and six for those of the weights. These take four fifths of the
+time. Autodiff of a scan would add overhead: a sum over the batch for every parameter in every step,
+and all inner values of a step would go through memory. `_chunked.py` cuts the sequence into chunks.
 
-States are (n, batch). The products are then those of two matrices as they lie in memory, or of one
-with the transpose of another. XLA takes both at the full speed of a core (lhsᵀ rhs is a tenth
-slower), and the gates are two blocks of rows of one product.
+States are (n, batch). The products are then of two matrices as they lie in memory, or of one with
+the transpose of another. XLA computes both at the full speed of a core (lhsᵀ rhs is a tenth
+slower), and the gates are two blocks of rows of a single product.
 """
 
 from typing import Any, TypeGuard
@@ -27,7 +27,7 @@ def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher | MixedPrecision]:
 
 
 class Kernel(AbstractChunked):
-    """A `GatedORGaNICs` under Euler steps, or the steps that are made of them."""
+    """A `GatedORGaNICs` under Euler steps, or under steps made of them."""
 
     def rule(self, c: Any, shares: tuple[float, ...], low: Any) -> Rule:
         """The Euler step."""

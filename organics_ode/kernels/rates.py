@@ -1,10 +1,10 @@
 """The training kernel of rate networks: a block of steps of many trials with its own gradient.
 
-A step is one product, W r, and elementwise work. The gradient of the elementwise part is jax's
-own; those of the products are gathered: ∂W is one large product over all steps and trials of the
-block instead of one small product a step. Blocks are short and computed again for the gradient
-(`jax.checkpoint` around them), so what they keep stays in the processor's cache. Units come first
-in every array, so that with `jax.vmap` over networks no product needs a copy in another order.
+A step is one product, W r, and elementwise work. The gradient of the elementwise part is JAX's
+own. Those of the products are gathered: ∂W is one large product over all steps and trials of the
+block instead of a small product per step. Blocks are short and recomputed for the gradient
+(`jax.checkpoint` around them), so that what they keep stays in the processor's cache. Units come
+first in every array, so that with `jax.vmap` over networks no product needs a reordered copy.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class Kernel(AbstractKernel):
         count, rest = divmod(xs.shape[1], _STEPS)
         if count:
             cut = lambda v: v[: count * _STEPS].reshape(count, _STEPS, *v.shape[1:])  # noqa: E731
-            # Of long sequences only the first rates of each block are kept for the gradient.
+            # For long sequences only the first rates of each block are kept for the gradient.
             again = jax.checkpoint(block, prevent_cse=False)
             carry, rates = jax.lax.scan(again, carry, jax.tree.map(cut, over_time))
             if not last_only:
@@ -92,7 +92,7 @@ class Kernel(AbstractKernel):
     def _advance(
         self, carry: Carry, inputs: Array, noise: Array | None, marks: Marks, skips: Skips | None
     ) -> tuple[Carry, Float[Array, "n time batch"]]:
-        # What is known not to be trained costs no gradient.
+        # Parameters known not to be trained cost no gradient.
         network: PyTree = self.cell.circuit
         move = _Move(network.f, isinstance(network.tau, Frozen))
         drive, W = self._drive(inputs, noise), resolve(network.W)
@@ -134,7 +134,7 @@ class _Move(eqx.Module):
 
 
 class _Given(NamedTuple):
-    """What a block of steps is a function of."""
+    """The arguments of a block of steps."""
 
     move: _Move
     W: Float[Array, "n n"]
@@ -160,7 +160,7 @@ def _block(given: _Given) -> tuple[Carry, Array]:
 
 def _forward(given: _Given) -> tuple[tuple[Carry, Array], PyTree]:
     move, W, rate, carry, drive, marks, skips = given
-    # To a shape of its own for every sample: a sum over the batch is slow in every step.
+    # Broadcast to every sample: summing over the batch in every step is slow.
     rates_of_samples = () if move.knows_rate else (jnp.broadcast_to(rate, carry.s.shape),)
 
     def step(now: PyTree, at: PyTree) -> tuple[PyTree, PyTree]:

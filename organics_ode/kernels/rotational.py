@@ -1,11 +1,11 @@
-"""The training kernel of a `RotationalORGaNICs`: one product a step, of 2n rows, over a batch.
+"""The training kernel of a `RotationalORGaNICs`: one product per step, of 2n rows, over a batch.
 
-Groups share their modulators, and so the state is 2 (n + g) numbers, and a step takes W_r y and the
-gates of b1: two products of n² numbers, where a `GatedORGaNICs` takes six. All that reads y, a or x
-is one matrix, and the gradient of its input and its own are one product each.
+Groups share their modulators, so the state has 2 (n + g) numbers, and a step takes W_r y and the
+gates of b1: two products of n² numbers, where a `GatedORGaNICs` takes six. Everything that reads y,
+a or x is one matrix, whose gradient and whose input's gradient take one product each.
 
-That W_r = I + A − Aᵀ is not used: the transposed matrix is made once for all steps, and A is no
-smaller than W_r.
+The form W_r = I + A − Aᵀ is not exploited: the transposed matrix is made once for all steps, and A
+is no smaller than W_r.
 """
 
 from typing import Any, TypeGuard
@@ -25,7 +25,7 @@ def applies(cell: AbstractCell) -> TypeGuard[Euler | ShuOsher | MixedPrecision]:
 
 
 class Kernel(AbstractChunked):
-    """A `RotationalORGaNICs` under Euler steps, or the steps that are made of them."""
+    """A `RotationalORGaNICs` under Euler steps, or under steps made of them."""
 
     def rule(self, c: Any, shares: tuple[float, ...], low: Any) -> Rule:
         """The Euler step."""
