@@ -2,20 +2,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Corrections of the scales, and their largest power of 2: its square is finite in float32.
+# The number of corrections of the scales, and their largest power of 2, whose square is finite in
+# float32.
 _ROUNDS, _FURTHEST = 24, 30
 
 
 @jax.jit
 def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
-    """D⁻¹JD with rows as large as columns, and the diagonal of D, powers of 2.
+    """D⁻¹JD with rows as large as columns, and the diagonal of D, which holds powers of 2.
 
     The eigenvalues do not depend on the units of the variables, and neither should their rounding:
     for a strong input a may be 10⁷ where y is 1.
     """
     size = jnp.abs(jax.lax.stop_gradient(J))
     size = size - jnp.diag(jnp.diag(size))
-    # What hears nobody, or is heard by nobody, fits any scale: it must not set that of others.
+    # A variable without inputs or outputs fits any scale: it must not set the scale of others.
     is_open = (jnp.sum(size, axis=1) == 0) | (jnp.sum(size, axis=0) == 0)
     between = jnp.where(is_open[:, None] | is_open[None, :], 0, size)
 
@@ -26,7 +27,7 @@ def balanced(J: Float[Array, "d d"]) -> tuple[Float[Array, "d d"], Float[Array, 
     def once(_: int | Array, logs: Array) -> Array:
         rows, columns = sums(between, logs)
         is_known = (rows > 0) & (columns > 0) & jnp.isfinite(rows) & jnp.isfinite(columns)
-        # A quarter: both ends of a pair move, each by half of the half.
+        # A quarter: both variables of a pair move, each by half of one half.
         ratio = jnp.where(is_known, rows, 1) / jnp.where(is_known, columns, 1)
         return logs + jnp.clip(jnp.log2(ratio) / 4, -_FURTHEST, _FURTHEST)
 

@@ -1,4 +1,4 @@
-"""The equations of rest, 0 = f(v), and how well rounding lets a residual be known."""
+"""The equations of rest, 0 = f(v), and how accurately a residual can be known despite rounding."""
 
 import equinox as eqx
 import jax
@@ -12,12 +12,12 @@ from ..circuits import NO_TIME, AbstractCircuit
 from ..facts import is_positive, largest_terms, relaxation_times, rounding
 from ._jacobian import jacobian_matrix
 
-_LINKS = 3  # From a variable that is driven to those that it drives.
-_ROUNDING = 64  # Times ε: what a sum of many terms may lose, of the largest.
-_NEAR = 0.1  # Of the reach, over the tolerance: states up to there are solved as any other.
-_UNKNOWN_SIZE = 1e-3  # Of a variable that rests at 0 and that nothing drives.
+_LINKS = 3  # From a driven variable to those that it drives.
+_ROUNDING = 64  # Times ε: what a sum of many terms may lose, relative to the largest.
+_NEAR = 0.1  # Times the reach, over the tolerance: states nearer than this need no further check.
+_UNKNOWN_SIZE = 1e-3  # Assumed for a variable that rests at 0 and is not driven.
 _TARGET = 256  # Times ε: what rounding leaves of a residual.
-_INSIDE = 5  # A route aims so many times below the tolerance.
+_INSIDE = 5  # How many times below the tolerance a route aims.
 
 
 class Point(eqx.Module):
@@ -38,8 +38,8 @@ class Equations(eqx.Module):
 
     @classmethod
     def of(cls, circuit: AbstractCircuit, x: Float[Array, " m"]) -> "Equations":
-        """For residuals: with the scales that these compare with, if they do. Computed here once,
-        they are not part of the programs of all its loops."""
+        """The equations, with the scales that residuals are compared with, if needed. Computing
+        these here, once, keeps them out of the programs of all the loops."""
         e = cls(circuit, x, circuit.initial_state())
         if largest_terms.is_known(circuit):
             return e
@@ -48,7 +48,7 @@ class Equations(eqx.Module):
     def unravel(self, v: Float[Array, " d"]) -> PyTree:
         return jax.flatten_util.ravel_pytree(self.like)[1](v)
 
-    # What routes compute again and again is traced once: a program of its own within theirs.
+    # What routes compute repeatedly is traced once, as a program of its own within theirs.
     @eqx.filter_jit
     def velocity(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
         return ravel(self.circuit.vector_field(NO_TIME, self.unravel(v), self.x))
@@ -71,8 +71,8 @@ class Equations(eqx.Module):
         terms = ravel(largest_terms(self.circuit, self.unravel(v), self.x))
         if largest_terms.is_known(self.circuit):
             return terms
-        # Where the terms of an equation vanish with its variables, what they are made of is rounded
-        # at the circuit's own scale.
+        # Where the terms of an equation vanish with its variables, they are still rounded at the
+        # circuit's own scale.
         J = self.jacobian(v) if J is None else J
         sizes, field = self.sizes(), jax.tree.map(_filled, self.unravel(v))
         sizes = jnp.where(sizes > 0, sizes, ravel(field))
@@ -83,12 +83,12 @@ class Equations(eqx.Module):
 
     def sizes(self) -> Float[Array, " d"]:
         """How large each variable is at the start, or becomes within a relaxation time of the
-        circuit, driven or by those that are; 0 where it rests at 0."""
+        circuit, driven by the input or by driven variables; 0 where it rests at 0."""
         return (self._scales() if self.scales is None else self.scales)[0]
 
     def reach(self) -> Float[Array, " d"]:
-        """How far each variable may come by itself, in its own relaxation time; 1 where it rests at
-        0 and nothing tells its size."""
+        """How far each variable may move by itself within its own relaxation time; 1 where it rests
+        at 0 and its size is unknown."""
         return (self._scales() if self.scales is None else self.scales)[1]
 
     def _scales(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
@@ -108,10 +108,10 @@ class Equations(eqx.Module):
         self, v: Float[Array, " d"], terms: Float[Array, " d"] | float = 0.0
     ) -> Float[Array, ""]:
         """max_i |f_i| / (the largest term of equation i, or the given one if that is larger);
-        infinite where any of it is not finite, or too large for its reciprocal to be a number, or
-        where rounding leaves more open than the tolerance asks for."""
+        infinite where any part of it is not finite or so large that its reciprocal is 0, or where
+        rounding leaves more uncertainty than the tolerance allows."""
         least, most = jnp.finfo(v.dtype).tiny ** 0.5, jnp.finfo(v.dtype).max ** 0.5
-        # Where all variables vanish at the fixed point, no term is left to compare with.
+        # Where all variables vanish at the fixed point, there is no term left to compare with.
         near = jnp.where(jnp.abs(v) < least, least, v)
         J = None if largest_terms.is_known(self.circuit) else self.jacobian(near)
         f, terms = self.velocity(v), jnp.maximum(self.terms(near, J), terms)
@@ -123,16 +123,16 @@ class Equations(eqx.Module):
         return jnp.where(is_known, highest(ratio), jnp.inf)
 
     def _is_held(self, v: Float[Array, " d"], J: Float[Array, "d d"]) -> Bool[Array, ""]:
-        """Whether a state is near, or the field changes where it is scaled. Far out
-        a constant drift c vanishes beside terms larger than c over the tolerance: where scaling the
-        state leaves the field as it is, no state rests."""
+        """Whether a state is near, or scaling it changes the field. Far out a constant drift c is
+        negligible next to terms larger than c over the tolerance: if scaling the state leaves the
+        field as it is, the state is not at rest."""
         is_near = jnp.all(tolerance(v.dtype) * jnp.abs(v) <= _NEAR * self.reach())
         moved, terms = jnp.abs(J @ v), jnp.abs(J) @ jnp.abs(v)
         return is_near | jnp.any(moved > tolerance(v.dtype) ** 0.5 * terms)
 
     def fields(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        """The largest entry of each variable's field, which share a unit; at least what is known of
-        its own size, and `_UNKNOWN_SIZE` where nothing is."""
+        """The largest entry in each variable's field, whose variables share a unit; at least the
+        variable's own size where that is known, and `_UNKNOWN_SIZE` where nothing is."""
         known = self.sizes()
         sizes = jnp.maximum(jnp.abs(v), jnp.where(known > 0, known, _UNKNOWN_SIZE))
         return ravel(jax.tree.map(_filled, self.unravel(sizes)))
@@ -142,7 +142,7 @@ class Equations(eqx.Module):
 
 
 def _filled(leaf: Array) -> Array:
-    """Its largest entry in the place of each."""
+    """The leaf with its largest entry in place of each."""
     return jnp.full(leaf.shape, highest(jnp.abs(leaf)) if leaf.size else 0, leaf.dtype)
 
 
@@ -156,8 +156,8 @@ def tolerance(dtype: DTypeLike) -> float:
 
 
 def blur(residual: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """The uncertainty of a point, relative to its terms: its residual where it counts as solved; 0
-    for any other state, which is not claimed to be a fixed point."""
+    """The uncertainty of a point, relative to its terms: its residual if it counts as solved; 0 for
+    any other state, which is not claimed to be a fixed point."""
     return jnp.where(residual <= tolerance(residual.dtype), residual, 0)
 
 

@@ -12,9 +12,9 @@ from ..circuits import AbstractCircuit
 
 
 def by_field(circuit: AbstractCircuit[State], values: Numbers) -> State:
-    """An array whose last axis is over all variables, split by field: `by_field(circuit, power).y`.
+    """Split an array whose last axis is over all variables by field: `by_field(circuit, power).y`.
 
-    Such as the spectra of `power_spectrum`, eigenvectors, or the diagonal of a covariance. Pure
+    Use it for the spectra of `power_spectrum`, eigenvectors, or the diagonal of a covariance. Pure
     (jit, vmap, grad).
 
     Args:
@@ -32,9 +32,9 @@ def by_field(circuit: AbstractCircuit[State], values: Numbers) -> State:
 
 
 def by_block(circuit: AbstractCircuit[State], values: Numbers) -> State:
-    """An array whose last two axes are over all variables, by fields: `by_block(circuit, C).y.a`.
+    """Split an array whose last two axes are over all variables: `by_block(circuit, C).y.a`.
 
-    Such as a covariance, the matrices of `cross_spectrum` and `coherence`, or a Jacobian. Pure
+    Use it for a covariance, the matrices of `cross_spectrum` and `coherence`, or a Jacobian. Pure
     (jit, vmap, grad).
 
     Args:
@@ -42,7 +42,8 @@ def by_block(circuit: AbstractCircuit[State], values: Numbers) -> State:
         values: (…, d, d), in the order of the state's fields.
 
     Returns:
-        A state of states: the outer field names the rows, the inner one the columns; (…, n, n).
+        A state of states: the outer field names the rows, the inner one the columns; each block is
+        (…, n, n).
 
     Raises:
         ValueError: an argument is bad.
@@ -69,7 +70,7 @@ def _read(values: Any, like: Any, axes: int) -> Any:
 
 
 def _parts(values: Any, like: Any, behind: tuple[int, ...]) -> Any:
-    """The axis before those behind, cut into the fields of a state."""
+    """The axis in front of those `behind`, cut into the fields of a state."""
     leaves, structure = jax.tree.flatten(like)
     ends = list(itertools.accumulate(leaf.size for leaf in leaves))
     axis = values.ndim - len(behind) - 1

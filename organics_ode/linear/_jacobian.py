@@ -1,4 +1,4 @@
-"""The Jacobian of a circuit: written out where a circuit is registered, by autodiff otherwise."""
+"""The Jacobian of a circuit: written out for registered circuits, by autodiff for others."""
 
 import jax
 import jax.numpy as jnp
@@ -16,14 +16,15 @@ from ..programs import in_full_precision, quickly_compiled
 def jacobian(
     circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers
 ) -> Float[Array, "d d"]:
-    """The Jacobian of a circuit's vector field in its state, J_ij = ∂ẋ_i/∂x_j.
+    """The Jacobian of a circuit's vector field with respect to its state, J_ij = ∂ẋ_i/∂x_j.
 
-    Written out for the circuits of this library (`ORGaNICs`: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]), by
-    forward-mode autodiff for any other circuit. Pure (jit, vmap, grad); no batch axis.
+    It is written out for circuits of this library (`ORGaNICs`: J = [∂ẏ/∂y, ∂ẏ/∂a; ∂ȧ/∂y, ∂ȧ/∂a]),
+    and computed by forward-mode autodiff for any other circuit. Pure (jit, vmap, grad); no batch
+    axis.
 
     Args:
         circuit: an `AbstractCircuit`.
-        state: the circuit's state where to linearise.
+        state: the circuit's state at which to linearise.
         x: (m,), the input.
 
     Returns:
@@ -39,7 +40,7 @@ def jacobian(
 def jacobian_matrix(
     circuit: AbstractCircuit[State], state: State, x: Float[Array, " m"]
 ) -> Float[Array, "d d"]:
-    """`jacobian` of what is already checked and resolved."""
+    """`jacobian` for arguments that are already checked and resolved."""
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
     parts = jax.tree.leaves(blocks(with_matrices(circuit), state, x))
     rows = [parts[i : i + len(sizes)] for i in range(0, len(parts), len(sizes))]
@@ -53,7 +54,7 @@ _jacobian = quickly_compiled(jacobian_matrix)
 def jacobian_blocks(circuit: AbstractCircuit[State], state: StateLike | None, x: Numbers) -> State:
     """The Jacobian by named blocks: `jacobian_blocks(circuit, state, x).y.a` is ∂ẏ/∂a.
 
-    Args, errors and units are those of `jacobian`.
+    Arguments, errors and units are those of `jacobian`.
 
     Returns:
         A state of states: the outer field is the equation, the inner one the variable.
@@ -69,9 +70,9 @@ def read_point(
     *,
     most: int | None = None,
 ) -> tuple[AbstractCircuit[State], State, Array]:
-    """A resolved circuit, a state of its own (its initial one for None) and an input, checked.
+    """A resolved circuit, a state of it (its initial one for None) and an input, all checked.
 
-    Operators become matrices: those of more than `most` entries stay, where it is given.
+    Operators become matrices, except those of more than `most` entries if that is given.
     """
     check_circuit(circuit)
     circuit = with_matrices(resolve(circuit), most=most)

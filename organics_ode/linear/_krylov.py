@@ -1,4 +1,4 @@
-"""Eigenvalues of a matrix that is known by its products alone."""
+"""Eigenvalues of a matrix that is known only by its products."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from ..programs import in_full_precision
 
 Product = Callable[[Array], Array]
 
-COUNT = 16  # Eigenvalues that are wanted, and the vectors that they are sought among.
+COUNT = 16  # Eigenvalues that are wanted, and below, the size of the basis they are sought in.
 _BASIS = 48
-_ROUNDS = 40  # Restarts at most.
+_ROUNDS = 40  # Maximum number of restarts.
 _PRECISE = 2 / 3  # The power of ε, relative to the largest |λ|, to which they are found.
-_POWERS = 16  # Of JᵀJ, for its norm.
-_CLOSED = 256  # Times ε: of a product, what is rounding.
+_POWERS = 16  # Power iterations with JᵀJ for the norm.
+_CLOSED = 256  # Times ε: what counts as rounding, relative to a product.
 
 
 class Leading(NamedTuple):
@@ -30,7 +30,7 @@ class Leading(NamedTuple):
 
 
 class _Krylov(NamedTuple):
-    """J V_j = Σ_i H_ij V_i, j < m: an orthonormal basis as rows, of which `kept` are there."""
+    """J V_j = Σ_i H_ij V_i, j < m: an orthonormal basis as rows, `kept` of which are present."""
 
     V: Float[Array, "m+1 d"]
     H: Float[Array, "m+1 m"]
@@ -44,9 +44,9 @@ class _Krylov(NamedTuple):
 def leading(product: Product, like: Float[Array, " d"], count: int = COUNT) -> Leading:
     """The eigenvalues of largest real part, by Arnoldi's method with thick restarts.
 
-    Those that are found are eigenvalues to within their errors. That none further right was missed
-    is likely, not proved: it would have to be hidden from a random start. Of a multiple eigenvalue
-    some copies may be missing.
+    Those found are eigenvalues to within their errors. That none further right was missed is
+    likely, not proved: it would have to be hidden from a random start. Some copies of a multiple
+    eigenvalue may be missing.
 
     Reference:
         Stewart, "A Krylov-Schur algorithm for large eigenproblems", SIAM J. Matrix Anal. 23 (2002).
@@ -66,7 +66,8 @@ def leading(product: Product, like: Float[Array, " d"], count: int = COUNT) -> L
 
 
 def spectral_norm(product: Product, transposed: Product, like: Float[Array, " d"]) -> Array:
-    """‖J‖₂, from below and usually to a few percent: by powers of JᵀJ on a random vector."""
+    """‖J‖₂, from below and usually to a few percent, by power iteration of JᵀJ on a random vector.
+    """
 
     def once(_: int | Array, v: Array) -> Array:
         w = transposed(product(v))
@@ -77,19 +78,19 @@ def spectral_norm(product: Product, transposed: Product, like: Float[Array, " d"
 
 
 def _grown(product: Product, k: _Krylov) -> _Krylov:
-    """The basis with all of its vectors."""
+    """The basis, completed with all of its vectors."""
     (m, d), eps = (k.H.shape[1], k.V.shape[1]), jnp.finfo(k.V.dtype).eps
 
     def grow(j: Int[Array, ""], carry: tuple[Array, Array]) -> tuple[Array, Array]:
         V, H = carry
         w, h = _orthogonal(V, product(V[j]))
         norm, size = jnp.linalg.norm(w), jnp.linalg.norm(h)
-        # The basis spans what J makes of it: a new start finds what that does not hold.
+        # If J maps the basis into its own span, a new start finds what is outside it.
         is_closed = norm <= _CLOSED * eps * size
         seed = j + m * k.rounds + 1
         other = jax.lax.cond(is_closed, lambda: _orthogonal(V, _random(seed, w))[0], lambda: w)
         w = other / jnp.linalg.norm(other)
-        # In as many dimensions as there are variables, none is left for the last one.
+        # If the basis already has as many vectors as there are variables, the last one is 0.
         V = V.at[j + 1].set(jnp.where(j + 1 < d, w, 0))
         return V, H.at[:, j].set(h.at[j + 1].set(jnp.where(is_closed, 0, norm)))
 
@@ -106,7 +107,7 @@ def _restarted(k: _Krylov, count: int) -> _Krylov:
     errors = jnp.abs(last) * jnp.abs(wanted[-1, :count])
     vectors = wanted[:, :count].T @ k.V[:m].astype(X.dtype)
     precise = jnp.finfo(k.V.dtype).eps ** _PRECISE * highest(jnp.abs(values))
-    # A pair stays together, as two real vectors.
+    # A complex pair stays together, as two real vectors.
     signs = jnp.sign(values.imag[order])
     kept = jnp.where(jnp.sum(signs[:count]) > 0, count + 1, count)
     Q, _ = jnp.linalg.qr(jnp.where(signs[None, :] < 0, wanted.imag, wanted.real))
@@ -119,7 +120,7 @@ def _restarted(k: _Krylov, count: int) -> _Krylov:
 
 
 def _residuals(product: Product, found: Leading) -> Array:
-    """Of the vectors themselves, whatever came before."""
+    """The residuals computed from the vectors themselves."""
     v = found.vectors
     Jv = jax.lax.complex(jax.vmap(product)(v.real), jax.vmap(product)(v.imag))
     left = Jv - found.values[:, None] * v
@@ -127,10 +128,10 @@ def _residuals(product: Product, found: Leading) -> Array:
 
 
 def _orthogonal(V: Array, w: Array) -> tuple[Array, Array]:
-    """w without its parts in the basis, and these."""
+    """w without its components in the basis, and these components."""
     h = V @ w
     w = w - h @ V
-    again = V @ w  # Twice is enough: once leaves the basis not orthogonal to rounding.
+    again = V @ w  # Once would leave the basis not orthogonal to rounding; twice is enough.
     return w - again @ V, h + again
 
 
@@ -153,7 +154,7 @@ def ritz_values(product: Product, like: Float[Array, " d"], count: int) -> Compl
         w = product(basis[k])
         h = basis @ w
         w = w - h @ basis
-        again = basis @ w  # Twice is enough: once leaves the basis not orthogonal to rounding.
+        again = basis @ w  # Once would leave the basis not orthogonal to rounding; twice is enough.
         w = w - again @ basis
         norm = jnp.linalg.norm(w)
         column = (h + again).at[k + 1].set(norm, mode="drop")

@@ -1,4 +1,4 @@
-"""The Lyapunov equation, solved, and refused where rounding alone changes what comes out."""
+"""The Lyapunov equation, solved, and refused where rounding alone would change the result."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from .._nonlinearities import highest
 from ..programs import after, in_full_precision
 from ._balanced import balanced
 
-# The largest change of X by rounding, relative to X, with which it is a result.
+# The largest change of X by rounding, relative to X, with which it is accepted.
 _TOLERATED = 1e-2
 
 
@@ -22,10 +22,10 @@ _TOLERATED = 1e-2
 def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
     """X with A X + X Aᵀ + C = 0, for a Hurwitz A.
 
-    In units in which rows of A are as large as columns. On a CPU by Bartels' and Stewart's method,
-    column by column of the complex Schur form; elsewhere, where there is none, by doubling. The
-    derivatives are those of the equation, not of the method. Pure (jit, vmap, grad in both modes);
-    no batch axis.
+    It is solved in units in which rows of A are as large as columns: on a CPU by the method of
+    Bartels and Stewart, column by column of the complex Schur form; on other devices, which lack
+    that form, by doubling. The derivatives are those of the equation, not of the method. Pure (jit,
+    vmap, grad in both modes); no batch axis.
 
     Args:
         A: (d, d), every eigenvalue with a negative real part.
@@ -41,15 +41,15 @@ def solve_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Arra
         lambda X: A @ X + X @ A.T,
         -C,
         lambda _, B: _solve(A, -B),
-        # A rotation of the trace inner product turns the equation into that of Aᵀ.
+        # The adjoint with respect to the trace inner product is the equation of Aᵀ.
         lambda _, B: _solve(A.T, -B),
     )
 
 
 def resolved_lyapunov(A: Float[Array, "d d"], C: Float[Array, "d d"]) -> Float[Array, "d d"]:
-    """X ≥ 0 of the equation for C ≥ 0; NaN also where rounding changes it by more than 1 %.
+    """X ≥ 0 from the equation for C ≥ 0; NaN also where rounding changes it by more than 1 %.
 
-    Whether it does is tried: the equation is solved again with A moved by its rounding.
+    This is tested by solving the equation again with A perturbed by its rounding.
     """
     X = solve_lyapunov(A, C)
     return jnp.where(_is_resolved(*jax.lax.stop_gradient((A, C, X))), X, jnp.nan)
@@ -67,7 +67,7 @@ def _is_resolved(A: Array, C: Array, X: Array) -> Bool[Array, ""]:
     )
     change = jnp.abs(_solve(A + 2 * jnp.asarray(signs, A.dtype) * rounding, C) - X)
     size = jnp.sqrt(jnp.maximum(jnp.diag(X), 0))
-    # What no noise reaches is 0, but for the rounding of the largest.
+    # Variances that no noise reaches are 0, up to the rounding of the largest.
     known = jnp.where(_are_reached(A, C), _TOLERATED * size, 0)
     is_known = (known[:, None] > 0) & (known[None, :] > 0)
     rounded = jnp.where(is_known, 0, len(A) * eps * highest(size) ** 2)
@@ -76,7 +76,7 @@ def _is_resolved(A: Array, C: Array, X: Array) -> Bool[Array, ""]:
 
 
 def _are_reached(A: Array, C: Array) -> Bool[Array, " d"]:
-    """Which variables have noise, their own or that of others that they follow."""
+    """Which variables have noise, of their own or from others that they follow."""
     passes = (A != 0).astype(A.dtype)
     start = (jnp.diag(C) != 0).astype(A.dtype)
     on = lambda _, reached: jnp.sign(reached + passes @ reached)  # noqa: E731
@@ -84,7 +84,7 @@ def _are_reached(A: Array, C: Array) -> Bool[Array, " d"]:
 
 
 def _schur_error(A: Array) -> Array:
-    """|A − Q T Qᴴ|: by how much the Schur form that is computed is not that of A."""
+    """|A − Q T Qᴴ|: by how much the computed Schur form deviates from that of A."""
     T, Q = _schur(A)
     return jnp.abs(A - (Q @ T @ Q.conj().T).real)
 
@@ -95,7 +95,7 @@ def _schur(A: Array) -> tuple[Array, Array]:
 
 
 def refuse_unresolved(X: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
-    """X, or an error where it is NaN: at a stable point it was not resolved."""
+    """X, or an error where it is NaN: at a stable point this means that it was not resolved."""
     must = "be resolved about its stable point in its floating-point type"
     found = (
         f"in {X.dtype} rounding alone changes the solution of the Lyapunov equation: its Jacobian "
@@ -141,11 +141,11 @@ def _by_columns(A: Array, C: Array) -> Array:
         Y = jax.lax.scan(column, jnp.zeros_like(F), jnp.arange(A.shape[0]), reverse=True)[0]
         return (Q @ Y @ Q.conj().T).real
 
-    # Without corrections: the rounding of a residual is worse than what it would correct.
+    # Without iterative refinement: the rounding of a residual exceeds what it would correct.
     return jnp.where(is_hurwitz, solve(C), jnp.nan)
 
 
-# 2^60 terms of the series: more than the slowest mode that rounding leaves can need.
+# 2^60 terms of the series: more than the slowest mode above rounding can need.
 _DOUBLINGS = 60
 _CORRECTIONS = 2
 
@@ -159,11 +159,11 @@ class _Sum(NamedTuple):
 
 
 def _by_doubling(A: Array, C: Array) -> Array:
-    """With a shift s > 0 it is the discrete equation X = M X Mᵀ + N, M = (A − sI)⁻¹(A + sI),
+    """With a shift s > 0 this is the discrete equation X = M X Mᵀ + N, M = (A − sI)⁻¹(A + sI),
     N = 2s (A − sI)⁻¹ C (A − sI)⁻ᵀ, whose series is summed by doubling: X ← X + M X Mᵀ, M ← M².
 
-    s is the geometric mean of the fastest and the slowest rate, estimated from ‖A‖ and ‖A⁻¹‖.
-    Products and inverses only.
+    s is the geometric mean of the fastest and the slowest rate, estimated from ‖A‖ and ‖A⁻¹‖. Only
+    products and inverses are needed.
     """
     eye = jnp.eye(A.shape[0], dtype=A.dtype)
     s = jnp.sqrt(jnp.linalg.norm(A) / jnp.linalg.norm(jnp.linalg.inv(A)))
@@ -186,7 +186,7 @@ def _doubled(sum: _Sum) -> _Sum:
 
 
 def _is_summed(sum: _Sum) -> Array:
-    # The rest of the series is ‖M‖² of what is there.
+    # The rest of the series is ‖M‖² times what is already there.
     return jnp.sum(sum.M**2) <= jnp.finfo(sum.M.dtype).eps ** 2
 
 

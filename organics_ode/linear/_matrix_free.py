@@ -1,4 +1,4 @@
-"""Linear equations with the Jacobian, by its products where weights are operators."""
+"""Linear equations with the Jacobian, solved by its products where weights are operators."""
 
 import functools
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from ._krylov import COUNT, Leading, leading, spectral_norm
 
 Linear = Callable[[Array], Array]
 
-_RESTART, _ROUNDS = 32, 12  # Vectors of GMRES, and how often it starts again at most.
+_RESTART, _ROUNDS = 32, 12  # Vectors of GMRES, and its maximum number of restarts.
 _EXACT, _SOLVED = 64, 1e-5  # The residual aimed at, times ε; and the one that counts as solved.
-# What products leave, times ε‖J‖; how far copies of an eigenvalue are apart, times their errors.
+# The rounding of products, over ε‖J‖; the distance of copies of an eigenvalue, over their errors.
 _ROUNDING, _APART = 256, 4
-_LEAST = 1e-2  # Of 1/τ: a decay of a response that is not divided by, which would be 0.
+_LEAST = 1e-2  # Of 1/τ: smaller decays of a response are not divided by, as they may be 0.
 
 
 def solver(
@@ -31,8 +31,8 @@ def solver(
 ) -> Linear:
     """b ↦ u with (shift + scale J) u = b, for the Jacobian J at v.
 
-    By an LU decomposition; for weights that are operators by GMRES, NaN where that does not end.
-    Linear in b, in both derivative modes.
+    By an LU decomposition; for weights that are operators by GMRES, with NaN where that does not
+    converge. Linear in b, in both derivative modes.
     """
     if not has_operators(e.circuit):
         J = e.jacobian(v)
@@ -59,8 +59,8 @@ def _gmres(A: Linear, b: Array, M: Linear) -> Array:
 def _preconditioner(
     e: Equations, v: Array, J: Linear, shift: Array | float, scale: Array | float
 ) -> Linear:
-    """The inverse in blocks, response before the others, where J_yy is diagonal and what is left of
-    the others by their decays alone: exact for W_r = I and gains that are constants."""
+    """The inverse by blocks, the response first: J_yy is taken as diagonal, and what then remains of
+    the others as their decays alone. It is exact for W_r = I and constant gains."""
     state = e.unravel(v)
     n = jax.tree.leaves(state)[0].size
     times = ravel(relaxation_times(e.circuit, state, e.x))
@@ -82,7 +82,7 @@ def _preconditioner(
 
 class Modes(NamedTuple):
     """Eigenvalues of largest real part, right vectors as columns, how far the eigenvalues may be
-    off, and ‖J‖₂ in units that make every variable as large."""
+    off, and ‖J‖₂ in units in which all variables are equally large."""
 
     values: Complex[Array, " k"]
     vectors: Complex[Array, "d k"]
@@ -97,9 +97,9 @@ def leading_eigenvalues(
 ) -> Modes:
     """The leading modes of the Jacobian.
 
-    The error of an eigenvalue is the residual |Jv − λv|/|v|, and what rounding leaves of it, times
-    its condition ‖v‖‖w‖/|wᴴv|. Eigenvalues have first derivatives where they are simple: NaN where
-    w is not found.
+    The error of an eigenvalue is the residual |Jv − λv|/|v|, plus the rounding in it, times its
+    condition ‖v‖‖w‖/|wᴴv|. Eigenvalues have first derivatives where they are simple, NaN where w is
+    not found.
     """
     stopped = jax.tree.map(_stopped, (circuit, state, x))
     e = Equations(stopped[0], stopped[2], stopped[1])
@@ -119,10 +119,10 @@ def leading_eigenvalues(
 
 
 def _spread(right: Leading, left: Leading, errors: Array, norm: Array) -> Array:
-    """How far the eigenvalues may be off, by the left vectors of those that are as near as errors
-    leave copies of one, up to three with a single vector: ∞ where there is none.
+    """How far the eigenvalues may be off, by the left vectors of those so near that they may be
+    copies of one, up to three with a single vector; ∞ where there is none.
 
-    Of several the condition is that of their span, and they are known as one.
+    The condition of several copies is that of their span, and they are known only together.
     """
     V, W = (found.vectors / _length(found.vectors) for found in (right, left))
     least = jnp.cbrt(jnp.finfo(errors.dtype).eps) * norm

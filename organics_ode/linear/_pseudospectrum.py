@@ -1,4 +1,4 @@
-"""How far right an eigenvalue may be that a matrix near a given one has."""
+"""How far right the eigenvalues of matrices near a given one may be."""
 
 import jax
 import jax.numpy as jnp
@@ -7,20 +7,20 @@ from jaxtyping import Array, Complex, Float
 
 from .._nonlinearities import highest, lowest
 
-# Abscissas that are tried, of a matrix's own.
+# Abscissae that are tried, as shares of the matrix's own.
 _SHARES = np.linspace(1, 0, 16, endpoint=False)[1:]
 
 
 def abscissa_near(J: Float[Array, "d d"], near: Float[Array, ""]) -> Float[Array, ""]:
-    """A real part below 0 that no eigenvalue reaches of any matrix J + E with ‖E‖₂ ≤ `near`, or
+    """A real part below 0 that no eigenvalue of any matrix J + E with ‖E‖₂ ≤ `near` reaches, or
     infinity where none is known, as for a J that is not stable.
 
     With J = Q (Λ + N) Qᴴ, N strictly triangular, and z right of s, no entry of (z − J)⁻¹ in these
-    axes is larger than that of (diag(s − Re λ) − |N|)⁻¹. So its norm is at most
-    √(‖·‖₁ ‖·‖_∞) of that, and z is not an eigenvalue of J + E where that is below 1/`near`
-    (Trefethen, Embree, "Spectra and Pseudospectra", 2005). Sums of positive numbers alone: what
-    condition numbers of eigenvalues overestimate, for they are infinite of a double one, is
-    resolved. By LAPACK, which is on CPUs alone; infinite on other devices.
+    axes is larger than that of (diag(s − Re λ) − |N|)⁻¹. So its norm is at most √(‖·‖₁ ‖·‖_∞) of
+    the latter, and z is not an eigenvalue of J + E where that is below 1/`near` (Trefethen, Embree,
+    "Spectra and Pseudospectra", 2005). Only positive numbers are summed. This resolves cases in
+    which condition numbers of eigenvalues overestimate: for a double eigenvalue they are infinite.
+    It uses LAPACK, which exists on CPUs only; on other devices the result is infinite.
     """
     unknown = jnp.asarray(jnp.inf, J.dtype)
     compute = lambda J, near: _abscissa_near(jax.scipy.linalg.schur(J, "complex")[0], near)  # noqa: E731

@@ -28,28 +28,30 @@ from ._pseudospectrum import abscissa_near
 class Spectrum(eqx.Module, AbstractTabular):
     """The eigenvalues λ of a Jacobian, the one of largest real part first.
 
-    - `eigenvalues`: (d,), 1/ms, by falling real part; of a pair the one with Im λ > 0 first.
-    - `vectors`: (d, d), right eigenvectors as columns, or None where not asked for.
-    - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns: an
-      eigenvalue nearer to 0 than this cannot be distinguished from 0. At a fixed point
-      (d·ε + residual)·‖D⁻¹JD‖: the residual makes the eigenvalues uncertain too. Larger where J is
-      far from normal: rounding moves an eigenvalue by up to ε·κ·‖D⁻¹JD‖, where
-      κ = ‖v‖‖w‖/|wᴴv| is of its right and left vectors (Wilkinson, 1965), or less where no matrix
-      that near has eigenvalues so far (Trefethen, Embree, 2005), and `abscissa` + `resolution` is
-      the furthest right that any of them may be.
-    - `abscissa`: largest real part, 1/ms; NaN where an eigenvalue is.
-    - `is_stable`: abscissa below −resolution. `is_marginal`: within the resolution, as for a
-      continuum of fixed points.
+    - `eigenvalues`: (d,), 1/ms, by decreasing real part; in a pair the one with Im λ > 0 first.
+    - `vectors`: (d, d), right eigenvectors as columns, or None unless requested.
+    - `resolution`: 1/ms, d·ε·‖D⁻¹JD‖, with the diagonal D that makes rows as large as columns. An
+      eigenvalue nearer to 0 than this cannot be distinguished from 0. At a fixed point it is
+      (d·ε + residual)·‖D⁻¹JD‖, because the residual makes the eigenvalues uncertain too. It is
+      larger where J is far from normal: rounding moves an eigenvalue by up to ε·κ·‖D⁻¹JD‖, where
+      κ = ‖v‖‖w‖/|wᴴv| for its right and left vectors (Wilkinson, 1965), or by less where no matrix
+      that near has eigenvalues so far away (Trefethen, Embree, 2005). `abscissa` + `resolution` is
+      then the furthest right that any of them may be.
+    - `abscissa`: the largest real part, 1/ms; NaN where an eigenvalue is NaN.
+    - `is_stable`: abscissa below −resolution. `is_marginal`: abscissa within the resolution, as for
+      a continuum of fixed points.
     - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
-    - `damping_ratios`: (d,), −Re λ/|λ|; 1 does not oscillate, 0 is not damped.
-    - `qualities`: (d,), |λ|/(−2 Re λ): of a mode alone the frequency of its peak in noise over the
-      width at half power, where it is lightly damped; ½ does not oscillate, ∞ is not damped.
+    - `damping_ratios`: (d,), −Re λ/|λ|: 1 for a mode that does not oscillate, 0 for an undamped one.
+    - `qualities`: (d,), |λ|/(−2 Re λ): for a lightly damped mode by itself, the frequency of its
+      peak in noise over the width at half power; ½ for a mode that does not oscillate, ∞ for an
+      undamped one.
     - `time_scales`: (d,), ms, −1/Re λ; negative for a mode that grows, ∞ where Re λ = 0.
 
-    Of a circuit whose weights are operators of more than 2¹⁸ entries, d is the 16 of largest real
-    part, found by products with J alone: that none was missed is likely, not proved. The resolution
-    is what is left of Jv − λv, and 256 ε‖D⁻¹JD‖₂ for rounding, times κ; copies of one are known as
-    one, to at least ε^(1/3)‖D⁻¹JD‖₂; ∞ where w is not found. Their derivatives are first ones.
+    For a circuit whose weights are operators of more than 2¹⁸ entries, only the 16 eigenvalues of
+    largest real part are given, found by products with J alone; that none was missed is likely, not
+    proved. Their resolution is κ times the remainder of Jv − λv plus 256 ε‖D⁻¹JD‖₂ for rounding.
+    Copies of an eigenvalue are known only together, to at least ε^(1/3)‖D⁻¹JD‖₂; the resolution is
+    ∞ where w is not found. These eigenvalues have first derivatives only.
 
     A spectrum from `jax.vmap` has the batch axes in front. `to_dataframe()` and `to_xarray()` have
     a row for each eigenvalue.
@@ -92,7 +94,7 @@ class Spectrum(eqx.Module, AbstractTabular):
         return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
 
     def to_table(self) -> Table:
-        """The eigenvalues, and the vectors where there are any, over `mode`."""
+        """The eigenvalues, and the vectors if there are any, over `mode`."""
         *batch, modes = self.eigenvalues.shape
         columns = {"eigenvalue": self.eigenvalues, "frequency": self.frequencies}
         columns |= {"damping_ratio": self.damping_ratios, "time_scale": self.time_scales}
@@ -121,13 +123,13 @@ class Located(Protocol):
 
 
 def is_stable(found: Located) -> Bool[Array, "..."]:
-    """Whether the abscissa lies below 0 by more than the resolution: one rule for everything that
-    has both."""
+    """Whether the abscissa is below 0 by more than the resolution: one rule for everything that has
+    both."""
     return found.abscissa < -found.resolution
 
 
 def is_marginal(found: Located) -> Bool[Array, "..."]:
-    """Whether the sign of the abscissa is within its resolution, and so unknown."""
+    """Whether the abscissa is within its resolution, so that its sign is unknown."""
     return jnp.abs(found.abscissa) <= found.resolution
 
 
@@ -145,12 +147,13 @@ def spectrum(
     """The eigenvalues of a circuit's Jacobian at a state.
 
     At a fixed point they decide its local stability. Along a trajectory of a driven circuit
-    (`jax.vmap(oo.spectrum, (None, 0, 0))(circuit, states, xs)`) they say how fast it moves now, and
-    decide nothing: see `lyapunov`. Pure (jit, vmap; grad of the eigenvalues); no batch axis.
+    (`jax.vmap(oo.spectrum, (None, 0, 0))(circuit, states, xs)`) they say how fast the circuit moves
+    at the moment, but do not decide stability: see `lyapunov`. Pure (jit, vmap; grad of the
+    eigenvalues); no batch axis.
 
     Args:
         circuit: an `AbstractCircuit`.
-        state: the circuit's state where to linearise.
+        state: the circuit's state at which to linearise.
         x: (m,), the input.
         vectors: whether to compute the right eigenvectors, at about twice the cost.
 
@@ -175,7 +178,7 @@ def spectrum_at(
     residual: Float[Array, ""] | float = 0.0,
     vectors: bool = False,
 ) -> Spectrum:
-    """The spectrum of what is already checked and resolved; of operators the leading part."""
+    """The spectrum for arguments already checked and resolved; for operators the leading part."""
     if not has_operators(circuit):
         return spectrum_of(jacobian_matrix(circuit, state, x), residual=residual, vectors=vectors)
     found = leading_eigenvalues(circuit, state, x)
@@ -188,7 +191,7 @@ def spectrum_at(
 def spectrum_of(
     J: Float[Array, "d d"], *, residual: Float[Array, ""] | float = 0.0, vectors: bool = False
 ) -> Spectrum:
-    """The spectrum of a matrix in 1/ms, taken at a point of that residual."""
+    """The spectrum of a matrix in 1/ms, taken at a point with this residual."""
     even, scale = balanced(J)
     known, spread = _eigenvalues(even)
     values, right = known, None
@@ -206,15 +209,15 @@ def spectrum_of(
 
 @jax.jit
 def _resolution(even: Array, near: Array, furthest: Array, abscissa: Array) -> Array:
-    """By the condition numbers; where these leave open what is stable, by all matrices that are
-    near."""
+    """The resolution by condition numbers; where these do not decide stability, by all nearby
+    matrices."""
     is_open = (abscissa < -near) & (furthest >= 0)
     bound = lazily(is_open, lambda known: abscissa_near(*known), (even, near), furthest)
     return jnp.maximum(near, jnp.minimum(furthest, bound) - abscissa)
 
 
 def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
-    """Frobenius', where squares overflow too."""
+    """The Frobenius norm, also where squares overflow."""
     largest = highest(jnp.abs(J))
     return largest * jnp.linalg.norm(J / jnp.where(largest > 0, largest, 1))
 
@@ -222,10 +225,10 @@ def _norm(J: Float[Array, "d d"]) -> Float[Array, ""]:
 @jax.custom_jvp
 @jax.jit
 def _eigenvalues(J: Array) -> tuple[Array, Array]:
-    """With derivatives of every order, which `jnp.linalg.eigvals` refuses, and how far rounding may
-    move each of them."""
-    # What is in no loop changes no eigenvalue: of a feedforward chain they are the diagonal, though
-    # its vectors are all one.
+    """The eigenvalues, with derivatives of every order, which `jnp.linalg.eigvals` refuses, and how
+    far rounding may move each of them."""
+    # Entries in no loop change no eigenvalue: those of a feedforward chain are its diagonal,
+    # although its vectors are all the same.
     J = J * _in_loops(J).astype(J.dtype)
     values, V = jnp.linalg.eig(J)
     eps = jnp.finfo(J.dtype).eps
@@ -237,14 +240,14 @@ def _eigenvalues(J: Array) -> tuple[Array, Array]:
 @_eigenvalues.defjvp
 @in_full_precision
 def _(primals: tuple, tangents: tuple) -> tuple:
-    # Of the whole matrix: a zero that closes a loop as it grows moves eigenvalues, too.
+    # For the whole matrix: a zero that would close a loop as it grows moves eigenvalues too.
     (values, _), (moved, _) = jax.jvp(_modes, primals, tangents)
     spread = _eigenvalues(*primals)[1]
     return (values, spread), (moved, jnp.zeros_like(spread))
 
 
 def _in_loops(J: Float[Array, "d d"]) -> Bool[Array, "d d"]:
-    """Which pairs of variables act on each other, by any way round."""
+    """Which pairs of variables act on each other, directly or through others."""
     reached = (J != 0) | jnp.eye(J.shape[0], dtype=bool)
 
     def twice_as_far(_: int | Array, reached: Array) -> Array:
@@ -269,5 +272,5 @@ def _(primals: tuple, tangents: tuple) -> tuple:
     M = jnp.linalg.solve(V, tangents[0].astype(V.dtype) @ V)
     gap = values[None, :] - values[:, None]
     mixed = jnp.where(gap != 0, M / jnp.where(gap != 0, gap, 1), 0)
-    # How long the vectors are does not matter to the values: no vector moves along itself.
+    # The lengths of the vectors do not affect the eigenvalues: no vector moves along itself.
     return (values, V), (jnp.diagonal(M), V @ mixed)
