@@ -1,4 +1,4 @@
-"""Circuits in noise: covariances, spectra, Fano factors, sample paths."""
+"""Circuits with noise: covariances, spectra, Fano factors, sample paths."""
 
 from ._fano import fano as fano
 from ._large import LargeNoiseWarning as LargeNoiseWarning

@@ -1,4 +1,4 @@
-"""`fano`: the variability of counts of spikes in a window."""
+"""`fano`: the variability of spike counts in a window."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from ._linear import Linear, linearised
 from ._spectra import stationary
 from .kinds import AbstractNoise
 
-_DOUBLINGS = 64  # Of the window's exponent, more than the windows of a float need.
+_DOUBLINGS = 64  # Of the matrix exponential over the window: more than any float needs.
 
 
 def fano(
@@ -28,27 +28,27 @@ def fano(
     rate: Callable[[State], Array] | None = None,
     state0: StateLike | None = None,
 ) -> Float[Array, " k"]:
-    """The Fano factors of spike counts in a window, with rates that the circuit gives.
+    """The Fano factors of spike counts in a window, for the rates of the circuit.
 
         F = 1 + Var(∫r dt)/E(∫r dt),   Var(∫r dt) = 2 ∫₀ᵀ (T − s) C(s) ds,   C(s) = e^{Js} C₀
 
-    Spikes are Poisson's given the rates r, which are those of the circuit in noise, linearised
-    about its stable fixed point: F = 1 without noise. For T → 0 F becomes 1, for long windows
-    1 + S_r(0)/(10⁻³ r) with the power of `power_spectrum`. Coloured noise is part of J; the noise
-    of a measurement is not heard by the spikes. Pure (jit, vmap over windows, grad); no batch axis.
+    Spikes are Poisson given the rates r, which are those of the circuit with noise, linearised
+    about its stable fixed point: without noise F = 1. For T → 0 F becomes 1, and for long windows
+    1 + S_r(0)/(10⁻³ r) with the power of `power_spectrum`. Coloured noise is part of J; measurement
+    noise does not affect the spikes. Pure (jit, vmap over windows, grad); no batch axis.
 
     Args:
         circuit, x, noise, state0: as for `covariance`.
         window: T > 0, ms.
-        rate: a function of a state, (k,), in spikes per ms, as `lambda s: 0.05 * s.y**2`; unless
-            given, the first field of the state (the responses) is the rates.
+        rate: a function of a state that returns rates (k,) in spikes per ms, such as
+            `lambda s: 0.05 * s.y**2`; unless given, the first field of the state (the responses).
 
     Returns:
         F, (k,); NaN where a rate is not positive.
 
     Raises:
         ValueError: an argument is bad, no stable fixed point was found, or rounding may change a
-            variance by more than 1 % (inside jit equinox's run-time error).
+            variance by more than 1 % (inside jit, equinox's run-time error).
 
     Reference:
         Cox, Isham, "Point Processes", Chapman and Hall (1980), on doubly stochastic processes.
@@ -68,7 +68,8 @@ def fano(
 def integrated(linear: Linear, slopes: Array, T: Array) -> tuple[Array, Float[Array, "k k"]]:
     """The stationary covariance, and that of the integrated rates.
 
-    M + Mᵀ of M = T² g φ₂(AT) X gᵀ,   φ₂(Z) = Z⁻²(e^Z − 1 − Z): a corner of a matrix exponential.
+    The latter is M + Mᵀ with M = T² g φ₂(AT) X gᵀ and φ₂(Z) = Z⁻²(e^Z − 1 − Z), which is a corner
+    of a matrix exponential.
     """
     X, (A, scale) = stationary(linear), balanced(linear.A)
     N, k = len(A), len(slopes)
@@ -84,7 +85,7 @@ def integrated(linear: Linear, slopes: Array, T: Array) -> tuple[Array, Float[Ar
 def _read_rate(
     rate: Callable[[State], Array] | None, state: State
 ) -> tuple[Float[Array, " k"], Float[Array, "k d"]]:
-    """The rates at a state, and their derivatives by all its variables."""
+    """The rates at a state, and their derivatives with respect to all its variables."""
     if rate is not None and (not callable(rate) or isinstance(rate, type)):
         refuse("rate", "be a function of a state, or None", f"it is {shown(rate)}")
     of = (lambda s: s[0]) if rate is None else in_jax("rate", rate)

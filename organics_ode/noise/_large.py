@@ -1,4 +1,4 @@
-"""A warning where noise is not small, and the linear theory of it may be wrong."""
+"""A warning where noise is not small, so that its linear theory may be wrong."""
 
 import jax
 import numpy as np
@@ -10,25 +10,27 @@ from ..circuits import AbstractCircuit
 from ..facts import is_positive
 from ._linear import Linear
 
-# A standard deviation above this share of the state. In sampled paths of one unit variances were up
-# to 5 % above the linear ones at .1, 27 % at .2, and 2 to 10 times them at .3 for noise in a.
+# A standard deviation above this share of the state is large. In sampled paths of one unit, with
+# noise in a, variances exceeded the linear ones by up to 5 % at .1 and 27 % at .2; at .3 they were
+# 2 to 10 times as large.
 _SMALL = 0.2
-_TELLING = 1e6  # How badly conditioned eigenvectors may be: variances go with the square of it.
-_MOST = 512  # Variables, for which the variance of a spectrum is computed as well.
+_TELLING = 1e6  # The largest condition number of eigenvectors: variances scale with its square.
+_MOST = 512  # Up to this many variables variances are computed for spectra as well.
 
 
 class LargeNoiseWarning(UserWarning):
-    """The noise is not small beside the state, and the linear theory of it may be wrong.
+    """The noise is not small compared to the state, so that its linear theory may be wrong.
 
-    To be silent: `warnings.filterwarnings("ignore", category=oo.LargeNoiseWarning)`.
+    `warnings.filterwarnings("ignore", category=oo.LargeNoiseWarning)` turns it off.
     """
 
 
 def warn_where_large(
     circuit: AbstractCircuit[State], state: State, variance: Array | np.ndarray
 ) -> None:
-    """Warns where a standard deviation is not small: beside its own variable where that stays
-    positive, as a, or else beside the largest of its field. A field that rests at 0 has no size."""
+    """Warn where a standard deviation is not small compared to its own variable, if that stays
+    positive like a, or else to the largest in its field. A field that rests at 0 is not compared.
+    """
     leaves = jax.tree.leaves((circuit, state, variance))
     if any(map(is_traced, leaves)):
         return
@@ -48,13 +50,13 @@ def warn_where_large(
 
 
 def variances(linear: Linear, d: int) -> Float[np.ndarray, " d"]:
-    """The stationary variances of the state, by eigenvectors of J: to see how large they are,
-    nothing to compile."""
+    """The stationary variances of the state by eigenvectors of J: a check of their size that
+    compiles nothing."""
     if any(map(is_traced, linear)) or d > _MOST:
         return np.zeros(d)
     A, D = np.asarray(linear.A, float), np.asarray(linear.D, float)
     values, V = np.linalg.eig(A[:d, :d])
-    # Where two eigenvectors are nearly one, rounding is all that they tell.
+    # Where two eigenvectors nearly coincide, the result would be all rounding.
     if not np.linalg.cond(V) < _TELLING:
         return np.zeros(d)
     U = np.linalg.inv(V)
@@ -62,7 +64,7 @@ def variances(linear: Linear, d: int) -> Float[np.ndarray, " d"]:
     if linear.L is not None:
         UL = U @ np.asarray(linear.L)[:d]
         M = M + UL @ UL.conj().T
-    # Of the filters that enter the flow: the variance of each, and its covariance with every mode.
+    # For filters that enter the flow: the variance of each, and its covariance with every mode.
     rates, UG = -np.diag(A)[d:], U @ A[:d, d:]
     shared = UG * (D[d:] / (2 * rates)) / (rates - values[:, None])
     M = M + shared @ UG.conj().T + UG @ shared.conj().T
@@ -71,13 +73,13 @@ def variances(linear: Linear, d: int) -> Float[np.ndarray, " d"]:
 
 
 def _sizes(field: Array, is_positive: Array | np.ndarray | bool) -> np.ndarray:
-    """Of a positive variable its own, of the others the largest of the field."""
+    """The size of a positive variable is its own value, that of others the largest in the field."""
     size = np.abs(np.asarray(field)).ravel()
     return np.where(np.asarray(is_positive).ravel(), size, size.max(initial=0))
 
 
 def _name(state: PyTree, i: int) -> str:
-    """The i-th variable of a state: y[0]."""
+    """The name of the i-th variable of a state, such as y[0]."""
     names = getattr(state, "_fields", range(len(state)))
     places = [
         f"{name}[{k}]" for name, leaf in zip(names, state, strict=True) for k in range(leaf.size)

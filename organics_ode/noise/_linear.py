@@ -17,13 +17,13 @@ from .kinds import AbstractNoise, Source, check_noise
 
 
 class Linear(NamedTuple):
-    """ds = A s dt + dw: the deviations of the state, and behind them the filters of its noise.
+    """ds = A s dt + dw: the deviations of the state, followed by the filters of its noise.
 
     Attributes:
         A: (N, N), 1/ms; its first (d, d) are J.
         D: (N,), the intensities of independent white noise.
-        L: (N, k), those of noise that is shared, D = L Lᵀ, or None.
-        H: (d, N), what is observed, H s, where that is more than the state; or None.
+        L: (N, k), the factor of shared noise of intensity L Lᵀ, or None.
+        H: (d, N): H s is what is observed, where that is more than the state; or None.
     """
 
     A: Float[Array, "N N"]
@@ -40,7 +40,7 @@ def linearised(
     *,
     is_observed: bool = True,
 ) -> tuple[StablePoint, Linear]:
-    """The stable point and the linear system there, with what the measurement adds or without."""
+    """The stable point and the linear system there, with or without measurement noise."""
     point = stable_point(circuit, x, state0)
     check_noise(noise)
     return point, linear_system(point.J, point.state, noise, is_observed=is_observed)
@@ -49,7 +49,7 @@ def linearised(
 def linear_system(
     J: Float[Array, "d d"], state: PyTree, noise: AbstractNoise, *, is_observed: bool = True
 ) -> Linear:
-    """The linear system of a Jacobian and of noise at a state."""
+    """The linear system of a Jacobian with noise at a state."""
     kept = [s for s in noise.sources(state) if is_observed or not s.is_measured]
     sources = [heard for heard in map(_heard, kept) if heard.loading.size]
     D = _diagonal(noise, state)
@@ -73,7 +73,7 @@ def _heard(source: Source) -> Source:
 
 
 class _Filters(NamedTuple):
-    """u̇ = F u + kicks: low-passes of white noise, and what the last of them adds, (d, ·)."""
+    """u̇ = F u + kicks: low-pass filters of white noise, and what the last of them adds, (d, ·)."""
 
     F: Array
     kicks: Array

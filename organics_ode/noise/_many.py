@@ -1,4 +1,4 @@
-"""Noise about states that are known already: what experiments ask for at many inputs at once."""
+"""Noise about states that are already known, as experiments need it at many inputs at once."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from ._linear import linear_system
 from ._spectra import PER_SECOND
 from .kinds import AbstractNoise
 
-_TOGETHER = 16  # frequencies solved together, for each of the inputs
+_TOGETHER = 16  # frequencies solved together for each input
 
 
 @in_full_precision
@@ -23,7 +23,7 @@ def powers_about(
     weights: Float[Array, "k d"],
     frequencies: Float[Array, " f"],
 ) -> Float[Array, "f k"]:
-    """The powers of some signals, each a weighted sum of the state, per Hz and two-sided.
+    """The powers of signals, each a weighted sum of the state, per Hz and two-sided.
 
         S_k(f) = 10⁻³ w_kᵀ (iωI − J)⁻¹ D (iωI − J)⁻ᴴ w_k
 
@@ -56,12 +56,12 @@ def counts_about(
     slopes: Float[Array, "k d"],
     window: Float[Array, ""],
 ) -> Float[Array, "k k"]:
-    """The covariance of rates r = r₀ + slopes · (state − state₀) that are integrated in a window.
+    """The covariance of rates r = r₀ + slopes · (state − state₀), integrated over a window.
 
         Cov(∫r_i dt, ∫r_j dt) = ∫₀ᵀ (T − s) (C_ij(s) + C_ji(s)) ds
 
-    Pure (jit, vmap, grad); NaN where rounding alone changes it. What a measurement adds is not in
-    it. J and the state are those of a stable fixed point.
+    Pure (jit, vmap, grad); NaN where rounding alone would change it. Measurement noise is not
+    included. J and the state are those of a stable fixed point.
     """
     linear = linear_system(J, state, noise, is_observed=False)
     X, variance = integrated(linear, slopes, window)

@@ -1,4 +1,4 @@
-"""`spectral_peak`: where the power of a circuit in noise has its peak, how wide, how sharp."""
+"""`spectral_peak`: the frequency, width and quality of the peak in the power of a circuit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,9 +22,9 @@ from ._linear import Linear, linearised
 from ._spectra import PER_SECOND, TOGETHER
 from .kinds import AbstractNoise, spread
 
-_EVEN = 256  # Frequencies over the whole range, beside those around every mode.
-_AROUND = np.linspace(-6, 6, 13)  # Of a mode, in units of the real part of its eigenvalue.
-_LOWEST, _HIGHEST = 1 / 30, 100.0  # Of the range, in units of the slowest and the fastest mode.
+_EVEN = 256  # Frequencies over the whole range, in addition to those around every mode.
+_AROUND = np.linspace(-6, 6, 13)  # Around a mode, in units of the real part of its eigenvalue.
+_LOWEST, _HIGHEST = 1 / 30, 100.0  # The range, in units of the slowest and the fastest mode.
 _HALVINGS = 60  # More than the bits of a float.
 
 
@@ -32,10 +32,11 @@ _HALVINGS = 60  # More than the bits of a float.
 class Peak(eqx.Module):
     """The highest peak of a power spectrum above frequency 0.
 
-    - `frequency`: Hz; NaN where there is none.
-    - `power`: there, in the unit of the signal squared per Hz, two-sided as `power_spectrum`.
-    - `width`: Hz, between the frequencies on both sides where the power is half of it; NaN where
-      it does not fall to half on one side, as on the shoulder of a spectrum that falls.
+    - `frequency`: Hz; NaN if there is no peak.
+    - `power`: the power there, in the unit of the signal squared per Hz, two-sided as in
+      `power_spectrum`.
+    - `width`: Hz, between the frequencies on both sides where the power is half of that; NaN where
+      it does not fall to half on one side, as on the shoulder of a falling spectrum.
     - `quality`: frequency/width. `found`: whether there is a peak.
     """
 
@@ -77,26 +78,26 @@ def spectral_peak(
 
         S(f) = 10⁻³ wᵀ (J + iωI)⁻¹ D (J − iωI)⁻ᵀ w,   S′ = 0,   ω = 2π f/1000 in rad/ms
 
-    The signal is w·state, in noise about the stable fixed point. Where the slope of S changes its
-    sign is found to rounding: frequencies are tried over the whole range of the eigenvalues and
-    around each of them, and the zero is bisected. Derivatives are those of the implicit function
-    theorem. Pure (jit, vmap, grad); no batch axis.
+    The signal is w·state, with noise about the stable fixed point. The frequency at which the slope
+    of S changes sign is found to rounding: frequencies are tried over the whole range of the
+    eigenvalues and around each of them, and the zero is bisected. Derivatives are those of the
+    implicit function theorem. Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit, x, noise, state0: as for `covariance`.
         weights: w, a state of the circuit whose fields are numbers or (n,); unless given, 1 for the
-            first field (the responses) and 0 elsewhere, which is their sum.
-        band: (low, high), Hz; peaks elsewhere do not count. Of several the highest is taken.
+            first field (the responses) and 0 elsewhere: the sum of the responses.
+        band: (low, high), Hz; only peaks in this band count, and the highest of them is taken.
 
     Returns:
         A `Peak`, NaN where the power has no peak at a frequency above 0.
 
     Raises:
-        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit, equinox's
             run-time error).
     """
     ends, (point, linear) = _read_band(band), linearised(circuit, x, noise, state0)
-    # Another band is no other program.
+    # A different band needs no other program.
     low, high = (jnp.asarray(end, linear.A.dtype) for end in ends)
     w = _read_weights(weights, point.state)
     warn_where_large(point.circuit, point.state, variances(linear, w.size))
@@ -128,7 +129,7 @@ def _peak(linear: Linear, w: Array, low: Array, high: Array) -> Peak:
     power, slope = lambda f: _power(f, still), lambda f: _slope(f, still)
     grid, dtype = _grid(still.A), still.A.dtype
     tried = jax.lax.map(lambda f: (power(f), slope(f)), grid, batch_size=TOGETHER)
-    # Where the slope is rounding it is none.
+    # A slope within rounding counts as 0.
     rises = grid * tried[1] > np.sqrt(jnp.finfo(dtype).eps) * tried[0]
     is_inside = (grid[1:] >= low) & (grid[:-1] <= high)
     is_peak = rises[:-1] & ~rises[1:] & is_inside
@@ -162,7 +163,7 @@ def _slope(f: Array, signal: _Signal) -> Float[Array, ""]:
 def _half(
     signal: _Signal, grid: Array, powers: Array, top: Array, best: Array, side: Array
 ) -> Float[Array, ""]:
-    """Where the power is half of the best, the nearest such place on one side."""
+    """The nearest place on one side where the power is half of the best."""
     half, away = jax.lax.stop_gradient(best) / 2, side * grid
     start = side * jax.lax.stop_gradient(top)
     is_low = (away > start) & (powers < half)
@@ -175,7 +176,7 @@ def _half(
 
 
 def _bisect(is_first: Callable[[Array], Array], first: Array, second: Array) -> Array:
-    """Between a place where it holds and one where it does not, the border."""
+    """The border between a place where the condition holds and one where it does not."""
 
     def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = (ends[0] + ends[1]) / 2
@@ -210,7 +211,7 @@ def _read_weights(weights: State | None, state: State) -> Float[Array, " d"]:
 
 
 def _read_band(band: Limits) -> tuple[float, float]:
-    """In rad/ms."""
+    """The band in rad/ms."""
     must = "be (low, high) in Hz, 0 <= low < high"
     ends = as_known_array("band", band).astype(float)
     if ends.shape != (2,) or not 0 <= ends[0] < ends[1]:

@@ -1,4 +1,4 @@
-"""`sample_paths`: a circuit in noise, by fixed steps."""
+"""`sample_paths`: a circuit with noise, by fixed steps."""
 
 import equinox as eqx
 import jax
@@ -29,11 +29,11 @@ from ..dynamics import AbstractInput, Inputs, ZeroOrderHold, inputs_over_time, i
 from ..programs import in_full_precision
 from .kinds import AbstractNoise, LowPass, Source, check_noise, low_pass, stationary
 
-_LATE = 1e-3  # Of a step.
-_START = 2**32 - 1  # In the place of the number of a step: no step has it.
+_LATE = 1e-3  # Of a step: how late the input of a step is looked up.
+_START = 2**32 - 1  # Used in place of a step's number: no step has it.
 
 Sources = tuple[Source, ...]
-# Of every source its filters, (order, k).
+# The filters of every source, (order, k).
 Filtered = list[Array]
 
 
@@ -58,7 +58,7 @@ class Paths(eqx.Module, AbstractTabular):
         return jnp.stack([jnp.all(a, range(batch, a.ndim)) for a in leaves]).all(0)
 
     def to_table(self) -> Table:
-        """The states over `t` in ms, of several paths also over their axes."""
+        """The states over `t` in ms; for several paths also over their axes."""
         return over_time(self.ts, self.states)
 
     def _card(self) -> Card:
@@ -81,21 +81,21 @@ def sample_paths(
     state0: StateLike | None = None,
     keep_every: int = 1,
 ) -> Paths:
-    """Simulate a circuit in noise with fixed steps, by the method of Euler and Maruyama.
+    """Simulate a circuit with noise in fixed steps, by the Euler–Maruyama method.
 
         x ← x + dt f(x, input) + √dt S(x) ⊙ ξ,   ξ ~ N(0, 1)
 
-    One `lax.scan`. The nonlinear circuit, so it holds for noise of any size. Coloured noise starts
-    stationary and moves exactly, and adds dt η to a step; the noise of a measurement is added to
-    the states that are kept. The method's own stationary covariance differs from the exact one by
-    O(dt): take dt a small part of the shortest time scale of `spectrum` and of τ of the noise.
-    Without noise take `simulate`. Pure (jit, grad, vmap over keys); no batch axis.
+    This simulates the nonlinear circuit, in one `lax.scan`, so it holds for noise of any size.
+    Coloured noise starts stationary, is advanced exactly, and adds dt η to a step; measurement
+    noise is added to the states that are kept. The method's own stationary covariance differs from
+    the exact one by O(dt): make dt a small part of the shortest time scale of `spectrum` and of the
+    noise's τ. Without noise use `simulate`. Pure (jit, grad, vmap over keys); no batch axis.
 
     Args:
         circuit: an `AbstractCircuit`.
         inputs: (m,), held constant over all `steps`; (steps, m), each held over one step; or an
-            input over time, a pair `(ts, values)` of values held, `LinearInput(ts, values)` or a
-            function of t in ms after the start, which is looked at where a step begins.
+            input over time: a pair `(ts, values)` of held values, `LinearInput(ts, values)` or a
+            function of t in ms after the start. It is evaluated at the beginning of each step.
         noise: a `Noise`, another kind, or a sum of kinds.
         dt: the step, ms.
         key: a PRNG key. `jax.vmap(lambda k: sample_paths(…, key=k))(jax.random.split(key, 100))`
@@ -103,8 +103,8 @@ def sample_paths(
         steps: the number of steps; needed unless `inputs` is (steps, m).
         state0: the state at the start; `circuit.initial_state()` unless given. For stationary noise
             start at `fixed_point(circuit, x).state`.
-        keep_every: keep every k-th state only, which leaves the path the same and needs 1/k of the
-            memory; it must divide `steps`.
+        keep_every: keep only every k-th state, which leaves the path the same and needs 1/k of the
+            memory; k must divide `steps`.
 
     Returns:
         `Paths`, with the states after steps k, 2k, …, `steps`.
@@ -153,7 +153,7 @@ def _sample(
     def step(carry: tuple[State, Filtered], i: Array) -> tuple[tuple[State, Filtered], None]:
         state, filtered = carry
         x = _input_at(xs, i, dt)
-        # The draw of a step depends on its number alone, and so not on which states are kept.
+        # The draws of a step depend only on its number, and so not on which states are kept.
         draw = jax.random.fold_in(key, i)
         xi = unravel(jax.random.normal(draw, flat.shape, dt.dtype))
         drift, variance = circuit.vector_field(NO_TIME, state, x), noise.variance(state)
@@ -192,7 +192,7 @@ def _started(sources: Sources, key: PRNGKeyArray) -> Filtered:
 
 
 def _moved(filters: list[LowPass | None], filtered: Filtered, draws: list[Array]) -> Filtered:
-    """The filters a step later; white noise has none."""
+    """The filters one step later; white noise has none."""
     moved = zip(filters, filtered, draws, strict=True)
     return [u if f is None else f.move(u, xi) for f, u, xi in moved]
 
@@ -207,7 +207,7 @@ def _entered(sources: Sources, filtered: Filtered, draws: list[Array], dt: Array
 
 
 def _observed(sources: Sources, state: State, filtered: Filtered) -> State:
-    """The state, and what the measurement adds to it."""
+    """The state with measurement noise added."""
     flat, unravel = ravel_pytree(state)
     measured = [s.enter(u[-1]) for s, u in zip(sources, filtered, strict=True) if s.is_measured]
     return unravel(sum(measured, flat)) if measured else state
@@ -217,7 +217,7 @@ def _input_at(xs: Array | AbstractInput, i: Array, dt: Array) -> Array:
     """The input at the beginning of a step."""
     if not isinstance(xs, AbstractInput):
         return xs if xs.ndim == 1 else xs[i]
-    # A value that is held from this step on is there, also where the time is rounded down.
+    # A value held from this step on must be found even if the time is rounded down.
     late = _LATE if isinstance(xs, ZeroOrderHold) else 0.0
     return xs(dt * (i.astype(dt.dtype) + late)).astype(dt.dtype)
 

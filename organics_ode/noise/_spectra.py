@@ -22,7 +22,7 @@ from .kinds import AbstractNoise
 
 # Frequencies solved together: bounds the memory at this many (d, d) matrices.
 TOGETHER = 64
-_MANY = 256  # Variables, from which on fewer frequencies are.
+_MANY = 256  # With more variables than this, fewer frequencies are solved together.
 PER_SECOND = 1000  # ms in a second
 
 
@@ -33,13 +33,13 @@ def covariance(
     *,
     state0: StateLike | None = None,
 ) -> Float[Array, "d d"]:
-    """The stationary covariance of a circuit in noise, linearised about its stable fixed point.
+    """The stationary covariance of a circuit with noise, linearised about its stable fixed point.
 
         J C + C Jᵀ = −D,   D = diag(S²)
 
-    The first order in the noise variance: for noise that carries the state to where the circuit is
-    not linear, use `sample_paths`. Behind coloured noise its filters are variables of J, behind
-    shared noise D is L Lᵀ, and the noise of a measurement is in C. Pure (jit, vmap, grad); no batch
+    This is the first order in the noise variance: if noise carries the state to where the circuit
+    is no longer linear, use `sample_paths`. For coloured noise J also includes its filters, for
+    shared noise D is L Lᵀ, and measurement noise is included in C. Pure (jit, vmap, grad); no batch
     axis.
 
     Args:
@@ -49,12 +49,12 @@ def covariance(
         state0: a state to search for the fixed point from, as in `fixed_point`.
 
     Returns:
-        C, (d, d), the unit of the state squared; rows and columns in the order of the state's
+        C, (d, d), in the unit of the state squared; rows and columns in the order of the state's
         fields, as in `jacobian`.
 
     Raises:
         ValueError: an argument is bad, no stable fixed point was found, or rounding may change a
-            variance by more than 1 % (inside jit equinox's run-time error).
+            variance by more than 1 % (inside jit, equinox's run-time error).
     """
     point, linear = linearised(circuit, x, noise, state0)
     C, variance = _covariance(linear, len(point.J))
@@ -72,24 +72,24 @@ def power_spectrum(
     state0: StateLike | None = None,
     variables: Numbers | None = None,
 ) -> Float[Array, "f d"]:
-    """The power spectra of all state variables: the diagonal of `cross_spectrum`, and real.
+    """The power spectra of all state variables: the real diagonal of `cross_spectrum`.
 
-    Two-sided: ∫ from −∞ to ∞ over f is the variance; a one-sided density is twice this one. Pure
-    (jit, vmap, grad); no batch axis.
+    They are two-sided: the integral over f from −∞ to ∞ is the variance; a one-sided density is
+    twice as large. Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit, x, noise, state0: as for `covariance`.
         frequencies: (f,), Hz, of any sign.
-        variables: (k,), numbers of the variables whose spectra are wanted, in the order of the
-            state's fields, as `oo.by_field(circuit, jnp.arange(d)).y` has them; all unless given.
-            A few of a large circuit take a fraction of the time of all.
+        variables: (k,), the indices of the variables whose spectra are wanted, in the order of the
+            state's fields, such as `oo.by_field(circuit, jnp.arange(d)).y`; all unless given. For a
+            large circuit a few of them take a fraction of the time of all.
 
     Returns:
-        (f, d), the unit of the state squared per Hz; columns in the order of the state's fields, or
-        (f, k) in that of `variables`.
+        (f, d), in the unit of the state squared per Hz, with columns in the order of the state's
+        fields; or (f, k) in the order of `variables`.
 
     Raises:
-        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit, equinox's
             run-time error).
     """
     return _spectra(_power_at, frequencies, linearised(circuit, x, noise, state0), variables)
@@ -104,13 +104,13 @@ def cross_spectrum(
     state0: StateLike | None = None,
     variables: Numbers | None = None,
 ) -> Complex[Array, "f d d"]:
-    """The cross-spectral density matrices of a circuit in noise, linearised about its stable point.
+    """The cross-spectral densities of a circuit with noise, linearised about a stable fixed point.
 
         S(f) = 10⁻³ (J + iωI)⁻¹ D (J − iωI)⁻ᵀ,   ω = 2π f/1000 in rad/ms
 
-    S_ij is the mean of conj(X_i) X_j, as `scipy.signal.csd(x_i, x_j)` has it: where variable j lags
-    i, S_ij has a falling phase. Two-sided, ∫ S df = `covariance`, S(−f) = conj(S(f)). Pure (jit,
-    vmap, grad); no batch axis.
+    S_ij is the mean of conj(X_i) X_j, as in `scipy.signal.csd(x_i, x_j)`: where variable j lags i,
+    the phase of S_ij falls with f. It is two-sided, with ∫ S df = `covariance` and
+    S(−f) = conj(S(f)). Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit, x, noise, state0: as for `covariance`.
@@ -118,10 +118,10 @@ def cross_spectrum(
         variables: as for `power_spectrum`.
 
     Returns:
-        (f, d, d), or (f, k, k), Hermitian, the unit of the state squared per Hz.
+        (f, d, d), or (f, k, k), Hermitian, in the unit of the state squared per Hz.
 
     Raises:
-        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit, equinox's
             run-time error).
     """
     return _spectra(_cross_at, frequencies, linearised(circuit, x, noise, state0), variables)
@@ -138,8 +138,8 @@ def coherence(
 ) -> Float[Array, "f d d"]:
     """The magnitude-squared coherence of every pair of state variables, |S_ij|²/(S_ii S_jj).
 
-    1 where one variable is the other one filtered, 0 where they share no noise, and where one of
-    them has no noise at all. Pure (jit, vmap, grad); no batch axis.
+    It is 1 where one variable is a filtered version of the other, and 0 where they share no noise
+    or one of them has no noise at all. Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit, x, noise, state0: as for `covariance`.
@@ -150,7 +150,7 @@ def coherence(
         (f, d, d), or (f, k, k), in [0, 1], symmetric.
 
     Raises:
-        ValueError: an argument is bad, or no stable fixed point was found (inside jit equinox's
+        ValueError: an argument is bad, or no stable fixed point was found (inside jit, equinox's
             run-time error).
     """
     return _spectra(_coherence_at, frequencies, linearised(circuit, x, noise, state0), variables)
@@ -172,7 +172,7 @@ def _spectra(
 @quickly_compiled
 @in_full_precision
 def _covariance(linear: Linear, size: int) -> tuple[Float[Array, "d d"], Float[Array, " d"]]:
-    """Of what is observed, and the variances of the state."""
+    """The covariance of what is observed, and the variances of the state."""
     X, H = stationary(linear), linear.H
     C = X[:size, :size] if H is None else H @ X @ H.T
     return C, jnp.diag(X)[:size]
@@ -212,9 +212,9 @@ def _over(
 
 
 def _observed(A: Array, size: int, H: Array | None, omega: Array, *, is_few: bool) -> Array:
-    """T = H (iω − A)⁻¹, which takes the noise to what is observed, both in even units.
+    """T = H (iω − A)⁻¹, which maps the noise to what is observed, both in balanced units.
 
-    A = [[J, G], [0, F]], F lower triangular: behind J the filters of the noise cost little.
+    A = [[J, G], [0, F]] with F lower triangular, so that the filters of the noise cost little.
     """
     moved = lambda M: jax.lax.complex(-M, omega * jnp.eye(len(M), dtype=M.dtype))  # noqa: E731
     J, G, F = A[:size, :size], A[:size, size:], A[size:, size:]
@@ -250,7 +250,7 @@ def _cross_at(T: Array, D: Array, L: Array | None, units: Array) -> Array:
 
 def _coherence_at(T: Array, D: Array, L: Array | None, units: Array) -> Array:
     size = root(_power_at(T, D, L, jnp.ones_like(units)), 2)
-    # Divided before it is squared: in float32 the square of a small power is 0.
+    # Divide before squaring: in float32 the square of a small power is 0.
     relative = _cross_at(T, D, L, 1 / jnp.where(size > 0, size, 1))
     return jnp.minimum(relative.real**2 + relative.imag**2, 1)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 from ..._checks import a_or_an, as_float_array, check_finite, check_nonnegative, counted, refuse
 from ..._types import Numbers, Scalar, State
 
-# A state may be given by its fields, and is one where the circuit is known.
+# A state may be given by its fields; it becomes a state once the circuit is known.
 Fields = tuple | dict[str, Any]
 
 
@@ -46,7 +46,7 @@ def read_loadings(name: str, value: Numbers | Fields) -> Array | Fields:
 def _by_field(
     name: str, value: Numbers | Fields, read: Callable[[str, Numbers, int], Array]
 ) -> Array | Fields:
-    """Reads a value for all variables (0), or that of every field of a state (1)."""
+    """Read a value for all variables (0 axes), or one for every field of a state (1 axis)."""
     if isinstance(value, Mapping):
         return {str(f): read(f"{name}.{f}", v, 1) for f, v in value.items()}
     if not isinstance(value, tuple):
@@ -57,7 +57,7 @@ def _by_field(
 
 
 def spread(name: str, amplitudes: Array | Fields, state: State) -> State:
-    """The amplitudes as a state of the shapes and dtype of the given one."""
+    """The amplitudes as a state with the shapes and dtype of the given one."""
     return jax.tree.unflatten(
         jax.tree.structure(state), map(_spread_one, *_parts(name, amplitudes, state))
     )
@@ -82,7 +82,7 @@ def stacked(name: str, loadings: Array | Fields, state: PyTree) -> Float[Array, 
 def _parts(
     name: str, values: Array | Fields, state: PyTree
 ) -> tuple[list[str], list[Array], list[Array]]:
-    """The names of the fields of a state, their values, and the fields."""
+    """The names of the fields of a state, the given values, and the fields themselves."""
     fields = getattr(state, "_fields", ())
     if isinstance(values, dict) and values.keys() == set(fields):
         values = tuple(values[field] for field in fields)
@@ -106,7 +106,7 @@ def _spread_one(name: str, amplitude: Array, like: Array) -> Array:
 
 
 def _rows(name: str, loading: Array, size: int, k: int) -> Float[Array, "size k"]:
-    """A number in all places, (size,) as one column, or (size, k)."""
+    """A number repeated everywhere, (size,) as one column, or (size, k)."""
     if loading.ndim == 0:
         return jnp.full((size, k), loading)
     columns = loading[:, None] if loading.ndim == 1 else loading

@@ -14,18 +14,18 @@ from ._source import Source
 
 
 class AbstractNoise(eqx.Module):
-    """A kind of noise; `first + second` is a `NoiseSum`, of both as independent sources.
+    """A kind of noise; `first + second` is the `NoiseSum` of both as independent sources.
 
-    To write your own, subclass it with the two members below.
+    To write your own, subclass it and define the two members below.
     """
 
     @abstractmethod
     def variance(self, state: State) -> State:
-        """S_i² of independent white noise at a state, a state, in its unit squared per ms."""
+        """S_i² of independent white noise at a state: a state, in its unit squared per ms."""
 
     @abstractmethod
     def sources(self, state: PyTree) -> tuple[Source, ...]:
-        """All other processes, in the shapes and dtype of a state: the same at every state."""
+        """All other processes, with the shapes and dtype of a state; the same at every state."""
 
     def __add__(self, other: "AbstractNoise") -> "NoiseSum":
         return NoiseSum(self, other) if isinstance(other, AbstractNoise) else NotImplemented
@@ -35,7 +35,7 @@ class NoiseSum(AbstractNoise):
     """Independent kinds of noise at once, `first + second`; covariances and spectra add up.
 
     Args:
-        kinds: kinds of noise; the terms of those that are sums themselves are taken one by one.
+        kinds: kinds of noise; sums among them are split into their terms.
 
     Raises:
         ValueError: none is given, or one is not a kind of noise.
@@ -51,7 +51,7 @@ class NoiseSum(AbstractNoise):
         self.kinds = tuple(term for kind in kinds for term in _terms(kind))
 
     def variance(self, state: State) -> State:
-        """The sum of the S_i² of all kinds, a state, in its unit squared per ms."""
+        """The sum of the S_i² of all kinds: a state, in its unit squared per ms."""
         variances = [kind.variance(state) for kind in self.kinds]
         return functools.reduce(functools.partial(jax.tree.map, jnp.add), variances)
 

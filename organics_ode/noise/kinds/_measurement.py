@@ -1,4 +1,4 @@
-"""Noise of the measurement, which the circuit does not hear."""
+"""Measurement noise, which does not enter the circuit."""
 
 import equinox as eqx
 import jax
@@ -19,24 +19,25 @@ from ._source import Source
 
 
 class MeasurementNoise(AbstractNoise):
-    """Noise in what is observed of every variable, and not in the state: x + m.
+    """Noise in the observation of every variable, and not in the state: x + m is observed.
 
         S(ω) = 2τσ²/(1 + (ωτ)²),   or, low-passed twice, 4τσ²/(1 + (ωτ)²)²   (per rad/ms)
 
-    White noise through a low-pass, or through two of them. m_i has the stationary standard
+    m is white noise through one low-pass filter, or through two. m_i has the stationary standard
     deviation σ_i, and any two channels have the correlation ρ. Covariances, spectra and sampled
-    paths are then those of x + m, the observed trace; a Fano factor stays that of the circuit.
+    paths are then those of x + m, the observed trace; a Fano factor remains that of the circuit.
 
     Args:
         sigma: σ ≥ 0, in the unit of the state: a number for all variables, or a state of the
-            circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.03, a=0.0)`, or a
-            tuple or a dict of them.
-        tau: τ > 0, ms, the time constant of the low-pass.
-        order: 1 or 2, how often it is low-passed.
+            circuit whose fields are numbers or (n,), such as `oo.ORGaNICsState(y=0.03, a=0.0)`, or
+            a tuple or a dict of them.
+        tau: τ > 0, ms, the time constant of the low-pass filter.
+        order: 1 or 2, the number of low-pass filters.
         correlation: ρ, from 0 to 1, between any two channels.
 
     Raises:
-        ValueError: σ is negative, τ is not positive, ρ is not in [0, 1], or the order is another.
+        ValueError: σ is negative, τ is not positive, ρ is not in [0, 1], or the order is neither 1
+            nor 2.
     """
 
     sigma: Array | Fields
@@ -57,7 +58,7 @@ class MeasurementNoise(AbstractNoise):
         return jax.tree.map(jnp.zeros_like, state)
 
     def sources(self, state: PyTree) -> tuple[Source, ...]:
-        """A process of every channel, and one that all share."""
+        """A process for every channel, and one that all share."""
         sigma = flat("sigma", self.sigma, state)
         rho, tau = self.correlation.astype(sigma.dtype), self.tau.astype(sigma.dtype)
         return (

@@ -1,4 +1,4 @@
-"""White noise of a fixed size, and in proportion to the response."""
+"""White noise of fixed size, and in proportion to the response."""
 
 import jax
 from jaxtyping import Array, PyTree
@@ -13,13 +13,13 @@ class Noise(AbstractNoise):
     """White noise in every state variable: dx = f dt + S dω, S_i² = α_i² + (β_i x_i)².
 
     The dω_i are independent Wiener increments of variance dt, and the equation is Itô's. α is
-    noise of a fixed size, β noise in proportion to the response. In the linear theory x_i is its
+    noise of fixed size, β noise in proportion to the response. In the linear theory x_i is the
     value at the fixed point.
 
     Args:
         additive: α ≥ 0, in the unit of the state per √ms: a number for all variables, or a state
-            of the circuit whose fields are numbers or (n,), as `oo.ORGaNICsState(y=0.1, a=0.0)`, or
-            a tuple or a dict of them.
+            of the circuit whose fields are numbers or (n,), such as
+            `oo.ORGaNICsState(y=0.1, a=0.0)`, or a tuple or a dict of them.
         proportional: β ≥ 0, in 1/√ms, likewise.
 
     Raises:
@@ -34,11 +34,11 @@ class Noise(AbstractNoise):
         self.proportional = read_amplitudes("proportional", proportional)
 
     def variance(self, state: State) -> State:
-        """S_i² at a state, a state, in its unit squared per ms."""
+        """S_i² at a state: a state, in its unit squared per ms."""
         alpha = spread("additive", self.additive, state)
         beta = spread("proportional", self.proportional, state)
         return jax.tree.map(lambda a, b, x: a**2 + (b * x) ** 2, alpha, beta, state)
 
     def sources(self, state: PyTree) -> tuple[Source, ...]:
-        """None but white noise."""
+        """None: there is only white noise."""
         return ()

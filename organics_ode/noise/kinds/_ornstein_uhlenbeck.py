@@ -17,8 +17,8 @@ class OrnsteinUhlenbeckNoise(AbstractNoise):
         ẋ = f + η,   τ dη = −η dt + σ√(2τ) dω
 
     η_i has the stationary standard deviation σ_i and the autocovariance σ_i² e^(−|t|/τ_i). As
-    τ → 0 with σ²τ held constant it becomes the white noise `Noise(additive=σ√(2τ))`. Where a model
-    has its noise beside the drive, τ_x ẋ = −x + … + ξ, take σ = (standard deviation of ξ)/τ_x.
+    τ → 0 with σ²τ held constant it becomes the white noise `Noise(additive=σ√(2τ))`. If a model
+    adds its noise to the drive, τ_x ẋ = −x + … + ξ, use σ = (standard deviation of ξ)/τ_x.
 
     Args:
         sigma: σ ≥ 0, in the unit of the state per ms: a number for all variables, or a state of the

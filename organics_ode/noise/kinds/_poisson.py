@@ -13,7 +13,7 @@ from ._source import Source
 class PoissonNoise(AbstractNoise):
     """White noise in proportion to the square root of a rate: dx = f dt + S dω, S_i² = κ_i² |x_i|.
 
-    Poisson-like: its variance, and not its standard deviation, grows in proportion to the rate. The
+    It is Poisson-like: its variance, not its standard deviation, is proportional to the rate. The
     dω_i are independent Wiener increments of variance dt, and the equation is Itô's. A unit with
     τ ẋ = −x + s that is driven by Poisson spikes s of rate x has κ = 1/τ.
 
@@ -32,10 +32,10 @@ class PoissonNoise(AbstractNoise):
         self.scale = read_amplitudes("scale", scale)
 
     def variance(self, state: State) -> State:
-        """S_i² at a state, a state, in its unit squared per ms."""
+        """S_i² at a state: a state, in its unit squared per ms."""
         kappa = spread("scale", self.scale, state)
         return jax.tree.map(lambda k, x: k**2 * jnp.abs(x), kappa, state)
 
     def sources(self, state: PyTree) -> tuple[Source, ...]:
-        """None but white noise."""
+        """None: there is only white noise."""
         return ()

@@ -12,23 +12,22 @@ from ._source import Source
 
 
 class SharedNoise(AbstractNoise):
-    """k processes that all variables share, by a dense matrix L: white, or coloured.
+    """k processes, white or coloured, that all variables share through a dense matrix L.
 
         dx = f dt + L dω,   D = L Lᵀ;   with `tau` ẋ = f + L η,   τ dη = −η dt + √(2τ) dω
 
-    The k Wiener processes ω are independent, and so are the k Ornstein-Uhlenbeck processes η, of
-    variance 1. As τ → 0 the coloured noise of L/√(2τ) becomes the white one of L.
+    The k Wiener processes ω are independent, and so are the k Ornstein-Uhlenbeck processes η, which
+    have variance 1. As τ → 0 the coloured noise of L/√(2τ) becomes the white noise of L.
 
     Args:
         factor: L, (d, k), or (d,) for k = 1, in the order of the state's fields; or a state of the
             circuit whose fields are (n, k), (n,) for k = 1, or a number for all, or a tuple or a
-            dict of them. In the unit of the state per √ms; of the coloured noise in that unit per
-            ms.
+            dict of them. It is in the unit of the state per √ms, or, for coloured noise, per ms.
         tau: τ > 0, the correlation time, ms, a number or (k,); None for white noise.
 
     Raises:
-        ValueError: the factor holds NaN or infinite values or has another shape, or τ is not
-            positive and finite.
+        ValueError: the factor has NaN or infinite values or a wrong shape, or τ is not positive and
+            finite.
     """
 
     factor: Array | Fields

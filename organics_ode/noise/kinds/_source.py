@@ -1,4 +1,4 @@
-"""Processes that drive a circuit beside independent white noise: shared, low-passed, observed."""
+"""Processes other than independent white noise: shared, low-passed, or only observed."""
 
 from typing import Any, NamedTuple
 
@@ -14,10 +14,10 @@ class Source(NamedTuple):
 
     Attributes:
         loading: (d,), one process for every variable; or (d, k).
-        tau: ms, () or (k,), of a low-pass; None for white noise.
-        variance: (), of each process where it is low-passed, or per ms where it is white.
-        order: 1 or 2, how often it is low-passed.
-        is_measured: whether it is added to what is observed, and not to the flow.
+        tau: ms, () or (k,), of the low-pass filter; None for white noise.
+        variance: (), of each process if it is low-passed, or per ms if it is white.
+        order: 1 or 2, the number of low-pass filters.
+        is_measured: whether it is added to the observation and not to the flow.
     """
 
     loading: Float[Array, "d *k"]  # noqa: F821
@@ -32,13 +32,13 @@ class Source(NamedTuple):
 
 
 class LowPass(NamedTuple):
-    """White noise through one filter or two, exactly over a step of h = dt/τ.
+    """White noise through one filter or two, advanced exactly over a step of h = dt/τ.
 
-        τ du₁ = −u₁ dt + √(2cτv) dω,   τ u̇₂ = u₁ − u₂,   c filters; the last has the variance v
+        τ du₁ = −u₁ dt + √(2cτv) dω,   τ u̇₂ = u₁ − u₂,   c filters; the last has variance v
 
     Attributes:
-        decay: (k,), e^(−h). passed: (k,), h e^(−h), what a step takes from u₁ to u₂.
-        kicks: of one filter its standard deviation; of two the Cholesky factor: of u₁, of both,
+        decay: (k,), e^(−h). passed: (k,), h e^(−h), what a step passes from u₁ to u₂.
+        kicks: for one filter the standard deviation; for two the Cholesky factor: of u₁, of both,
             of u₂.
     """
 
@@ -47,7 +47,7 @@ class LowPass(NamedTuple):
     kicks: tuple[Array, ...]
 
     def move(self, u: Float[Array, "order k"], xi: Float[Array, "order k"]) -> Array:
-        """The filters a step later, ξ standard normal numbers."""
+        """The filters one step later, for standard normal numbers ξ."""
         own, *second = self.kicks
         if not second:
             return self.decay[None] * u + own[None] * xi
@@ -61,13 +61,13 @@ def low_pass(source: Source, dt: Array) -> LowPass:
     """The filters of a source over a step."""
     tau: Any = source.tau
     h = jnp.broadcast_to(dt / tau, source.loading.shape[-1:])
-    # 1 − e^(−2h) Σ_{i<j} (2h)^i/i!, which as it stands loses its digits where h is small.
+    # 1 − e^(−2h) Σ_{i<j} (2h)^i/i!, which in this form would lose its digits for small h.
     gathered = [gammainc(jnp.asarray(j, h.dtype), 2 * h) for j in (1, 2, 3)]
     return _low_pass(source, jnp.exp(-h), h * jnp.exp(-h), gathered)
 
 
 def stationary(source: Source) -> LowPass:
-    """The filters of a source over an infinite time, which forgets where they were."""
+    """The filters of a source over an infinite time, after which their start is forgotten."""
     forgotten = jnp.zeros(source.loading.shape[-1:], source.loading.dtype)
     return _low_pass(source, forgotten, forgotten, [1 - forgotten] * 3)
 
