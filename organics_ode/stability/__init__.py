@@ -1,4 +1,4 @@
-"""What is proved of a circuit's stability: hypotheses, certificates, energies."""
+"""What is proved about a circuit's stability: hypotheses, certificates, energies."""
 
 from ._bounded import bounded_checks as bounded_checks
 from ._certificate import Certificate as Certificate, certify as certify

@@ -1,6 +1,6 @@
 """The theorem of bounded circuits: its hypotheses as numbers, and the bound on the responses.
 
-Pure functions, so that one circuit is certified and ten thousand are counted by the same code. The
+These are pure functions, so that the same code certifies one circuit or counts ten thousand. The
 proof is written out in the documentation ("Stability").
 """
 
@@ -17,17 +17,17 @@ from ..facts import normalization
 from ..programs import in_full_precision, quickly_compiled
 from ._hypotheses import Check
 
-# Times ε: what sums of so many terms, and roots and powers of them, may be off.
+# Times ε: the possible error of sums of so many terms, and of their roots and powers.
 _ROUNDING = 64
-# w |y|^p, at which a pool is taken to have grown: the bound is the least over these.
+# Values of w |y|^p at which a pool counts as grown: the bound is the least over these.
 _GROWN = np.logspace(0.01, 8, 80)
 
 
 class Pools(NamedTuple):
-    """What the theorem sees of a circuit: n units, each with what its group has.
+    """A circuit as the theorem sees it: n units, each with the values of its group.
 
     Attributes:
-        together: which units are of one group.
+        together: which units are in the same group.
         W_r: recurrent weights, 0 between groups.
         W: normalization weights.
         least: the least σ b0.
@@ -47,7 +47,7 @@ class Pools(NamedTuple):
 
 
 def pools(c: Any, x: Array) -> Pools:
-    """The circuit under every course of the input with |x_i(t)| ≤ |x_i|.
+    """The circuit under every time course of the input with |x_i(t)| ≤ |x_i|.
 
     The groups of an `ORGaNICs` or a `GatedORGaNICs` are the parts that W_r leaves unconnected;
     `ties` says whether these have one modulator each.
@@ -72,7 +72,7 @@ def pools(c: Any, x: Array) -> Pools:
 
 
 def connected(W_r: Array | np.ndarray) -> np.ndarray:
-    """The number of the part of each unit; W_r connects no units of different parts."""
+    """The number of the part of each unit; W_r does not connect units of different parts."""
     W_r = np.asarray(W_r)
     reached = (W_r != 0) | (W_r.T != 0) | np.eye(len(W_r), dtype=bool)
     for _ in range(int(np.ceil(np.log2(len(W_r)))) + 1):
@@ -83,14 +83,14 @@ def connected(W_r: Array | np.ndarray) -> np.ndarray:
 @quickly_compiled
 @in_full_precision
 def bounded_checks(c: RotationalORGaNICs, x: Array) -> tuple[Array, dict[str, Check]]:
-    """The bound on |y| and the hypotheses, of a `RotationalORGaNICs`. Pure (jit, vmap)."""
+    """The bound on |y| and the hypotheses for a `RotationalORGaNICs`. Pure (jit, vmap)."""
     return checks_of(pools(c, x))
 
 
 @quickly_compiled
 @in_full_precision
 def checks_of(v: Pools) -> tuple[Array, dict[str, Check]]:
-    """The bound on |y|, and the hypotheses that are numbers."""
+    """The bound on |y|, and the numerical hypotheses."""
     n, eps = v.least.size, jnp.finfo(v.least.dtype).eps
     rates = jnp.linalg.eigvalsh((v.W_r + v.W_r.T) / 2)
     off = _ROUNDING * n * eps * highest(jnp.abs(rates))
@@ -107,7 +107,7 @@ def checks_of(v: Pools) -> tuple[Array, dict[str, Check]]:
 
 
 def ties(c: Any) -> list[str]:
-    """What an `ORGaNICs` or a `GatedORGaNICs` lacks of one modulator for each group of units."""
+    """What keeps an `ORGaNICs` or `GatedORGaNICs` from having one modulator per group of units."""
     is_gated, of = normalization(c) == "dynamic", connected(c.W_r)
     gains = {"W_bx0": c.W_bx0, "tau_b0": c.tau_b0} if is_gated else {"sigma b0": c.sigma * c.b0}
     shared = {"W": c.W, "sigma": c.sigma, "tau_a": c.tau_a} | gains
@@ -126,18 +126,18 @@ def ties(c: Any) -> list[str]:
 
 
 def _is_shared(values: np.ndarray, group: np.ndarray) -> bool:
-    """Whether units of one group have the same value, or row, to the bit."""
+    """Whether units of a group have the same value, or row, to the bit."""
     # The number of a group is that of its first unit.
     return values.ndim == 0 or bool(np.all(values == values[group]))
 
 
 def _damping(s: Array, low: Array, high: Array) -> Array:
-    """α(s): the least of 1 − (1 − s) yᵀ W_r y / |y|², which rises with s."""
+    """α(s): the least value of 1 − (1 − s) yᵀ W_r y / |y|², which rises with s."""
     return 1 - (1 - s) * jnp.where(s < 1, high, low)
 
 
 def _bound(v: Pools, s: Array, low: Array, high: Array) -> Array:
-    """The ultimate bound on |y|: of each group the smaller of two, then of all groups together."""
+    """The ultimate bound on |y|: the smaller of two for each group, then that of all groups."""
     p, size = v.exponent, jnp.sum(v.together, axis=1).astype(s.dtype)
     longest = highest(jnp.where(v.together, v.tau_y[None, :], -jnp.inf), axis=1)
     shortest = lowest(jnp.where(v.together, v.tau_y[None, :], jnp.inf), axis=1)
@@ -148,7 +148,7 @@ def _bound(v: Pools, s: Array, low: Array, high: Array) -> Array:
     weight = weight * size ** -jnp.maximum(p / 2 - 1, 0)
     grown = jnp.asarray(_GROWN, u.dtype)[None, :]
     rho = root(grown / weight[:, None], p)
-    # From which s on |y| = ρ falls, and how long a takes to get there from its floor.
+    # The s from which on |y| = ρ falls, and how long a takes to get there from its floor.
     need = u[:, None] / rho
     enough = 1 + (need - 1) / jnp.where(need < 1, high, low)
     wait = p * v.tau_a[:, None] / (grown - 1) * jnp.log(jnp.maximum(enough / s[:, None], 1))

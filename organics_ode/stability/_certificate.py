@@ -53,7 +53,7 @@ _GLOBAL = (
     "n = 1, 0 < w_r <= 1, no rectification, p >= 1 and constant gains: the fixed point is unique, "
     "orbits are bounded, and the Dulac function 1/a excludes cycles: it attracts every start"
 )
-_ROUNDED = 1e-6  # What a norm or a weight that was scaled to 1 may be above it.
+_ROUNDED = 1e-6  # By how much a norm or a weight that was scaled to 1 may exceed it.
 _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stable"
 
 
@@ -61,23 +61,22 @@ _TESTED = "inside the tested box, where 6 000 random circuits of 6 000 were stab
 class Certificate(eqx.Module):
     """What is proved about the stability of a circuit for one input, and about its bounds.
 
-    - `holds`: whether a theorem of stability covers the circuit and the input, and every one of its
-      hypotheses was checked numerically. False says that stability is not proved, not that the
-      circuit is unstable.
-    - `theorem`: "W_r = I", "n = 1, w_r > 0", "shared modulators", or None where none applies.
-    - `scope`: "local" or "global" stability; "bounded" where no more than that is proved: a bounded
-      circuit may have no stable fixed point. None where nothing is. `is_global`: whether it is
-      "global".
-    - `bound`: a number that |y| ends below, whatever the initial state and the course of the input
-      within |x_i(t)| ≤ |x_i|, and never exceeds from `initial_state()`; None where none is proved.
-      It comes with every scope.
-    - `reasons`: every hypothesis with its checked value, and what fails.
-    - `p`: (n,), ms, the Lyapunov weights of `Oscillator`, or None where W_r ≠ I.
-    - `dissipation`: smallest eigenvalue of PB + BᵀP, or None.
-    - `abscissa`: largest real part of the eigenvalues, 1/ms, or None without a fixed point.
-    - `state`: the fixed point, or None where none was found.
-    - `evidence`: where no theorem applies: what the eigenvalues say, and whether the circuit lies
-      in the box that was tested numerically. Never a proof.
+    - `holds`: whether a stability theorem covers the circuit and the input, with each of its
+      hypotheses checked numerically. False means that stability is not proved, not that the circuit
+      is unstable.
+    - `theorem`: "W_r = I", "n = 1, w_r > 0", "shared modulators", or None if none applies.
+    - `scope`: "local" or "global" stability; "bounded" if only that is proved (a bounded circuit
+      may have no stable fixed point); None if nothing is. `is_global`: whether it is "global".
+    - `bound`: a number below which |y| ends up from any initial state, for any time course of the
+      input with |x_i(t)| ≤ |x_i|; from `initial_state()` |y| never exceeds it. None if no bound is
+      proved. It may come with any scope.
+    - `reasons`: every hypothesis with its checked value, and those that fail.
+    - `p`: (n,), ms, the Lyapunov weights of `Oscillator`, or None if W_r ≠ I.
+    - `dissipation`: the smallest eigenvalue of PB + BᵀP, or None.
+    - `abscissa`: the largest real part of the eigenvalues, 1/ms, or None without a fixed point.
+    - `state`: the fixed point, or None if none was found.
+    - `evidence`: if no theorem applies, what the eigenvalues say, and whether the circuit lies in
+      the box that was tested numerically. This is never a proof.
     """
 
     holds: bool
@@ -117,29 +116,30 @@ def certify(
     state0: StateLike | None = None,
     search: bool = True,
 ) -> Certificate:
-    """Which theorem proves a circuit stable at its fixed point for the input x, or bounded.
+    """Find a theorem that proves a circuit stable at its fixed point for the input x, or bounded.
 
-    1. W_r = I and constant gains: locally stable for every input, size, time constants,
-       rectification and exponent. Gated circuits count where no gain depends on y or a.
+    1. W_r = I and constant gains: locally stable for every input, size, rectification and exponent,
+       and for all time constants. Gated circuits are included if no gain depends on y or a.
     2. n = 1, w_r > 0 and constant gains: locally stable where u = 1 − w_r + w_r a_s^(1/p) > 0.
     3. n = 1, 0 < w_r ≤ 1, no rectification, p ≥ 1: globally stable (`ORGaNICs`).
 
-    4. Shared modulators: y and a are bounded for every course of the input with |x_i(t)| ≤ |x_i|.
-       Every `RotationalORGaNICs`; `ORGaNICs` and `GatedORGaNICs` where units that W_r connects have
-       equal rows of W, equal σ, τ_a and b0 (of which no gate reads y or a), no rectification, and
-       the symmetric part of W_r lies between 0 and what the least σ b0 can damp.
+    4. Shared modulators: y and a are bounded for every time course of the input with
+       |x_i(t)| ≤ |x_i|. This covers every `RotationalORGaNICs`. It covers `ORGaNICs` and
+       `GatedORGaNICs` without rectification if units connected by W_r have equal rows of W and
+       equal σ, τ_a and b0 (whose gates read neither y nor a), and if the eigenvalues of the
+       symmetric part of W_r lie between 0 and what the least σ b0 can damp.
 
-    For every other circuit nothing is proved: `scope` is None, and `evidence` says what its
-    eigenvalues are. Theorems 1 to 3 are about constant input: for a driven circuit see `lyapunov`.
-    Host function (no jit, vmap).
+    For every other circuit nothing is proved: `scope` is None, and `evidence` reports its
+    eigenvalues. Theorems 1 to 3 are about constant input: for a driven circuit see `lyapunov`. Host
+    function (no jit, vmap).
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        state0: where the search for the fixed point starts, if there is no closed form.
-        search: whether to look for the fixed point where there is no closed form. Theorem 4 does
-            not need it, and the search is what takes seconds: with `search=False` only the bound is
-            judged, unless theorem 1 applies.
+        state0: the state at which the search for the fixed point starts if there is no closed form.
+        search: whether to look for the fixed point if there is no closed form. Theorem 4 does not
+            need it, and the search takes seconds: with `search=False` only the bound is judged,
+            unless theorem 1 applies.
 
     Returns:
         A `Certificate`; printing it shows every hypothesis.
@@ -176,8 +176,8 @@ def _of_stability(c: Any, x: Array, state0: StateLike | None, search: bool) -> C
 
 
 def _with_bound(stability: Certificate, c: Any, x: Array) -> Certificate:
-    """The certificate with the bound, where there is one; the theorem's own, where there is no
-    other."""
+    """The certificate with the bound, if there is one; or the bound's own certificate, if no other
+    theorem applies."""
     kind = normalization(c)
     if kind is None or (kind != "shared" and ties(c)):
         return stability
@@ -196,7 +196,7 @@ def _is_single_unit(c: Any) -> bool:
 
 
 def _is_covered_kind(c: AbstractCircuit) -> bool:
-    """ORGaNICs, or GatedORGaNICs whose gains do not depend on y or a."""
+    """Whether it is an ORGaNICs, or a GatedORGaNICs whose gains do not depend on y or a."""
     return _is_plain(c) or (_is_gated(c) and bool(has_constant_gains(c)))
 
 
@@ -209,7 +209,7 @@ def _is_gated(c: AbstractCircuit) -> TypeGuard[GatedORGaNICs]:
 
 
 def _is_global(c: Any) -> bool:
-    """ORGaNICs of one unit with 0 < w_r ≤ 1, no rectification and p ≥ 1."""
+    """Whether it is an ORGaNICs of one unit with 0 < w_r ≤ 1, no rectification and p ≥ 1."""
     if not _is_plain(c) or c.size != 1 or c.rectification is not Rectification.NONE:
         return False
     return 0 < float(c.W_r[0, 0]) <= 1 and float(c.exponent) >= 1
@@ -272,7 +272,7 @@ def _why_uncovered(c: Any) -> str:
 
 
 def _outside_box(c: Any, x: Array) -> list[str]:
-    """The bounds of the tested box that a circuit leaves."""
+    """The bounds of the tested box that a circuit exceeds."""
     if not _is_plain(c):
         return ["its gains are dynamical" if _is_gated(c) else "it is another circuit"]
     gain = max(float(highest(c.b0)), float(highest(c.b1)))

@@ -32,23 +32,23 @@ _WORDS = {
 class Energy(eqx.Module):
     """V, the energy of a circuit about a stable fixed point.
 
-    A Lyapunov function of the linearised circuit: V ≥ 0, V = 0 at the fixed point, and V never
-    grows along δ̇ = Jδ, δ = state − fixed point. Along the nonlinear flow it falls near the point,
-    and far from it it can grow.
+    V is a Lyapunov function of the linearised circuit: V ≥ 0, V = 0 at the fixed point, and V never
+    grows along δ̇ = Jδ, δ = state − fixed point. Along the nonlinear flow it falls near the fixed
+    point, but may grow far from it.
 
     - `energy(state)`: V, a scalar. `energy.gradient(state)`: ∇V, a state.
-    - `energy.rate(state)`: V̇ = ∇V·Jδ, V per ms; ≤ 0 but for rounding.
+    - `energy.rate(state)`: V̇ = ∇V·Jδ, V per ms; ≤ 0 up to rounding.
     - `energy.reconstruction(state)`, `energy.normalization(state)`: (n,), the two terms of every
       unit, ≥ 0; together they sum to V. Only the closed forms have them.
     - `energy.form`: "symmetric", "oscillator" or "lyapunov", see the function `energy`.
     - `state`: the fixed point.
 
-    The rest is what V is made of, with r = gain ⊙ δy + slope ⊙ δa:
+    The other attributes are the parts of V, with r = gain ⊙ δy + slope ⊙ δa:
 
         V = ½ Σ weights_i (r_i² + pull_i δy_i²) + ½ δᵀ hessian δ,   V̇ = −rᵀ dissipation r
 
-    in the closed forms, where hessian = 0, and V̇ = −|δ|² in the fallback, where weights = 0. An
-    energy from `jax.vmap` has the batch axes in front.
+    in the closed forms, where hessian = 0. In the fallback weights = 0 and V̇ = −|δ|². An energy
+    from `jax.vmap` has the batch axes in front.
     """
 
     state: PyTree
@@ -81,7 +81,7 @@ class Energy(eqx.Module):
         return jnp.sum(units) + delta @ self.hessian @ delta / 2
 
     def gradient(self, state: PyTree) -> PyTree:
-        """∇V at a state, a state."""
+        """∇V at a state, as a state."""
         return jax.grad(self)(check_state("state", resolve(state), self.state))
 
     @in_full_precision
@@ -139,22 +139,23 @@ def energy(
     where r_i = a_s,i^(1/p) δy_i + y_s,i a_s,i^(1/p − 1) δa_i / p is the linearised residual of the
     reconstruction a^(1/p) y = b1 z, and τ_y ẏ = −r. The first term is the error of reconstructing
     the gated input from the gain-weighted response, the second the distance of every response from
-    its normalized value; τ_y/τ_a sets the balance, and the sum falls along the linearised flow. V
-    is derived here, it is not the paper's expression. For W_r = I and constant gains, in the first
-    of these forms that applies:
+    its normalized value. τ_y/τ_a sets their balance, and the sum falls along the linearised flow. V
+    was derived for this library; it is not the paper's expression. The formula holds for W_r = I
+    and constant gains; of the following forms, the first that applies is used:
 
-    - "symmetric", for W = Wᵀ and one τ_a: c_i = p² a_s,i^(2 − 2/p) |y_s,i|^(p − 2). With p = 2,
-      c_i = 4 a_s,i, for silent units (y_s,i = 0) too: their modulators reach no other unit, and V
-      does not see them. For one unit V = 2 a_s {r² + (τ_y/τ_a) √a_s (y − y_s)²}.
+    - "symmetric", for W = Wᵀ and a single τ_a: c_i = p² a_s,i^(2 − 2/p) |y_s,i|^(p − 2). With
+      p = 2, c_i = 4 a_s,i, also for silent units (y_s,i = 0): their modulators affect no other
+      unit, and V ignores them. For one unit V = 2 a_s {r² + (τ_y/τ_a) √a_s (y − y_s)²}.
     - "oscillator": c_i = p² a_s,i^(2 − 2/p) w_i / y_s,i² with the weights w = (B⁻ᵀ1)/a_s of
       `oscillator`; c_i = 4 w_i a_s,i / y_s,i² for p = 2.
-    - "lyapunov", for every other circuit: V = δᵀQδ, JᵀQ + QJ = −I, so that V̇ = −|δ|². It also
-      stands in where the form above would weigh a unit by more than 1/ε times one that responds
-      with 1, |y_s,i| ≤ √ε max(1, max|y_s|), or where a rectified unit is silent. It has no terms
-      of units: δ_i (Qδ)_i can be negative.
+    - "lyapunov", for every other circuit: V = δᵀQδ, JᵀQ + QJ = −I, so that V̇ = −|δ|². It is also
+      used where the form above would weight a unit by more than 1/ε times one with response 1,
+      |y_s,i| ≤ √ε max(1, max|y_s|), or where a rectified unit is silent. It is not a sum over
+      units: δ_i (Qδ)_i can be negative.
 
-    V holds for the linearised circuit: see `Energy`. W_r = I and W = Wᵀ are compared exactly, and
-    are data: inside jit the form is chosen at run time. Pure (jit, vmap, grad); no batch axis.
+    V holds for the linearised circuit: see `Energy`. Whether W_r = I and W = Wᵀ is tested exactly
+    and depends on the values: inside jit the form is chosen at run time. Pure (jit, vmap, grad); no
+    batch axis.
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -166,7 +167,7 @@ def energy(
 
     Raises:
         ValueError: an argument is bad, no stable fixed point was found, or rounding may change the
-            fallback by more than 1 % (inside jit equinox's run-time error).
+            fallback by more than 1 % (inside jit, equinox's run-time error).
     """
     found = energy_about(stable_point(circuit, x, state0))
     return eqx.tree_at(lambda e: e.hessian, found, refuse_unresolved(found.hessian))
@@ -175,7 +176,7 @@ def energy(
 @quickly_compiled
 @in_full_precision
 def energy_about(point: StablePoint) -> Energy:
-    """`energy` about a known stable point; its hessian is NaN where rounding leaves it open."""
+    """`energy` about a known stable point; its hessian is NaN where rounding leaves it unknown."""
     J, state = point.J, point.state
     if normalization(point.circuit) == "constant":
         kind, *parts = _closed_form(point.circuit, state.y, state.a)
@@ -196,7 +197,7 @@ def _closed_form(c: Any, y: Array, a: Array) -> tuple[Array, ...]:
     kind = _kind(c, tau_a, jnp.all(is_heard))
     gain = jnp.where(is_active, s, 1)
     slope = jnp.where(is_active, y * s / (p * a), 0)
-    # q̇ = −κ r, and κ pooled has a limit where κ = p a / (s y) has none.
+    # q̇ = −κ r; the product κ pooled has a limit where κ = p a / (s y) has none.
     pooled = c.rectification.pooled(y, p)
     kappa = p * a / s / jnp.where(is_heard, y, 1)
     kappa_pooled = p * a / s * pooled / jnp.where(pooled > 0, y, 1)
@@ -211,7 +212,7 @@ def _closed_form(c: Any, y: Array, a: Array) -> tuple[Array, ...]:
 
 
 def _silence(y: Array) -> Array:
-    """Below it a unit's c_i would be more than 1/ε times that of a unit which responds with 1."""
+    """The |y_s,i| below which c_i would be more than 1/ε times that of a unit with response 1."""
     return jnp.sqrt(jnp.finfo(y.dtype).eps) * jnp.maximum(1, highest(jnp.abs(y)))
 
 
@@ -228,7 +229,7 @@ def _oscillator_weights(
     """w = (B⁻ᵀ1)/a_s: positive, and diag(w) B + Bᵀ diag(w) is positive definite."""
     eye = jnp.eye(a.size, dtype=a.dtype)
     B = jnp.diag(D) + (eye - c.W * pooled[None, :]) / tau_a[:, None]
-    # B may be singular where W_r ≠ I, and an infinity that is not chosen would spoil derivatives.
+    # B may be singular where W_r ≠ I, and infinities, even if not chosen, would spoil derivatives.
     B = jnp.where(kind == _OSCILLATOR, B, eye)
     return jnp.linalg.solve(B.T, jnp.ones_like(a)) / a
 

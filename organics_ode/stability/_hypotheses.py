@@ -1,6 +1,6 @@
-"""The hypotheses of the stability theorems as numbers, each with whether it holds beyond rounding.
+"""The hypotheses of the stability theorems as numbers, and whether each holds beyond rounding.
 
-Pure functions, so that one circuit is certified and ten thousand are counted by the same code.
+These are pure functions, so that the same code certifies one circuit or counts ten thousand.
 """
 
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from ..linear import jacobian, spectrum_of
 from ..programs import after, in_full_precision, quickly_compiled
 from ._oscillator import Oscillator, oscillator
 
-# Times ε. A sum of n terms loses up to n of it, and each of its terms a few before; a fixed point
-# in closed form is off by what roots, powers and products of its parameters lose.
+# Times ε. A sum of n terms loses up to n ε, and each of its terms has lost a few ε before; a fixed
+# point in closed form is off by what roots, powers and products of its parameters lose.
 _PER_TERM, _PER_POINT = 8, 512
 
 
@@ -32,7 +32,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     form = oscillator(c, x)
     a, B, p, n = form.state.a, form.damping, form.weights, form.weights.size
     tolerance = (n + _PER_TERM) * jnp.finfo(a.dtype).eps
-    # Relative to the terms that B a_s sums, each with its sign taken off.
+    # Relative to the absolute values of the terms that B a_s sums.
     is_diagonal = jnp.eye(n, dtype=bool)
     terms = (jnp.diag(form.stiffness) * c.tau_a + 2 / c.tau_a) * a - jnp.where(
         is_diagonal, 0, B
@@ -40,7 +40,7 @@ def normalization_checks(c: Any, x: Array) -> tuple[Oscillator, dict[str, Check]
     drive = lowest(B @ a / terms)
     coupling = highest(jnp.where(is_diagonal, 0 if n == 1 else -jnp.inf, B))
     dissipation = form.dissipation
-    # On the scale of its own diagonal; its inverse is accurate where the matrix itself is not.
+    # Scaled by its own diagonal; its inverse is accurate where the matrix itself is not.
     scale = 1 / jnp.sqrt(jnp.diag(dissipation))
     scaled = scale[:, None] * dissipation * scale[None, :]
     inverse = scale[:, None] * jnp.linalg.inv(scaled) * scale[None, :]
@@ -63,7 +63,7 @@ def single_unit_checks(c: Any, state: PyTree, x: Array) -> dict[str, Check]:
     is_rectified = (c.rectification is not Rectification.NONE) & (state.y[0] < 0)
     slack = jnp.where(is_rectified, 1, 1 - w + w * s)
     J, checks = jacobian(c, state, x), _common_checks(c, state, x)
-    # What the two terms of u may lose in their sum: rounding, and what the fixed point is off.
+    # What the two terms of u may lose in their sum: rounding, and the error of the fixed point.
     lost = (
         2
         * (_PER_TERM * jnp.finfo(s.dtype).eps + checks["residual"].value)

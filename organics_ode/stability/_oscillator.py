@@ -23,13 +23,14 @@ class Oscillator(eqx.Module):
     """q̈ + B q̇ + K q = 0: a circuit with W_r = I, linearised at its fixed point.
 
     - `state`: the fixed point.
-    - `damping`: B, (n, n), 1/ms. The units are coupled here, and only here.
+    - `damping`: B, (n, n), 1/ms. Units are coupled only through this matrix.
     - `stiffness`: K, (n, n), diagonal, 1/ms².
-    - `displacement`: (n,), ms: δy = displacement ⊙ q; 0 for a unit at rest, y_s = 0.
+    - `displacement`: (n,), ms: δy = displacement ⊙ q; 0 for a unit with y_s = 0.
     - `weights`: p, (n,), > 0: V = ½ q̇ᵀPq̇ + ½ qᵀPKq with P = diag(p) falls along every trajectory.
-    - `gain_rates`: (0,) or (2n,), 1/ms: eigenvalues of gains that settle by themselves.
+    - `gain_rates`: (0,) or (2n,), 1/ms: the eigenvalues of gains that settle by themselves.
     - `dissipation`: PB + BᵀP, (n, n), positive definite: V̇ = −½ q̇ᵀ(PB + BᵀP)q̇.
-    - `eigenvalues`: those of the pencil λ²I + λB + K and the gain rates, all of the Jacobian's.
+    - `eigenvalues`: those of the pencil λ²I + λB + K and the gain rates; these are all eigenvalues
+      of the Jacobian.
     """
 
     state: PyTree
@@ -74,10 +75,10 @@ def oscillator(circuit: AbstractCircuit, x: Numbers) -> Oscillator:
         q̈ + B q̇ + K q = 0,   D = diag(a_s^(1/p)/τ_y),
         B = D + T_a⁻¹(I − W diag(|y_s|^p)),   K = T_a⁻¹ D
 
-    and δy = y_s a_s^(1/p − 1)/(p τ_y) ⊙ q. B a_s > 0 with off-diagonals ≤ 0 makes B a nonsingular
-    M-matrix, whence p = (B⁻ᵀ1)/a_s > 0 and PB + BᵀP is positive definite: the circuit is
-    locally stable for every input. A rectified unit that rests at y ≤ 0 has D = 1/τ_y and adds
-    nothing to |y_s|^p. Pure (jit, vmap, grad); no batch axis.
+    and δy = y_s a_s^(1/p − 1)/(p τ_y) ⊙ q. Since B a_s > 0 and the off-diagonals of B are ≤ 0, B is
+    a nonsingular M-matrix. Hence the weights p = (B⁻ᵀ1)/a_s are > 0 and PB + BᵀP with P = diag(p)
+    is positive definite: the circuit is locally stable for every input. A rectified unit that rests
+    at y ≤ 0 has D = 1/τ_y and adds nothing to |y_s|^p. Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit: an `ORGaNICs` with W_r = I, or a `GatedORGaNICs` with W_r = I whose gains do not
@@ -88,7 +89,7 @@ def oscillator(circuit: AbstractCircuit, x: Numbers) -> Oscillator:
         An `Oscillator`.
 
     Raises:
-        ValueError: an argument is bad, or the circuit has no such form (inside jit equinox's
+        ValueError: an argument is bad, or the circuit has no such form (inside jit, equinox's
             run-time error).
 
     Reference:
