@@ -206,8 +206,8 @@ class GatedORGaNICs(AbstractCircuit[GatedORGaNICsState]):
         return GatedORGaNICsState(y, y + power(c.sigma / 2, c.exponent), y + 0.5, y + 0.5)
 
     def random_state(self, key: KeyLike) -> GatedORGaNICsState:
-        """A random start as in the reference: y ~ U(0, 1) scaled to norm 1, a, b1 ~ U(0, 1), b0 = 1.
-        """
+        """A random start as in the reference: y ~ U(0, 1) scaled to norm 1, a, b1 ~ U(0, 1), and
+        b0 = 1."""
         key = read_key("key", key)
         dtype = resolve(self.W_r).dtype
         y, a, b1 = (jax.random.uniform(k, (self.size,), dtype) for k in jax.random.split(key, 3))

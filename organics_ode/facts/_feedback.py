@@ -53,8 +53,7 @@ def _(c: FeedbackNetwork, state: FeedbackNetworkState, x: Array) -> FeedbackNetw
 
 @starts.register(FeedbackNetwork)
 def _(c: FeedbackNetwork, x: Array, key: PRNGKeyArray, count: int) -> FeedbackNetworkState:
-    """States into which the feedback m z puts the network, for z of all sizes and signs, and noise.
-    """
+    """States into which the feedback m z puts the network, z of all sizes and signs, plus noise."""
     keys = jax.random.split(key, 3)
     m, n = (v.reshape(c.size, -1) for v in (c.m, c.n))
     scale = scales(keys[0], count, m.dtype)

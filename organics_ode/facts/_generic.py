@@ -130,8 +130,7 @@ def corners(
 
 @Fact
 def driven(circuit: AbstractCircuit, x: Float[Array, " m"]) -> PyTree:
-    """The state that the input alone produces: one start of every search. Default: `closed_form`.
-    """
+    """The state that the input alone produces, a start of every search. Default: `closed_form`."""
     return closed_form(circuit, x)
 
 

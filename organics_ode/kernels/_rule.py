@@ -107,8 +107,7 @@ class AbstractRule(ABC):
     def back(
         self, both: Both, given: Given, later: PyTree, inner: Inner, now: PyTree
     ) -> tuple[PyTree, Array]:
-        """The cotangents of the carry before a step, the sums for the parameters, and those of x.
-        """
+        """The cotangents of the carry before a step, sums for the parameters, and those of x."""
         (g, total), (x, gy, marks) = later, now
         g = g if gy is None else g._replace(s=g.s._replace(y=g.s.y + gy))
         start = inner.states[0]

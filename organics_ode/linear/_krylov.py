@@ -66,8 +66,7 @@ def leading(product: Product, like: Float[Array, " d"], count: int = COUNT) -> L
 
 
 def spectral_norm(product: Product, transposed: Product, like: Float[Array, " d"]) -> Array:
-    """‖J‖₂, from below and usually to a few percent, by power iteration of JᵀJ on a random vector.
-    """
+    """‖J‖₂, from below and usually to a few percent, by power iteration of JᵀJ."""
 
     def once(_: int | Array, v: Array) -> Array:
         w = transposed(product(v))

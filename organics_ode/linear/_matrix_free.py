@@ -59,8 +59,8 @@ def _gmres(A: Linear, b: Array, M: Linear) -> Array:
 def _preconditioner(
     e: Equations, v: Array, J: Linear, shift: Array | float, scale: Array | float
 ) -> Linear:
-    """The inverse by blocks, the response first: J_yy is taken as diagonal, and what then remains of
-    the others as their decays alone. It is exact for W_r = I and constant gains."""
+    """The inverse by blocks, the response first: J_yy is taken as diagonal, and what then remains
+    of the others as their decays alone. It is exact for W_r = I and constant gains."""
     state = e.unravel(v)
     n = jax.tree.leaves(state)[0].size
     times = ravel(relaxation_times(e.circuit, state, e.x))

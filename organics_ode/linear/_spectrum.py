@@ -41,7 +41,8 @@ class Spectrum(eqx.Module, AbstractTabular):
     - `is_stable`: abscissa below −resolution. `is_marginal`: abscissa within the resolution, as for
       a continuum of fixed points.
     - `frequencies`: (d,), Hz, |Im λ|/2π (times in ms).
-    - `damping_ratios`: (d,), −Re λ/|λ|: 1 for a mode that does not oscillate, 0 for an undamped one.
+    - `damping_ratios`: (d,), −Re λ/|λ|: 1 for a mode that does not oscillate, 0 for an undamped
+      one.
     - `qualities`: (d,), |λ|/(−2 Re λ): for a lightly damped mode by itself, the frequency of its
       peak in noise over the width at half power; ½ for a mode that does not oscillate, ∞ for an
       undamped one.

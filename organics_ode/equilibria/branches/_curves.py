@@ -87,8 +87,7 @@ def _longest(z: np.ndarray, t: np.ndarray) -> float:
 def step(
     system: System, z: np.ndarray, t: np.ndarray, h: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The point of the curve one step h further on, and its tangent; None if the step is too long.
-    """
+    """The point of the curve one step h further, and its tangent; None if the step is too long."""
     guess = z + h * t
     new, done = solve(system, guess[None], t[None])
     if not done[0] or np.linalg.norm(new[0] - guess) > _OFF * h:
