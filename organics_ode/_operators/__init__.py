@@ -1,4 +1,4 @@
-"""Matrices with structure: what `@` needs of them is less than their entries."""
+"""Matrices with structure: `@` needs fewer numbers than all of their entries."""
 
 from ._circulant import Circulant as Circulant
 from ._diagonal import Diagonal as Diagonal

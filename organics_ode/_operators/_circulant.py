@@ -9,13 +9,13 @@ from ._operator import AbstractOperator, Values, read_numbers
 
 
 class Circulant(AbstractOperator):
-    """Weights that depend on the difference of two places alone, on a ring or a torus.
+    """Weights that depend only on the difference of two places, on a ring or a torus.
 
         W_ij = kernel[(i − j) mod (n_1, …, n_k)],   W v = F⁻¹(F kernel ⊙ F v)
 
     in n log n operations, with i and j the places of the units on a grid (n_1, …, n_k), the last
-    axis the fastest. What rounding leaves is relative to the largest entry of a product, where that
-    of a sum is relative to its own terms.
+    axis the fastest. Rounding errors are relative to the largest entry of a product, whereas those
+    of a plain sum are relative to its own terms.
 
     Args:
         kernel: (n_1, …, n_k), one to three axes: the weights from the first unit, W_i0.

@@ -48,6 +48,6 @@ class Diagonal(AbstractOperator):
         return self.values
 
     def is_identity(self) -> Bool[Array, ""]:
-        # By numpy where it is known: it is asked outside of programs, and compiles nothing there.
+        # In numpy where it is known: this is asked outside of programs, and should compile nothing.
         xp: Any = jnp if is_traced(self.values) else np
         return jnp.asarray(xp.all(xp.asarray(self.values) == 1))

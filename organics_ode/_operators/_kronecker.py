@@ -16,12 +16,12 @@ class Kronecker(AbstractOperator):
 
         W = W_1 ⊗ … ⊗ W_k,   W_ij = Π_a (W_a)_(i_a, j_a)
 
-    with i and j the places of the units on the grid, the last axis the fastest. One axis after the
-    other, a product takes n (n_1 + … + n_k) operations.
+    with i and j the places of the units on the grid, the last axis the fastest. Applied axis by
+    axis, a product takes n (n_1 + … + n_k) operations.
 
     Args:
-        factors: matrices (n_a, m_a), or operators of that shape. One axis is left as it is by
-            `oo.Diagonal(np.ones(n_a))`.
+        factors: matrices (n_a, m_a), or operators of that shape. `oo.Diagonal(np.ones(n_a))` leaves
+            an axis unchanged.
 
     Raises:
         ValueError: no factor, a wrong shape, NaN or infinite values.

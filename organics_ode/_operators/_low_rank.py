@@ -12,7 +12,7 @@ class LowRank(AbstractOperator):
 
         W = U Vᵀ
 
-    W >= 0 is held by U >= 0 and V >= 0.
+    W >= 0 is ensured by U >= 0 and V >= 0.
 
     Args:
         U: (n, k).

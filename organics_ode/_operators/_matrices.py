@@ -1,4 +1,4 @@
-"""Circuits whose weights may be operators, where some code needs entries."""
+"""Circuits whose weights may be operators, for code that needs their entries."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from jaxtyping import Array, Bool, PyTree
 from .._checks import counted, refuse
 from ._operator import AbstractOperator
 
-# Entries up to which a matrix is the cheaper one where equations are solved, and those that fit.
+# Numbers of entries: up to the first a matrix is cheaper for solving; up to the second it fits.
 FEW, MOST = 2**18, 2**26
 
 
 def with_matrices(circuit: PyTree, name: str = "circuit", *, most: int | None = None) -> PyTree:
-    """The circuit, resolved, with arrays in the place of operators.
+    """The circuit, resolved, with arrays in place of operators.
 
-    With more than `most` entries in one of them it stays as it is; unless given, it is refused
-    where the matrices would not fit.
+    If one of them has more than `most` entries, operators are kept; unless `most` is given, the
+    circuit is refused if the matrices would not fit.
     """
     sizes = [W.shape[0] * W.shape[1] for W in _operators(circuit)]
     largest = max(sizes, default=0)
@@ -37,14 +37,14 @@ def has_operators(circuit: PyTree) -> bool:
 
 
 def is_zero(W: Array | AbstractOperator) -> Bool[Array, ""]:
-    """Whether all weights are 0; of an operator, whether no number of it counts."""
+    """Whether all weights are 0; for an operator, whether its numbers make it 0."""
     if isinstance(W, AbstractOperator):
         return jnp.all(abs(W) @ jnp.ones(W.shape[1], W.dtype) == 0)
     return jnp.all(W == 0)
 
 
 def products(x: Array, *weights: Any) -> list[Array]:
-    """W @ x for each of some weights with equally many rows, of arrays by one product."""
+    """W @ x for each of some weights with equal numbers of rows; for arrays in one product."""
     if has_operators(weights):
         return [W @ x for W in weights]
     return jnp.split(jnp.concatenate(weights) @ x, len(weights))

@@ -13,7 +13,7 @@ from .._constraints import Frozen, resolve, table
 from .._types import ParameterLike
 
 if TYPE_CHECKING:
-    # What `@` sees: after `resolve` the numbers are arrays.
+    # As `@` sees it: after `resolve` the numbers are arrays.
     Values = Array
 else:
     Values = Float[Array, "..."] | paramax.AbstractUnwrappable
@@ -22,18 +22,18 @@ Operator = TypeVar("Operator", bound="AbstractOperator")
 
 
 class AbstractOperator(eqx.Module):
-    """A matrix W (n, m) with structure, known by fewer numbers than its n·m entries.
+    """A matrix W (n, m) with structure, defined by fewer numbers than its n·m entries.
 
         z = W @ x,   W.T,   abs(W),   W.shape,   W.dtype,   W.as_matrix()
 
-    It stands for an array in the weights of `ORGaNICs` and `GatedORGaNICs`. Its numbers are its
-    parameters: arrays, which are trained, or nodes (`oo.Frozen`, …). Where the circuit asks for
-    weights >= 0, these are `NonNegative` unless they are nodes. Pure (jit, vmap, grad).
+    It can replace an array in the weights of `ORGaNICs` and `GatedORGaNICs`. Its numbers are its
+    parameters: arrays, which are trained, or nodes (`oo.Frozen`, …). Where the circuit requires
+    weights >= 0, the numbers become `NonNegative` unless they are nodes. Pure (jit, vmap, grad).
 
-    To write your own, subclass it with the members below.
+    To write your own, subclass it and define the members below.
     """
 
-    # Its numbers are parameters of the field that it stands in, under the law of that field.
+    # Its numbers are parameters of the field that it is in, with that field's constraints.
     is_part: ClassVar[bool] = True
     ndim: ClassVar[int] = 2
 
@@ -53,8 +53,8 @@ class AbstractOperator(eqx.Module):
 
     @abstractmethod
     def __abs__(self) -> "AbstractOperator":
-        """A matrix of entries of at least |W_ij|: these, where no numbers of both signs are added
-        to make an entry."""
+        """A matrix whose entries are at least |W_ij|, and equal to it where no entry is a sum of
+        numbers of both signs."""
 
     @abstractmethod
     def as_matrix(self) -> Float[Array, "n m"]:
@@ -66,7 +66,7 @@ class AbstractOperator(eqx.Module):
 
     @abstractmethod
     def is_identity(self) -> Bool[Array, ""]:
-        """Whether it is I, as its numbers tell; False where they do not."""
+        """Whether it is I, as far as its numbers tell; False where they do not."""
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -82,7 +82,7 @@ class AbstractOperator(eqx.Module):
         return self.mv(v) if v.ndim == 1 else jax.vmap(self.mv, 1, 1)(v)
 
     def with_numbers(self: Operator, **fields: Any) -> Operator:
-        """The same kind of matrix of other numbers, which are not checked."""
+        """The same kind of matrix with other numbers, which are not checked."""
         new = object.__new__(type(self))
         vars(new).update(vars(self) | fields)
         return new
@@ -92,7 +92,7 @@ class AbstractOperator(eqx.Module):
 
 
 def read_numbers(name: str, value: ParameterLike, *axes: int) -> Any:
-    """Numbers of an operator, finite and with one of these numbers of axes; a node stays one."""
+    """Numbers of an operator, finite and with an allowed number of axes; a node stays a node."""
     array = check_finite(name, as_float_array(name, resolve(value)))
     if array.ndim not in axes or 0 in array.shape:
         must = f"have {' or '.join(map(str, axes))} axes of length 1 or more"

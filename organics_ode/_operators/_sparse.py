@@ -15,7 +15,7 @@ from ._operator import AbstractOperator, Values, read_numbers
 
 
 class Sparse(AbstractOperator):
-    """Weights of which only a few are not 0.
+    """Weights only a few of which are not 0.
 
         W[rows_k, columns_k] = values_k,   0 elsewhere
 
@@ -25,8 +25,8 @@ class Sparse(AbstractOperator):
         shape: (n, m).
 
     Raises:
-        ValueError: a wrong shape, NaN or infinite values, a pair that is given twice or lies
-            outside.
+        ValueError: a wrong shape, NaN or infinite values, or a pair that is given twice or lies
+            outside the matrix.
     """
 
     values: Values
@@ -50,8 +50,8 @@ class Sparse(AbstractOperator):
 
     @classmethod
     def of(cls, matrix: Any) -> "Sparse":
-        """The entries that are not 0 of an array, or the stored ones of a `BCOO` of JAX, or of a
-        sparse matrix of scipy (host)."""
+        """Make one from the nonzero entries of an array, or from the stored entries of a JAX `BCOO`
+        or a sparse matrix of scipy (host)."""
         if isinstance(matrix, sparse.BCOO):
             indices = np.asarray(matrix.indices)
             return cls(matrix.data, indices[:, 0], indices[:, 1], matrix.shape)
