@@ -1,4 +1,4 @@
-"""Parameters as nodes of the parameter tree: how each is trained, what it is worth, and a table."""
+"""Parameters as nodes of the parameter tree: how each is trained, its value, and a table."""
 
 from ._nodes import (
     AbstractNode as AbstractNode,

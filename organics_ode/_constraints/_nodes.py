@@ -1,10 +1,10 @@
-"""Parameters as nodes of the parameter tree: how each may be trained, and what it is worth.
+"""Parameters as nodes of the parameter tree: how each may be trained, and its value.
 
-Three kinds. Reparametrised nodes (`Positive`, `Bounded`, `IdentityPlusSkew`, `SkewSymmetric`) store
-unconstrained numbers, so any optimizer step keeps the constraint. Projected nodes (`NonNegative`,
-`Connectivity`, `SpectralBound`, `SymmetricPart`) store the value itself and are put back by
-`project` after an update: zeros stay legal, which a logarithm forbids. `Frozen` is left alone.
-`resolve` replaces every node by its value.
+There are three kinds. Reparametrised nodes (`Positive`, `Bounded`, `IdentityPlusSkew`,
+`SkewSymmetric`) store unconstrained numbers, so any optimizer step keeps the constraint. Projected
+nodes (`NonNegative`, `Connectivity`, `SpectralBound`, `SymmetricPart`) store the value itself, and
+`project` puts it back into its set after an update; this allows zeros, which a logarithm forbids.
+`Frozen` is left alone. `resolve` replaces every node by its value.
 """
 
 from abc import abstractmethod
@@ -45,11 +45,11 @@ class AbstractNode(paramax.AbstractUnwrappable):
 
 
 class AbstractHolder(AbstractNode):
-    """A parameter that is one array, which another one may replace."""
+    """A parameter that is a single array, which may be replaced by another one."""
 
     @abstractmethod
     def holding(self, name: str, value: Array) -> "AbstractHolder":
-        """The same node with another value, which is checked as the argument `name`."""
+        """The same node with another value, checked as the argument `name`."""
 
 
 class AbstractProjected(AbstractHolder):
@@ -59,19 +59,19 @@ class AbstractProjected(AbstractHolder):
 
     @abstractmethod
     def checked(self, name: str, value: Array) -> Array:
-        """The value, refused as the argument `name` where it is out of the set."""
+        """The value; refused as the argument `name` if it is outside the set."""
 
     @abstractmethod
     def project(self) -> "AbstractProjected":
         """The nearest legal parameter."""
 
     def holding(self, name: str, value: Array) -> "AbstractHolder":
-        """The same node with another value, which is checked as the argument `name`."""
+        """The same node with another value, checked as the argument `name`."""
         return eqx.tree_at(lambda p: p.value, self, self.checked(name, value))
 
 
 class Frozen(AbstractNode):
-    """A value that is not trained: an array or a tree of them."""
+    """A value that is not trained: an array or a tree of arrays."""
 
     value: PyTree
 
@@ -84,6 +84,9 @@ class Positive(AbstractHolder):
 
     Args:
         value: array or number, > 0.
+
+    Raises:
+        ValueError: a value is not positive and finite.
     """
 
     theta: Float[Array, "..."]
@@ -96,7 +99,7 @@ class Positive(AbstractHolder):
         return jnp.exp(self.theta)
 
     def holding(self, name: str, value: Array) -> "Positive":
-        """The same node with another value, which is checked as the argument `name`."""
+        """The same node with another value, checked as the argument `name`."""
         return eqx.tree_at(lambda p: p.theta, self, jnp.log(check_positive(name, value)))
 
 
@@ -104,11 +107,14 @@ class Bounded(AbstractHolder):
     """A parameter inside an open interval.
 
     v = low + (high − low)·sigmoid(θ), or v = low + exp(θ) where `high` is infinite; θ is trained.
-    For a time constant with Euler step dt, `Bounded(tau, low=10 * dt)` holds dt/τ < 0.1.
+    For a time constant with Euler step dt, `Bounded(tau, low=10 * dt)` keeps dt/τ < 0.1.
 
     Args:
         value: array or number with low < value < high, in the unit of the bounds.
         low, high: numbers; `high` may be infinite.
+
+    Raises:
+        ValueError: a value or a bound is bad.
     """
 
     theta: Float[Array, "..."]
@@ -131,21 +137,24 @@ class Bounded(AbstractHolder):
         return self.low + (self.high - self.low) * jax.nn.sigmoid(self.theta)
 
     def coordinate(self, name: str, value: Array) -> Float[Array, "..."]:
-        """θ of a value, which is checked as the argument `name`."""
+        """θ for a value, checked as the argument `name`."""
         value = check_between(name, value, self.low, self.high)
         below = value - self.low
         return jnp.log(below if np.isinf(self.high) else below / (self.high - value))
 
     def holding(self, name: str, value: Array) -> "Bounded":
-        """The same node with another value, which is checked as the argument `name`."""
+        """The same node with another value, checked as the argument `name`."""
         return eqx.tree_at(lambda p: p.theta, self, self.coordinate(name, value))
 
 
 class NonNegative(AbstractProjected):
-    """A parameter ≥ 0 whose zeros are legal; negative entries are set to 0 after each update.
+    """A parameter ≥ 0 that may be 0; negative entries are set to 0 after each update.
 
     Args:
         value: array or number, ≥ 0.
+
+    Raises:
+        ValueError: a value is negative or not finite.
     """
 
     value: Float[Array, "..."]
@@ -158,7 +167,7 @@ class NonNegative(AbstractProjected):
         return self.value
 
     def checked(self, name: str, value: Array) -> Array:
-        """The value, refused as the argument `name` where it is out of the set."""
+        """The value; refused as the argument `name` if it is outside the set."""
         return check_nonnegative(name, value)
 
     def project(self) -> "NonNegative":
@@ -166,16 +175,19 @@ class NonNegative(AbstractProjected):
 
 
 class Connectivity(AbstractProjected):
-    """A weight matrix with absent connections and, by Dale's law, signs of its presynaptic units.
+    """A weight matrix with absent connections and, for Dale's law, signs of its presynaptic units.
 
     W_ij = 0 where mask_ij is False, and W_ij·signs_j ≥ 0. Absent connections get no gradient, and
     weights of the wrong sign are set to 0 after each update.
 
     Args:
-        value: (n, m), a legal matrix: from unit j to unit i.
-        mask: (n, m) of bool, which connections there are; all unless given.
+        value: (n, m), a matrix that satisfies this; W_ij is the weight from unit j to unit i.
+        mask: (n, m) of bool, which connections exist; all unless given.
         signs: (m,), +1 where unit j excites, -1 where it inhibits, 0 where it may do both; 0 unless
             given.
+
+    Raises:
+        ValueError: a wrong shape, or a value that does not fit the mask or the signs.
     """
 
     value: Float[Array, "n m"]
@@ -209,7 +221,7 @@ class Connectivity(AbstractProjected):
         return jnp.where(self.mask, self.value, 0)
 
     def checked(self, name: str, value: Array) -> Array:
-        """The value, refused as the argument `name` where it is out of the set."""
+        """The value; refused as the argument `name` if it is outside the set."""
         if not is_traced(value):
             with jax.ensure_compile_time_eval():
                 is_bad = bool(jnp.any(self._is_illegal(value) & (value != 0)))
@@ -222,16 +234,19 @@ class Connectivity(AbstractProjected):
         return eqx.tree_at(lambda p: p.value, self, new)
 
     def _is_illegal(self, value: Array) -> Array:
-        # NaN is not a wrong sign: it stays, for the training to see.
+        # NaN is not a wrong sign: it stays, so that training detects it.
         return ~self.mask | (self.signs[None, :].astype(value.dtype) * value < 0)
 
 
 class SpectralBound(AbstractProjected):
-    """A matrix whose largest singular value stays ≤ `bound`; larger ones are cut after each update.
+    """A matrix whose singular values stay ≤ `bound`; larger ones are clipped after each update.
 
     Args:
-        value: (n, m), inside the bound.
-        bound: positive number.
+        value: (n, m), within the bound.
+        bound: a positive number.
+
+    Raises:
+        ValueError: the bound is not positive, or the value is no matrix or exceeds the bound.
     """
 
     value: Float[Array, "n m"]
@@ -249,7 +264,7 @@ class SpectralBound(AbstractProjected):
         return self.value
 
     def checked(self, name: str, value: Array) -> Array:
-        """The value, refused as the argument `name` where it is out of the set."""
+        """The value; refused as the argument `name` if it is outside the set."""
         if not is_traced(value):
             largest = float(np.linalg.norm(np.asarray(value, np.float64), 2))
             if largest > self.bound * (1 + 1e-5):
@@ -259,14 +274,14 @@ class SpectralBound(AbstractProjected):
     def project(self) -> "SpectralBound":
         u, s, vt = jnp.linalg.svd(self.value, full_matrices=False)
         cut = (u * jnp.minimum(s, self.bound)[None, :]) @ vt
-        # Inside the bound the value is kept to the bit: no rounding drifts in with the steps.
+        # Within the bound the value is kept to the bit, so that no rounding accumulates.
         new = jnp.where(s[0] > self.bound, cut, self.value)
         return eqx.tree_at(lambda p: p.value, self, new)
 
 
 def cast(name: str, node: PyTree, dtype: DTypeLike) -> PyTree:
-    """A node with its numbers in one dtype; functions, and the mask and the signs of a
-    `Connectivity`, stay."""
+    """A node with its numbers cast to one dtype; functions, and the mask and signs of a
+    `Connectivity`, stay as they are."""
 
     def one(x: PyTree) -> PyTree:
         if isinstance(x, Connectivity):

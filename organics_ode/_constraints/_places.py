@@ -1,4 +1,4 @@
-"""Where the parameters of a circuit, a cell or a model are, and what each is called."""
+"""Where the parameters of a circuit, a cell or a model are, and their names."""
 
 import functools
 from typing import Any, NamedTuple
@@ -17,12 +17,12 @@ class Place(NamedTuple):
     """A parameter in a tree.
 
     Attributes:
-        name: its path in dots, `cell.circuit.tau_y`; `.value` of a `Frozen` is left out.
+        name: its dotted path, `cell.circuit.tau_y`; the `.value` of a `Frozen` is left out.
         path: its keys from the root.
-        part: the array, number or node that is there.
-        owner: the module whose field it is, or is in.
+        part: the array, number or node at this place.
+        owner: the module of which it is a field, or in whose field it is.
         field: the name of this field.
-        frozen: how many keys lead to the `Frozen` around it; None where there is none.
+        frozen: how many keys lead to the `Frozen` around it; None if there is none.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
     @property
     def kind(self) -> Any:
-        """What the owner's table says it is; None where there is no table."""
+        """What the owner's table says it is; None if there is no table."""
         kinds = getattr(self.owner, "kinds", None)
         kind = kinds.get(self.field) if isinstance(kinds, dict) else None
         return kind if hasattr(kind, "or_scalar") else None
@@ -45,13 +45,13 @@ class Place(NamedTuple):
 
 
 def places(tree: PyTree) -> list[Place]:
-    """All leaves in the order of the fields, None and non-parameters too; a node is one leaf."""
+    """All leaves in the order of the fields, with None and non-parameters; a node is one leaf."""
     flat = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_whole)
     return [_place(tree, path, part) for path, part in flat]
 
 
 def is_parameter(part: object) -> bool:
-    """A node, a floating array (which may be traced, or be a shape alone), or a number."""
+    """Whether this is a node, a floating array (possibly traced, or only a shape), or a number."""
     if isinstance(part, paramax.AbstractUnwrappable):
         return is_whole(part)
     return is_number(part) or _is_floating(part)
@@ -69,7 +69,7 @@ def _place(tree: PyTree, path: tuple[Any, ...], part: object) -> Place:
             frozen = depth if frozen is None else frozen
         else:
             shown.append(key)
-            # The numbers of an operator are the parameter of the field that it stands in.
+            # The numbers of an operator are the parameter of the field that it is in.
             if isinstance(holder, eqx.Module) and not getattr(holder, "is_part", False):
                 owner, field = holder, key.name
         holder = _step(holder, key)

@@ -1,4 +1,4 @@
-"""Recurrent weights whose symmetric part stays within bounds: rotations, damped within limits."""
+"""Recurrent weights whose symmetric part stays within bounds: rotations with limited damping."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -16,19 +16,22 @@ from .._checks import (
 from .._types import Numbers
 from ._nodes import AbstractHolder, AbstractProjected
 
-# What a file in single precision, or the projection in it, may be off; `certify` counts it in.
+# The possible error of a file, or of the projection, in single precision; `certify` allows for it.
 _ROUNDING = 1e-5
 
 
 class IdentityPlusSkew(AbstractHolder):
     """A matrix whose symmetric part is I: I + θ − θᵀ, where θ is trained.
 
-    The skew part, of any size, rotates: yᵀ W y = |y|² for every y.
+    The skew part may have any size; it rotates: yᵀ W y = |y|² for every y.
 
     Args:
         value: (n, n), I plus a skew-symmetric matrix.
-        groups: units are in so many groups of equal size, one after the other; a unit is connected
-            with those of its own group.
+        groups: the number of groups of equal size, one after the other, into which the units are
+            divided; a unit is connected only to those of its own group.
+
+    Raises:
+        ValueError: the value is no such matrix, or connects units of different groups.
     """
 
     theta: Float[Array, "n n"]
@@ -43,7 +46,7 @@ class IdentityPlusSkew(AbstractHolder):
         return jnp.eye(skew.shape[-1], dtype=skew.dtype) + _within_groups(skew, self.groups)
 
     def coordinate(self, name: str, value: Array) -> Float[Array, "n n"]:
-        """θ of a value, which is checked as the argument `name`."""
+        """θ for a value, checked as the argument `name`."""
         check_groups(name, value, self.groups)
         if not is_traced(value) and not is_identity_plus_skew(value):
             off = np.abs(symmetric_part(value) - np.eye(len(value))).max()
@@ -51,17 +54,20 @@ class IdentityPlusSkew(AbstractHolder):
         return (value - jnp.swapaxes(value, -1, -2)) / 4
 
     def holding(self, name: str, value: Array) -> "IdentityPlusSkew":
-        """The same node with another value, which is checked as the argument `name`."""
+        """The same node with another value, checked as the argument `name`."""
         return eqx.tree_at(lambda p: p.theta, self, self.coordinate(name, value))
 
 
 class SkewSymmetric(AbstractHolder):
     """A matrix W = −Wᵀ, which rotates and neither amplifies nor damps: yᵀ W y = 0 for every y.
 
-    What is trained is θ, the n(n − 1)/2 entries above the diagonal.
+    θ, the n(n − 1)/2 entries above the diagonal, is trained.
 
     Args:
         value: (n, n), skew-symmetric.
+
+    Raises:
+        ValueError: the value is not skew-symmetric.
     """
 
     theta: Float[Array, " entries"]
@@ -79,26 +85,30 @@ class SkewSymmetric(AbstractHolder):
         return above - jnp.swapaxes(above, -1, -2)
 
     def coordinate(self, name: str, value: Array) -> Float[Array, " entries"]:
-        """θ of a value, which is checked as the argument `name`."""
+        """θ for a value, checked as the argument `name`."""
         check_skew_symmetric(name, value)
         return ((value - value.T) / 2)[np.triu_indices(self.size, 1)]
 
     def holding(self, name: str, value: Array) -> "SkewSymmetric":
-        """The same node with another value, which is checked as the argument `name`."""
+        """The same node with another value, checked as the argument `name`."""
         return eqx.tree_at(lambda p: p.theta, self, self.coordinate(name, value))
 
 
 class SymmetricPart(AbstractProjected):
     """A matrix W with low ≤ yᵀ W y / |y|² ≤ high for every y; its skew part is free.
 
-    These are the bounds of the eigenvalues of its symmetric part (W + Wᵀ)/2, which are cut after
-    each update.
+    These bound the eigenvalues of its symmetric part (W + Wᵀ)/2, which are clipped after each
+    update.
 
     Args:
-        value: (n, n), inside the bounds.
+        value: (n, n), within the bounds.
         low, high: numbers, low < high.
-        groups: units are in so many groups of equal size, one after the other; a unit is connected
-            with those of its own group.
+        groups: the number of groups of equal size, one after the other, into which the units are
+            divided; a unit is connected only to those of its own group.
+
+    Raises:
+        ValueError: the bounds are bad, or the value is outside them or connects units of different
+            groups.
     """
 
     value: Float[Array, "n n"]
@@ -117,7 +127,7 @@ class SymmetricPart(AbstractProjected):
         return _within_groups(self.value, self.groups)
 
     def checked(self, name: str, value: Array) -> Array:
-        """The value, refused as the argument `name` where it is out of the set."""
+        """The value; refused as the argument `name` if it is outside the set."""
         check_groups(name, value, self.groups)
         return check_symmetric_part(name, value, self.low, self.high)
 
@@ -128,7 +138,7 @@ class SymmetricPart(AbstractProjected):
         cut = (modes * jnp.clip(rates, self.low, self.high)[..., None, :]) @ jnp.swapaxes(
             modes, -1, -2
         )
-        # Inside the bounds the value is kept to the bit: no rounding drifts in with the steps.
+        # Within the bounds the value is kept to the bit, so that no rounding accumulates.
         is_inside = (rates[..., :1] >= self.low) & (rates[..., -1:] <= self.high)
         new = jnp.where(
             is_inside[..., None], value, _within_groups(cut, self.groups) + value - symmetric
@@ -137,7 +147,7 @@ class SymmetricPart(AbstractProjected):
 
 
 def rotating(value: Array, groups: int) -> IdentityPlusSkew | SymmetricPart:
-    """What keeps a matrix as it is: with I as its symmetric part, or one between 0 and I."""
+    """The node that keeps a matrix in its class: with symmetric part I, or one between 0 and I."""
     is_skew = not is_traced(value) and is_identity_plus_skew(value)
     return (IdentityPlusSkew if is_skew else SymmetricPart)(value, groups=groups)
 
@@ -149,16 +159,16 @@ def symmetric_part(value: Array | np.ndarray) -> np.ndarray:
 
 
 def is_identity_plus_skew(value: Array | np.ndarray) -> bool:
-    """Whether a known matrix is I plus a skew-symmetric one, but for rounding."""
+    """Whether a known matrix is I plus a skew-symmetric one, up to rounding."""
     value = np.asarray(value)
     off = symmetric_part(value) - np.eye(value.shape[-1])
     return bool(np.all(np.abs(off) <= 4 * np.finfo(value.dtype).eps * np.maximum(1, np.abs(value))))
 
 
 def check_symmetric_part(name: str, value: Array, low: float = 0.0, high: float = 1.0) -> Array:
-    """Refuse a known matrix whose symmetric part has eigenvalues out of the bounds; a low bound of
-    0 is left out itself."""
-    # NaN is out of no bounds: it stays, for the training to see.
+    """Refuse a known matrix whose symmetric part has eigenvalues outside the bounds; a low bound of
+    0 is itself excluded."""
+    # NaN does not count as outside: it stays, so that training detects it.
     if not is_traced(value) and np.all(np.isfinite(np.asarray(value))):
         rates = np.linalg.eigvalsh(symmetric_part(value))
         slack = _ROUNDING * max(abs(low), abs(high))
@@ -170,7 +180,7 @@ def check_symmetric_part(name: str, value: Array, low: float = 0.0, high: float 
 
 
 def check_skew_symmetric(name: str, value: Array) -> Array:
-    """Refuse a known matrix that is not skew-symmetric, but for rounding."""
+    """Refuse a known matrix that is not skew-symmetric up to rounding."""
     if not is_traced(value):
         known = np.asarray(value)
         off = np.abs(symmetric_part(known))
@@ -189,7 +199,7 @@ def check_groups(name: str, value: Array, groups: int) -> None:
 
 
 def same_group(n: int, groups: int) -> Bool[np.ndarray, "n n"]:
-    """Which pairs of units are in one group."""
+    """Which pairs of units are in the same group."""
     group = np.arange(n) // (n // groups)
     return group[:, None] == group[None, :]
 

@@ -30,10 +30,10 @@ class Row(NamedTuple):
 
 
 def table(tree: eqx.Module) -> str:
-    """The table as a text: a title, a line for each parameter, and the options.
+    """The table as text: a title, a line for each parameter, and the options.
 
-    A tree of gradients or masks has the class of the circuit, but no values in ms: what lacks its
-    compiled-in numbers is shown as equinox shows it.
+    A tree of gradients or masks has the class of the circuit, but no values in ms: a tree without
+    its compiled-in numbers is shown as equinox shows it.
     """
     if not _have_values(places(tree)):
         return eqx.tree_pformat(tree)
@@ -56,7 +56,7 @@ def described(tree: PyTree) -> dict[str, str]:
 
 
 def rows(tree: eqx.Module) -> list[Row]:
-    """A row for each parameter, and for what stands in the place of one, as in a tree of masks."""
+    """A row for each parameter, or for what takes its place, as in a tree of masks."""
     return [_row(place) for place in places(tree) if not _is_option(place.part)]
 
 
@@ -128,7 +128,7 @@ def _in_groups(groups: int) -> str:
 
 
 def _connections(node: Connectivity) -> str:
-    """How many there are, and whether units have signs."""
+    """The number of connections, and whether units have signs."""
     if not all(isinstance(x, jax.Array) and not is_traced(x) for x in (node.mask, node.signs)):
         return ""
     mask, signs = np.asarray(node.mask), np.asarray(node.signs)
@@ -146,9 +146,9 @@ def _is_option(part: object) -> bool:
 
 
 def _options(prefix: str, module: eqx.Module) -> Iterator[tuple[str, Any]]:
-    """Everything but numbers: the static fields and functions of a module, and of those in it.
+    """Everything but numbers: the static fields and functions of a module and of modules in it.
 
-    Those of equinox's layers are their sizes, which the shapes say.
+    Those of equinox layers are left out: they are sizes, which the shapes tell.
     """
     if type(module).__module__.startswith("equinox."):
         return

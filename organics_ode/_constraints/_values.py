@@ -1,4 +1,4 @@
-"""The values of parameters in the user's units: to read all of them, and to change some."""
+"""The values of parameters in the user's units: reading all of them, and changing some."""
 
 import math
 from collections.abc import Callable
@@ -34,15 +34,15 @@ Tree = TypeVar("Tree", bound=eqx.Module)
 def values(circuit: eqx.Module) -> dict[str, Array | jax.ShapeDtypeStruct]:
     """The values of all parameters by name, as the equations use them.
 
-    Time constants are in ms whatever is stored inside. `oo.replace(circuit, **values)` is the way
-    back. Pure (jit, vmap, grad).
+    Time constants are in ms, whatever is stored internally. `oo.replace(circuit, **values)` is the
+    inverse. Pure (jit, vmap, grad).
 
     Args:
-        circuit: a circuit, or a cell or a model, whose parameters are named by their paths:
+        circuit: a circuit; or a cell or a model, whose parameters are named by their paths:
             `cell.circuit.tau_y`.
 
     Returns:
-        A dict of arrays. What is not a number (a rectification, a nonlinearity) is left out.
+        A dict of arrays. Options that are not numbers (rectification, nonlinearity) are left out.
 
     Raises:
         ValueError: `circuit` is not one of these.
@@ -53,27 +53,27 @@ def values(circuit: eqx.Module) -> dict[str, Array | jax.ShapeDtypeStruct]:
 
 
 def replace(circuit: Tree, **new: ParameterLike) -> Tree:
-    """The circuit with other values, each trained as before: a `Positive` stays a `Positive`.
+    """The circuit with some values replaced, each trained as before: a `Positive` stays one.
 
-    Shapes, dtypes and nodes stay what they are, so that nothing compiled for the circuit is
-    compiled anew, and what is given as it is already stays to the bit. Pure (jit, vmap, grad).
+    Shapes, dtypes and nodes stay the same, so that nothing is recompiled; values that do not change
+    stay the same to the bit. Pure (jit, vmap, grad).
 
         faster = oo.replace(circuit, tau_y=3.0)
         twice = oo.replace(circuit, **{name: 2 * v for name, v in oo.values(circuit).items()})
 
     Args:
         circuit: a circuit, a cell or a model.
-        new: values by the names of `oo.values(circuit)`, in its units; the end of a name will do
-            where there is one such parameter (`tau_y` for `cell.circuit.tau_y`). A number stands
-            for all units where the constructor takes one. A node (`oo.Frozen(3.0)`) says anew how
-            the parameter is trained.
+        new: values by the names of `oo.values(circuit)`, in its units; the end of a name is enough
+            if it is unique (`tau_y` for `cell.circuit.tau_y`). A number applies to all units where
+            the constructor accepts one. A node (`oo.Frozen(3.0)`) also changes how the parameter is
+            trained.
 
     Returns:
-        A new circuit; the given one stays as it is.
+        A new circuit; the given one is unchanged.
 
     Raises:
-        ValueError: there is no such parameter, or its value has a wrong shape or sign, lies outside
-            of the bounds of its node, or is NaN or infinite.
+        ValueError: there is no such parameter, or its value has a wrong shape or sign, is outside
+            the bounds of its node, or is NaN or infinite.
     """
     found = _parameters(circuit)
     dtype, changes = _dtype(found), {}
@@ -121,18 +121,18 @@ def _named(name: str, found: list[Place]) -> Place:
 
 
 def _change(name: str, place: Place, value: Any, dtype: jnp.dtype) -> tuple[tuple, Any]:
-    """Where something new is put, and what."""
+    """Where the new part goes, and the new part."""
     if not isinstance(value, paramax.AbstractUnwrappable):
         return place.path, _rewritten(name, place, value, dtype)
     old = _value(place, dtype)
     _checked(name, place, resolve(value), old)
-    # It also takes the place of a `Frozen`, unless that holds more.
+    # It also replaces a `Frozen` around it, unless that holds more.
     is_alone = place.frozen == len(place.path) - 1
     return place.path[: place.frozen if is_alone else None], cast(name, value, old.dtype)
 
 
 def _rewritten(name: str, place: Place, value: Any, dtype: jnp.dtype) -> Any:
-    """The part that stands for the value, as the old one does."""
+    """The part that represents the value in the same way as the old one."""
     part, old = place.part, _value(place, dtype)
     if place.is_number and not is_traced(value):
         return _number(name, place, value, old)
@@ -150,17 +150,17 @@ def _rewritten(name: str, place: Place, value: Any, dtype: jnp.dtype) -> Any:
 
 
 def _number(name: str, place: Place, value: Any, old: Array) -> float:
-    """A number of Python, which stays one: it is compiled in."""
+    """A Python number, which stays one: it is compiled in."""
     number = read_number(name, value)
     if not is_number(value) and number == float(old):
-        return place.part  # what `values` gave, rounded
+        return place.part  # the value from `values`, rounded
     _sign(place)(name, as_float_array(name, number, old.dtype))
     is_whole = isinstance(place.part, int) and number.is_integer()
     return int(number) if is_whole else number
 
 
 def _checked(name: str, place: Place, value: Any, old: Array) -> Array:
-    """The value as an array that the constructor would take, in the old shape and dtype."""
+    """The value as an array that the constructor would accept, in the old shape and dtype."""
     array = _in_shape(name, place, as_float_array(name, value, old.dtype), old.shape)
     return _sign(place)(name, check_finite(name, array))
 
@@ -186,7 +186,7 @@ def _in_shape(name: str, place: Place, array: Array, shape: tuple[int, ...]) -> 
 
 
 def _size(place: Place) -> tuple[int, ...]:
-    """The shape that a number for all units stands for, as the other parameters have it."""
+    """The full shape of a parameter that is one number for all units, from the other parameters."""
     sizes = {}
     for field, kind in place.owner.kinds.items():
         shape = jax.eval_shape(resolve, getattr(place.owner, field)).shape
@@ -199,7 +199,7 @@ def _held(name: str, node: AbstractHolder, old: Array, new: Array) -> AbstractHo
     is_known = _are_known(old, new) and old.shape == new.shape
     if not is_known or not isinstance(node, Positive | Bounded):
         return node.holding(name, new)
-    # An entry that stays keeps its coordinate to the bit, also where rounding put it on a bound.
+    # Unchanged entries keep their coordinate to the bit, even where rounding put it on a bound.
     with jax.ensure_compile_time_eval():
         same = old == new
         held = node.holding(name, jnp.where(same, new[~same][0], new))
@@ -211,14 +211,14 @@ def _are_known(*arrays: Any) -> bool:
 
 
 def _where_it_was(new: Array, old: Any) -> Array:
-    """On the devices of the old array, where these were chosen: programs are compiled for them."""
+    """The array on the devices of the old one if these were chosen, as programs depend on them."""
     if _are_known(new, old) and new.shape == old.shape and getattr(old, "committed", False):
         return jax.device_put(new, old.sharding)
     return new
 
 
 def _check_anew(part: object) -> None:
-    """The checks that a module of the user's own makes of itself, as equinox calls them."""
+    """Run the checks that a user's own module defines, as equinox calls them."""
     for cls in type(part).__mro__:
         if isinstance(part, eqx.Module) and "__check_init__" in vars(cls):
             vars(cls)["__check_init__"](part)

@@ -1,4 +1,4 @@
-"""What a parameter is worth, and that in a few words."""
+"""The value of a parameter, and a description of it in a few words."""
 
 import dataclasses
 from typing import Any
@@ -13,33 +13,33 @@ from .._checks import is_traced
 
 
 def worth(part: Any) -> Any:
-    """The value that the equations use: an array, traced where the parameter is, and a shape where
+    """The value that the equations use: an array, traced if the parameter is, or only a shape if
     that is all there is."""
     leaves = jax.tree.leaves(part)
     if any(map(_is_shape, leaves)):
         return jax.eval_shape(paramax.unwrap, part)
     if any(map(is_traced, leaves)):
         return paramax.unwrap(part)
-    # Known also inside jit.
+    # Known inside jit too.
     with jax.ensure_compile_time_eval():
         return jax.tree.map(jnp.asarray, paramax.unwrap(part))
 
 
 def in_words(part: Any) -> tuple[str, str]:
-    """The shape of a parameter, and its one value or its range."""
+    """The shape of a parameter, and its single value or its range."""
     is_node = isinstance(part, paramax.AbstractUnwrappable)
     try:
         value = worth(jax.tree.map(_here, part)) if is_node else part
         shape = () if isinstance(value, int | float) else value.shape
         return str(tuple(shape)), _summary(value)
     # A node of another package may compute anything, an array may be deleted or on other machines,
-    # and what is printed to look for a fault must not add one.
+    # and printing, often used in debugging, must not add an error.
     except Exception:
         return "?", "?"
 
 
 def node_in_words(node: Any) -> str:
-    """A node by its value, and by its coordinate where it has one."""
+    """A node shown by its value, and by its coordinate if it has one."""
     shape, value = in_words(node) if is_whole(node) else ("?", "?")
     if shape == "?":
         return eqx.tree_pformat(node)
@@ -53,13 +53,13 @@ def node_in_words(node: Any) -> str:
 
 
 def is_whole(node: Any) -> bool:
-    """Whether a node holds arrays, which may be traced, or shapes: not so in a tree of masks."""
+    """Whether a node holds arrays (possibly traced) or shapes: in a tree of masks it does not."""
     stored = jax.tree.leaves(node, is_leaf=lambda x: x is None)
     return bool(stored) and all(is_number(x) or hasattr(x, "dtype") or callable(x) for x in stored)
 
 
 def is_number(part: object) -> bool:
-    """A number of Python, which is compiled in."""
+    """Whether this is a Python number, which is compiled in."""
     return isinstance(part, int | float) and not isinstance(part, bool | np.generic)
 
 
@@ -76,7 +76,7 @@ def _summary(value: Any) -> str:
 
 
 def _here(x: Any) -> Any:
-    """On this process and device alone: others may not know that something is printed."""
+    """The array on this process and device only: others may not know that it is printed."""
     if not isinstance(x, jax.Array) or is_traced(x) or len(x.devices()) == 1:
         return x
     with jax.ensure_compile_time_eval():
