@@ -14,18 +14,18 @@ from jaxtyping import Array
 from ._errors import is_traced, refuse, shown
 from ._single import is_key
 
-# What is read as an array: an array of any library, a number, or lists of them.
+# What can be read as an array: an array of any library, a number, or lists of them.
 
 
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
 def plain(value: Any) -> Any:
-    """The value as it is, but what another library holds, such as a tensor of PyTorch, as numpy's
-    array."""
+    """The value as it is, except that arrays of another library, such as PyTorch tensors, become
+    numpy arrays."""
     if isinstance(value, jax.Array | np.ndarray) or not hasattr(value, "__array__"):
         return value
-    # A tensor may be on a device, and part of a computation that is differentiated.
+    # A tensor may be on a device, or part of a computation that is differentiated.
     for step in ("detach", "cpu"):
         value = getattr(value, step)() if hasattr(value, step) else value
     try:
@@ -40,14 +40,14 @@ def common_dtype(*values: Any) -> jnp.dtype:
     floats = [d for d in dtypes if jnp.issubdtype(d, jnp.floating)]
     if not floats:
         return jnp.result_type(float)
-    # Each by itself first: of float64 where it is switched off JAX would warn without a name.
+    # Each by itself first: JAX would warn about float64 that is switched off without a name.
     floats = [jax.dtypes.canonicalize_dtype(d) for d in floats]
     with jax.numpy_dtype_promotion("standard"):
         return jnp.result_type(*floats)
 
 
 def as_float_array(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
-    """The value as a real floating array; known at trace time if the given one was."""
+    """The value as a real floating array; known at trace time if the given value was."""
     if is_traced(value):
         return _as_float_array(name, value, dtype)
     if isinstance(value, jax.Array) and value.dtype in _FLOATS:
@@ -59,7 +59,7 @@ def as_float_array(name: str, value: object, dtype: DTypeLike | None = None) -> 
 
 
 def as_complex_parts(name: str, value: object) -> tuple[Array, Array]:
-    """The real and the imaginary part of the value, real or complex, as floating arrays."""
+    """The real and imaginary parts of a real or complex value, as floating arrays."""
     value = plain(value)
     if isinstance(value, list | tuple | complex):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
@@ -94,7 +94,7 @@ def _as_float_array(name: str, value: object, dtype: DTypeLike | None) -> Array:
 
 
 def _is_ragged(value: object) -> bool:
-    """Whether a list has rows, and not all of one shape."""
+    """Whether a list has rows of different shapes."""
     if not isinstance(value, list | tuple) or not any(map(np.iterable, value)):
         return False
     lengths = {len(row) if isinstance(row, list | tuple) else None for row in value}
@@ -102,14 +102,14 @@ def _is_ragged(value: object) -> bool:
 
 
 def _read_array(value: object) -> Array | np.ndarray:
-    """An array of JAX as it is, anything else by numpy: it holds what a narrower type does not."""
+    """A JAX array as it is, anything else as a numpy array, which may have a wider type."""
     if isinstance(value, jax.Array):
         return value
     try:
         array = np.asarray(plain(value))
     except jax.errors.TracerArrayConversionError:
         return jnp.asarray(value)
-    # Integers beyond 64 bits come as objects.
+    # Integers beyond 64 bits arrive as objects.
     if array.dtype == object and None not in array.ravel():
         array = array.astype(float)
     if not jnp.issubdtype(array.dtype, jnp.number) and array.dtype != bool:
@@ -118,7 +118,7 @@ def _read_array(value: object) -> Array | np.ndarray:
 
 
 def _check_kept(name: str, given: np.ndarray, narrow: np.ndarray) -> None:
-    """Rounding is expected; numbers that become infinite, or all 0, are told."""
+    """Refuse a cast that makes numbers infinite, or all 0; rounding is expected."""
     is_lost = np.isfinite(given) & ~np.isfinite(narrow)
     if not is_lost.any() and given.any() and not narrow.any():
         is_lost = given != 0
@@ -130,7 +130,7 @@ def _check_kept(name: str, given: np.ndarray, narrow: np.ndarray) -> None:
 
 
 def as_times(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
-    """Finite times that increase strictly; it is told where only the cast makes two of them one."""
+    """Finite, strictly increasing times; the error tells if only the cast makes two times equal."""
     times = check_finite(name, as_float_array(name, value, dtype))
     if times.ndim != 1:
         refuse(name, "have shape (time,)", f"it has shape {times.shape}")
@@ -147,7 +147,7 @@ def as_times(name: str, value: object, dtype: DTypeLike | None = None) -> Array:
 
 
 def with_ones(array: Array, *sizes: int | None) -> Array:
-    """The array with the last axes that were left out where their size is 1: a number for (1,) or
+    """The array with trailing axes of size 1 that were left out restored: a number for (1,) or
     (1, 1), (time,) for (time, 1)."""
     missing = sizes[array.ndim :]
     return array.reshape(array.shape + missing) if set(missing) == {1} else array
@@ -166,7 +166,7 @@ def check_finite(name: str, array: Array) -> Array:
 
 
 def check_reach(name: str, result: Array | np.floating, what: str) -> None:
-    """Refuse an argument so large that what is computed of it overflows; not where it is traced."""
+    """Refuse an argument so large that a result computed from it overflows, unless it is traced."""
     if not is_traced(result) and not np.isfinite(np.asarray(result)).all():
         must = f"be small enough for {what} to be finite in {result.dtype}"
         refuse(name, must, "it is not; take other units")
@@ -181,13 +181,13 @@ def check_nonnegative(name: str, array: Array) -> Array:
 
 
 def check_between(name: str, array: Array, low: float, high: float) -> Array:
-    """Refuse what is not inside the open interval."""
+    """Refuse values that are not inside the open interval."""
     must, found = f"lie between {low} and {high}", "its values reach from {low} to {high}"
     return _check(array, lambda a: ~((low < a) & (a < high)), name, must, found)
 
 
 def check_within(name: str, array: Array, low: float, high: float) -> Array:
-    """Refuse what is not inside the closed interval."""
+    """Refuse values that are not inside the closed interval."""
     must, found = f"lie between {low} and {high}", "its values reach from {low} to {high}"
     return _check(array, lambda a: ~((low <= a) & (a <= high)), name, must, found)
 
@@ -198,7 +198,7 @@ def check_increasing(name: str, array: Array) -> Array:
 
 
 def as_known_array(name: str, value: object) -> np.ndarray:
-    """The value as an array of numpy, of numbers or of bool."""
+    """The value as a numpy array of numbers or bools."""
     array = None
     if not is_traced(value) and not is_key(value):
         with contextlib.suppress(ValueError, TypeError, OverflowError):
@@ -217,17 +217,17 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
 
 
 def check_precision(name: str, dtype: DTypeLike) -> None:
-    """Refuse half precision where eigenvalues and linear equations are asked for."""
+    """Refuse half precision where eigenvalues or linear equations are needed."""
     if jnp.finfo(dtype).bits < 32:
         must = "be in float32 or float64 here: there is no LAPACK for half precision"
         refuse(name, must, f"it is in {dtype}; make it of arrays in float32 for this")
 
 
 def _check(array: Array, is_bad: Callable[[Any], Any], name: str, must: str, found: str) -> Array:
-    """ValueError for values known now, a run-time error for traced ones."""
+    """Raise a ValueError for values known now, and a run-time error for traced ones."""
     if is_traced(array):
         return eqx.error_if(array, is_bad(array), f"Argument `{name}` must {must}.")
-    # By numpy, which compiles nothing.
+    # In numpy, which compiles nothing.
     known = np.asarray(array)
     bad = np.ravel(is_bad(known))
     if bad.any():

@@ -1,4 +1,4 @@
-"""The public function that a user called, found where one of its arguments is bad."""
+"""The public function that a user called, looked up when one of its arguments is bad."""
 
 import inspect
 import sys
@@ -11,19 +11,19 @@ from ._errors import a_or_an, refuse, shown
 
 _LIBRARY = __name__.partition(".")[0]
 _BETWEEN = ("jax", "jaxlib", "numpy", "equinox", "diffrax", "jaxtyping", "functools", "contextlib")
-# Public under names of their own, beside the package itself.
+# Public under their own names, in addition to the package itself.
 _SPACES = ("", ".planar", ".robustness", ".feedback", ".mean_field", ".periods", ".population")
 _SPACES += (".cortex",)
 
 
 def right_call() -> str:
-    """The call as it should be, such as "oo.simulate(circuit, inputs, ts)"; empty where no public
-    function runs."""
+    """The call as it should be, such as "oo.simulate(circuit, inputs, ts)"; empty if no public
+    function is running."""
     name, function = _called()
     if function is None:
         return ""
     arguments = inspect.signature(function).parameters.values()
-    # A key has to be given in some of the calls that can do without.
+    # A key is optional in the signature, but some calls need it.
     asked = [a for a in arguments if a.default is a.empty or a.name == "key"]
     signs = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     texts = [
@@ -33,7 +33,7 @@ def right_call() -> str:
 
 
 def many_calls(name: str) -> str:
-    """The line that calls the function for each row of a `batch` given for the argument."""
+    """The line of code that calls the function for each row of a `batch` of this argument."""
     call, (_, function) = right_call(), _called()
     if "host function" in " ".join(str(getattr(function, "__doc__", "")).lower().split()):
         return f"[{call} for {name} in batch]"
@@ -41,14 +41,14 @@ def many_calls(name: str) -> str:
 
 
 def refuse_kind(name: str, must: str, value: object) -> NoReturn:
-    """Raise for an argument that is not of the kind asked for, and show the call."""
+    """Raise an error for an argument of the wrong kind, and show the call."""
     call = right_call()
     found = f"it is {shown(value)}" if hasattr(value, "dtype") else _what(value)
     refuse(name, must, f"{found}; the call is `{call}`" if call else found)
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
-    """Warn at the user's own line."""
+    """Issue a warning that points to the user's own line."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and is_ours(frame):
         frame, level = frame.f_back, level + 1
@@ -56,7 +56,7 @@ def warn_user(message: str, category: type[Warning]) -> None:
 
 
 def is_ours(frame: FrameType) -> bool:
-    """Whether a frame is of the library, or of what stands between it and the user."""
+    """Whether a frame belongs to the library, or to packages between it and the user."""
     module = str(frame.f_globals.get("__name__"))
     return module.partition(".")[0] in (_LIBRARY, *_BETWEEN)
 
@@ -69,8 +69,7 @@ def _what(value: object) -> str:
 
 
 def _called() -> tuple[str, Callable[..., Any] | None]:
-    """The innermost public function or constructor that runs, and the name that a user has for
-    it."""
+    """The innermost public function or constructor that is running, and its name for users."""
     frame = sys._getframe(1)
     while frame is not None:
         if str(frame.f_globals.get("__name__")).startswith(f"{_LIBRARY}."):

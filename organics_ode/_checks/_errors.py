@@ -1,4 +1,4 @@
-"""One wording of errors: "Argument `x` must …, but …."."""
+"""One wording for errors: "Argument `x` must …, but …."."""
 
 from typing import NoReturn, TypeGuard
 
@@ -8,7 +8,7 @@ from jax.core import Tracer
 
 
 def refuse(name: str, must: str, found: str) -> NoReturn:
-    """Raise the library's ValueError for one argument."""
+    """Raise the library's ValueError for an argument."""
     raise ValueError(f"Argument `{name}` must {must}, but {found}.")
 
 
@@ -17,13 +17,13 @@ def is_traced(value: object) -> TypeGuard[Tracer]:
 
 
 def refuse_traced(name: str, *values: object) -> None:
-    """Refuse what is not known yet, for a function that runs outside jit."""
+    """Refuse traced values, for a function that runs outside jit."""
     if any(map(is_traced, jax.tree.leaves(values))):
         refuse(name, "hold known values", "it is traced: this runs outside jit and vmap")
 
 
 def shown(value: object) -> str:
-    """The value in an error: short, and arrays by dtype and shape."""
+    """The value as shown in an error: shortened, and arrays by dtype and shape."""
     if isinstance(value, jax.Array | np.ndarray) and np.ndim(value):
         return f"an array of {value.dtype} of shape {value.shape}"
     text = repr(value)
@@ -41,5 +41,5 @@ def a_or_an(noun: str) -> str:
 
 
 def counted(count: int, noun: str, nouns: str | None = None) -> str:
-    """How many: 1 event, 2 events."""
+    """A number with its noun: 1 event, 2 events."""
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"

@@ -15,7 +15,7 @@ _LARGEST = 2**31 - 1  # of indices and sizes
 
 
 def read_scalar(name: str, value: Any, low: float = -float("inf")) -> Any:
-    """A finite number as it is, at least `low`, or a scalar array, which may be traced."""
+    """A finite number of at least `low`, unchanged, or a scalar array, which may be traced."""
     if not is_traced(value):
         read_number(name, value, low)
     elif value.ndim or is_key(value):
@@ -42,7 +42,7 @@ def read_number(
     *,
     is_finite: bool = True,
 ) -> float:
-    """A number from `low` to `high`, finite unless told, as a float."""
+    """A number from `low` to `high` as a float, finite unless otherwise requested."""
     number = _as_number(value)
     if number is None:
         refuse(name, "be a number", f"it is {shown(value)}")
@@ -57,7 +57,7 @@ def read_number(
 
 
 def _as_number(value: Any) -> float | None:
-    """A real number of Python, numpy or JAX as a float; None for the rest."""
+    """A real number of Python, numpy or JAX as a float; None for anything else."""
     is_array = isinstance(value, jax.Array | np.ndarray) and not is_traced(value)
     if is_array and value.ndim == 0 and jnp.issubdtype(value.dtype, jnp.number):
         value = np.asarray(value).item()
@@ -69,14 +69,14 @@ def _as_number(value: Any) -> float | None:
 
 
 def check_positive_integer(name: str, value: object) -> int:
-    """A size of at least 1, of any integer type, as an int."""
+    """A size of at least 1, given as any integer type, as an int."""
     return read_integer(name, value, 1, "be a positive integer")
 
 
 def read_integer(
     name: str, value: Any, low: int, must: str | None = None, high: int = _LARGEST
 ) -> int:
-    """An integer from `low` to `high`, of any type, as an int: what is of numpy would be traced."""
+    """An integer from `low` to `high`, of any type, as an int: a numpy integer would be traced."""
     must = f"be an integer of at least {low}" if must is None else must
     if is_traced(value):
         refuse(name, must, "it is traced: its value has to be known when this is compiled")
@@ -95,7 +95,7 @@ def is_key(value: Any) -> bool:
 
 
 def read_key(name: str, key: Any) -> PRNGKeyArray:
-    """One PRNG key, of the new kind or an old-style array of numbers, or that of an integer."""
+    """One PRNG key: of the new kind, an old-style array of numbers, or made from an integer."""
     try:
         key = jax.random.key(key) if _is_seed(key) else key
         jax.eval_shape(_is_one_key, key)
@@ -117,7 +117,7 @@ def _is_one_key(key: Any) -> Array:
 
 
 def check_flag(name: str, value: object) -> bool:
-    """The value, True or False, as a bool."""
+    """A value that is True or False, as a bool."""
     if not isinstance(value, bool | np.bool_):
         refuse(name, "be True or False", f"it is {shown(value)}")
     return bool(value)
@@ -130,6 +130,6 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def check_kind(name: str, value: object, kind: type) -> None:
-    """Refuse anything but an object of the class."""
+    """Refuse anything but an object of this class."""
     if not isinstance(value, kind):
         refuse(name, f"be {a_or_an(kind.__name__)}", f"it is {a_or_an(type(value).__name__)}")

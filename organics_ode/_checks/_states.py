@@ -13,7 +13,7 @@ from ._errors import a_or_an, is_traced, refuse, shown
 
 
 def check_state(name: str, state: PyTree, like: State) -> State:
-    """The state in the structure, shapes and dtype of `like`; `like` itself for None."""
+    """The state with the structure, shapes and dtype of `like`; `like` itself for None."""
     if state is None:
         return like
     fields, parts = getattr(like, "_fields", None), fields_of(name, state, like)
@@ -29,7 +29,7 @@ def check_state(name: str, state: PyTree, like: State) -> State:
 
 
 def fields_of(name: str, state: PyTree, like: PyTree) -> list[Any]:
-    """What the state has in the place of every array of `like`: an array, a number or a list."""
+    """What the state has in place of each array of `like`: an array, a number or a list."""
     given = _by_fields(state, like) if isinstance(like, tuple) else state
     try:
         parts = jax.tree.structure(like).flatten_up_to(given)
@@ -38,12 +38,12 @@ def fields_of(name: str, state: PyTree, like: PyTree) -> list[Any]:
         listed = f", or a tuple ({fields}) or a dict of these" * bool(fields)
         must = f"be {a_or_an(type(like).__name__)} like `initial_state()`{listed}"
         refuse(name, must, _what_differs(state, like))
-    # A list of traced numbers is known as little as they are.
+    # A list of traced numbers is itself not known.
     return [jnp.asarray(v) if any(map(is_traced, jax.tree.leaves(v))) else v for v in parts]
 
 
 def _by_fields(state: PyTree, like: tuple) -> PyTree:
-    """A list, tuple or dict of the fields, or the only field itself, in the class of `like`."""
+    """A list, tuple or dict of the fields, or the only field itself, as the class of `like`."""
     fields = getattr(like, "_fields", ())
     if isinstance(state, Mapping) and state.keys() == set(fields):
         state = tuple(state[field] for field in fields)

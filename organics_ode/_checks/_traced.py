@@ -1,4 +1,4 @@
-"""Functions of a user's that JAX traces: what fails there is told with what to write instead."""
+"""A user's functions that JAX traces: errors in them say what to write instead."""
 
 import functools
 import types
@@ -11,7 +11,7 @@ from ._calls import is_ours
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# The most special first. Each is what a function did with a number that it does not know yet.
+# The most specific first. Each is something a function did with a number that is not yet known.
 _FOUND = {
     jax.errors.TracerArrayConversionError: (
         "gives a traced number to numpy",
@@ -37,10 +37,10 @@ _FOUND = {
 
 
 def in_jax(name: str, function: Function) -> Function:
-    """The function of the argument `name`; where it does with a traced number what JAX does not
-    trace, such as `np.sin`, the error says where, and what to write."""
+    """The function given as the argument `name`. If it does something with a traced number that JAX
+    cannot trace, such as `np.sin`, the error says where, and what to write instead."""
 
-    # An object that can be called keeps what it holds to itself.
+    # A callable object keeps its contents to itself.
     @functools.wraps(function, updated=("__dict__",) * isinstance(function, types.FunctionType))
     def call(*args: Any, **options: Any) -> Any:
         try:
@@ -59,9 +59,9 @@ def in_jax(name: str, function: Function) -> Function:
 
 
 def _kind_of(error: Exception) -> type[Exception] | None:
-    """What of the table an error is; None for what has nothing to do with tracing."""
+    """The entry of the table for an error; None if it has nothing to do with tracing."""
     inner = error.__cause__ or error.__context__
-    # What numpy says of `a[0] = t`, for an array of its own.
+    # What numpy says about `a[0] = t` for one of its own arrays.
     is_set = str(error).startswith("setting an array element with a sequence")
     if is_set and isinstance(inner, tuple(_FOUND)):
         return jax.errors.TracerArrayConversionError
@@ -69,7 +69,7 @@ def _kind_of(error: Exception) -> type[Exception] | None:
 
 
 def _where(error: Exception) -> str:
-    """The last line that is the user's own."""
+    """The last line of the user's own code."""
     line, trace = "it", error.__traceback__
     while trace is not None:
         if not is_ours(trace.tb_frame):
