@@ -1,4 +1,4 @@
-"""What a result shows when it is printed, or left at the end of a cell: a card of a few lines."""
+"""What a result shows when it is printed, or ends a notebook cell: a card of a few lines."""
 
 import dataclasses
 import html
@@ -12,19 +12,19 @@ from jaxtyping import PyTree
 from .._checks import is_traced
 from ._summary import number, outline, summary
 
-SHOWN = 7  # Rows of a table; the rest is counted.
-_NAME = 10  # The narrowest column of names.
-# What says of a batch how many of it, or from where to where.
+SHOWN = 7  # Rows of a table that are shown; the rest is counted.
+_NAME = 10  # The minimum width of the column of names.
+# Properties that summarize a batch by a count or a range.
 _SUMMED = ("succeeded", "is_stable", "abscissa")
 
 Result = TypeVar("Result", bound=type)
 
 
 class Card(NamedTuple):
-    """A title, facts in a line each, a table, and notes below it.
+    """A title, facts with one line each, a table, and notes below it.
 
-    Numbers of a table stand to the right, texts to the left; `total` is how many rows there are,
-    where not all of them are given.
+    Numbers in the table are aligned right, texts left; `total` is the number of rows where not all
+    of them are given.
     """
 
     title: str
@@ -36,9 +36,9 @@ class Card(NamedTuple):
 
 
 def carded(cls: Result) -> Result:
-    """Makes a class of results print a card: its `_card()`, or its fields where it has none.
+    """Make a class of results print a card: its `_card()`, or its fields if it has none.
 
-    Traced results, batches, and trees that hold no numbers are shown by their fields.
+    Traced results, batches, and trees without numbers are shown by their fields.
     """
     cls.__repr__ = lambda self: as_text(card_of(self))  # pyright: ignore
     cls._repr_html_ = lambda self: as_html(card_of(self))
@@ -46,7 +46,7 @@ def carded(cls: Result) -> Result:
 
 
 def card_of(result: Any) -> Card:
-    """What is printed of a result."""
+    """The card that is printed for a result."""
     if not _is_known(result):
         facts = {name: outline(value) for name, value in _fields(result).items()}
         return Card(type(result).__name__, facts)
@@ -81,13 +81,13 @@ def _fields(result: Any) -> dict[str, Any]:
 
 
 def _dims(hint: Any) -> list[str] | None:
-    """The names of the axes in jaxtyping's annotation of an array."""
+    """The names of the axes in the jaxtyping annotation of an array."""
     kinds = [each for each in (hint, *typing.get_args(hint)) if hasattr(each, "dim_str")]
     return kinds[0].dim_str.split() if kinds else None
 
 
 def _batch_of(result: Any) -> tuple[int, ...]:
-    """The axes in front of those that the annotations name."""
+    """The sizes of the axes in front of those that the annotations name."""
     for name, hint in _hints(type(result)).items():
         dims, value = _dims(hint), getattr(result, name)
         if dims is None or value is None:
@@ -99,7 +99,7 @@ def _batch_of(result: Any) -> tuple[int, ...]:
 
 
 def _is_known(result: Any) -> bool:
-    """Whether every annotated field is there, with numbers that can be read."""
+    """Whether every annotated field is present, with numbers that can be read."""
     fields, hints = _fields(result), _hints(type(result))
     if len(fields) < len(hints):
         return False
@@ -108,7 +108,7 @@ def _is_known(result: Any) -> bool:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether it is of the annotated kind, as far as a card has to know."""
+    """Whether a value is of the annotated kind, as far as a card has to know."""
     is_number = isinstance(value, bool | int | float | np.generic)
     if _dims(hint) is not None:
         may_be_none = type(None) in typing.get_args(hint) and value is None

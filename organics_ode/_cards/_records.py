@@ -1,10 +1,10 @@
-"""What the records of a training come to."""
+"""A summary of the records of a training run."""
 
 from typing import Any
 
 import numpy as np
 
-# Of what is known by its name.
+# For quantities whose name tells.
 HIGHER_IS_BETTER = {
     "loss": False,
     "cross_entropy": False,
@@ -13,14 +13,14 @@ HIGHER_IS_BETTER = {
     "score": True,
     "performance": True,
 }
-# What every step records, beside the loss and the metrics.
+# What every step records in addition to the loss and the metrics.
 _COUNTED = ("step", "epoch", "gradient_norm", "seconds", "stage", "length", "beta")
 
 
 def report(records: list[dict[str, Any]]) -> dict[str, str]:
-    """Every quantity by its first and its last value, and the best validations: of least loss, and
-    of the highest accuracy, score or performance where that is another; of several models by the
-    medians."""
+    """The first and last value of every quantity, and the best validations: the one with the least
+    loss and, if it is another one, that with the highest accuracy, score or performance. Several
+    models are summarized by medians."""
     names = dict.fromkeys(key for record in records for key in record)
     facts = {}
     for name in names:
@@ -50,12 +50,12 @@ def _is_metric(name: str) -> bool:
 
 
 def _rank(loss: Any) -> float:
-    """By which losses are compared: one that is not a number comes last."""
+    """The key by which losses are compared: NaN comes last."""
     return float(np.nan_to_num(typical(loss), nan=np.inf))
 
 
 def typical(values: Any) -> float:
-    """A number, or the median of those that are numbers."""
+    """A number, or the median of several without NaN."""
     numbers = np.asarray(values, float).ravel()
     numbers = numbers[~np.isnan(numbers)]
     return float(np.median(numbers)) if numbers.size else float("nan")

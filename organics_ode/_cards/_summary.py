@@ -1,4 +1,4 @@
-"""Values in a line of a card."""
+"""Values on a line of a card."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .._checks import is_key
 
-_LONGEST = 120  # Letters of what stands for a tree.
+_LONGEST = 120  # Maximum letters for the outline of a tree.
 
 
 def summary(value: Any) -> str:
@@ -47,7 +47,7 @@ def _first(leaf: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """A number as cards have it."""
+    """A number as printed on cards."""
     value = np.asarray(value).item()
     if isinstance(value, complex):
         sign = "-" if value.imag < 0 else "+"
