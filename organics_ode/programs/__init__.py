@@ -1,5 +1,5 @@
-"""What is compiled: programs that equal functions share, in what precision and how much memory, and
-ways around faults upstream."""
+"""Compiled programs: sharing them between equal functions, their precision and memory, and
+workarounds for faults upstream."""
 
 from ._closures import opened as opened
 from ._memory import device_memory as device_memory

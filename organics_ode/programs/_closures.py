@@ -1,7 +1,7 @@
-"""A user's function as its code and its values, so that the same code does not compile again.
+"""A user's function as its code and its values, so that the same code is not compiled again.
 
-JAX compiles for a function by its identity: `lambda t: amplitude * pulse(t)`, written in a loop,
-is a new function at every turn. Taken apart, it is the same code with other values.
+JAX caches what it compiled by the identity of a function: `lambda t: amplitude * pulse(t)`, written
+in a loop, is a new function in every iteration. Taken apart, it is the same code with other values.
 """
 
 import builtins
@@ -25,23 +25,23 @@ from .._checks import is_traced
 from ._upstream import forget_program
 
 _STATIC = (int, bool, str, bytes, complex, type(None), np.dtype, enum.Enum)
-# What these define does not change while a program runs.
+# What these packages define does not change while a program runs.
 _FIXED = ("jax", "numpy", "math", "equinox", "organics_ode", "builtins", "operator", "functools")
 _FIXED += ("optax", "diffrax")
-# Numbers by which optax only multiplies arrays: as data they give the same bits.
+# Numbers by which optax only multiplies arrays: passed as data they give the same bits.
 _FACTORS = {
     "scale.<locals>.update_fn": "step_size",
     "add_decayed_weights.<locals>.init_fn": "weight_decay",
     "add_decayed_weights.<locals>.update_fn": "weight_decay",
 }
-_EMPTY = object()  # in the place of a name that has no value yet
+_EMPTY = object()  # for a name that has no value yet
 _KEPT = 16
-# By identity: what was compiled for a function keeps it alive, so that no identity comes twice.
+# By identity: a compiled program keeps its function alive, so that no identity is reused.
 _seen: set[int] = set()
 
 
 class Numbers(enum.Enum):
-    """What becomes data: every number and array, arrays alone, or what only multiplies arrays."""
+    """What becomes data: all numbers and arrays, only arrays, or only factors of arrays."""
 
     ALL = enum.auto()
     ARRAYS = enum.auto()
@@ -49,17 +49,17 @@ class Numbers(enum.Enum):
 
 
 class AbstractApart(eqx.Module):
-    """Something taken apart."""
+    """Something that was taken apart."""
 
     @abstractmethod
     def whole(self) -> Any:
-        """It again."""
+        """The original, put together again."""
 
 
 class Opened(AbstractApart):
-    """A function as code, and as all that the code refers to: a pytree whose arrays are data.
+    """A function as its code and everything the code refers to: a pytree whose arrays are data.
 
-    The names of a function of a library are its module.
+    For a function of a library, names are looked up in its module.
     """
 
     code: types.CodeType = eqx.field(static=True)
@@ -82,7 +82,7 @@ class Opened(AbstractApart):
 
 
 class Factor(AbstractApart):
-    """A number that arrays are multiplied by: data, weakly typed as the number was."""
+    """A number that multiplies arrays: data, weakly typed as the number was."""
 
     value: jax.Array
 
@@ -118,36 +118,36 @@ class OpenedObject(AbstractApart):
 
 
 def closed(tree: PyTree) -> PyTree:
-    """What was taken apart, with its functions whole again."""
+    """The tree with all functions that were taken apart put together again."""
     is_apart = lambda part: isinstance(part, AbstractApart)  # noqa: E731
     return jax.tree.map(lambda p: p.whole() if is_apart(p) else p, tree, is_leaf=is_apart)
 
 
 class _Closed(Exception):
-    """A value that may change without notice."""
+    """Raised for a value that may change without notice."""
 
 
 def opened(function: Callable[..., Any], *example: PyTree) -> Callable[..., Any]:
-    """The function taken apart, with its numbers as data where they may be; as it is where it
-    refers to what may change unseen, such as a list or an object of the user's."""
+    """The function taken apart, with its numbers as data where possible; unchanged if it refers to
+    something that may change unnoticed, such as a list or an object of the user's."""
     for numbers in (Numbers.ALL, Numbers.ARRAYS):
         try:
             apart = take_apart(function, numbers)
             eqx.filter_eval_shape(apart, *example)
             return apart
-        except Exception:  # what is wrong with the function itself is told where it is called
+        except Exception:  # errors of the function itself are raised where it is called
             continue
     _forget_now_and_then(function)
     return function
 
 
 def take_apart(value: object, numbers: Numbers) -> PyTree:
-    """The value as a pytree; an exception where it refers to what may change unseen."""
+    """The value as a pytree; an exception if it refers to something that may change unnoticed."""
     return _open(value, numbers, False, ())
 
 
 def _forget_now_and_then(function: object) -> None:
-    """Each such function leaves a program of some 15 MB behind: so many are kept, and no more."""
+    """Each such function leaves a program of some 15 MB behind, so only `_KEPT` are kept."""
     _seen.add(id(function))
     if len(_seen) > _KEPT:
         _seen.clear()
@@ -184,7 +184,7 @@ def _open(
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, eqx.Module):
         return jax.tree.map(inside, value)
-    # Lists, dicts and objects may change; those that a library keeps to itself do not.
+    # Lists, dicts and objects may change; those internal to a library do not.
     if is_settled and type(value) is list:
         return [inside(part) for part in value]
     if is_settled and type(value) is dict:
@@ -220,17 +220,17 @@ def _cell(value: object) -> types.CellType:
 
 
 def _is_number(value: object) -> bool:
-    """A number other than 0, for which optax leaves the transformation out."""
+    """Whether this is a number other than 0; for 0 optax leaves the transformation out."""
     return isinstance(value, float) and math.isfinite(value) and value != 0
 
 
 def _is_named(function: types.FunctionType) -> bool:
-    """Whether a library has it under its name, so that it is the same one whenever it is met."""
+    """Whether a library has the function under its name, so that it is always the same one."""
     return _is_fixed(function) and "<" not in function.__qualname__
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
-    """The global names that the code may look up, attributes among them."""
+    """The global names that the code may look up, including attributes."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -238,7 +238,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def _is_fixed(value: object) -> bool:
-    """A module, a class or a function of a library that does not change."""
+    """Whether this is a module, a class or a function of a library that does not change."""
     named = value.__name__ if isinstance(value, types.ModuleType) else None
     if named is None and callable(value) and hasattr(value, "__name__"):
         named = getattr(value, "__module__", None)

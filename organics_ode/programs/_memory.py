@@ -9,14 +9,14 @@ from typing import Any
 
 import jax
 
-_UNKNOWN = 2**33  # bytes, where the system does not tell: what most machines have at least
+_UNKNOWN = 2**33  # bytes, if the system does not tell: most machines have at least this much
 
 
 def device_memory() -> int:
-    """The bytes of the device that computes by default; CPU devices share those of the machine.
+    """The memory of the default device in bytes; CPU devices share that of the machine.
 
-    All that there are, not those that are free now: what is chosen by them is chosen again when a
-    training goes on.
+    This is the total, not what is free now, so that choices based on it are the same when a
+    training run is resumed.
     """
     default, devices = getattr(jax.config, "jax_default_device", None), jax.local_devices()
     device: Any = default if isinstance(default, jax.Device) else devices[0]
@@ -26,7 +26,7 @@ def device_memory() -> int:
 
 @functools.cache
 def machine_memory() -> int:
-    """The bytes that this process may take: the machine's, or its container's."""
+    """The bytes that this process may use: those of the machine, or of its container."""
     bounds, names = [], ("SC_PHYS_PAGES", "SC_PAGE_SIZE")
     if set(names) <= getattr(os, "sysconf_names", {}).keys():
         bounds.append(math.prod(map(os.sysconf, names)))

@@ -1,4 +1,4 @@
-"""Programs that are compiled for the first call rather than for the thousandth."""
+"""Programs compiled for a fast first call rather than for the thousandth."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 @final
 class Quick(Generic[Parameters, Result]):
-    """A function as `quickly_compiled` makes it."""
+    """A function made by `quickly_compiled`."""
 
     def __init__(self, function: Callable[Parameters, Result], level: int):
         functools.update_wrapper(self, function)
@@ -42,21 +42,22 @@ class Quick(Generic[Parameters, Result]):
 def quickly_compiled(
     function: Callable[Parameters, Result], *, level: int = 0
 ) -> Quick[Parameters, Result]:
-    """`equinox.filter_jit`, compiled on a CPU in a part of the time.
+    """`equinox.filter_jit`, compiled on a CPU in a fraction of the time.
 
-    For what is called a few times by hand. At level 0 of optimisation programs compile five to
-    eight times faster, and run two to three times more slowly: for what takes a millisecond. At
-    level 1 they compile two to four times faster, and run as fast: for searches and other long
-    loops. Inside another program, or under a transformation, a program is a part of that.
+    It is meant for functions called a few times by hand. At optimisation level 0 programs compile
+    five to eight times faster and run two to three times more slowly, which suits those that take a
+    millisecond. At level 1 they compile two to four times faster and run as fast, which suits
+    searches and other long loops. Inside another program, or under a transformation, the function
+    becomes part of that program.
     """
     return Quick(function, level)
 
 
 def prepare(calls: Sequence[tuple[Quick, tuple]]) -> None:
-    """Compile the programs of some calls at once, each in a thread; what is compiled already takes
-    a few milliseconds.
+    """Compile the programs of some calls at once, each in a thread; those already compiled take a
+    few milliseconds.
 
-    Traced here, where the user's own settings of JAX hold: those of a thread are its own.
+    They are traced here, where the user's settings of JAX hold: a thread has its own.
     """
     with ThreadPoolExecutor(len(calls)) as pool:
         waited = [pool.submit(program.lowered(*args).compile) for program, args in calls]
@@ -65,11 +66,11 @@ def prepare(calls: Sequence[tuple[Quick, tuple]]) -> None:
 
 
 def _may_choose() -> bool:
-    """Whether the options are for this backend, and the user has not asked for less still."""
+    """Whether the options exist for this backend, and the user has not asked for even less."""
     return jax.default_backend() == "cpu" and not jax.config.read("jax_disable_most_optimizations")
 
 
 @jax.jit
 def _here() -> jax.Array:
-    """A tracer where another program is being traced, even one that is given only constants."""
+    """A tracer if another program is being traced, even if its arguments are only constants."""
     return jnp.zeros(())

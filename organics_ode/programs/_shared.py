@@ -1,7 +1,7 @@
-"""Programs that equal functions share: an optimizer made anew compiles nothing anew.
+"""Programs that equal functions share: creating an optimizer again compiles nothing again.
 
-JAX keeps what it compiled for a function by the function's identity, and optax makes new ones at
-every call. Here they are taken apart, and what is equal in code and numbers is one thing.
+JAX caches what it compiled by the identity of a function, and optax makes new functions at every
+call. Here they are taken apart, and those equal in code and numbers count as one.
 """
 
 import dataclasses
@@ -24,23 +24,23 @@ _programs: list[Any] = []
 
 
 class _Structure:
-    """All of some functions but their data: one object for what is equal, hence fast to compare."""
+    """Some functions without their data: a single object for equal ones, hence fast to compare."""
 
     def __init__(self, treedef: PyTreeDef, leaves: list[Any], first: tuple[Any, ...]):
         self.treedef, self.leaves, self.first = treedef, leaves, first
 
 
 class Shared(eqx.Module):
-    """Functions whose program is that of all equal ones; their factors are data.
+    """Functions that share the program of all equal ones; their factors are data.
 
-    Of an optimizer its learning rate and its weight decay are, where they are numbers.
+    For an optimizer these are the learning rate and the weight decay, if they are numbers.
     """
 
     data: list[Array]
     structure: _Structure = eqx.field(static=True)
 
     def whole(self) -> Any:
-        """The functions again, as many as were given."""
+        """The functions that were given, put together again."""
         leaves = _filled(self.structure.leaves, self.data)
         return closed(jax.tree.unflatten(self.structure.treedef, leaves))
 
@@ -49,7 +49,7 @@ _DATA = object()
 
 
 def shared(*values: object) -> Shared:
-    """The values, each taken apart where it can be; by its identity where not (host)."""
+    """The values, each taken apart if possible, otherwise compared by identity (host)."""
     is_factor = lambda part: isinstance(part, Factor)  # noqa: E731
     leaves, treedef = jax.tree.flatten(tuple(map(_apart, values)), is_leaf=is_factor)
     data = [leaf.value for leaf in leaves if is_factor(leaf)]
@@ -63,15 +63,15 @@ def shared(*values: object) -> Shared:
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """`equinox.filter_jit`, for functions of what is `Shared`: only so many programs are kept."""
+    """`equinox.filter_jit` for functions of `Shared` arguments: only `_KEPT` programs are kept."""
     _programs.append(eqx.filter_jit(function))
     return _programs[-1]
 
 
 def unawaited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `compiled`, but a call returns while the device computes; `equinox.filter_jit` waits.
+    """Like `compiled`, but a call returns while the device computes; `equinox.filter_jit` waits.
 
-    What fails on the device fails where `arrived` reads the results.
+    Errors on the device are raised where `arrived` reads the results.
     """
 
     def program(data: list[Any], rest: _Rest) -> tuple[list[Any], _Rest]:
@@ -94,7 +94,7 @@ def unawaited(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def arrived(values: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays of a program that was not waited for, as numpy's (host)."""
+    """The results of a program that was not waited for, as numpy arrays (host)."""
     try:
         return {name: np.asarray(value) for name, value in values.items()}
     except _FAILURES as error:
@@ -103,7 +103,7 @@ def arrived(values: dict[str, Any]) -> dict[str, np.ndarray]:
         raise
 
 
-# As `equinox.filter_jit` sees them, which alone says in plain words what `equinox.error_if` found.
+# As seen by `equinox.filter_jit`, which alone reports in plain words what `equinox.error_if` found.
 _FAILURES = (jax.errors.JaxRuntimeError, ValueError)
 
 
@@ -143,7 +143,7 @@ def _filled(leaves: Sequence[Any], data: list[Any]) -> list[Any]:
 
 
 def jitted(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """The same for `jax.jit`, with its options: static functions are found again by `equal_one`."""
+    """The same for `jax.jit` with its options; `equal_one` finds equal static functions again."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         _programs.append(jax.jit(function, **options))
@@ -153,7 +153,7 @@ def jitted(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def equal_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The first function met that computes the same by the same code and numbers (host)."""
+    """The first function seen that has the same code and numbers (host)."""
     found = shared(function)
     if found.data:
         return function
@@ -161,7 +161,7 @@ def equal_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def forget_programs() -> None:
-    """All of them: JAX cannot forget a single one of many."""
+    """Forget all programs: JAX cannot forget a single one of many."""
     _structures.clear()
     for program in _programs:
         forget_program(program)
@@ -177,7 +177,7 @@ def _apart(value: object) -> PyTree:
 
 
 def _exactly(leaf: object) -> object:
-    """What two leaves must have in common to be one: 1, 1.0 and True are equal, and three."""
+    """What two leaves must share to count as one: 1, 1.0 and True are equal, but not the same."""
     if isinstance(leaf, jax.Array | np.ndarray | np.generic):
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         values = np.asarray(jax.random.key_data(leaf) if is_key else leaf)  # pyright: ignore
@@ -186,7 +186,7 @@ def _exactly(leaf: object) -> object:
 
 
 class _Same(AbstractApart):
-    """What cannot be taken apart."""
+    """Something that cannot be taken apart."""
 
     value: object = eqx.field(static=True)
 

@@ -1,24 +1,26 @@
-"""What works around faults and gaps of XLA, JAX, equinox and diffrax, and when each may go.
+"""Workarounds for faults and gaps of XLA, JAX, equinox and diffrax, and when each may be removed.
 
-Nothing else in the library does. `tests/programs/test_upstream.py` holds every one of these faults
-as it is upstream, and fails once it is mended: then what is here for it may go.
+They are all here. `tests/programs/test_upstream.py` reproduces each of these faults as it is
+upstream, and fails once it is fixed: then its workaround may be removed.
 
-Two options of XLA. They are read once, so they are set on import; what the user has set stays.
+There are two options of XLA. They are read only once, so they are set on import; settings of the
+user are kept.
 
 - Loops of small circuits as one kernel. XLA runs a loop operation by operation, each a task for its
-  threads, and of a small circuit most of the time goes into handing them out: a step of an adaptive
-  solver of 16 units takes 12 to 30 µs so, and 3 µs where the whole loop is one kernel. It makes one
-  of a loop that touches less than a kilobyte a turn; in those of 64 KB the threads are worth it.
-  https://github.com/jax-ml/jax/issues/26145. Only the time tells: the option may go once
-  `examples/benchmarks/small_loops.py` shows ratios of 1.
-- Operations in the order of least memory. In the order that lets most of them run at once, which is
-  XLA's default, large programs with loops lose a task between the threads and never end: second
-  derivatives of a batch of fixed points hung after twenty runs or so (jaxlib 0.10.2, two cores),
-  with every thread idle. In this order they ran 4 000 times, each as fast. No upstream issue known.
+  threads, and for a small circuit most of the time goes into distributing them: a step of an
+  adaptive solver with 16 units takes 12 to 30 µs this way, and 3 µs if the whole loop is one
+  kernel. By default XLA makes one kernel only of a loop that touches less than a kilobyte per
+  iteration; at 64 KB the threads are worth it. https://github.com/jax-ml/jax/issues/26145. Only
+  timing shows this fault: the option may be removed once `examples/benchmarks/small_loops.py` shows
+  ratios of 1.
+- Operations in the order of least memory. In XLA's default order, which lets most of them run at
+  once, large programs with loops lose a task between the threads and never end: second derivatives
+  of a batch of fixed points hung after about twenty runs (jaxlib 0.10.2, two cores), with every
+  thread idle. In this order they ran 4 000 times, and as fast. No upstream issue is known.
 
-Two options of single programs (`quickly_compiled`), for XLA compiles twice as slowly as it could:
-its older emitter of loops, in one piece rather than in pieces for threads. Only the time tells:
-they may go once `examples/benchmarks/first_calls.py` shows the same without them.
+There are two options of single programs (`quickly_compiled`), because XLA compiles twice as slowly
+as it could: its older loop emitter, and one piece rather than pieces for threads. Only timing shows
+this: they may be removed once `examples/benchmarks/first_calls.py` shows the same without them.
 """
 
 import contextlib
@@ -35,19 +37,19 @@ from jaxtyping import Array, Bool, Float, PyTree
 from .._checks import is_traced
 
 _OPTIONS = {
-    # Bytes that a turn of the loop touches.
+    # Bytes touched per iteration of the loop.
     "--xla_backend_extra_options": "xla_cpu_small_while_loop_byte_threshold=65536",
 }
-# Of single programs: those that `quickly_compiled` makes.
+# Options of single programs: those made by `quickly_compiled`.
 QUICK: dict[str, bool | int] = {}
-# XLA ends the process on a flag that it does not know, and a later one may have dropped these.
+# XLA ends the process on an unknown flag, and a later version may have dropped these.
 if tuple(int(part) for part in jaxlib.version.__version__.split(".")[:2]) < (0, 11):
     _OPTIONS["--xla_cpu_enable_concurrency_optimized_scheduler"] = "false"
     QUICK |= {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
 
 
 def with_options(flags: str) -> str:
-    """These flags of XLA, and ours in so far as the user has not set them."""
+    """These XLA flags, plus ours where the user has not set them."""
     added = [f"{name}={value}" for name, value in _OPTIONS.items() if name not in flags]
     return " ".join([flags, *added]).strip()
 
@@ -57,12 +59,12 @@ os.environ["XLA_FLAGS"] = with_options(os.environ.get("XLA_FLAGS", ""))
 
 @contextlib.contextmanager
 def few_threads(count: int) -> Iterator[None]:
-    """The devices of the CPU that JAX makes meanwhile have so many threads in all; those that the
-    user has asked for by NPROC stay.
+    """CPU devices that JAX makes within this context have `count` threads in all, unless the user
+    has set NPROC.
 
-    Otherwise as many as there are cores, and no setting of JAX says less: XLA reads only this name
-    of the environment. Programs are cut into tasks for all threads, down to a few µs each; with 64
-    units a step of training waited fifty times for them (examples/benchmarks/company.py).
+    Otherwise there would be as many as cores, and JAX has no setting for fewer: XLA reads only this
+    environment variable. Programs are split into tasks for all threads, down to a few µs each; with
+    64 units a training step waited for them fifty times (examples/benchmarks/company.py).
     """
     if "NPROC" in os.environ:
         yield
@@ -77,36 +79,35 @@ def few_threads(count: int) -> Iterator[None]:
 Value = TypeVar("Value")
 Carry = TypeVar("Carry")
 
-# Any number that no sum of results ever is.
+# An arbitrary number that no sum of results will ever equal.
 _NEVER = 1.2345678e-30
 
 
 def after(earlier: PyTree, value: Value) -> Value:
     """`value`, available only once `earlier` is computed.
 
-    In a batch on a CPU, two calls into LAPACK that do not depend on each other run at once, each on
-    a worker of the pool over which it spreads its own batch, and wait for each other forever (seen
-    with jax 0.10.2 on two cores). Where a function of ours makes two, the second comes after.
+    In a batch on a CPU, two independent LAPACK calls run at once, each on a worker of the pool over
+    which it also spreads its own batch, and they wait for each other forever (seen with jax 0.10.2
+    on two cores). Where a function of ours makes two calls, the second waits for the first.
 
-    No upstream issue known (https://github.com/jax-ml/jax/issues/39292 is of the same pool), and no
-    small program that shows it: batches of eigenvalues and inverses alone ran 50 000 times.
+    No upstream issue is known (https://github.com/jax-ml/jax/issues/39292 is about the same pool),
+    nor a small program that shows it: batches of eigenvalues and inverses alone ran 50 000 times.
     """
     if not any(map(is_traced, jax.tree.leaves((earlier, value)))):
-        return value  # Operations outside a program come in turn.
+        return value  # Operations outside a program run one after the other.
     # The compiler does not see through this dependence. `jax.lax.optimization_barrier` would not
-    # do: it is gone before the schedule is made.
+    # suffice: it is removed before scheduling.
     total = sum(jnp.sum(jnp.real(leaf)).astype(float) for leaf in jax.tree.leaves(earlier))
     never = total == _NEVER
     return jax.tree.map(lambda leaf: jnp.where(never, jnp.zeros_like(leaf), leaf), value)
 
 
 def within_loop(carry: Carry, fixed: Value) -> tuple[Carry, Value]:
-    """Both as they are, for the body of a `while_loop`: what it computes from `fixed` alone stays
-    in it.
+    """Both arguments unchanged, for the body of a `while_loop`: what the body computes from `fixed`
+    alone stays inside the loop.
 
-    XLA moves what does not change from turn to turn out of a loop that `jax.vmap` made, eigenvalues
-    included, also where the loop never turns: then they are computed for nothing. No upstream issue
-    known.
+    XLA moves loop-invariant code, including eigenvalues, out of a loop made by `jax.vmap`, even if
+    the loop never runs: then it is computed for nothing. No upstream issue is known.
     """
     return jax.lax.optimization_barrier((carry, fixed))
 
@@ -114,9 +115,9 @@ def within_loop(carry: Carry, fixed: Value) -> tuple[Carry, Value]:
 def lazily(
     needed: Bool[Array, ""], compute: Callable[[Any], Array], operand: PyTree, otherwise: Array
 ) -> Array:
-    """compute(operand) where needed, else `otherwise`.
+    """compute(operand) if needed, else `otherwise`.
 
-    Under `jax.vmap`, where `lax.cond` computes both, it costs nothing where no member needs it.
+    Under `jax.vmap`, where `lax.cond` computes both, this costs nothing if no member needs it.
     """
 
     def body(carry: tuple) -> tuple:
@@ -128,7 +129,7 @@ def lazily(
 def as_if_alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
     """The function inside `jax.shard_map`, as if its device were the only one.
 
-    diffrax knows nothing of manual axes: the derivative of a solve fails there, since its parts are
+    diffrax does not support manual axes: the derivative of a solve fails there, since its parts are
     traced once with them and once without. https://github.com/patrick-kidger/diffrax/issues/765
     """
 
@@ -141,7 +142,7 @@ def as_if_alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
 
 @jax.custom_jvp
 def nextafter(t: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The next float, with derivative 1; after 0 the smallest normal one, as diffrax has it.
+    """The next float, with derivative 1; after 0 the smallest normal float, as in diffrax.
 
     `jnp.nextafter` has no derivative: https://github.com/jax-ml/jax/issues/38679
     """
@@ -151,7 +152,7 @@ def nextafter(t: Float[Array, "..."]) -> Float[Array, "..."]:
 
 @jax.custom_jvp
 def prevbefore(t: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The float before, likewise."""
+    """The previous float, likewise."""
     tiny = jnp.finfo(t.dtype).tiny
     return jnp.where(t == 0, -tiny, jnp.nextafter(t, -jnp.inf))
 
@@ -161,9 +162,9 @@ prevbefore.defjvp(lambda primals, tangents: (prevbefore(*primals), *tangents))
 
 
 def forget_program(jitted: Any) -> None:
-    """Drop all that was compiled for a function of `jax.jit` or `equinox.filter_jit`.
+    """Drop everything that was compiled for a function of `jax.jit` or `equinox.filter_jit`.
 
-    The latter has no public way: https://github.com/patrick-kidger/equinox/pull/173 was closed, and
-    `equinox.clear_caches` forgets those of every function.
+    The latter has no public way to do so: https://github.com/patrick-kidger/equinox/pull/173 was
+    closed, and `equinox.clear_caches` drops the programs of all functions.
     """
     getattr(getattr(jitted, "_cached", jitted), "clear_cache", int)()
