@@ -1,7 +1,7 @@
 """What a trained network does in the periods of its trials: `from organics_ode import periods`.
 
-The states that it visits, the fixed and slow points near them in one period, and where it comes to
-when the input of a period is held for long.
+The states that it visits, the fixed and slow points near them in one period, and where it ends up
+when the input of a period is held for a long time.
 """
 
 from .._namespace import _public as _public

@@ -1,4 +1,4 @@
-"""Where the states of trials come to when their inputs are held."""
+"""Where the states of trials end up when their inputs are held."""
 
 from typing import Any, NamedTuple
 
@@ -20,11 +20,11 @@ from ._visit import as_inputs, read_starts, refuse_diverged
 
 @carded
 class Ends(NamedTuple):
-    """Where the states of trials came to.
+    """Where the states of trials ended up.
 
     Attributes:
         states: (trials, …), after the last step.
-        distinct: how many of them are apart.
+        distinct: how many of them differ.
         largest: the largest |state| on the way.
     """
 
@@ -36,16 +36,16 @@ class Ends(NamedTuple):
 def ends(
     cell: CellLike, starts: PyTree, inputs: Numbers, steps: int, *, within: float = 0.01
 ) -> Ends:
-    """Where a cell comes to from the states of trials, each with its input held (host).
+    """Where a cell ends up from the states of trials, each with its input held (host).
 
-    Two states are one if no entry differs by more than `within` of the largest entry.
+    Two states count as one if no entry differs by more than `within` times the largest entry.
 
     Args:
         cell: an `AbstractCell`.
         starts: states of the cell, (trials, …).
         inputs: (trials, m).
-        steps: how long the inputs are held.
-        within: that part, > 0.
+        steps: the number of steps for which the inputs are held.
+        within: the tolerance above, > 0.
 
     Returns:
         An `Ends`.

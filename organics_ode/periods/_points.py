@@ -14,21 +14,21 @@ from ..circuits import AbstractCircuit
 from ..equilibria import SlowPoints, slow_points
 from ._visit import Visit
 
-_ALIKE = 1e-9  # Inputs that differ by less, relative to the largest, are held as one.
+_ALIKE = 1e-9  # Inputs that differ by less than this, relative to the largest, count as one.
 
 
 @carded
 class PeriodPoints(NamedTuple):
-    """The points of one period, and how many of the states that were visited belong to them.
+    """The points of one period, and how many of the visited states belong to them.
 
-    At a slow point Jᵀf = 0 for f ≠ 0: an eigenvalue is 0 whatever the network does. So eigenvalues
-    are reported for fixed points only.
+    At a slow point Jᵀf = 0 with f ≠ 0, so one eigenvalue is 0 whatever the network does.
+    Eigenvalues are therefore reported for fixed points only.
 
     Attributes:
-        found: the `SlowPoints` of every input that is held in the period.
-        fixed: the share of the starts that came to a fixed point.
-        stable: the share that came to a stable one.
-        slow: the share that came to a slow point that is not fixed.
+        found: the `SlowPoints` for every input that is held in the period.
+        fixed: the fraction of starts that reached a fixed point.
+        stable: the fraction that reached a stable one.
+        slow: the fraction that reached a slow point that is not fixed.
         distinct: the number of fixed and slow points.
         abscissa: the median over the fixed points of the largest Re λ, 1/ms; NaN without any.
     """
@@ -46,20 +46,20 @@ def points(
 ) -> PeriodPoints:
     """The fixed and slow points of a period, from the states in its middle and at its end (host).
 
-    Every trial is given its mean input over the period, held; trials with the same one are searched
-    together by `oo.slow_points`. A point that is not fixed is slow if the state would move from it
-    in the whole period by less than a part of its spread over all trials and times,
+    In every trial the mean input over the period is held; trials with the same mean are searched
+    together by `oo.slow_points`. A point that is not fixed counts as slow if over the whole period
+    the state would move away from it by less than a share of its spread over all trials and times,
 
         √(2q) · (the period's length) < slow · √(Σ_i variance of entry i).
 
     Args:
         cell: a step of a circuit, such as `oo.Euler(circuit, dt)`.
-        visit: what `periods.visit` found.
-        period: the first step and the one after the last, as `task.periods` has them.
-        slow: that part, > 0.
+        visit: the result of `periods.visit`.
+        period: the first step and the one after the last, as in `task.periods`.
+        slow: that share, > 0.
 
     Returns:
-        A `PeriodPoints`. The list may be incomplete; starts that are missing from `fixed` and
+        A `PeriodPoints`. The list may be incomplete; starts that count neither as `fixed` nor as
         `slow` ended in faster minima of the speed.
 
     Raises:
@@ -84,7 +84,7 @@ class _Step(Protocol):
 
 
 def _step(cell: AbstractCell) -> tuple[AbstractCircuit, float]:
-    """The circuit of a cell, and how long a step takes."""
+    """The circuit of a cell, and the length of its step."""
     if not isinstance(cell, _Step):
         must = "be a step of a circuit, such as `oo.Euler(circuit, dt)`"
         refuse("cell", must, f"it is {a_or_an(type(cell).__name__)}")
@@ -102,7 +102,7 @@ def _read_period(period: tuple[int, int], steps: int) -> tuple[int, int]:
 
 
 def _held(inputs: Float[np.ndarray, "trials time m"]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Every input that is held, and the trials that have it."""
+    """Every input that is held, and the trials with it."""
     means = inputs.mean(axis=1)
     scale = np.abs(means).max() or 1.0
     _, groups = np.unique(np.round(means / (scale * _ALIKE)), axis=0, return_inverse=True)

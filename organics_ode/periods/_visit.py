@@ -1,4 +1,4 @@
-"""A network on trials: the states that it visits."""
+"""A network during trials: the states that it visits."""
 
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from ..dynamics import unroll
 
 @carded
 class Visit(NamedTuple):
-    """A network on trials.
+    """A network during trials.
 
     Attributes:
         inputs: (trials, time, m).
@@ -44,13 +44,13 @@ class Visit(NamedTuple):
 def visit(cell: CellLike, inputs: Numbers, *, burn_in: int = 0) -> Visit:
     """The states of a cell along trials that start at rest (host).
 
-    Every trial begins at `cell.initial_state()`, is given its first input for `burn_in` steps, and
-    then its inputs. Without noise.
+    Every trial begins at `cell.initial_state()`, receives its first input for `burn_in` steps, and
+    then its inputs. There is no noise.
 
     Args:
         cell: an `AbstractCell`, such as the `cell` of a trained model.
         inputs: (trials, time, m), one input per step.
-        burn_in: steps of the first input before the trial.
+        burn_in: the number of steps with the first input before the trial.
 
     Returns:
         A `Visit`.
@@ -81,7 +81,7 @@ def _run(cell: AbstractCell, inputs: Float[Array, "trials time m"], burn_in: int
 def as_inputs(
     name: str, inputs: Numbers, cell: AbstractCell, axes: tuple[str, ...]
 ) -> Float[Array, "... m"]:
-    """Inputs with the given axes and then (m,), none of them empty, in the dtype of the state."""
+    """Inputs with the given axes followed by (m,), none empty, in the dtype of the state."""
     dtype = jax.tree.leaves(cell.initial_state())[0].dtype
     return check_finite(name, read_input_array(name, inputs, cell.input_size, dtype, *axes))
 
