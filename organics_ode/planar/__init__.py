@@ -1,8 +1,9 @@
 """Two variables of a circuit in their plane: `from organics_ode import planar`.
 
 Flow, nullclines, fixed points, separatrices, basins, limit cycles and bifurcations of any circuit
-with two state variables, and of a chosen pair of a larger one. For an `ORGaNICs` with n = 1 and no
-rectification they are in closed form (`one_unit`), with `quartic` and `nullclines` for it alone.
+with two state variables, or of a chosen pair of variables of a larger one. For an `ORGaNICs` with
+n = 1 and no rectification they use closed forms (`one_unit`); `quartic` and `nullclines` are for it
+alone.
 """
 
 from .._namespace import _public as _public

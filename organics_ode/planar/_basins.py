@@ -1,4 +1,4 @@
-"""Where a circuit goes from each of many starts, and the borders between."""
+"""Where a circuit goes from each of many starts, and the borders between basins."""
 
 import equinox as eqx
 import jax
@@ -13,9 +13,9 @@ from ..circuits import AbstractCircuit
 from ._circuit_plane import plane
 from ._plane import AbstractPlane, read_known, read_points, read_range
 
-_BOXES = 8  # The longest branch: a spiral of many turns.
-_GROWTH = 1.05  # From step to step, near the saddle.
-_OFFSET = 0.4  # Power of ε: the manifold bends away from its tangent by the square of the distance.
+_BOXES = 8  # The longest branch in boxes, for a spiral of many turns.
+_GROWTH = 1.05  # Of the steps near the saddle.
+_OFFSET = 0.4  # Power of ε: the manifold departs from its tangent with the square of the distance.
 
 
 def basins(
@@ -30,23 +30,24 @@ def basins(
 ) -> Int[np.ndarray, "..."]:
     """Which fixed point a circuit reaches from each of many starts in the plane of two variables.
 
-    All starts at once by steps that are short against the local rates, until the last one is near a
-    stable point or has left for infinity. Of a larger circuit all variables move, the others from
-    their steady values for what the two are, unless they are held. A host function.
+    All starts are followed at once, in steps that are short compared to the local rates, until the
+    last one is near a stable point or has left for infinity. In a larger circuit all variables
+    move, the others starting from their steady values for the two, unless they are held. A host
+    function.
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        y, a: the starts, values of the first and of the second variable, arrays of one shape.
-        max_steps: after how many steps to stop; what cycles needs them all.
-        variables, others: which two, and what becomes of the others, as in `vector_field`.
+        y, a: the starts: values of the first and of the second variable, arrays of the same shape.
+        max_steps: the maximum number of steps; orbits that cycle use all of them.
+        variables, others: the two variables and the treatment of the others, as in `vector_field`.
 
     Returns:
         In that shape: the index in `fixed_points` of the same arguments (with the window of the
-        starts as its own), −1 where the run diverged, −2 where it did neither (a limit cycle, a
-        stable point that was not found, too few steps, or numbers beyond the dtype on the way). One
-        unit is said to diverge where no orbit can come back; any other circuit where a variable
-        grows beyond 1e30, or its velocity beyond 1e45 (1e19 and 1e28 in float32).
+        starts as its window), −1 where the run diverged, −2 where it did neither (a limit cycle, a
+        stable point that was not found, too few steps, or overflow on the way). One unit counts as
+        diverged where no orbit can come back; any other circuit where a variable grows beyond 1e30,
+        or its velocity beyond 1e45 (1e19 and 1e28 in float32).
 
     Raises:
         ValueError: an argument is bad.
@@ -70,24 +71,26 @@ def separatrices(
 ) -> PyTree:
     """The stable manifolds of the saddles: the borders between basins of attraction.
 
-    From each saddle backward in time along ± its stable eigenvector, by Runge-Kutta steps of a
-    given length in the box, short ones near the saddle, until the curve leaves it. A border only
-    where there are two stable points to separate, or a limit cycle. A host function.
+    Each curve starts at a saddle and runs backward in time, starting along ± the stable
+    eigenvector, by Runge-Kutta steps of a given length in the box (shorter near the saddle), until
+    it leaves the box. It is a border only if there are two stable points to separate, or a limit
+    cycle. A host function.
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
         y_range, a_range: the box, (low, high) of the first and of the second variable.
-        points: how many on a branch, which is at most eight boxes long.
-        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
-            that has two they need not be given.
-        others: of a larger circuit, a state at which the other variables are held. Where they move
-            the manifold of a saddle is not a curve in the plane, and it is refused: see `basins`.
+        points: the number of points on a branch, which is at most eight boxes long.
+        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); not needed
+            for a circuit with only two.
+        others: for a larger circuit, a state at which the other variables are held. If they are not
+            held, the manifold of a saddle is not a curve in the plane, and this is refused: see
+            `basins`.
 
     Returns:
-        The two variables with leaves (2·saddles, points), two branches per saddle, each starting at
-        the saddle; NaN after it has left the box. As in `vector_field` a state of the circuit
-        (`ORGaNICsState` of one unit) or a pair `(first, second)`.
+        The two variables with leaves (2·saddles, points): two branches per saddle, each starting at
+        the saddle, and NaN after it has left the box. As in `vector_field`, this is a state of the
+        circuit (`ORGaNICsState` for one unit) or a pair `(first, second)`.
 
     Raises:
         ValueError: an argument is bad.
@@ -113,7 +116,7 @@ def separatrices(
 
 
 def _departures(flow: AbstractPlane, saddle: np.ndarray, scale: Array) -> Array:
-    """Two points near a saddle on its stable eigenvector."""
+    """Two points near a saddle, along its stable eigenvector."""
     values, vectors = np.linalg.eig(flow.slopes(*saddle.tolist()))
     stable = np.real(vectors[:, np.argmin(np.real(values))])
     away = _offset(scale) * stable / np.linalg.norm(stable / np.asarray(scale))

@@ -1,4 +1,4 @@
-"""Fixed points of any circuit over a parameter, as curves that are followed."""
+"""Fixed points of any circuit over a parameter, followed as curves."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,15 +15,15 @@ from ._reduced import Clamped
 from ._results import Bifurcation, BifurcationEvent, Branch
 from ._windows import around
 
-# At how many values curves are begun, and at how many a window is looked for.
+# The number of values at which curves begin, and at which a window is searched for.
 _SEEDS, _SEARCHES = 9, 3
-_EXACT = 1e-9  # of the range of values: how exactly events are known
-_COARSER = 1e4  # times, in float32
+_EXACT = 1e-9  # of the range of values: the accuracy of events
+_COARSER = 1e4  # times less accurate in float32
 
 
 @runtime_checkable
 class Searched(Protocol):
-    """The plane of a circuit in which fixed points are searched."""
+    """The plane of a circuit in which fixed points are searched for."""
 
     circuit: AbstractCircuit
     x: Array

@@ -1,4 +1,4 @@
-"""The plane of any circuit, in which everything has to be searched for."""
+"""The plane of any circuit, where everything has to be searched for."""
 
 from typing import Any
 
@@ -37,8 +37,8 @@ from ._windows import apart, around, both_vanish, box, spanned
 _STARTS, _ROUNDS = 64, 2
 _CELLS, _CELLS_AT_REST = 64, 24
 _NEWTON = 30
-_DRIVEN = 1e3  # times ε: what rounding does not reach
-_DECADES = (-2, -1, 0, 1, 2, 3)  # of the sizes of windows, times how far the variables reach
+_DRIVEN = 1e3  # times ε: above what rounding can produce
+_DECADES = (-2, -1, 0, 1, 2, 3)  # sizes of windows as powers of 10, times the variables' reach
 _GRID, _WHILE = 5, 1000  # starts in each direction of a window, and their steps
 
 
@@ -47,11 +47,11 @@ Solutions = tuple[np.ndarray, np.ndarray]
 
 
 class CircuitPlane(AbstractPlane):
-    """Two variables of a circuit that has no others, whose others are held, or whose others are at
-    their steady values for what the two are.
+    """Two variables of a circuit that has no others, or whose others are held, or are at their
+    steady values given the two.
 
-    `circuit` is what moves: with held variables the two alone. `at`: where the two stand among its
-    variables.
+    `circuit` is what moves: with held variables the two alone. `at`: the positions of the two among
+    its variables.
     """
 
     circuit: AbstractCircuit
@@ -69,7 +69,7 @@ class CircuitPlane(AbstractPlane):
 
     @property
     def size(self) -> int:
-        """How many variables move."""
+        """The number of variables that move."""
         return ravel(self.circuit.initial_state()).size
 
     @property
@@ -82,7 +82,7 @@ class CircuitPlane(AbstractPlane):
 
     @property
     def judged(self) -> str:
-        """What the kinds of fixed points are about."""
+        """What the kinds of fixed points refer to."""
         if isinstance(self.circuit, Clamped):
             return "the two variables, the others held"
         if self.is_planar:
@@ -90,7 +90,7 @@ class CircuitPlane(AbstractPlane):
         return f"all {self.size} variables of the circuit; others at their steady values"
 
     def lift(self, p: Float[Array, "2"]) -> Float[Array, " d"]:
-        """All that moves, where the two variables are p; NaN where the others come to no rest."""
+        """All moving variables when the two are p; NaN where the others do not come to rest."""
         if self.is_planar:
             return jnp.zeros(2, p.dtype).at[jnp.array(self.at)].set(p)
         others = Others(self.circuit, self.at)
@@ -138,14 +138,14 @@ class CircuitPlane(AbstractPlane):
             found = find_fixed_points(self.circuit, self.x, key=key, starts=_STARTS, rounds=_ROUNDS)
             return rows_of(found.states), np.asarray(found.residuals)
         rest, reach = (np.asarray(each, float)[list(self.at)] for each in _reach(self))
-        # Of 1 too: rounding may stand for a reach where nothing drives the variables.
+        # Windows of size 1 too: where nothing drives the variables, the reach is only rounding.
         sizes = [10.0**k * size for k in _DECADES for size in (np.ones(2), reach)]
         windows = [spanned(rest - size, rest + size) for size in sizes]
         rows, residuals = zip(*map(self.crossings, windows), strict=True)
         return np.concatenate(rows), np.concatenate(residuals)
 
     def distinct(self, found: Solutions) -> Solutions:
-        """Each once, by rising first variable."""
+        """Each point once, by increasing first variable."""
         rows, residuals = found
         if not len(rows):
             return found
@@ -158,16 +158,16 @@ class CircuitPlane(AbstractPlane):
 
     @property
     def _units(self) -> Float[np.ndarray, " d"]:
-        """A typical size of each variable; 1 where rounding may stand for what drives it."""
+        """A typical size of each variable; 1 where its drive may be only rounding."""
         reach = np.asarray(_reach(self)[1], float)
         return np.where(reach > _DRIVEN * np.finfo(self.dtype).eps, reach, 1.0)
 
     def crossings(self, window: Window) -> Solutions:
-        """By Newton's method from every cell of a grid in which both velocities may vanish."""
+        """Fixed points by Newton's method from every grid cell where both velocities may vanish."""
         _, _, u, v = grid(window, self._cells)
         near = both_vanish(*self._field(u, v))
         points = np.stack([(w[:-1, :-1] + w[1:, 1:])[near] / 2 for w in (u, v)], axis=1)
-        # Of a window of a million everything at its middle would be a fixed point.
+        # In a window of size a million every point near its middle would count as fixed.
         scale, at = np.zeros(self.size, self.dtype), list(self.at)
         scale[at] = np.minimum(np.ptp(joined(window), axis=1) / 2, self._units[at])
         if not len(points):
@@ -211,8 +211,8 @@ class CircuitPlane(AbstractPlane):
         return branching(self, name, values, window)
 
     def window(self) -> Window:
-        """Around the fixed points, the initial state, and where orbits from around them go on after
-        a while."""
+        """The window around the fixed points, the initial state, and the later parts of orbits that
+        start around these."""
         found = self.fixed_points(None)
         rest = np.asarray(ravel(self.circuit.initial_state()), float)[list(self.at)]
         pairs = np.concatenate([found.pairs, rest[None]])
@@ -226,14 +226,14 @@ class CircuitPlane(AbstractPlane):
         return around(np.concatenate([pairs, known[:, list(self.at)]]))
 
     def starts(self, window: Window) -> Float[np.ndarray, "k d"]:
-        """All that moves, at points all over a window."""
+        """All moving variables at points all over a window."""
         low, high = joined(window).T
         middles = (np.arange(_GRID) + 0.5) / _GRID
         shares = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
         return self.lifted(low + shares * (high - low))
 
     def lifted(self, pairs: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "k d"]:
-        """All that moves, where the two variables are these; without those that come to no rest."""
+        """All moving variables when the two are these, without those that do not come to rest."""
         rows = np.asarray(_lifted(self, resized(pairs.astype(self.dtype))), float)[: len(pairs)]
         return rows[np.all(np.isfinite(rows), axis=1)]
 
@@ -254,7 +254,7 @@ def circuit_plane(
     return CircuitPlane(circuit=clamped, x=x, at=(0, 1), names=names)
 
 
-# The plane of two variables of a circuit at an input; a class for which more is known registers.
+# The plane of two variables of a circuit at an input; classes with closed forms register their own.
 plane: Fact[..., AbstractPlane] = Fact(circuit_plane)
 
 
@@ -275,8 +275,8 @@ def _reach(plane: CircuitPlane) -> tuple[Float[Array, " d"], Float[Array, " d"]]
 def _newton(
     plane: CircuitPlane, p: Array | np.ndarray, scale: Array | np.ndarray
 ) -> tuple[Float[Array, "k d"], Float[Array, " k"]]:
-    """Where Newton's method ends, and what is left of f there, relative to what it changes by over
-    the state or a scale: where all terms vanish at a point they say nothing."""
+    """Where Newton's method ends, and the residual of f there relative to its change over the state
+    or a scale: relative to its terms it would mean nothing where all of them vanish."""
     e = plane._equations
 
     def step(_: int | Array, v: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Curves on which a field over the plane is 0: marching squares, then Newton's method."""
+"""Curves on which a field over the plane is 0, by marching squares and Newton's method."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ Field = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 _NEWTON = 6
 _ZERO = 1e-3  # of the field at the ends of the edge
-_AWAY = 2.0  # cells that Newton may move a point
-# The edges of a cell, by which of its corners are positive, that a curve enters and leaves by.
-# Corners 0 to 3 go round; edge k runs from corner k to corner k + 1.
+_AWAY = 2.0  # cells by which Newton's method may move a point
+# The edges by which a curve enters and leaves a cell, given which of its corners are positive.
+# Corners 0 to 3 are in cyclic order; edge k runs from corner k to corner k + 1.
 _LINKS = {
     **{1: [(3, 0)], 2: [(0, 1)], 3: [(3, 1)], 4: [(1, 2)], 6: [(0, 2)], 7: [(3, 2)]},
     **{8: [(2, 3)], 9: [(0, 2)], 11: [(1, 2)], 12: [(1, 3)], 13: [(0, 1)], 14: [(0, 3)]},
 }
-# Two pieces in one cell: as its middle has it.
+# Two pieces in one cell: the sign in its middle decides.
 _SADDLES = {
     (5, True): [(0, 1), (2, 3)],
     (5, False): [(3, 0), (1, 2)],
@@ -36,12 +36,12 @@ def contours(
 
     Args:
         u, v: the axes of a grid.
-        values: (n, m), the field on it; where it is not finite there is no curve.
-        field: from points (k, 2) to values (k,) and gradients (k, 2).
-        eps: of the floats that it computes with.
+        values: (n, m), the field on the grid; where it is not finite there is no curve.
+        field: maps points (k, 2) to values (k,) and gradients (k, 2).
+        eps: the precision of the floats that it computes with.
 
     Returns:
-        Curves of points (u, v), each on the zero of the field to 10 √eps of a cell.
+        Curves of points (u, v), each within 10 √eps of a cell of the zero of the field.
     """
     crossing = _crossings(u, v, values)
     cell = np.array([u[1] - u[0], v[1] - v[0]])
@@ -60,8 +60,8 @@ def contours(
 def _crossings(
     u: np.ndarray, v: np.ndarray, values: np.ndarray
 ) -> dict[tuple, tuple[np.ndarray, float]]:
-    """The point on every edge of the grid whose ends differ in sign and how large the field is at
-    these, by (axis, i, j)."""
+    """The point on every grid edge whose ends differ in sign, and the size of the field at these
+    ends, by (axis, i, j)."""
     found = {}
     positive = values >= 0
     axes = np.meshgrid(u, v, indexing="ij")
@@ -79,7 +79,7 @@ def _crossings(
 
 
 def _segments(values: np.ndarray) -> list[tuple[tuple, tuple]]:
-    """Pairs of edges that a curve joins within a cell."""
+    """Pairs of edges that are joined by a curve within a cell."""
     corners = [values[:-1, :-1], values[1:, :-1], values[1:, 1:], values[:-1, 1:]]
     code = np.sum([(c >= 0).astype(int) << k for k, c in enumerate(corners)], axis=0)
     known = np.all(np.isfinite(np.stack(corners)), axis=0)
@@ -95,13 +95,13 @@ def _segments(values: np.ndarray) -> list[tuple[tuple, tuple]]:
 
 
 def _chains(segments: list[tuple[tuple, tuple]]) -> list[list[tuple]]:
-    """Segments that meet as chains of edges; closed ones end where they begin."""
+    """Segments that meet, joined into chains of edges; closed chains end where they begin."""
     near: dict[tuple, list[tuple]] = {}
     for a, b in segments:
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
     chains = []
-    # Open ones first, from their ends.
+    # Open chains first, from their ends.
     for start in [*(k for k, ends in near.items() if len(ends) == 1), *near]:
         if not near.get(start):
             continue
@@ -117,7 +117,7 @@ def _chains(segments: list[tuple[tuple, tuple]]) -> list[list[tuple]]:
 def _refined(
     points: np.ndarray, sizes: np.ndarray, cell: np.ndarray, field: Field, near: float
 ) -> np.ndarray:
-    """The points moved onto the zero, down the gradient; NaN where there is none near."""
+    """The points moved along the gradient onto the zero; NaN where there is none nearby."""
     new = points.copy()
     step = np.zeros_like(points)
     for _ in range(_NEWTON):
@@ -130,14 +130,14 @@ def _refined(
         if np.all(np.abs(step) < 1e-14):
             break
     moved = np.max(np.abs(new - points) / cell, axis=1)
-    # At a pole Newton's step is short, too.
+    # At a pole Newton's step is short too.
     is_zero = np.abs(field(new)[0]) < _ZERO * sizes
     is_exact = (np.max(np.abs(step), axis=1) < near) & (moved < _AWAY) & is_zero
     return np.where(is_exact[:, None], new, np.nan)
 
 
 def _finite(curve: np.ndarray) -> list[np.ndarray]:
-    """The parts of a curve without the points that are none: there the field jumps."""
+    """The parts of a curve between points that are NaN, where the field jumps."""
     known = np.all(np.isfinite(curve), axis=1)
     runs = np.split(np.arange(len(curve)), np.nonzero(np.diff(known))[0] + 1)
     return [curve[run] for run in runs if len(run) > 1 and known[run[0]]]

@@ -1,4 +1,4 @@
-"""Limit cycles: where orbits go that do not come to rest."""
+"""Limit cycles: the ends of orbits that do not come to rest."""
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,8 @@ from ._orbits import Flow, closed, first_return, flow_of, scale_of, settled
 from ._plane import joined, read_known, read_window
 from ._results import LimitCycle, rows_of
 
-_BESIDE = 0.01  # of the window: starts beside the fixed points
-_STEPS, _TURN = 3000, 20_000  # to settle, and of one turn
+_BESIDE = 0.01  # of the window: the distance of starts beside the fixed points
+_STEPS, _TURN = 3000, 20_000  # to settle, and for one turn
 _MOST_STEPS, _FINER = 2**16, 4
 _NEWTON, _CLOSED, _SAME = 12, 1e-4, 1e-3
 _SHOWN = 400
@@ -29,12 +29,12 @@ def limit_cycles(
     y_range: Limits | None = None,
     a_range: Limits | None = None,
 ) -> tuple[LimitCycle, ...]:
-    """The limit cycles that orbits from a grid of starts and from beside the fixed points reach.
+    """The limit cycles reached by orbits from a grid of starts and from beside the fixed points.
 
-    Forward in time, which finds stable cycles; in a plane backward, too, which finds unstable ones.
-    An orbit that does not come to rest is closed by Newton's method on a start and a period
-    (shooting), and the eigenvalues of its derivative, Floquet's multipliers, decide its stability.
-    The list may be incomplete. A host function.
+    Orbits forward in time find stable cycles; in a plane orbits backward in time also find unstable
+    ones. An orbit that does not come to rest is closed by Newton's method on a start and a period
+    (shooting), and the eigenvalues of its derivative, the Floquet multipliers, decide its
+    stability. The list may be incomplete. A host function.
 
     Args:
         circuit: an `AbstractCircuit`.
@@ -45,7 +45,7 @@ def limit_cycles(
             variable; around the fixed points unless given.
 
     Returns:
-        A `LimitCycle` for each, by rising period; none where none was found.
+        A `LimitCycle` for each, by increasing period; empty if none was found.
 
     Raises:
         ValueError: an argument is bad.
@@ -77,7 +77,7 @@ def _starts(plane: CircuitPlane, window: tuple) -> tuple[np.ndarray, np.ndarray,
 
 
 def _cycle(plane: CircuitPlane, flow: Flow, start: Array, sign: int) -> LimitCycle | None:
-    """The cycle near an end of an orbit; None where it does not close."""
+    """The cycle near the end of an orbit; None if it does not close."""
     back = first_return(flow, start, np.array(_TURN))
     period, shortest = float(back.period), float(back.shortest)
     if not np.isfinite(period) or not np.isfinite(shortest):
@@ -119,7 +119,7 @@ def _described(
 
 
 def _is_known(found: list[LimitCycle], flow: Flow, end: np.ndarray) -> bool:
-    """Whether an end lies on a cycle that was found."""
+    """Whether the end of an orbit lies on a known cycle."""
     return any(
         np.min(np.max(np.abs(rows_of(cycle.states) - end) / np.asarray(flow.scale), axis=1))
         < 5 * _spacing(rows_of(cycle.states) / np.asarray(flow.scale))
@@ -132,7 +132,7 @@ def _spacing(points: np.ndarray) -> float:
 
 
 def _is_double(found: list[LimitCycle], cycle: LimitCycle) -> bool:
-    """Whether it has the period and the extent of one that was found."""
+    """Whether it has the period and the extent of a known cycle."""
     return any(
         abs(each.period - cycle.period) < _SAME * cycle.period
         and np.allclose(each.pairs.min(0), cycle.pairs.min(0), rtol=1e-2, atol=_SAME)

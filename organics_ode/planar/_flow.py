@@ -27,18 +27,18 @@ def vector_field(
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
-        y, a: values of the first and of the second variable, arrays of one shape, as from
+        y, a: values of the first and of the second variable, arrays of the same shape, as from
             `jnp.meshgrid`.
-        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
-            that has two they need not be given.
-        others: of a larger circuit, a state at which the other variables are held. Unless given
-            they are at their steady values for what the two are, which `fixed_point` finds from the
-            initial state: NaN where it finds none. That is the flow of the circuit where the others
+        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); not needed
+            for a circuit with only two.
+        others: for a larger circuit, a state at which the other variables are held. Unless given,
+            they are at their steady values given the two, which `fixed_point` finds from the
+            initial state (NaN where it finds none). That is the flow of the circuit if the others
             are fast.
 
     Returns:
-        Velocities, 1/ms, in that shape: a state of the circuit where it has one entry in each of
-        two fields (`ORGaNICsState` of one unit), else a pair `(first, second)`.
+        Velocities, 1/ms, in that shape: a state of the circuit if that has one entry in each of two
+        fields (`ORGaNICsState` for one unit), otherwise a pair `(first, second)`.
 
     Raises:
         ValueError: an argument is bad.
@@ -58,28 +58,28 @@ def nullcline_curves(
     variables: tuple[str, str] | None = None,
     others: tuple | None = None,
 ) -> NullclineCurves:
-    """The nullclines of a circuit in a window of the plane of two variables, whole: curves to draw.
+    """The complete nullclines of a circuit in a window of the plane of two variables, for drawing.
 
-    Of an `ORGaNICs` of one unit without rectification in closed form:
+    For an `ORGaNICs` with one unit and no rectification they are in closed form:
 
         ẏ = 0:  y = c/(1 − w_r + w_r s),  s = ⌊a⌋^(1/p);      ȧ = 0:  |y|^p = (1 − β/a)/w
 
-    Unlike `nullclines`, which gives a over y and so misses what is steep, this walks along every
-    curve over both axes of the window. A curve is in several pieces where it leaves the window in
-    between. Of any other circuit by contouring: where a velocity changes its sign between the
-    points of a grid, Newton's method puts a point of the curve. What fits between two lines of the
-    grid is missed. A host function.
+    Unlike `nullclines`, which gives a over y and so misses steep parts, this walks along every
+    curve over both axes of the window. A curve that leaves the window in between is in several
+    pieces. For any other circuit they are found by contouring: where a velocity changes sign
+    between the points of a grid, Newton's method finds a point of the curve. Whatever fits between
+    two grid lines is missed. A host function.
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
         y_range, a_range: the window, (low, high) of the first and of the second variable.
-        points: how many values of each to meet, of a grid at most 200 (48 where other variables are
-            at their steady values).
-        variables, others: which two, and what becomes of the others, as in `vector_field`.
+        points: the number of values along each axis; for a grid at most 200 (48 if other variables
+            are at their steady values).
+        variables, others: the two variables and the treatment of the others, as in `vector_field`.
 
     Returns:
-        A `NullclineCurves`; some points of the closed form may lie a little outside of the window.
+        A `NullclineCurves`; some points of the closed form may lie slightly outside the window.
 
     Raises:
         ValueError: an argument is bad.

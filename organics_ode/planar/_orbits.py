@@ -1,4 +1,4 @@
-"""Orbits of any circuit from many starts, by steps that are as long as their error allows."""
+"""Orbits of any circuit from many starts, in steps as long as their error allows."""
 
 from typing import Any, NamedTuple
 
@@ -14,17 +14,17 @@ from ..linear import Equations
 from ..programs import in_full_precision
 from ._plane import resized
 
-_ARRIVED = 1e-3  # of the distance to what is nearest: there a stable point has the state
-_RTOL, _ATOL = 1e-4, 1e-6  # of a step, the latter of the scale
+_ARRIVED = 1e-3  # of a stable point's distance to its neighbours: within it a state has arrived
+_RTOL, _ATOL = 1e-4, 1e-6  # of a step, the latter relative to the scale
 _SAFETY, _SHORTER, _LONGER, _BAD = 0.9, 0.2, 5.0, 1e6
 _FIRST = 1e-3  # of the time in which the fastest variable moves by its scale
-_NEAR = 0.05  # of an orbit's extent: where it is back
-# Where an orbit counts as gone, and how fast.
+_NEAR = 0.05  # of an orbit's extent: how near to its start it counts as returned
+# Beyond this distance or this speed an orbit counts as gone.
 _FAR = {64: (1e30, 1e45), 32: (1e19, 1e28)}
 
 
 class Steps(NamedTuple):
-    """Where orbits are, how fast they move, the next step, and how many were taken."""
+    """The states of orbits, their velocities, the next steps, and how many steps were taken."""
 
     v: Array
     velocity: Array
@@ -51,7 +51,7 @@ class Flow(eqx.Module):
         return Steps(v, velocity, h, jnp.asarray(0))
 
     def step(self, s: Steps, tightness: float = 1.0) -> Steps:
-        """One step by Bogacki and Shampine's pair of order 3(2), or a shorter next one."""
+        """A step by the Bogacki–Shampine pair of order 3(2); if rejected, only a shorter next one."""
         v, k1, h, taken = s
         k2 = self.velocity(v + h / 2 * k1)
         k3 = self.velocity(v + 3 * h / 4 * k2)
@@ -88,7 +88,7 @@ def arrivals(
     stable: np.ndarray,
     max_steps: int,
 ) -> Int[np.ndarray, " k"]:
-    """The index of the point that each start reaches; −1 gone, −2 neither."""
+    """The index of the point that each start reaches; −1 if it is gone, −2 if neither."""
     known = starts[np.all(np.isfinite(starts), axis=1)]
     scale = scale_of(known, points) if len(known) or len(points) else np.ones(starts.shape[1])
     flow = flow_of(circuit, x, scale)
@@ -98,16 +98,16 @@ def arrivals(
 def settled(
     flow: Flow, starts: np.ndarray, points: np.ndarray, stable: np.ndarray, max_steps: int
 ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "k d"]]:
-    """Those codes, and where the orbits ended."""
+    """The codes of `arrivals`, and where the orbits ended."""
     scale, dtype = np.asarray(flow.scale), flow.x.dtype
     gaps = [_clearance(points / scale, i) for i in stable.tolist()]
-    # Compiled for few sizes; what stands in for a missing target is nowhere near.
+    # Compiled for few sizes; placeholders for missing targets are infinitely far away.
     count = 4 if len(stable) <= 4 else len(stable)
     targets, radii = np.full((count, len(scale)), np.inf, dtype), np.zeros(count, dtype)
     targets[: len(stable)], radii[: len(stable)] = points[stable], _ARRIVED * np.array(gaps)
     given = resized(starts.astype(dtype))
     ends, v = _march(flow, given, targets, radii, np.array(max_steps))
-    # By number; the last two are −2 and −1.
+    # Indexed by the result; the last two entries are −2 and −1.
     table = np.concatenate([stable, np.full(count - len(stable), -2), [-2, -1]]).astype(int)
     return table[np.asarray(ends)][: len(starts)], np.asarray(v, float)[: len(starts)]
 
@@ -134,7 +134,7 @@ def _march(
         away = jnp.linalg.norm((targets - v[None, :]) / flow.scale[None, :], axis=1)
         is_near = away < radii
         reached = jnp.where(jnp.any(is_near), jnp.argmax(is_near), -2)
-        # A velocity that no float holds would end the steps before.
+        # Before the velocity overflows, which would end the steps.
         is_far = (highest(jnp.abs(v)) > far) | (highest(jnp.abs(s.velocity)) > fast)
         return jnp.where(is_far, -1, reached)
 
@@ -157,7 +157,7 @@ def _march(
 
 
 def extents(flow: Flow, starts: np.ndarray, steps: int) -> Float[np.ndarray, "k 2 d"]:
-    """The smallest and the largest values of each orbit on its next steps."""
+    """The smallest and the largest values of each orbit during its next steps."""
     given = resized(starts.astype(np.dtype(flow.x.dtype)))
     found = [np.asarray(each, float)[: len(starts)] for each in _extents(flow, given, steps)]
     return np.stack(found, axis=1)
@@ -178,8 +178,8 @@ def _extents(flow: Flow, starts: Array | np.ndarray, steps: int) -> tuple[Array,
 
 
 class Return(NamedTuple):
-    """When an orbit was back at its start, its shortest step, how far it went and how near it
-    came, in scales."""
+    """When an orbit returned to its start, its shortest step, how far it went and how near it came
+    back, in units of the scale."""
 
     period: Array
     shortest: Array
@@ -190,7 +190,7 @@ class Return(NamedTuple):
 @eqx.filter_jit
 @in_full_precision
 def first_return(flow: Flow, start: Array, max_steps: Array | np.ndarray) -> Return:
-    """The first return to the line across the orbit through the start, near to it."""
+    """The first return, near the start, to the line through the start that crosses the orbit."""
     section = flow.velocity(start) / flow.scale
     section = section / jnp.linalg.norm(section)
 
@@ -228,7 +228,7 @@ def closed(
     flow: Flow, start: Array, period: float, steps: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The states (steps + 1, d) over a period by Runge-Kutta steps, and the derivatives of the last
-    one in the first one (d, d) and in the period (d,)."""
+    one with respect to the first one (d, d) and to the period (d,)."""
     orbit, (M, rate) = _orbit(flow, start, jnp.asarray(period, start.dtype), steps)
     return np.asarray(orbit, float), np.asarray(M, float), np.asarray(rate, float)
 

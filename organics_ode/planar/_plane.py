@@ -1,4 +1,4 @@
-"""Two variables of a circuit at a constant input, and the questions about them."""
+"""Two variables of a circuit at a constant input, and what can be asked about them."""
 
 import math
 from abc import abstractmethod
@@ -29,7 +29,7 @@ from ..circuits import AbstractCircuit
 from ..linear import ravel, read_point
 from ._results import Bifurcation, NullclineCurves, Pair, PlanarFixedPoints
 
-_SIZES = (32, 256, 2048)  # of arrays; larger ones are taken as they are
+_SIZES = (32, 256, 2048)  # of arrays; larger ones are used as they are
 Window = tuple[tuple[float, float], tuple[float, float]]
 
 
@@ -41,11 +41,11 @@ class AbstractPlane(eqx.Module):
     @property
     @abstractmethod
     def dtype(self) -> Any:
-        """Of its numbers."""
+        """The dtype of its numbers."""
 
     @abstractmethod
     def velocity(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """(u̇, v̇) at points of one shape; pure."""
+        """(u̇, v̇) at points, arrays of the same shape; pure."""
 
     @abstractmethod
     def slopes(self, u: float, v: float) -> Float[np.ndarray, "2 2"]:
@@ -53,11 +53,11 @@ class AbstractPlane(eqx.Module):
 
     @abstractmethod
     def pair(self, u: Any, v: Any) -> PyTree:
-        """Values of the two variables: a state of the circuit where it has no others."""
+        """Values of the two variables: a state of the circuit if it has no others."""
 
     @abstractmethod
     def fixed_points(self, window: Window | None) -> PlanarFixedPoints:
-        """Those that are found, in the window and elsewhere."""
+        """The fixed points found in the window and elsewhere."""
 
     @abstractmethod
     def nullclines(self, window: Window, points: int) -> NullclineCurves:
@@ -65,24 +65,24 @@ class AbstractPlane(eqx.Module):
 
     @abstractmethod
     def ends(self, u: Array, v: Array, max_steps: int) -> Int[np.ndarray, " starts"]:
-        """The index of the fixed point that each start reaches; −1 diverged, −2 neither."""
+        """The index of the fixed point that each start reaches; −1 if it diverged, else −2."""
 
     @abstractmethod
     def bifurcation(self, name: str, values: Numbers, window: Window | None) -> Bifurcation:
-        """Their fixed points over a parameter."""
+        """The fixed points over a parameter."""
 
     @abstractmethod
     def window(self) -> Window:
-        """What to show of the plane unless a window is given."""
+        """The part of the plane to show unless a window is given."""
 
     @property
     @abstractmethod
     def is_planar(self) -> bool:
-        """Whether the two variables are all that moves."""
+        """Whether only the two variables move."""
 
 
 def read_variables(variables: Any, state: PyTree) -> tuple[tuple[int, int], tuple[str, str]]:
-    """Which entries of a state are meant, and their names."""
+    """The entries of a state that are meant, and their names."""
     names, short = entries_of(state)
     shown_names = ", ".join(short[:6]) + (", ..." if len(short) > 6 else "")
     if variables is None:
@@ -105,7 +105,7 @@ def read_variables(variables: Any, state: PyTree) -> tuple[tuple[int, int], tupl
 
 
 def read_others(others: object, state: PyTree) -> Float[Array, " d"] | None:
-    """The state at whose values the other variables are held; None where they are not."""
+    """The state at whose values the other variables are held; None if they are not."""
     if others is None:
         return None
     if not isinstance(others, tuple | Mapping):
@@ -139,7 +139,7 @@ def read_known(circuit: AbstractCircuit, x: Numbers) -> tuple[AbstractCircuit, A
 
 
 def read_window(y_range: Limits | None, a_range: Limits | None) -> Window | None:
-    """Both ranges, or None where neither is given."""
+    """Both ranges, or None if neither is given."""
     given = {"y_range": y_range, "a_range": a_range}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == 2:
@@ -151,7 +151,7 @@ def read_window(y_range: Limits | None, a_range: Limits | None) -> Window | None
 
 
 def as_pair(state: PyTree, at: tuple[int, int], u: Any, v: Any) -> PyTree:
-    """A state of its kind where it has one entry in each of two fields, else a `Pair`."""
+    """A state of this kind if it has one entry in each of two fields, else a `Pair`."""
     is_whole = len(state) == 2 and all(leaf.size == 1 for leaf in state)
     if not is_whole:
         return Pair(u, v)
@@ -160,7 +160,7 @@ def as_pair(state: PyTree, at: tuple[int, int], u: Any, v: Any) -> PyTree:
 
 
 def padded(points: list[np.ndarray], most: int) -> np.ndarray:
-    """Arrays of up to so many points as one, with NaN or False where there is none."""
+    """Arrays of up to `most` points joined into one, with NaN or False where there is none."""
     return np.stack([_pad(each, most) for each in points])
 
 
@@ -172,7 +172,7 @@ def _pad(points: np.ndarray, most: int) -> np.ndarray:
 
 
 def resized(points: np.ndarray) -> np.ndarray:
-    """The points with some again, up to one of few sizes: each is compiled for."""
+    """The points, some repeated to fill one of few sizes, since each size is compiled for."""
     size = next((n for n in _SIZES if n >= len(points)), len(points))
     return np.resize(points, (size, *points.shape[1:])) if len(points) else points
 

@@ -1,4 +1,4 @@
-"""A circuit with most of its variables given: held, or at rest for what the two others are."""
+"""A circuit with all but two of its variables held, or at rest given the two."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class OthersState(NamedTuple):
 
 
 class Others(AbstractCircuit[OthersState]):
-    """All variables of a circuit but two, which are inputs behind its own."""
+    """All variables of a circuit but two, which become inputs after its own."""
 
     circuit: AbstractCircuit
     at: tuple[int, int] = eqx.field(static=True)

@@ -1,4 +1,4 @@
-"""What is found in a plane."""
+"""Results in a plane."""
 
 import math
 from collections.abc import Sequence
@@ -17,8 +17,7 @@ from ..linear import Spectrum
 
 
 class Pair(NamedTuple):
-    """Values of the two variables of a plane, where they are not a state of the circuit by
-    themselves."""
+    """Values of the two variables of a plane, if they are not a state of the circuit."""
 
     first: Any
     second: Any
@@ -28,14 +27,15 @@ class Pair(NamedTuple):
 class PlanarFixedPoints(eqx.Module, AbstractTabular):
     """Fixed points in a plane, sorted by the first variable.
 
-    - `states`: the circuit's states with a leading axis k, as `ORGaNICsState` with (k, 1) leaves.
-    - `eigenvalues`: (k, d), 1/ms, by falling real part.
+    - `states`: the circuit's states with a leading axis k, such as `ORGaNICsState` with (k, 1)
+      leaves.
+    - `eigenvalues`: (k, d), 1/ms, by decreasing real part.
     - `residuals`: (k,), relative to the largest term of each equation.
     - `kinds`: k names: "stable node", "stable focus", "saddle", "unstable node", "unstable focus",
       or "marginal" where the sign of a real part is uncertain, by the rule of `Spectrum`.
     - `is_stable`: (k,).
-    - `pairs`: (k, 2), the two variables of the plane. `names`: what they are called.
-    - `searched`: where they were looked for, and whether these are all.
+    - `pairs`: (k, 2), the two variables of the plane. `names`: their names.
+    - `searched`: where points were searched for, and whether these are all.
 
     `to_dataframe()`, `to_xarray()`: a row for each point.
     """
@@ -60,8 +60,8 @@ class PlanarFixedPoints(eqx.Module, AbstractTabular):
         return len(self.kinds)
 
     def to_table(self) -> Table:
-        """The two variables of every point, its kind and its eigenvalues, over `point`; of a
-        circuit that has more variables its whole state, too."""
+        """The two variables of every point, its kind and its eigenvalues, over `point`; for a
+        circuit with more variables also its whole state."""
         columns = dict(zip(self.names, self.pairs.T, strict=True))
         columns |= {"kind": np.asarray(self.kinds, str), "residual": self.residuals}
         columns |= {"eigenvalue": self.eigenvalues}
@@ -81,7 +81,7 @@ class PlanarFixedPoints(eqx.Module, AbstractTabular):
 @carded
 class NullclineCurves(NamedTuple):
     """The nullclines in a window of the plane, each as curves (points, 2) of the two variables:
-    where the velocity of the first one, and where that of the second one is 0."""
+    where the velocity of the first variable is 0, and where that of the second is 0."""
 
     y_nullcline: tuple[Float[np.ndarray, "points 2"], ...]
     a_nullcline: tuple[Float[np.ndarray, "points 2"], ...]
@@ -90,9 +90,10 @@ class NullclineCurves(NamedTuple):
 class BifurcationEvent(NamedTuple):
     """A change of the fixed points between two values of the parameter.
 
-    `kind`: "saddle-node", "Hopf", "pitchfork" (two of its three branches are born there),
-    "transcritical" (two branches cross), "branch point" (two meet, and how is not known), or
-    "infinity" (points that come from or go to infinity). `pair`: the two variables there, or None.
+    `kind`: "saddle-node", "Hopf", "pitchfork" (two of its three branches begin there),
+    "transcritical" (two branches cross), "branch point" (two branches meet in a way that is not
+    known), or "infinity" (points come from or go to infinity). `pair`: the two variables there, or
+    None.
     """
 
     kind: str
@@ -109,8 +110,8 @@ class BifurcationEvent(NamedTuple):
 @carded
 class Branch(NamedTuple):
     """Fixed points along a curve, from one change to the next: `values` (k,) of the parameter,
-    `pairs` (k, 2) of the two variables, and how many directions grow, `unstable`. Its ends may be
-    events, which other branches share."""
+    `pairs` (k, 2) of the two variables, and `unstable`, the number of growing directions. Its ends
+    may be events, which it shares with other branches."""
 
     values: Float[np.ndarray, " k"]
     pairs: Float[np.ndarray, "k 2"]
@@ -121,13 +122,13 @@ class Branch(NamedTuple):
 class Bifurcation(eqx.Module, AbstractTabular):
     """The fixed points of a circuit over the values of one parameter.
 
-    - `values`: (v,). `counts`: (v,), how many fixed points.
-    - `states`: the two variables of the plane, leaves (v, K), sorted by the first one, NaN after
-      the last; an `ORGaNICsState` of one unit, with K = 3.
-    - `eigenvalues`: (v, K, d). `is_stable`: (v, K), False where there is no point.
+    - `values`: (v,). `counts`: (v,), the number of fixed points at each value.
+    - `states`: the two variables of the plane, leaves (v, K), sorted by the first one and padded
+      with NaN; for one unit an `ORGaNICsState`, with K = 3.
+    - `eigenvalues`: (v, K, d), 1/ms. `is_stable`: (v, K), False where there is no point.
     - `events`: the bifurcations, each with the ends of a narrow bracket.
     - `branches`: the same fixed points as curves that meet at the events.
-    - `names`: what the two variables are called. `searched`: where branches were looked for, and
+    - `names`: the names of the two variables. `searched`: where branches were searched for, and
       whether these are all.
 
     `to_dataframe()`, `to_xarray()`: the fixed points at each value; events are in the `attrs`.
@@ -180,9 +181,9 @@ class LimitCycle(eqx.Module):
 
     - `period`: ms. `states`: the circuit's states over one period, with a leading axis k.
     - `pairs`: (k, 2), the two variables of the plane.
-    - `multipliers`: (d,), Floquet's: what is left of a deviation after a period, in every
-      direction; of a stable cycle the largest is the 1 of the orbit's own direction.
-    - `is_stable`: whether all but that one are smaller than 1.
+    - `multipliers`: (d,), the Floquet multipliers: the factors by which deviations change over a
+      period. The one along the orbit is 1; for a stable cycle it is the largest.
+    - `is_stable`: whether the magnitudes of all the others are below 1.
     """
 
     period: float
@@ -214,13 +215,13 @@ def _others(multipliers: np.ndarray) -> np.ndarray:
 
 
 def rows_of(states: PyTree) -> Float[np.ndarray, "k d"]:
-    """States with a leading axis as rows."""
+    """States with a leading axis, as rows."""
     leaves = map(np.asarray, jax.tree.leaves(states))
     return np.concatenate([x.reshape(len(x), math.prod(x.shape[1:])) for x in leaves], axis=1)
 
 
 def kind_of(eigenvalues: Sequence[complex] | np.ndarray, resolution: float) -> str:
-    """The kind of a fixed point, of eigenvalues by falling real part."""
+    """The kind of a fixed point, from its eigenvalues by decreasing real part."""
     real = np.real(eigenvalues)
     if np.min(np.abs(real)) <= resolution:
         return "marginal"
@@ -231,7 +232,7 @@ def kind_of(eigenvalues: Sequence[complex] | np.ndarray, resolution: float) -> s
 
 
 def of_spectra(spectra: Spectrum) -> tuple[str, ...]:
-    """The kinds of many."""
+    """The kinds of many fixed points."""
     return tuple(
         kind_of(values, float(resolution))
         for values, resolution in zip(

@@ -5,8 +5,8 @@ from jaxtyping import Float
 
 from ._plane import Window
 
-_MARGIN = 0.2  # of what there is to see
-# Nearer than this, relative to their size, points are one; and what is small, in typical sizes.
+_MARGIN = 0.2  # of the extent shown
+# The relative distance below which points count as one; and what is small, in typical sizes.
 _SAME, _SMALL = 1e-6, 1e-2
 
 
@@ -26,14 +26,14 @@ def spanned(low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"]) -> Window
 
 
 def box(u: np.ndarray, v: np.ndarray) -> Window | None:
-    """The window that starts fill; None where they fill none."""
+    """The window that starts span; None if they span none."""
     if not u.size or not (np.ptp(u) and np.ptp(v)):
         return None
     return (float(u.min()), float(u.max())), (float(v.min()), float(v.max()))
 
 
 def both_vanish(f: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The cells in which, or beside which, both change their sign."""
+    """The cells in which, or beside which, both fields change sign."""
     changes = []
     for values in (f, g):
         corners = np.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])

@@ -11,16 +11,16 @@ from ...cells import runge_kutta
 from .._results import PlanarFixedPoints
 from ._equations import Scalars, velocities
 
-_ARRIVED = 1e-3  # Of the distance to what is nearest: there a stable point has the state.
-_LEFT = 1e6  # Times the largest numbers around: where a state counts as gone.
-_STEP = 0.5  # Over a bound of the rates: a Runge-Kutta step well inside its stability.
-_SLOWEST = 1e-6  # Of 1/(τ_y + τ_a), where nothing else says how long a step may be.
+_ARRIVED = 1e-3  # Of a stable point's distance to its neighbours: within it a state has arrived.
+_LEFT = 1e6  # Times the largest numbers involved: beyond it a state counts as gone.
+_STEP = 0.5  # Over a bound of the rates: a Runge-Kutta step well within its stability limit.
+_SLOWEST = 1e-6  # Times 1/(τ_y + τ_a): the least rate, where nothing else limits a step.
 
 
 def ends(
     q: Scalars, found: PlanarFixedPoints, y: Array, a: Array, max_steps: int
 ) -> Int[np.ndarray, " starts"]:
-    """The fixed point that each start reaches, as its index; −1 diverged, −2 neither."""
+    """The index of the fixed point that each start reaches; −1 if it diverged, −2 if neither."""
     everything = jnp.concatenate([found.states.y, found.states.a], axis=1)
     stable = np.flatnonzero(np.asarray(found.is_stable))
     targets = everything[stable]
@@ -41,7 +41,7 @@ def _clearance(points: Array, i: int) -> float:
 def _march(
     q: Scalars, y: Array, a: Array, targets: Array, radii: Array, max_steps: int
 ) -> Int[Array, " starts"]:
-    """The target reached from each start, as its index; −3 overflown, −2 unsettled, −1 diverged."""
+    """The index of the target reached from each start; −3 overflow, −2 unsettled, −1 diverged."""
     bound = _LEFT * (1 + highest(jnp.abs(y)) + highest(jnp.abs(a)) + jnp.sum(jnp.abs(targets)))
     bound = jnp.where(_is_bounded(q, len(targets)), jnp.inf, bound)
     size = highest(jnp.abs(targets[:, 0])) if len(targets) else jnp.abs(q.c)
@@ -88,14 +88,14 @@ def _is_bounded(q: Scalars, targets: int) -> Array:
 def _rate(q: Scalars, v: Array, velocity: Array, scale: Array) -> Array:
     """A bound of the local rates, 1/ms, that stays finite where a = 0.
 
-    They can all be 0 where the state moves, as at y = 1, a = 0 with w = w_r = 1: then it is how
-    fast the state moves, against its own size.
+    The rates can all be 0 while the state moves, as at y = 1, a = 0 with w = w_r = 1: then the
+    bound is the speed of the state relative to its size.
     """
     y, a = v
     s, pooled = root(a, q.p), q.w * power(y, q.p)
     own = jnp.abs((1 - s) * q.w_r - 1) / q.tau_y + jnp.abs(pooled - 1) / q.tau_a
     local = own + jnp.sqrt(jnp.abs(q.w_r) * pooled * s / (q.tau_y * q.tau_a))
     moving = jnp.sum(jnp.abs(velocity) / (jnp.abs(v) + scale[:, None]), axis=0)
-    # Where neither says anything, at rest, no step is too long.
+    # Where both are 0, at rest, no step is too long.
     slowest = _SLOWEST / (q.tau_y + q.tau_a)
     return jnp.maximum(jnp.maximum(local, jnp.where(jnp.isfinite(moving), moving, 0)), slowest)

@@ -1,4 +1,4 @@
-"""The equations of one unit: over many points in jax, and at one point in Python's floats."""
+"""The equations of one unit: over many points in JAX, and at one point in Python floats."""
 
 import math
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from ...linear import read_point
 
 
 class Scalars(NamedTuple):
-    """The numbers of a one-unit circuit: Python floats, or jax scalars under a transformation."""
+    """The numbers of a one-unit circuit: Python floats, or JAX scalars under a transformation."""
 
     c: Any
     w_r: Any
@@ -27,7 +27,7 @@ class Scalars(NamedTuple):
 
 
 def read(circuit: AbstractCircuit, x: Numbers) -> Scalars:
-    """The numbers of a circuit of one unit without rectification; another is refused."""
+    """The numbers of a circuit of one unit without rectification; others are refused."""
     checked: Any
     checked, _, x = read_point(circuit, None, x)
     must = "be an ORGaNICs with one unit, n = 1"
@@ -41,7 +41,7 @@ def read(circuit: AbstractCircuit, x: Numbers) -> Scalars:
 
 
 def scalars(circuit: AbstractCircuit, x: Array) -> Scalars:
-    """The numbers of what is checked and resolved."""
+    """The numbers of a circuit that is already checked and resolved."""
     c: Any = circuit
     b0, b1, sigma, tau_y, tau_a = (v.reshape(()) for v in (c.b0, c.b1, c.sigma, c.tau_y, c.tau_a))
     z, beta = (c.W_zx @ x)[0], power(sigma * b0, c.exponent)
@@ -49,7 +49,7 @@ def scalars(circuit: AbstractCircuit, x: Array) -> Scalars:
 
 
 def host(q: Scalars) -> Scalars:
-    """As plain numbers; those whose powers overflow are refused, for curves are found by these."""
+    """As plain numbers; those whose powers overflow are refused, as curves are found from these."""
     q = Scalars(*map(float, q))
     with np.errstate(over="ignore"):
         check_reach("x", np.abs(np.float64(q.c)) ** q.p * q.w, "the modulator, |b1 z|^p,")
@@ -71,7 +71,7 @@ def velocity_at(q: Scalars, y: float, a: float) -> tuple[float, float]:
 def residual_at(q: Scalars, y: float, a: float) -> float:
     try:
         fy, fa = velocity_at(q, y, a)
-    except OverflowError:  # a float's power raises it, where a product is infinite
+    except OverflowError:  # a float's power raises it, whereas a product would be infinite
         return math.inf
     recurrent = abs(q.w_r * y) * (1 + a ** (1 / q.p))
     largest_y = max(abs(y), abs(q.c), recurrent) or 1.0
@@ -93,7 +93,7 @@ def eigenvalues_at(q: Scalars, y: float, a: float) -> list[complex]:
 
 
 def resolution_at(q: Scalars, y: float, a: float) -> float:
-    """Below what size the sign of a real part is unknown, as in `Spectrum`."""
+    """The size below which the sign of a real part is unknown, as in `Spectrum`."""
     (yy, ya), (ay, aa) = jacobian_at(q, y, a)
     size = math.sqrt(yy**2 + 2 * abs(ya * ay) + aa**2)  # with rows as large as columns
     return float((2 * np.finfo(float).eps + residual_at(q, y, a)) * size)

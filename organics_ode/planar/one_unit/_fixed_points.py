@@ -22,8 +22,8 @@ from ._equations import (
 )
 from ._roots import roots
 
-_TOLERANCE = 1e-10  # of a relative residual
-_NEWTON = 8  # steps: each doubles the digits that bisection found
+_TOLERANCE = 1e-10  # for a relative residual
+_NEWTON = 8  # steps: each doubles the number of digits that bisection found
 
 
 def quartic(circuit: AbstractCircuit, x: Numbers) -> Float[Array, "5"]:
@@ -31,8 +31,8 @@ def quartic(circuit: AbstractCircuit, x: Numbers) -> Float[Array, "5"]:
 
         w_r² s⁴ + 2w_r(1−w_r) s³ + [(1−w_r)² − wc² − βw_r²] s² − 2w_r(1−w_r)β s − (1−w_r)²β
 
-    A root with u = 0 and c ≠ 0 is not a fixed point of the circuit. `fixed_points` does without it:
-    near a saddle-node the roots of a polynomial lose half of their digits. Pure (jit, vmap, grad).
+    A root with u = 0 and c ≠ 0 is not a fixed point of the circuit. `fixed_points` does not use
+    this polynomial: near a saddle-node its roots lose half of their digits. Pure (jit, vmap, grad).
 
     Args:
         circuit: an `ORGaNICs` with n = 1, p = 2 and no rectification.
@@ -79,7 +79,7 @@ def solve(q: Scalars) -> Solved:
 
 
 def _polish(q: Scalars, y: float, a: float) -> tuple[float, float]:
-    """Newton steps while they lower the residual: not at a double point, where they are wild."""
+    """Newton steps while they lower the residual, since at a double point they are erratic."""
     best = residual_at(q, y, a)
     for _ in range(_NEWTON):
         (yy, ya), (ay, aa) = jacobian_at(q, y, a)

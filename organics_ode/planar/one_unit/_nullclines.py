@@ -33,13 +33,13 @@ def nullclines(circuit: AbstractCircuit, x: Numbers, y: Numbers) -> Nullclines:
 
         ẏ = 0:  a = s^p,  s = (c − (1−w_r) y)/(w_r y) ≥ 0;      ȧ = 0:  a = β/(1 − w|y|^p)
 
-    the latter where w|y|^p < 1. They cross at the fixed points. Of any other circuit a velocity may
-    vanish at several a of one y, or at none: see `nullcline_curves`. Pure (jit, vmap, grad).
+    the latter where w|y|^p < 1. They cross at the fixed points. For other circuits a velocity may
+    vanish at several a for one y, or at none: see `nullcline_curves`. Pure (jit, vmap, grad).
 
     Args:
         circuit: an `ORGaNICs` with n = 1 and no rectification.
         x: (m,), the input.
-        y: (points,), where to evaluate.
+        y: (points,), the values of y at which to evaluate them.
 
     Returns:
         A `Nullclines`, NaN where a curve has no point.
@@ -67,7 +67,7 @@ def curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[tuple[np.ndarray, 
 
 
 def _y_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Along s, apart where u = 0; with c = 0 the lines y = 0 and u = 0."""
+    """Along s, split where u = 0; with c = 0 the lines y = 0 and u = 0."""
     ends, level = np.array([a[0], a[-1]]), 1 - 1 / q.w_r if q.w_r else -1.0
     if q.c == 0:
         flat = [_line([y[0], y[-1]], level**q.p)] if level >= 0 else []
@@ -85,7 +85,7 @@ def _y_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...
 
 
 def _a_curves(q: Scalars, y: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Along a, from β up, on both sides of y = 0."""
+    """Along a, from β upward, on both sides of y = 0."""
     if q.w == 0:
         return (_line([y[0], y[-1]], q.beta),)
     room = 1 - q.w * np.abs(y) ** q.p
@@ -106,7 +106,7 @@ def _increasing(parts: Sequence[Numbers], low: float, high: float) -> Float[np.n
 
 
 def _pieces(curve: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The parts of a curve within half a width of the window."""
+    """The parts of a curve that are within half a width of the window."""
     margin = (y[-1] - y[0]) / 2
     near = (curve[:, 0] >= y[0] - margin) & (curve[:, 0] <= y[-1] + margin)
     runs = np.split(np.arange(len(near)), np.nonzero(np.diff(near))[0] + 1)

@@ -21,7 +21,7 @@ from ._fixed_points import solve
 from ._nullclines import curves
 from ._table import PARAMETERS, table
 
-_SHOWN = ((-1.2, 1.2), (0.0, 1.0))  # unless one says: where a normalized response is
+_SHOWN = ((-1.2, 1.2), (0.0, 1.0))  # the default window, where normalized responses are
 _OTHERS = re.compile(r"(x|W_zx)\[[\d, ]+\]|W_zx|exponent")  # parameters without a closed form
 
 

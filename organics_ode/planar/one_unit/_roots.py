@@ -1,4 +1,4 @@
-"""All roots s of the fixed-point equation of one unit, in Python's floats."""
+"""All roots s of the fixed-point equation of one unit, in Python floats."""
 
 from collections.abc import Callable, Iterator
 
@@ -38,20 +38,20 @@ def _at_gap(q: Scalars, size: float, side: int) -> float:
 
 
 def _excess(q: Scalars, K: float, s: float) -> float:
-    """G(s) − β, times |u|^p: without a pole."""
+    """G(s) − β times |u|^p, which has no pole."""
     u = abs(_gap(q, s)) ** q.p
     return s**q.p * (u - K) - q.beta * u
 
 
 def _outer(q: Scalars, K: float, rest: float) -> list[float]:
-    """The one root where G increases from 0 to infinity."""
+    """The one root on the branch where G increases from 0 to infinity."""
     low = max(_at_gap(q, K ** (1 / q.p), 1), 0.0)
     high = max(_at_gap(q, (2 * K) ** (1 / q.p), 1), 2 ** (1 / q.p) * rest)
     return [bisect(lambda s: _excess(q, K, s), low, high)]
 
 
 def _inner(q: Scalars, K: float) -> list[float]:
-    """The roots where log G is concave, on both sides of the largest G; one where they meet."""
+    """The roots where log G is concave, on both sides of the largest G; one if they coincide."""
     end = _at_gap(q, K ** (1 / q.p), -1)
     if end <= 0:
         return []

@@ -1,4 +1,4 @@
-"""What happens to the fixed points of one unit while a parameter changes."""
+"""What happens to the fixed points of one unit as a parameter varies."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,19 +15,19 @@ from .._results import Bifurcation, BifurcationEvent, Branch
 from ._equations import Scalars, host, scalars
 from ._fixed_points import Solved, solve
 
-Node = tuple[int, int]  # number of the value, and of the fixed point there or `_EVENT`
-_EVENT = -1  # what lies between that value and the next
+Node = tuple[int, int]  # the index of the value, and of the fixed point there, or `_EVENT`
+_EVENT = -1  # the event between that value and the next
 
 PARAMETERS = ("W_r", "W", "sigma", "b0", "b1", "tau_y", "tau_a", "x")
-"""What `planar.bifurcation` can vary: the numbers of a circuit of one unit, and its input."""
+"""The parameters that `planar.bifurcation` can vary for a circuit of one unit, and its input."""
 _MOST = 3  # fixed points: one on the outer branch, at most two on the inner one
-_WIDTH = 1e-9  # Of a bracket: nearer the digits end.
-# Of the largest |y|: what meets in a saddle-node within that width is near by a square root of it.
+_WIDTH = 1e-9  # Of a bracket: narrower ones would exceed the available digits.
+# Of the largest |y|: points that meet in a saddle-node within that width are about √width apart.
 _MEETING = 1e-2
 
 
 class Located(NamedTuple):
-    """An event, and what is on both sides of it."""
+    """An event, and the fixed points on both sides of it."""
 
     event: BifurcationEvent
     before: Solved
@@ -35,7 +35,7 @@ class Located(NamedTuple):
 
 
 def table(circuit: AbstractCircuit, x: Array, name: str, values: Numbers) -> Bifurcation:
-    """All fixed points at each of the values; what changes between two of them is bisected."""
+    """All fixed points at each of the values; changes between two values are bisected."""
     values = _read_values(name, values)
     at = vary(circuit, x, name)
     solved = [solve(at(v)) for v in values.tolist()]
@@ -89,7 +89,7 @@ def _are_stable(solved: Solved) -> Bool[np.ndarray, " k"]:
 
 
 def _signature(solved: Solved) -> tuple[int, int]:
-    """How many points there are, and how many with two unstable directions."""
+    """The number of points, and the number of those with two unstable directions."""
     return solved.y.size, int(np.sum(np.real(solved.eigenvalues[:, 1]) > 0))
 
 
@@ -125,7 +125,7 @@ def _place(kind: str, before: Solved, after: Solved) -> tuple[float, float] | No
 
 
 def _meeting(many: Solved) -> int:
-    """The first of the two neighbours that are nearest."""
+    """The index of the first of the two nearest neighbours."""
     return int(np.argmin(np.diff(many.y)))
 
 
@@ -146,7 +146,7 @@ def _event_kind(before: Solved, after: Solved, is_symmetric: bool) -> str:
 def branches(
     values: np.ndarray, solved: list[Solved], found: dict[int, Located]
 ) -> Iterator[Branch]:
-    """The points at neighbouring values as curves, each from event to event."""
+    """The points at neighbouring values joined into curves, each from event to event."""
     for chain in _joined(
         [link for k in range(len(values) - 1) for link in _links(k, solved, found)]
     ):
@@ -167,7 +167,7 @@ def _row(node: Node, values: np.ndarray, solved: list[Solved], found: dict[int, 
 
 
 def _links(k: int, solved: list[Solved], found: dict[int, Located]) -> Iterator[tuple[Node, Node]]:
-    """Which points at a value and at the next are on one curve, or meet in the event between."""
+    """Which points at a value and at the next are on one curve, or meet in an event in between."""
     sizes = solved[k].y.size, solved[k + 1].y.size
     kind = found[k].event.kind if k in found else ""
     # Neighbours keep their order: with c ≠ 0 no two points have the same y.
@@ -186,7 +186,7 @@ def _links(k: int, solved: list[Solved], found: dict[int, Located]) -> Iterator[
 
 
 def _born(k: int, solved: list[Solved], found: dict[int, Located]) -> list[int]:
-    """Of the points on the side with more of them, those that are not on the other side."""
+    """The points that exist only on the side with more of them."""
     few, many = sorted((solved[k], solved[k + 1]), key=lambda s: s.y.size)
     kind, extra = found[k].event.kind, many.y.size - few.y.size
     if kind == "pitchfork" and extra == 2:
@@ -198,7 +198,7 @@ def _born(k: int, solved: list[Solved], found: dict[int, Located]) -> list[int]:
 
 
 def _joined(links: list[tuple[Node, Node]]) -> list[list[Node]]:
-    """Chains of links of which one begins where another ends, but not beyond an event."""
+    """Links joined into chains, each beginning where another ends, but not across an event."""
     chains, growing = [], {}
     for start, stop in links:
         chain = growing.pop(start, None)
