@@ -1,4 +1,4 @@
-"""ORGaNICs: recurrent circuits of divisive normalization in continuous time, for JAX."""
+"""ORGaNICs: recurrent circuits that perform divisive normalization in continuous time, in JAX."""
 
 from ._constraints import (
     Bounded as Bounded,

@@ -1,4 +1,4 @@
-"""Commands at a prompt: `python -m organics_ode info | card | evaluate | explore`."""
+"""The command line: `python -m organics_ode info | card | evaluate | explore`."""
 
 import argparse
 import contextlib
@@ -20,11 +20,11 @@ from .training import evaluate
 _PACKAGES = ("jax", "jaxlib", "equinox", "diffrax", "optax", "numpy")
 _OPTIONAL = ("matplotlib", "scikit-learn", "pooch", "pandas", "xarray", "bokeh")
 _CHUNK = 1_000  # samples between two lines of progress
-_SAME = 1e-3  # between the accuracy of a card and that of another machine
+_SAME = 1e-3  # allowed difference between the accuracy on a card and that on another machine
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 1 for what failed, 2 for a wrong argument."""
+    """Run the command; the exit status is 0, or 1 if it failed, or 2 for a wrong argument."""
     args = _parser().parse_args(words)
     try:
         return args.run(args)
@@ -92,7 +92,7 @@ def _card(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    with contextlib.suppress(ValueError):  # JAX has begun in this process
+    with contextlib.suppress(ValueError):  # JAX has already started in this process
         use_cores()
     model, card = pretrained(args.name), model_card(args.name)
     data = _data(card, args.data_dir)
@@ -122,7 +122,7 @@ def _data(card: dict[str, Any], data_dir: Path | None) -> Any:
 
 
 def _accuracy(label: str, model: Any, samples: Any) -> float:
-    """The share of right answers; a line of progress after each chunk."""
+    """The fraction of correct answers; prints a line of progress after each chunk."""
     count, right = len(samples.targets), 0.0
     for start in range(0, count, _CHUNK):
         chunk = type(samples)(*(part[start : start + _CHUNK] for part in samples))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ._checks import a_or_an, refuse
 
-# matplotlib is imported when something is drawn.
+# matplotlib is only imported when something is drawn.
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 else:

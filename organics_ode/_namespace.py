@@ -1,6 +1,6 @@
-"""What a namespace shows: completion lists what is public, and studies are imported when asked for.
+"""What a namespace shows: completion lists public names, and studies are imported on demand.
 
-Python calls `__getattr__` and `__dir__` of a module as those of an object (PEP 562).
+Python calls `__getattr__` and `__dir__` of a module like those of an object (PEP 562).
 """
 
 import importlib
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def _public(module: str) -> Callable[[], list[str]]:
-    """The `__dir__` of a module: its `__all__`, or what it has without an underscore."""
+    """The `__dir__` of a module: its `__all__`, or its names without a leading underscore."""
 
     def __dir__() -> list[str]:
         members = vars(sys.modules[module])

@@ -1,5 +1,5 @@
-"""Functions that are right at the edges: rectification, roots and powers with finite derivatives
-everywhere, in both modes; extremes of values among which there may be NaN."""
+"""Functions that are correct in edge cases: rectification, roots and powers with finite derivatives
+everywhere, in both modes; and extremes of values that may include NaN."""
 
 import enum
 
@@ -22,7 +22,7 @@ class Rectification(enum.Enum):
     | BEFORE | W_r⌊y⌋          | ⌊y⌋^p           | z           |
     | AFTER  | ⌊W_r y⌋         | ⌊y⌋^p           | ⌊z⌋         |
 
-    NONE is the model of the theory, and of memories that oscillate (`fourier_memory`); AFTER the
+    NONE is the model of the theory, and of oscillating memories (`fourier_memory`); AFTER is the
     paper's circuit trained on sequences.
     """
 
@@ -74,7 +74,7 @@ def power(y: Float[Array, "..."], exponent: Exponent) -> Float[Array, "..."]:
 
 def unit(z: Float[Array, " n"]) -> Float[Array, " n"]:
     """z/‖z‖₂, and 0 with derivative 0 at z = 0."""
-    # Scaled by its largest entry first: squares of small and large numbers leave the floats' range.
+    # Scaled by its largest entry first: squares of small or large numbers under- or overflow.
     largest = jax.lax.stop_gradient(highest(jnp.abs(z)))
     is_zero = largest == 0
     scaled = z / jnp.where(is_zero, 1, largest)
@@ -87,17 +87,17 @@ def _is(exponent: Exponent, number: int) -> bool:
     return isinstance(exponent, (int, float)) and exponent == number
 
 
-# Compiled for a CPU, `max` and `min` along an axis pass over NaN as soon as they work on several
-# rows at once: the maximum of [1, NaN] is then 1, and that of [NaN, NaN] is −∞, which lies below
-# every tolerance. What decides whether something succeeded takes these instead.
+# Compiled for a CPU, `max` and `min` along an axis skip NaN as soon as they work on several rows at
+# once: the maximum of [1, NaN] is then 1, and that of [NaN, NaN] is −∞, which is below every
+# tolerance. Code that decides whether something succeeded uses these functions instead.
 # https://github.com/openxla/xla/issues/21461 is of this kind.
 def highest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
-    """The maximum, all of it or along an axis; NaN where a value is NaN."""
+    """The maximum, overall or along an axis; NaN where a value is NaN."""
     return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.max(values, axis))
 
 
 def lowest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
-    """The minimum, all of it or along an axis; NaN where a value is NaN."""
+    """The minimum, overall or along an axis; NaN where a value is NaN."""
     return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.min(values, axis))
 
 

@@ -1,4 +1,4 @@
-"""How far a long computation has come: a bar where one can be drawn, else one line a minute."""
+"""The progress of a long computation: a bar where one can be drawn, else one line per minute."""
 
 import contextlib
 import sys
@@ -11,10 +11,11 @@ _EVERY = 60.0  # seconds between lines
 def progress_bar(
     total: int, *, unit: str, done: int = 0, title: str | None = None, shown: bool = True
 ) -> Any:
-    """Something with `update(count)`, `set_postfix(texts)` and `close()`, to be entered.
+    """A context manager with `update(count)`, `set_postfix(texts)` and `close()`.
 
-    On a terminal and in a notebook it is a bar of tqdm. A file keeps all that is written over
-    there, tens of kilobytes a minute: it gets a line a minute, and one at the end.
+    On a terminal and in a notebook it is a tqdm bar. A file would keep everything that a bar
+    overwrites, tens of kilobytes a minute, so it gets a line per minute instead, and one at the
+    end.
     """
     if shown and _can_go_back(sys.stderr):
         from tqdm import tqdm
@@ -24,7 +25,7 @@ def progress_bar(
 
 
 def _can_go_back(stream: Any) -> bool:
-    """Whether a carriage return goes back over the line."""
+    """Whether a carriage return lets a line be overwritten."""
     if type(stream).__module__.partition(".")[0] == "ipykernel":
         return True
     with contextlib.suppress(AttributeError, ValueError):  # there is none, or it is closed

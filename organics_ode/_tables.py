@@ -1,4 +1,4 @@
-"""Results as tables with units, for pandas, for xarray, and for all that reads theirs."""
+"""Results as tables with units, for pandas, xarray, and everything that reads these."""
 
 import importlib
 import math
@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 from ._cards import SHOWN, Card, carded, summary
 from ._checks import a_or_an, is_key, is_traced, refuse, shown
 
-# pandas and xarray are imported when a table is asked for.
+# pandas and xarray are only imported when a table is requested.
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset
@@ -28,13 +28,13 @@ class AbstractTabular(ABC):
 
     @abstractmethod
     def to_table(self) -> "Table":
-        """Its numbers as named columns over named rows, with their units."""
+        """Its numbers as named columns over named rows, with units."""
 
     def to_dataframe(self) -> DataFrame:
-        """Its numbers as a `pandas.DataFrame`, a row for each time, step or point (host).
+        """Its numbers as a `pandas.DataFrame` with a row for each time, step or point (host).
 
-        Columns of several entries are called `y[0]`, `y[1]`, …; complex ones are two, `.real` and
-        `.imag`. Units are in `.attrs["units"]`, column by column.
+        Arrays become columns `y[0]`, `y[1]`, …; complex numbers become two columns, `.real` and
+        `.imag`. Units are in `.attrs["units"]`, by column.
 
         Raises:
             ImportError: pandas is missing; the text says how to install it.
@@ -42,9 +42,9 @@ class AbstractTabular(ABC):
         return self.to_table()._as_dataframe()
 
     def to_xarray(self) -> Dataset:
-        """Its numbers as an `xarray.Dataset`, with axes of their own for rows and units (host).
+        """Its numbers as an `xarray.Dataset`, with separate axes for rows and neural units (host).
 
-        Units are in the `units` of each variable's `attrs`.
+        Units of measurement are in the `units` of each variable's `attrs`.
 
         Raises:
             ImportError: xarray is missing; the text says how to install it.
@@ -56,15 +56,15 @@ class AbstractTabular(ABC):
 class Table(eqx.Module, AbstractTabular):
     """Named columns of numbers over the grid of some named axes, with units.
 
-    Results make it of themselves in `to_dataframe` and `to_xarray`; of arrays of your own, such as
-    power spectra, you make it.
+    Results make one of themselves in `to_dataframe` and `to_xarray`. For arrays of your own, such
+    as power spectra, make one yourself and call its `to_dataframe` or `to_xarray`.
 
     Args:
-        axes: name ↦ (k,), numbers or texts: what the rows are counted by, the slowest first.
-        columns: name ↦ array (k, …) with an axis for each of `axes` in front and any behind; or a
-            tree of them, such as a state, which makes a column for each of its fields.
-        units: name of an axis or a column ↦ its unit; those that are not named have none.
-        notes: further facts by name, which become the `attrs` of the whole.
+        axes: name ↦ (k,), numbers or texts that index the rows, the slowest axis first.
+        columns: name ↦ array (k, …), with one leading axis for each of `axes` and any further ones;
+            or a tree of such arrays, such as a state, which gives a column for each of its fields.
+        units: name of an axis or a column ↦ its unit; those not named have none.
+        notes: further facts by name, which become the `attrs` of the whole table.
 
     Raises:
         ValueError: an argument is bad, or the shapes do not fit.
@@ -153,11 +153,11 @@ class Table(eqx.Module, AbstractTabular):
 
 
 def named(tree: PyTree, name: str = "") -> dict[str, np.ndarray]:
-    """The arrays of a tree by their places in it: a state's by its fields."""
+    """The arrays of a tree, named by their places in it: those of a state by its fields."""
     found = {}
     is_list = lambda part: type(part) is list  # noqa: E731
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_list):
-        # The codes of results are kept in objects of their own.
+        # Result codes are wrapped in objects of their own.
         parts = [_part(key) for key in path if _part(key) != "_value"]
         label = ".".join([name, *parts] if name else parts)
         found[label or "value"] = _known("columns", leaf)
@@ -165,7 +165,7 @@ def named(tree: PyTree, name: str = "") -> dict[str, np.ndarray]:
 
 
 def entries_of(state: PyTree) -> tuple[list[str], list[str]]:
-    """What each entry of a state is called, "y[0]", and in short: "y" where it is alone."""
+    """The names of the entries of a state, "y[0]", and short names: "y" if it is the only entry."""
     names, short = [], []
     fields = getattr(state, "_fields", [str(i) for i in range(len(state))])
     for field, leaf in zip(fields, state, strict=True):
@@ -179,13 +179,13 @@ def entries_of(state: PyTree) -> tuple[list[str], list[str]]:
 
 
 def numbered(shape: tuple[int, ...], name: str = "batch") -> dict[str, np.ndarray]:
-    """Axes that are counted from 0: `batch`, or `batch_0`, `batch_1`, … where there are several."""
+    """Axes counted from 0: `batch`, or `batch_0`, `batch_1`, … if there are several."""
     names = [name] if len(shape) == 1 else [f"{name}_{i}" for i in range(len(shape))]
     return {each: np.arange(size) for each, size in zip(names, shape, strict=True)}
 
 
 def over_time(ts: Any, states: PyTree, **notes: str) -> Table:
-    """The table of states over time; of a batch whose times differ, by the number of the time."""
+    """The table of states over time; if the times differ within a batch, over the step number."""
     ts, columns = _known("ts", ts), named(states)
     *batch, length = ts.shape
     axes, each = numbered(tuple(batch)), ts.reshape(math.prod(batch), length)
@@ -197,7 +197,7 @@ def over_time(ts: Any, states: PyTree, **notes: str) -> Table:
 
 
 def unit_of(parameter: str) -> str:
-    """The unit of a parameter by its name: times are in ms, all else has none."""
+    """The unit of a parameter by its name: times are in ms, everything else has none."""
     name = parameter.partition("[")[0]
     return "ms" if name.startswith("tau") or name == "dt" else ""
 
@@ -210,7 +210,7 @@ def _part(key: Any) -> str:
 
 
 def _known(argument: str, value: Any) -> np.ndarray:
-    """The numbers or texts as an array of numpy, in a type that tables have."""
+    """The numbers or texts as a numpy array, in a type that tables support."""
     if is_traced(value) or is_key(value):
         refuse(argument, "hold known numbers", "some are traced: make tables outside of jax.jit")
     try:
@@ -231,7 +231,7 @@ def _mapping(argument: str, value: Any) -> Mapping[str, Any]:
 
 
 def _entries(name: str, column: np.ndarray, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """A column for each entry behind the rows, and for each part of complex numbers."""
+    """A column for each entry of a row, and for each part of complex numbers."""
     own = column.shape[len(rows) :]
     flat = column.reshape(math.prod(rows), math.prod(own))
     labels = [name + (f"[{','.join(map(str, i))}]" if i else "") for i in np.ndindex(own)]
@@ -246,7 +246,7 @@ def _entries(name: str, column: np.ndarray, rows: tuple[int, ...]) -> dict[str, 
 
 
 def _dimensions(name: str, own: tuple[int, ...], is_shared: bool) -> tuple[str, ...]:
-    """Vectors of one length are over the same units."""
+    """The names of the further axes; vectors of equal length are over the same units."""
     if len(own) == 1:
         return ("unit",) if is_shared else (f"{name}_unit",)
     return tuple(f"{name}_{i}" for i in range(len(own)))

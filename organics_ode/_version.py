@@ -1,3 +1,3 @@
-"""The version: pyproject.toml reads it here."""
+"""The version, read from here by pyproject.toml."""
 
 __version__ = "0.1.0"

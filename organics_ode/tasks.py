@@ -1,11 +1,12 @@
-"""The package `tasks`, also where a `tasks.py` of one's own hides it.
+"""The package `tasks`, also where a user's own `tasks.py` hides it.
 
     from organics_ode import tasks
 
-The one exception to the rule that library and tasks do not import each other: this finds the
-package where it is installed, beside the library, and takes its place. Where `import tasks` finds
-it too, both are the same modules and classes. Where something else has this name, the package is
-loaded under `organics_ode.tasks`, and pickles and files find its classes under either name.
+This is the one exception to the rule that the library and the tasks do not import each other: it
+finds the package where it is installed, beside the library, and replaces itself by it. If
+`import tasks` finds the package too, both are the same modules and classes. If something else has
+this name, the package is loaded under `organics_ode.tasks`, and pickles and files find its classes
+under either name.
 """
 
 import importlib
@@ -24,7 +25,7 @@ _FOLDER = Path(__file__).resolve().parents[1] / _NAME
 
 
 def _package() -> ModuleType:
-    """The package: as `tasks` where that is it, else as `organics_ode.tasks`."""
+    """The package: as `tasks` if that name finds it, else as `organics_ode.tasks`."""
     module = sys.modules.get(_NAME)
     spec = getattr(module, "__spec__", None) if module else importlib.util.find_spec(_NAME)
     if spec is not None and spec.origin and Path(spec.origin).resolve().parent == _FOLDER:
@@ -50,7 +51,7 @@ def _loaded() -> ModuleType:
 
 
 def _rename(here: str, there: str) -> None:
-    """The package's modules are found under the other name, too."""
+    """Let the package's modules be found under the other name too."""
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{here}."):
             sys.modules.setdefault(there + name.removeprefix(here), module)

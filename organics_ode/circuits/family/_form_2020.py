@@ -42,7 +42,7 @@ class ORGaNICs2020(AbstractCircuit[ORGaNICs2020State]):
         y_s² = z²/(σ² + W_u z²),   u_s = (b/(1+b))² (σ² + W_u z²),   a_s = √u_s/(1 − √u_s)
 
     for z = W_zx x. It exists only where every u_s < 1; beyond, a grows without bound. α > 0 lets a
-    follow u sooner, which makes the response to an onset overshoot. No theorem of
+    follow u sooner, which changes how far the response to an onset overshoots. No theorem of
     `certify` covers this circuit.
 
     Args:
