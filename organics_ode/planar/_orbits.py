@@ -51,7 +51,7 @@ class Flow(eqx.Module):
         return Steps(v, velocity, h, jnp.asarray(0))
 
     def step(self, s: Steps, tightness: float = 1.0) -> Steps:
-        """A step by the Bogacki–Shampine pair of order 3(2); if rejected, only a shorter next one."""
+        """A step by the Bogacki–Shampine pair of order 3(2), or only a shorter next step."""
         v, k1, h, taken = s
         k2 = self.velocity(v + h / 2 * k1)
         k3 = self.velocity(v + 3 * h / 4 * k2)
