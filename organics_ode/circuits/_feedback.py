@@ -187,6 +187,9 @@ class FeedbackNetwork(AbstractCircuit[FeedbackNetworkState]):
 
         Args:
             z: scalar or (R,), the value that replaces the readout.
+
+        Raises:
+            ValueError: z has another shape.
         """
         c: FeedbackNetwork = resolve(self)
         z = as_float_array("z", z, c.m.dtype)

@@ -92,7 +92,7 @@ class Hierarchy(AbstractCircuit[tuple]):
         return self.join(area.initial_state() for area in self.areas)
 
     def inputs(self, state: tuple, x: Float[Array, " m"]) -> tuple[Float[Array, " inputs"], ...]:
-        """The inputs (·,) of each area at a state: those from below, then those from above."""
+        """The inputs of each area at a state: those from below, then those from above."""
         forward, back = resolve((self.feedforward, self.feedback))
         responses = [s[0] for s in self.split(state)]
         rising = [x, *[_carried(c, r) for c, r in zip(forward, responses, strict=False)]]

@@ -84,7 +84,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
             `Frozen`).
 
     Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W_r is
-    an `IdentityPlusSkew` where its symmetric part is I, and a `SymmetricPart` elsewhere; W is
+    an `IdentityPlusSkew` if its symmetric part is I, and a `SymmetricPart` if not; W is
     `NonNegative`, the scalars and the parameters with one axis are `Positive`, and the other
     matrices are free.
 

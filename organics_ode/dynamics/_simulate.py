@@ -83,7 +83,7 @@ def simulate(
             magnitude use an implicit one, `diffrax.Kvaerno5()`.
         stepsize_controller: an I controller unless given. Its rtol is 1e-4 in float32, and in
             float64 an eighth of 1e-6, so that the errors of all steps add up to about 1e-6; for an
-            implicit solver it is a quarter of that. Its atol is a tenth of rtol in units of each
+            implicit solver, a quarter of these. Its atol is a tenth of rtol in units of each
             variable's own size: (sigma b0)^p for a, the smaller of drive and response for y, at
             most 1. The tolerances of a controller that you give are used as they are. It takes
             about one step per value of a zero-order hold, and ends steps where a rectified drive
