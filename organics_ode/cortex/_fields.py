@@ -9,11 +9,11 @@ from jax.scipy.special import i0e
 from jaxtyping import Array, Float
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-_REACH = 9.0  # standard deviations, beyond which a Gaussian is rounding
+_REACH = 9.0  # standard deviations, beyond which a Gaussian is below rounding
 
 
 class Fields(eqx.Module):
-    """Where n_x receptive fields lie, and which n_θ orientations there are at each.
+    """The positions of n_x receptive fields, and the n_θ orientations at each.
 
         RF_i(θ) = k |cos(θ − θ_i)|^q,   k² = 4^q / (n_θ binom(2q, q)),   Σ_i RF_i(θ)² = 1
 
@@ -35,14 +35,14 @@ class Fields(eqx.Module):
         """RF_i at an orientation in degrees."""
         turned = orientation - jnp.asarray(self.orientations, orientation.dtype)
         away = jnp.abs(jnp.mod(turned + 90, 180) - 90)
-        # By the sine, which is 0 at 90 degrees: the cosine is 6e-17 there, and a unit that rounding
-        # alone drives makes a system of scales that are as far apart.
+        # Written with the sine, which is exactly 0 at 90 degrees: the cosine would be 6e-17 there,
+        # and a unit driven by rounding alone would make the system badly scaled.
         return self._peak * jnp.sin(jnp.radians(90 - away)) ** self.power
 
     def tuning_energy(self, orientation: Array, spread: Array) -> Float[Array, " orientations"]:
         """The mean of RF_i² over orientations that are normally distributed, `spread` wide.
 
-        RF_i² is a sum of q + 1 harmonics, of which the j-th one is damped by exp(−2 j² spread²).
+        RF_i² is a sum of q + 1 harmonics; the j-th is damped by exp(−2 j² spread²).
         """
         angle = 2 * jnp.radians(orientation - jnp.asarray(self.orientations, orientation.dtype))
         j = np.arange(1, self.power + 1)
@@ -59,7 +59,7 @@ class Fields(eqx.Module):
 
             ∫₀^r (ρ/s²) exp(−(ρ² + d²)/2s²) I₀(ρ d/s²) dρ
 
-        for one whose centre is d away: 1 − exp(−r²/2s²) at d = 0.
+        for a field whose centre is d away from the disc's: 1 − exp(−r²/2s²) at d = 0.
         """
         s, d = self._width(radius), self._distances(position, radius)
         low = jnp.clip(d - _REACH * s, 0, radius)

@@ -21,7 +21,7 @@ from .._checks import (
 )
 from .._types import Numbers, Scalar
 
-_RADIANS = 1e-5  # how near to a whole degree in radians a number is no accident
+_RADIANS = 1e-5  # closer than this to a whole degree in radians, a number is no accident
 
 
 def read_contrast(name: str, contrast: Any) -> Scalar:
@@ -80,8 +80,8 @@ def _checked_orientations(name: str, array: Array) -> Array:
 def _refuse_orientations(name: str, array: np.ndarray) -> None:
     """Refuse what is not an orientation, and one in radians.
 
-    Small numbers are orientations too. But a number such as 0.785398, which to rounding is a whole
-    number of degrees in radians, is no accident.
+    Small numbers can be orientations too. But a number such as 0.785398, which up to rounding is a
+    whole number of degrees in radians, is no accident.
     """
     bad = array[~((array >= 0) & (array <= 180))]
     if bad.size:
@@ -137,7 +137,7 @@ def _read_list(name: str, values: Numbers) -> Float[Array, " k"]:
 
 
 def read_units(n: int, units: Numbers | None) -> Int[np.ndarray, " n"]:
-    """Numbers of some of n units, all of them unless given; negative ones count from the end."""
+    """The indices of some of n units, by default all; negative ones count from the end."""
     if units is None:
         return np.arange(n)
     array = np.atleast_1d(as_known_array("units", units))

@@ -38,14 +38,14 @@ class Reweighting(AbstractCircuit[ReweightingState]):
 
         Ẇ_ij = rate (R_i R_j − target_ij),   W ≥ 0,   R = ⌊y⌋^p
 
-    Units whose responses occur together more often than the target says come to suppress each
-    other more, and less otherwise. All else is the circuit, which `oo.simulate` and the rest of the
-    library take in place of it.
+    Units that respond together more often than the target says come to suppress each other more,
+    and otherwise less. Everything else is as in the circuit; `oo.simulate` and the rest of the
+    library accept a `Reweighting` wherever they accept a circuit.
 
     Args:
         circuit: an `oo.ORGaNICs`; its W is where the weights start from.
         rate: 1/ms, > 0.
-        target: (n, n), the products of responses that leave the weights as they are, such as
+        target: (n, n), the products of responses at which the weights stay as they are, such as
             `cortex.mean_products` of an even mixture of stimuli.
 
     Raises:
@@ -86,11 +86,11 @@ class Reweighting(AbstractCircuit[ReweightingState]):
         circuit = _with_weights(self.circuit, W)
         dy, da = circuit.vector_field(t, ORGaNICsState(y, a), x)
         push = self.rate * (_products(_rates(circuit, y)) - self.target)
-        # A weight of 0 does not fall.
+        # A weight of 0 does not fall any further.
         return ReweightingState(dy, da, jnp.where((W <= 0) & (push < 0), 0, push))
 
     def initial_state(self) -> ReweightingState:
-        """The circuit's own, and its weights."""
+        """The initial state of the circuit, with its weights."""
         return ReweightingState(*self.circuit.initial_state(), _weights(self.circuit))
 
 
@@ -99,8 +99,8 @@ class Adaptation(NamedTuple):
     """What a sequence of stimuli did to a circuit.
 
     Attributes:
-        circuit: with the weights after the last of them.
-        rates: (k, n), the responses to each, before the weights followed it.
+        circuit: the circuit with its weights after the last stimulus.
+        rates: (k, n), the responses to each stimulus, before the weights adapted to it.
     """
 
     circuit: ORGaNICs
@@ -108,7 +108,7 @@ class Adaptation(NamedTuple):
 
 
 def mean_products(circuit: ORGaNICs, xs: Numbers) -> Float[Array, "n n"]:
-    """The mean of R_i R_j over steady responses to some inputs: a target for `Reweighting`.
+    """The mean of R_i R_j over the steady responses to some inputs: a target for `Reweighting`.
 
     Args:
         circuit: an `oo.ORGaNICs`.
@@ -127,13 +127,13 @@ def mean_products(circuit: ORGaNICs, xs: Numbers) -> Float[Array, "n n"]:
 
 
 def adapt(reweighting: Reweighting, xs: Numbers, *, duration: Scalar = 1.0) -> Adaptation:
-    """Adapt a circuit to a sequence of inputs, with responses at rest for each of them.
+    """Adapt a circuit to a sequence of inputs, using its steady response to each.
 
         W ← ⌊W + duration · rate (R Rᵀ − target)⌋
 
-    The limit of responses that are fast against the weights: one step for each input, for all of
-    its time. For both in time see `oo.simulate(reweighting, …)`. In the place of a longer sequence
-    in which every other input leaves no response, nor time to recover, give the others alone.
+    This is the limit of responses much faster than the weights: one step for the whole duration of
+    each input. To follow both over time, use `oo.simulate(reweighting, …)`. Blanks that are too
+    short for the weights to recover may be left out of the sequence.
 
     Args:
         reweighting: a `Reweighting`.
@@ -145,7 +145,7 @@ def adapt(reweighting: Reweighting, xs: Numbers, *, duration: Scalar = 1.0) -> A
 
     Raises:
         ValueError: an argument is bad.
-        RuntimeError: no stable response was found at some of the inputs.
+        RuntimeError: no stable response was found for some of the inputs.
     """
     check_kind("reweighting", reweighting, Reweighting)
     duration = check_positive_number("duration", duration)

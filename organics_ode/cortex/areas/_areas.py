@@ -10,7 +10,7 @@ from ..._types import ParameterLike, Scalar
 from ...circuits import Hierarchy, ORGaNICs2025
 from ...noise import OrnsteinUhlenbeckNoise
 
-_TAPS = (0.02807382, -0.060944743, -0.073386624, 0.41472545, 0.7973934)  # mirrored behind the last
+_TAPS = (0.02807382, -0.060944743, -0.073386624, 0.41472545, 0.7973934)  # mirrored about the last
 _POTENTIALS = ("y", "u", "p", "s")
 
 
@@ -26,19 +26,20 @@ def two_areas(
     tau_rate: ParameterLike = 1.0,
     alpha: ParameterLike = 10.0,
 ) -> Hierarchy:
-    """V1 and V2: two `ORGaNICs2025` of evenly spaced orientations, each a normalizing pool.
+    """V1 and V2: two `ORGaNICs2025` with evenly spaced orientations, each one normalization pool.
 
-    Its input is the drive of a `cortex.Ring(size)` by a stimulus, of which V1 takes 0.7; V2 hears
-    W² y⁺ of V1, and V1 hears 0.7 W² √y⁺ of V2, with W a band-pass of orientation whose singular
-    values are at most 1. With `feedback=1.0` V1 normalizes exactly, up to the floors of its rates:
-    what V2 sends cancels out of the mean; with 0.0 it is divided by it.
+    The input is the drive that a stimulus gives a `cortex.Ring(size)`, which V1 scales by 0.7. V2
+    receives W² y⁺ from V1, and V1 receives 0.7 W² √y⁺ from V2, where W is a band-pass filter over
+    orientation whose singular values are at most 1. With `feedback=1.0` V1 normalizes exactly, up
+    to the floors of its rates, because the feedback from V2 cancels out of the mean; with 0.0 the
+    feedback only divides the response of V1.
 
         V1: y⁺ = z²/(σ² + Σz²),   z = 0.7 x
 
     Args:
-        feedback: γ ≥ 0, how much of what comes from above y hears, in all areas but the highest.
+        feedback: γ ≥ 0, how much of the feedback from above reaches y, in all areas but the top.
         size: the number of orientations, at least 9; 36 in the publication.
-        g: the gain of what comes from above.
+        g: the gain of the feedback from the area above.
         beta, sigma, b, tau, tau_rate, alpha: as for `oo.ORGaNICs2025`, the same in all areas.
 
     Returns:
@@ -68,7 +69,7 @@ def three_areas(
     tau_rate: ParameterLike = 1.0,
     alpha: ParameterLike = 10.0,
 ) -> Hierarchy:
-    """V1, V2 and V4: `two_areas`, and one more above them that V2 hears as V1 hears V2.
+    """V1, V2 and V4: `two_areas` with a third area above, which drives V2 as V2 drives V1.
 
     Args:
         feedback, size, g, beta, sigma, b, tau, tau_rate, alpha: as for `two_areas`.
@@ -90,12 +91,12 @@ def three_areas(
 def membrane_noise(
     model: Hierarchy, *, sigma: Scalar = 0.01, tau: Scalar = 1.0
 ) -> OrnsteinUhlenbeckNoise:
-    """Coloured noise beside the drive of every membrane potential of every area.
+    """Coloured noise added to the drive of every membrane potential of every area.
 
         τ_q q̇ = −q + … + ξ,   q = y, u, p, s
 
     Args:
-        model: a hierarchy of `ORGaNICs2025`, as `two_areas()`.
+        model: a hierarchy of `ORGaNICs2025`, such as `two_areas()`.
         sigma: the stationary standard deviation of ξ.
         tau: its correlation time, ms.
 

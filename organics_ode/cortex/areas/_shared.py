@@ -18,16 +18,16 @@ from ...noise import AbstractNoise, cross_spectrum
 from .._read import read_units
 from ..communication import communication
 
-_SILENT = 1e-12  # Of the largest power: units whose rates rest at their floor have none.
+_SILENT = 1e-12  # Relative to the largest power: units whose rates rest at their floor have none.
 
 
 @carded
 class SharedSpectra(eqx.Module, AbstractTabular):
-    """Power of the areas of a hierarchy in noise, and what they share, against frequency.
+    """Power of the areas of a noisy hierarchy, and what they share, against frequency.
 
-    - `names`: of the areas. `units`: (k,), the recorded units of each.
+    - `names`: of the areas. `units`: (k,), the recorded units of each area.
     - `frequencies`: (f,), Hz.
-    - `cross`: (f, areas·k, areas·k), cross-spectra of the responses of all of them, per Hz.
+    - `cross`: (f, areas·k, areas·k), cross-spectra of the responses of all areas, per Hz.
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
@@ -37,27 +37,27 @@ class SharedSpectra(eqx.Module, AbstractTabular):
 
     @property
     def power(self) -> Float[Array, "f areas"]:
-        """Of the first recorded unit of each area, per Hz, two-sided."""
+        """The power of the first recorded unit of each area, per Hz, two-sided."""
         first = self._first
         return jnp.real(self.cross[:, first, first])
 
     @property
     def coherence(self) -> Float[Array, "f areas areas"]:
-        """Of the first recorded units of each two areas, |S_ij|²/(S_ii S_jj), in [0, 1]."""
+        """|S_ij|²/(S_ii S_jj), in [0, 1], between the first recorded units of any two areas."""
         S, size = self.cross[:, self._first][:, :, self._first], root(self.power, 2)
         safe = jnp.where(size > 0, size, 1).astype(S.dtype)
         return jnp.abs(S / safe[:, :, None] / safe[:, None, :]) ** 2
 
     def communication(self, source: str, target: str) -> Float[Array, "f ranks"]:
         """The share of the target's power that the source predicts through each number of
-        dimensions, at each frequency: `communication` of its cross-spectra. Units that do not
+        dimensions, at each frequency: `communication` of the cross-spectra. Units that do not
         fluctuate are left out.
 
         Args:
             source, target: names of areas.
 
         Raises:
-            ValueError: there is no such area, or both are one.
+            ValueError: there is no such area, or both are the same.
         """
         i, j = self._numbers("source", source), self._numbers("target", target)
         power = np.asarray(jnp.real(jnp.einsum("fii->fi", self.cross)).sum(0))
@@ -65,11 +65,11 @@ class SharedSpectra(eqx.Module, AbstractTabular):
         return jax.vmap(lambda S: communication(S, i, j))(self.cross)
 
     def dimensions(self, source: str, target: str, *, share: float = 0.95) -> np.ndarray:
-        """How many dimensions predict this share of what all of them do, at each frequency (host).
+        """How many dimensions predict this share of what all predict, at each frequency (host).
 
         Args:
             source, target: names of areas.
-            share: of the performance of the full rank.
+            share: of the performance at full rank.
 
         Returns:
             (f,), integers.
@@ -135,17 +135,17 @@ def shared_spectra(
     units: Numbers = (0,),
     state0: StateLike | None = None,
 ) -> SharedSpectra:
-    """Cross-spectra of the responses of all areas in noise, about the fixed point (host).
+    """Cross-spectra of the noisy responses of all areas about the fixed point (host).
 
-    `oo.cross_spectrum` of the first entries of the areas' states, for some units of each: with them
-    go power and coherence between areas, and communication at each frequency.
+    `oo.cross_spectrum` of the first entry of each area's state, for some units of each. The power,
+    the coherence between areas and the communication at each frequency follow from it.
 
     Args:
-        model: a hierarchy whose areas have the same number of units, as `two_areas()`.
+        model: a hierarchy whose areas have the same number of units, such as `two_areas()`.
         x: (m,), its input.
         frequencies: (f,), Hz.
-        noise: an `oo.Noise`, another kind, or a sum of kinds, as `membrane_noise(model)`.
-        units: (k,), numbers of the recorded units, the first the one of power and coherence.
+        noise: an `oo.Noise`, another kind, or a sum of kinds, such as `membrane_noise(model)`.
+        units: (k,), indices of the recorded units; power and coherence are those of the first.
         state0: as in `oo.fixed_point`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The normalization model of attention, a sheet of one space and one feature."""
+"""The normalization model of attention, over one dimension of space and one feature."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from ..._types import Numbers, Scalar
 from ...circuits import ORGaNICs
 from ..stimuli import AttentionField, Gabor
 
-_LARGEST = 8192  # units of a dense circuit
+_LARGEST = 8192  # the most units of a dense circuit
 
 
 class ReynoldsHeeger(eqx.Module):
@@ -22,17 +22,17 @@ class ReynoldsHeeger(eqx.Module):
         E = A · (stimulus ∗ k_Ex ∗ k_Eθ),   R = E/(E ∗ k_Ix ∗ k_Iθ + σ)
 
     with kernels of area 1: the steady state of an ORGaNICs with exponent 1, W_r = I and
-    W = k_Ix ⊗ k_Iθ. Attention multiplies the drive, and with it the pool: a field that is wide
-    against the stimulus divides c50, a narrow one multiplies the maximum. Widths are standard
+    W = k_Ix ⊗ k_Iθ. Attention multiplies the drive, and so the pool too: an attention field wider
+    than the stimulus divides c50, a narrower one multiplies the maximum. Widths are standard
     deviations.
 
     Args:
         positions: (n_x,), evenly spaced; degrees of visual angle, or any unit of length.
         features: (n_θ,), evenly spaced over the circle, degrees: twice the orientation. Unless
             given, −180 to 180 in steps of 1, both ends included, as in the authors' figures.
-        drive_widths, pool_widths: (in space, in the feature): of k_E and of k_I.
+        drive_widths, pool_widths: the widths (in space, in the feature) of k_E and of k_I.
         sigma: σ > 0.
-        stimulus_spread: degrees of the feature, the width of what one stimulus contains.
+        stimulus_spread: degrees of the feature, the width of one stimulus along it.
 
     Raises:
         ValueError: an argument is bad.
@@ -71,10 +71,10 @@ class ReynoldsHeeger(eqx.Module):
         """E, the drive of every unit.
 
         Args:
-            stimuli: one or several, whose drives add: of each its contrast, its x position, its
-                width, and twice its orientation are seen.
-            attention: gains, in space by its x position and width, over the feature by twice its
-                orientation and spread.
+            stimuli: one or several, whose drives add. Of each, the model uses the contrast, the x
+                position, the width, and twice the orientation.
+            attention: gains: in space, its x position and width are used; over the feature, twice
+                its orientation and spread.
 
         Returns:
             (n_x, n_θ). Pure in the contrasts and the gain (jit, vmap, grad).
@@ -92,13 +92,13 @@ class ReynoldsHeeger(eqx.Module):
     def responses(
         self, stimuli: Gabor | Sequence[Gabor], attention: AttentionField | None = None
     ) -> Float[Array, "positions features"]:
-        """R = E/(E ∗ k_I + σ), for arguments as of `drive`."""
+        """R = E/(E ∗ k_I + σ); the arguments are those of `drive`."""
         E = self.drive(stimuli, attention)
         k_x, k_theta = self._kernels(self.pool_widths)
         return E / (k_x @ E @ k_theta.T + self.sigma)
 
     def circuit(self, *, tau_y: Scalar = 2.0, tau_a: Scalar = 2.0) -> ORGaNICs:
-        """The sheet in time: a circuit that rests at R for the input E, both flattened.
+        """The model as a dynamical circuit that rests at R for the input E, both flattened.
 
         Args:
             tau_y, tau_a: ms.
@@ -107,7 +107,7 @@ class ReynoldsHeeger(eqx.Module):
             An `oo.ORGaNICs` of n_x n_θ units.
 
         Raises:
-            ValueError: there are more than 8192 units, whose W has too many numbers.
+            ValueError: there are more than 8192 units, for which W would be too large.
         """
         n = self.positions.size * self.features.size
         if n > _LARGEST:
@@ -132,10 +132,11 @@ class ReynoldsHeeger(eqx.Module):
         return jnp.asarray(1 + (attention.gain - 1) * (near[:, None] * alike[None, :]))
 
     def _kernels(self, widths: tuple[float, float]) -> tuple[Array, Array]:
-        """The convolutions with both kernels as matrices: 0 outside space, around the circle."""
+        """Convolution with both kernels, as matrices: zero-padded in space, circular in the
+        feature."""
         x, count = self.positions, self.features.size
         at = np.arange(count)
-        # By their numbers: both ends of the circle may be there.
+        # By index, because both ends of the circle may be included.
         step = float(self.features[1] - self.features[0]) if count > 1 else 1.0
         turns = (at[:, None] - at[None, :] + count // 2) % count - count // 2
         near = _gaussian(x[:, None] - x[None, :], widths[0])

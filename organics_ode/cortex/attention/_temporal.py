@@ -26,13 +26,13 @@ from ..._types import Numbers, Scalar
 from .._read import read_contrast
 
 _ONSET = 500.0  # of the first target, ms after the start of a trial
-_TILT = 2.0  # degrees of the targets from the vertical or the horizontal
-# Of the impulse response of involuntary attention: the shape and the scale (ms) of a gamma density.
+_TILT = 2.0  # degrees between a target and the vertical or the horizontal
+# The impulse response of involuntary attention: shape and scale (ms) of a gamma density.
 _SHAPE, _SCALE, _LENGTH = 2.2, 23.0, 800.0
 
 
 class Cue(enum.Enum):
-    """Which of two targets is attended to."""
+    """Which of the two targets is attended."""
 
     FIRST = "first"
     SECOND = "second"
@@ -57,21 +57,22 @@ class TemporalAttention(eqx.Module):
 
     - sensory layer 1: d = ⌊1 + gain_v r_v⌋^p ⌊1 + gain_i r_i⌋^p ⌊Σ_targets c RF⌋^p;
     - sensory layer 2: d = ⌊r_1⌋^p;
-    - voluntary attention: a window about each target, its height the share of attention that the
-      cue gives to it; both together have min(2, 1 + SOA/recovery), at most 1 each;
+    - voluntary attention: a window about each target, whose height is the share of attention that
+      the cue gives to it; both together have min(2, 1 + SOA/recovery), at most 1 each;
     - involuntary attention: layer 1, filtered by a gamma density;
-    - decision: what layer 2 says for clockwise against counterclockwise, gathered for the first
-      target until the second appears, and for the second until the end of the trial.
+    - decision: the evidence of layer 2 for clockwise against counterclockwise, gathered for the
+      first target until the second appears, and for the second until the end of the trial.
 
-    By Euler's method at a fixed step, as the authors have it. The defaults are their parameters.
+    Integrated by Euler's method at a fixed step, as by the authors, whose parameters are the
+    defaults.
 
     Args:
         exponent: p. dt: ms. duration: ms, of a trial.
         tau_1, tau_2, tau_voluntary, tau_involuntary, tau_decision: ms.
-        sigma_1, sigma_2, sigma_attention, sigma_decision: semi-saturations.
-        gain_voluntary, gain_involuntary: of attention on layer 1.
-        window: (start, duration), ms, of voluntary attention about the onset of a target.
-        recovery: ms, after which attention is there again in full.
+        sigma_1, sigma_2, sigma_attention, sigma_decision: semi-saturation constants.
+        gain_voluntary, gain_involuntary: the gains of attention on layer 1.
+        window: (start, duration), ms, of voluntary attention relative to the onset of a target.
+        recovery: ms, after which attention is fully available again.
         target_duration: ms.
 
     Raises:
@@ -114,7 +115,7 @@ class TemporalAttention(eqx.Module):
         no orientation. Pure (jit, vmap, grad in the parameters); no batch axis.
 
         Args:
-            soa: ms, between the onsets of the targets; to vectorise over it, `jax.vmap`.
+            soa: ms, between the onsets of the targets; use `jax.vmap` for several.
             cue: a `cortex.Cue`.
             contrast: of the targets, 0 to 1.
 
@@ -131,7 +132,7 @@ class TemporalAttention(eqx.Module):
             Cue.SECOND: jnp.stack([total - most, most]),
             Cue.NEUTRAL: jnp.stack([total / 2, total / 2]),
         }[cue]
-        # One program for all numbers but those that say which steps there are, and the exponent.
+        # One compiled program for all numbers except those that set the steps, and the exponent.
         kept = lambda m: (m.dt, m.duration, m.window, m.exponent)  # noqa: E731
         arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), self)
         model = eqx.tree_at(kept, arrays, kept(self))
@@ -140,7 +141,7 @@ class TemporalAttention(eqx.Module):
     @eqx.filter_jit
     def _run(self, soa: Array, shares: Array, contrast: Array) -> Float[Array, " 2"]:
         count = round(self.duration / self.dt)
-        # Steps are counted, so that a window holds whole ones.
+        # Time is counted in steps, so that a window holds a whole number of them.
         onsets = jnp.stack([jnp.zeros_like(soa), soa]) + _ONSET
         ts = self.dt * jnp.arange(1.0, count + 1)
         since = ts[:, None] - onsets[None, :]
@@ -152,7 +153,7 @@ class TemporalAttention(eqx.Module):
         gathers = (since > -half) & (ts[:, None] < ends[None, :] - half)
         attends = highest(jnp.where(cued, shares[None, :], 0), 1)
         inputs = (jnp.where(shown, contrast, 0.0), attends, gathers)
-        # A bound method is hashed, and so are the arrays of its object.
+        # A bound method would be hashed, and with it the arrays of its object.
         end, _ = jax.lax.scan(lambda s, x: self._step(s, x), self._rest(), inputs)
         # The first target is tilted counterclockwise, the second clockwise.
         return end.decision * jnp.array([1.0, -1.0]) * self.tau_decision
@@ -198,7 +199,7 @@ class TemporalAttention(eqx.Module):
 
 def _tuning(count: int = 12, sharpness: int = 23) -> np.ndarray:
     """(4, 12): responses to vertical targets tilted counterclockwise and clockwise, then to
-    horizontal ones."""
+    horizontal targets tilted so."""
     targets = np.array([90 + _TILT, 90 - _TILT, _TILT, 180 - _TILT])
     centres = 180 / count * np.arange(count)
     return np.abs(np.cos(np.radians(targets[:, None] - centres[None, :]))) ** sharpness
@@ -211,10 +212,10 @@ _EVIDENCE = np.stack([_TUNING[0] - _TUNING[1], _TUNING[2] - _TUNING[3]])
 
 @carded
 class CueingEffect(eqx.Module, AbstractTabular):
-    """What a cue to one of two targets does to the evidence for each.
+    """How a cue to one of two targets changes the evidence for each.
 
-    - `soas`: (k,), ms. `cued`, `uncued`: (k, 2), evidence for a target that was cued, and where
-      the other one was. `effect`: (k, 2), their difference.
+    - `soas`: (k,), ms. `cued`, `uncued`: (k, 2), the evidence for a target when it was cued, and
+      when the other one was. `effect`: (k, 2), their difference.
     """
 
     soas: Float[Array, " k"]
@@ -226,7 +227,7 @@ class CueingEffect(eqx.Module, AbstractTabular):
         return self.cued - self.uncued
 
     def to_table(self) -> Table:
-        """Evidence and effect over the onset asynchrony and the target."""
+        """Evidence and effect for each onset asynchrony and target."""
         axes = {"soa": np.asarray(self.soas), "target": np.array(["first", "second"])}
         columns = {"cued": self.cued, "uncued": self.uncued, "effect": self.effect}
         return Table(axes, columns, {"soa": "ms"})
@@ -259,13 +260,13 @@ class CueingEffect(eqx.Module, AbstractTabular):
 def cueing_effect(
     model: TemporalAttention, soas: Numbers, *, contrast: Scalar = 0.64
 ) -> CueingEffect:
-    """What a cue in time does to the evidence for each of two targets, against their distance.
+    """How a temporal cue changes the evidence for each of two targets, against their asynchrony.
 
-    Where the second target follows soon, attention to one leaves little for the other.
+    When the second target follows soon, attending to one leaves little attention for the other.
 
     Args:
         model: a `TemporalAttention`.
-        soas: (k,), ms, multiples of the model's `dt`, between the onsets of the targets.
+        soas: (k,), ms, times between the onsets of the targets, multiples of the model's `dt`.
         contrast: of the targets, 0 to 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How much one population tells of another, and through how many dimensions."""
+"""How well one population predicts another, and through how many dimensions."""
 
 from ._communication import communication as communication
 from ._reduced_rank import (

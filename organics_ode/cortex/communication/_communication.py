@@ -12,18 +12,18 @@ def communication(covariance: Numbers, source: Numbers, target: Numbers) -> Floa
 
         performance(r) = Σ_{j≤r} λ_j / tr C₂,   λ_j the eigenvalues of C₃ᵀ C₁⁻¹ C₃
 
-    C₁ and C₂ are the covariances of source and target, C₃ the cross-covariance between them: what
-    reduced-rank regression comes to with endless data. With a matrix of `power_spectrum` or
-    `cross_spectrum` at one frequency in the place of the covariance, the share is that of the
-    power at this frequency. Pure in the covariance (jit, vmap, grad).
+    C₁ and C₂ are the covariances of source and target, C₃ the cross-covariance between them. This
+    is the limit of reduced-rank regression for infinite data. With a matrix from `power_spectrum`
+    or `cross_spectrum` at one frequency in place of the covariance, it is the share of the power at
+    that frequency. Pure in the covariance (jit, vmap, grad).
 
     Args:
         covariance: (d, d), of all variables, real or Hermitian, such as that of `oo.covariance`.
-        source: (k,), the numbers of the variables that predict.
-        target: (l,), the numbers of those that are predicted.
+        source: (k,), the indices of the variables that predict.
+        target: (l,), the indices of those that are predicted.
 
     Returns:
-        (min(k, l),), for the ranks from 1 on: rising, at most 1.
+        (min(k, l),), for ranks 1, 2, …: nondecreasing, at most 1.
 
     Raises:
         ValueError: an argument is bad.

@@ -17,8 +17,8 @@ from ..._types import Numbers
 class ReducedRank(eqx.Module, AbstractTabular):
     """How well a population predicts another through few dimensions.
 
-    - `ranks`: (r,), how many dimensions were used.
-    - `performance`: (r,), 1 − squared error/variance of held-out data, the mean of the folds.
+    - `ranks`: (r,), the numbers of dimensions that were used.
+    - `performance`: (r,), 1 − squared error/variance on held-out data, averaged over the folds.
     - `standard_errors`: (r,), of these means.
     - `best_rank`: the smallest rank whose performance is within one standard error of the largest.
     - `by_fold`: (folds, r), the performance in each fold.
@@ -31,12 +31,12 @@ class ReducedRank(eqx.Module, AbstractTabular):
     by_fold: Float[np.ndarray, "folds r"]
 
     def to_table(self) -> Table:
-        """Performance and its standard error, over the rank."""
+        """Performance and its standard error for each rank."""
         columns = {"performance": self.performance, "standard_error": self.standard_errors}
         return Table({"rank": self.ranks}, columns)
 
     def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
-        """Draw performance over rank, with its standard errors and the best rank (host).
+        """Draw performance against rank, with its standard errors and the best rank (host).
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.
@@ -70,20 +70,20 @@ def reduced_rank_regression(
 
         Ŷ = X B V Vᵀ,   B the least squares of Y on X,   V the r leading right vectors of X B
 
-    Both are centred by the means of the training data. Folds are contiguous. The best rank is the
-    smallest one whose mean performance is within one standard error of the largest.
+    Both are centred on the means of the training data. Folds are contiguous. The best rank is the
+    smallest whose mean performance is within one standard error of the largest.
 
     Args:
         X: (samples, k), the source, such as spike counts with the mean response removed.
         Y: (samples, l), the target.
         ranks: (r,), different integers from 1 to min(k, l); all of them unless given.
-        folds: from 2 to half of the samples.
+        folds: their number, from 2 to half the number of samples.
 
     Returns:
         A `ReducedRank`, with `.performance`, `.standard_errors` and `.best_rank`.
 
     Raises:
-        ValueError: an argument is bad, NaN, or some fold of Y does not vary.
+        ValueError: an argument is bad or NaN, or Y does not vary in some fold.
 
     Reference:
         Semedo, Zandvakili, Machens, Yu, Kohn, "Cortical areas interact through a communication
@@ -105,7 +105,7 @@ def reduced_rank_regression(
 
 
 def _performance(X: np.ndarray, Y: np.ndarray, part: np.ndarray, ranks: np.ndarray) -> list[float]:
-    """1 − squared error/variance of the part, predicted from all the rest."""
+    """1 − squared error/variance on one part, predicted from all the rest."""
     rest = np.ones(len(X), bool)
     rest[part] = False
     means = X[rest].mean(0), Y[rest].mean(0)

@@ -1,4 +1,4 @@
-"""Recordings of visual cortex to analyse and to fit, and cells made up after published medians."""
+"""Recordings of visual cortex to analyse and fit, and synthetic cells about published medians."""
 
 from ._cells import SyntheticCells as SyntheticCells, synthetic_cells as synthetic_cells
 from ._semedo import V1V2Counts as V1V2Counts, semedo as semedo

@@ -1,4 +1,4 @@
-"""Cells that were never recorded: drawn about published medians."""
+"""Synthetic cells, drawn about published medians."""
 
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ from ..._checks import check_positive_integer, read_key, read_number
 from ..._types import KeyLike, Numbers
 from .._read import read_contrasts, read_lengths
 
-# Medians of V1: contrast responses, maximum in spikes/s; discs, suppressed by 38 %.
+# Medians in V1: contrast responses, maximum in spikes/s; size tuning, suppression of 38 %.
 _MEDIANS = {"r_max": 30.0, "c50": 0.33, "n": 2.4, "baseline": 1.0}
 _SIZES = {"center_width": 0.5, "surround_width": 1.5, "surround_gain": 1.4}
-_SPREAD = 0.35  # of logarithms
+_SPREAD = 0.35  # the standard deviation of the logarithms
 
 
 class SyntheticCells(NamedTuple):
@@ -21,7 +21,7 @@ class SyntheticCells(NamedTuple):
 
     - `contrasts`: (k,). `contrast_responses`: (k, cells), spikes/s, means over trials.
     - `radii`: (l,), degrees. `size_responses`: (l, cells), spikes/s, at full contrast.
-    - `parameters`: name ↦ (cells,), those of the curves that they were drawn from.
+    - `parameters`: name ↦ (cells,), of the curves that the responses were drawn from.
     """
 
     contrasts: Float[np.ndarray, " k"]
@@ -40,19 +40,19 @@ def synthetic_cells(
     trials: int = 20,
     seconds: float = 1.0,
 ) -> SyntheticCells:
-    """Made-up cells about medians of V1, to try a fit on where no recording is at hand (host).
+    """Synthetic cells about medians of V1, to try a fit when no recording is at hand (host).
 
         R(c) = R_max cⁿ/(c50ⁿ + cⁿ) + baseline,   R(r) = R_1 L(r; w_c)/(1 + k L(r; w_s)) + baseline
 
-    with L = erf(r/w)². Parameters are log-normal, their logarithms .35 wide, about n = 2.4 and
-    c50 = .33, and a surround that suppresses by about 38 %; responses are means of Poisson counts.
-    They are synthetic, and say nothing about cortex that is not put into them.
+    with L = erf(r/w)². Parameters are log-normal, with a standard deviation of 0.35 of their
+    logarithms, about n = 2.4, c50 = 0.33, and a surround that suppresses by about 38 %; responses
+    are means of Poisson counts. They tell nothing about cortex beyond these assumptions.
 
     Args:
         count: how many cells.
         key: a PRNG key, or an integer.
         contrasts: (k,), 0 to 1. radii: (l,), degrees of visual angle.
-        trials, seconds: how many counts are averaged, and how long each is.
+        trials, seconds: how many counts are averaged, and the duration of each.
 
     Returns:
         A `SyntheticCells`.

@@ -1,4 +1,4 @@
-"""Populations of V1 and V2, recorded at once."""
+"""Populations of V1 and V2, recorded simultaneously."""
 
 import os
 from typing import NamedTuple
@@ -22,7 +22,7 @@ SAMPLE = Recording(
 
 
 class V1V2Counts(NamedTuple):
-    """Spike counts of neurons of V1 and V2 minus their means over trials, bin by bin.
+    """Spike counts of V1 and V2 neurons, minus their means over trials in each time bin.
 
     - `X`: (4000, 79), neurons of V1, the source. `Y_V1`: (4000, 31), other neurons of V1.
       `Y_V2`: (4000, 31), neurons of V2. Rows are time bins of trials, in order.
@@ -34,22 +34,22 @@ class V1V2Counts(NamedTuple):
 
 
 def semedo(data_dir: str | os.PathLike[str] | None = None) -> V1V2Counts:
-    """Neurons of macaque V1 and V2 recorded at once while gratings were shown (host).
+    """Macaque V1 and V2 neurons recorded simultaneously while gratings were shown (host).
 
-    The sample that Semedo et al. publish with their code under the MIT licence, .7 MB; its
+    This is the sample that Semedo et al. publish with their code under the MIT licence, 0.7 MB; its
     SHA-256 is checked.
 
     Args:
-        data_dir: the folder that holds `communication-subspace/sample_data.mat`; unless given the
-            environment variable ORGANICS_DATA, and where that is not set either, a per-user cache
-            that is filled by a download.
+        data_dir: the folder that holds `communication-subspace/sample_data.mat`. By default it is
+            the environment variable ORGANICS_DATA, or, if that is not set, a per-user cache that is
+            filled by a download.
 
     Returns:
         A `V1V2Counts`.
 
     Raises:
-        ValueError: `data_dir` is not a path, or the file there is another one.
-        FileNotFoundError: the named folder does not have it, or it could not be downloaded.
+        ValueError: `data_dir` is not a path, or the file there has another checksum.
+        FileNotFoundError: the named folder does not have the file, or it could not be downloaded.
         ImportError: a download is needed, and pooch or tqdm is not installed.
 
     Reference:

@@ -13,7 +13,7 @@ _TIMEOUT = 10.0  # seconds of silence after which a mirror counts as dead
 
 
 class Recording(NamedTuple):
-    """A file of a public data set: its folder and name, its checksum, and who gives it."""
+    """A file of a public data set: its folder and name, its checksum, and its source."""
 
     folder: str
     name: str
@@ -22,17 +22,17 @@ class Recording(NamedTuple):
 
 
 def file_of(recording: Recording, data_dir: str | os.PathLike[str] | None) -> Path:
-    """The file of a recording, intact, after a download where the user named no folder.
+    """The intact file of a recording, downloaded if the user named no folder.
 
     Args:
         recording: which one.
-        data_dir: the folder that holds the data set's; unless given the environment variable
-            ORGANICS_DATA, and where that is not set either, a per-user cache that is filled by a
+        data_dir: the folder that holds the folder of the data set. By default it is the environment
+            variable ORGANICS_DATA, or, if that is not set, a per-user cache that is filled by a
             download.
 
     Raises:
-        ValueError: `data_dir` is not a path, or the file there is another one.
-        FileNotFoundError: the named folder does not have it, or it could not be downloaded.
+        ValueError: `data_dir` is not a path, or the file there has another checksum.
+        FileNotFoundError: the named folder does not have the file, or it could not be downloaded.
         ImportError: a download is needed, and pooch or tqdm is not installed.
     """
     named = (os.environ.get(VARIABLE) or None) if data_dir is None else data_dir
@@ -51,10 +51,10 @@ def file_of(recording: Recording, data_dir: str | os.PathLike[str] | None) -> Pa
 
 
 def download(recording: Recording, cache: Path) -> Path:
-    """The file in a cache, from the first mirror that gives it intact, unless it is there.
+    """The file in a cache, downloaded if necessary from the first mirror that has it intact.
 
     Raises:
-        FileNotFoundError: no mirror gave it.
+        FileNotFoundError: no mirror had it.
         ImportError: pooch or tqdm is not installed.
     """
     pooch, folder, failures = _pooch(recording), cache / recording.folder, []

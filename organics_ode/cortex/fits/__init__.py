@@ -1,4 +1,4 @@
-"""Curves, and circuits, fitted to responses."""
+"""Fits of curves and of circuits to responses."""
 
 from ._circuit import fit_circuit as fit_circuit
 from ._fitted import AbstractFitted as AbstractFitted

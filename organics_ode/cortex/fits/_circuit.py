@@ -1,4 +1,4 @@
-"""Parameters of a circuit from what its population did."""
+"""Fits of a circuit's parameters to the measured responses of its population."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,43 +35,43 @@ def fit_circuit(
     steps: int = 100,
     throw: bool = True,
 ) -> ParameterFit:
-    """Fit parameters of a circuit to what was measured in some experiments, all at once (host).
+    """Fit parameters of a circuit to the data of several experiments at once (host).
 
         min over θ of  Σ_experiments Σ ((response(circuit(θ)) − data) / noise)²
 
-    A response holds its experiment, and so the circuit whose values the search starts from:
+    A response holds its experiment, and with it the circuit whose values the search starts from:
 
         response = cortex.contrast_response(ring, grating, contrasts, units=3)
         fit = cortex.fit_circuit(response, rates, free=("sigma", "b1"))
 
-    By Levenberg and Marquardt's method with exact derivatives, those of a steady state by the
-    implicit function theorem, in float64; errors as in `oo.fit_parameters`.
+    Uses the Levenberg–Marquardt method in float64 with exact derivatives; those of a steady state
+    come from the implicit function theorem. Standard errors are those of `oo.fit_parameters`.
 
     Args:
         responses: a response of `contrast_response`, `psth`, …, or a function of a circuit, such as
             `lambda circuit: oo.power_spectrum(circuit, x, frequencies, noise)`; or a list of them,
-            all of one circuit.
-        data: an array of the shape of the response, its units last and left out where there is one
-            only; or a list of them, one for each.
-        free: names of what is fitted, as for `oo.fit_parameters`: `sigma`, `W[0,1]`.
-        circuit: where all of `responses` are functions: the circuit to start from.
+            all of the same circuit.
+        data: an array of the shape of the response, with units last, or without this axis if there
+            is only one unit; or a list of arrays, one for each response.
+        free: names of the fitted parameters, as for `oo.fit_parameters`: `sigma`, `W[0,1]`.
+        circuit: the circuit to start from, needed if all of `responses` are functions.
         noise: the standard deviation of the data, a number or an array of their shape, infinite
-            where data are missing; or a list of them. Unless given it is, in each experiment, one
-            share of the root mean square of the data.
-        steps: the most steps of the search.
-        throw: whether to raise where no minimum was found; otherwise `succeeded` says so.
+            where data are missing; or a list of these. By default it is the same fraction of the
+            root mean square of the data in each experiment.
+        steps: the maximum number of steps of the search.
+        throw: whether to raise if no minimum was found; otherwise `succeeded` is False.
 
     Returns:
-        A `ParameterFit`; its `residuals` are a tuple, one for each experiment, and its circuit
-        goes into a population by `eqx.tree_at(lambda p: p.circuit, population, fit.circuit)`.
+        A `ParameterFit`; its `residuals` are a tuple with one array for each experiment. To put its
+        circuit into a population: `eqx.tree_at(lambda p: p.circuit, population, fit.circuit)`.
 
     Warns:
-        oo.Unidentified: the data do not tell a parameter, or only a combination of some.
+        oo.Unidentified: the data do not determine a parameter, or only a combination of some.
 
     Raises:
-        ValueError: an argument is bad, NaN without an infinite `noise`, or there are fewer data
-            than parameters.
-        RuntimeError: no stable response at the starting values, or no minimum was found.
+        ValueError: an argument is bad, data are NaN where `noise` is not infinite, or there are
+            fewer data than parameters.
+        RuntimeError: there is no stable response at the starting values, or no minimum was found.
 
     Reference:
         Bates, Watts, "Nonlinear regression analysis and its applications", Wiley (1988).
@@ -95,7 +95,7 @@ def fit_circuit(
 
 
 class _Observed(eqx.Module):
-    """What an experiment shows, as a function of the circuit."""
+    """The observations of an experiment, as a function of the circuit."""
 
     experiment: AbstractExperiment
     attempts: int = eqx.field(static=True)
@@ -125,7 +125,7 @@ def _read_circuit(responses: list[Any], circuit: Any) -> AbstractCircuit:
 def _read_function(response: Any, circuit: Any, names: Sequence[Any]) -> Callable[..., Array]:
     if not isinstance(response, AbstractResponse):
         return equal_one(response)
-    # The closed form holds for the weights that the circuit starts from.
+    # The closed form holds only for the weights that the circuit starts from.
     is_moved = any(str(name).startswith("W_r") for name in names)
     attempts = max(response.experiment.attempts(circuit), int(is_moved))
     return _Observed(response.experiment, attempts)

@@ -1,4 +1,4 @@
-"""What fits of curves share: their points, a table, a card, a picture."""
+"""What all curve fits share: their points, a table, a card and a picture."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from ...studies import Unidentified, fit_curve
 class AbstractFitted(eqx.Module, AbstractTabular):
     """A curve that was fitted to points by least squares.
 
-    Each parameter is an attribute. `standard_errors`: name ↦ its standard error, 0 where it was
-    held. `covariance`: (p, p), of `names`, which were free. `residuals`: (k,), data − curve.
-    `noise`: the standard deviation of a datum as the residuals have it; where it was given, its
-    ratio to that. `succeeded`: whether the search came to a minimum. Called with (k,) values, it
-    gives the curve there.
+    Each parameter is an attribute. `standard_errors`: name ↦ its standard error, 0 if it was held.
+    `covariance`: (p, p), of the free parameters `names`. `residuals`: (k,), data − curve. `noise`:
+    the standard deviation of the data estimated from the residuals, or its ratio to the `noise`
+    that was given. `succeeded`: whether the search found a minimum. Called with (k,) values, it
+    returns the curve there.
     """
 
     xs: eqx.AbstractVar[Float[np.ndarray, " k"]]
@@ -41,19 +41,19 @@ class AbstractFitted(eqx.Module, AbstractTabular):
     @property
     @abstractmethod
     def labels(self) -> tuple[str, str]:
-        """Of the axes of its picture."""
+        """The labels of the axes of its picture."""
 
     @property
     @abstractmethod
     def units(self) -> dict[str, str]:
-        """name ↦ unit, of the parameters that have one."""
+        """name ↦ unit, for the parameters that have one."""
 
     @abstractmethod
     def __call__(self, xs: Numbers) -> Float[np.ndarray, " k"]:
         """The curve at some values."""
 
     def to_table(self) -> Table:
-        """Value and standard error of every parameter."""
+        """The value and standard error of every parameter."""
         columns = {
             "value": np.array(list(self.values.values())),
             "standard_error": np.array([self.standard_errors[name] for name in self.values]),
@@ -73,7 +73,7 @@ class AbstractFitted(eqx.Module, AbstractTabular):
         ax, x = axes_of(ax), np.unique(self.xs)
         even = np.linspace(0, 1, 400)
         ratio = x[-1] / x[x > 0][0] if np.any(x > 0) else 1
-        # Even steps in what the points are spread over: a factor, or a difference.
+        # Steps are even on the scale over which the points are spread: logarithmic or linear.
         fine = x[x > 0][0] * ratio**even if ratio > 20 else x[0] + (x[-1] - x[0]) * even
         (line,) = ax.plot(fine, self(fine), **kw)
         ax.plot(self.xs, self.data, "o", ms=4, color=line.get_color())
@@ -92,7 +92,7 @@ class AbstractFitted(eqx.Module, AbstractTabular):
 
 
 def read_points(name: str, xs: Any, data_name: str, data: Any, noise: Any) -> tuple[Any, Any, Any]:
-    """(k,) each, finite; of the noise also a number for all, or None."""
+    """Arrays (k,) of finite numbers; the noise may also be one number for all, or None."""
     xs, data = _read(name, xs), _read(data_name, data)
     if xs.shape != data.shape:
         hint = "; fit one unit, `responses[:, unit]`" if data.ndim == 2 else ""
@@ -123,7 +123,7 @@ def fitted(
     bounds: dict[str, tuple[float, float]],
     data_name: str,
 ) -> dict[str, Any]:
-    """The fields of a fit, of the parameters of `start` that are not `held`."""
+    """The fields of a fit of those parameters of `start` that are not `held`."""
     xs, data, noise = points
     free = {name: value for name, value in start.items() if name not in held}
     if xs.size <= len(free):
@@ -150,7 +150,7 @@ def fitted(
 
 
 class _Formula(eqx.Module):
-    """A formula of all parameters as one of those that are free."""
+    """A formula of all parameters, as a function of the free ones."""
 
     formula: Callable[..., Array] = eqx.field(static=True)
     order: tuple[str, ...] = eqx.field(static=True)
@@ -166,7 +166,7 @@ class _Formula(eqx.Module):
 
 
 def curve_of(formula: Callable[..., Array], values: dict[str, float], xs: Numbers) -> np.ndarray:
-    """The formula at some values, in double precision (host)."""
+    """The formula at given values, in double precision (host)."""
     with jax.enable_x64(True):
         named = {name: jnp.asarray(value, float) for name, value in values.items()}
         return np.asarray(formula(named, jnp.asarray(np.asarray(xs, float))))
@@ -175,9 +175,9 @@ def curve_of(formula: Callable[..., Array], values: dict[str, float], xs: Number
 def best_linear(
     shapes: Callable[..., np.ndarray], grid: list[tuple[float, ...]], data: np.ndarray, weights: Any
 ) -> tuple[tuple[float, ...], np.ndarray]:
-    """Of a grid of the numbers that a curve is not linear in the best, and its linear ones.
+    """The best point of a grid over the nonlinear parameters, with the linear ones that go with it.
 
-    `shapes(*numbers)` has a column for each linear number.
+    `shapes(*numbers)` has a column for each linear parameter.
     """
     best, found = np.inf, (grid[0], np.zeros(0))
     for numbers in grid:

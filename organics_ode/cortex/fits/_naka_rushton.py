@@ -24,7 +24,7 @@ class NakaRushton(AbstractFitted):
     """A contrast response as R_max cⁿ/(c50^(s n) + c^(s n)) + baseline.
 
     - `r_max`, `c50`, `n`, `s`, `baseline`: the parameters. For s > 1 the response falls at high
-      contrast, and r_max and c50 are no longer its maximum and the contrast of half of it.
+      contrast, and r_max and c50 are no longer the maximum and the contrast at half of it.
     """
 
     xs: Float[np.ndarray, " k"]
@@ -77,30 +77,31 @@ def fit_naka_rushton(
     baseline: float | None = None,
     noise: Numbers | None = None,
 ) -> NakaRushton:
-    """Fit a contrast response by Naka and Rushton's function, with Peirce's exponent s (host).
+    """Fit the Naka–Rushton function, with Peirce's exponent s, to a contrast response (host).
 
         R(c) = R_max cⁿ / (c50^(s n) + c^(s n)) + baseline
 
-    By least squares: a grid of c50, n and s, with the best R_max and baseline for each, then
-    Levenberg and Marquardt's method, in float64.
+    Least squares in float64: a grid of c50, n and s, with the best R_max and baseline for each,
+    then the Levenberg–Marquardt method.
 
     Args:
         contrasts: (k,), 0 to 1.
         responses: (k,), of one unit, such as `response.responses[:, unit]`.
-        s: held at this value; None to fit it. 1 is the usual function, above 1 it supersaturates.
-        baseline: held at this value; None to fit it.
-        noise: the standard deviation of the responses, a number or (k,); unless given it is the
-            same for all, and found by the residuals.
+        s: the value to hold it at; None to fit it. At 1 it is the usual function, above 1 it
+            supersaturates.
+        baseline: the value to hold it at; None to fit it.
+        noise: the standard deviation of the responses, a number or (k,); by default it is taken to
+            be the same for all, and estimated from the residuals.
 
     Returns:
         A `NakaRushton`, with `.r_max`, `.c50`, `.n`, `.s`, `.baseline` and `.standard_errors`.
 
     Warns:
-        oo.Unidentified: the points do not tell a parameter, such as c50 where no response
+        oo.Unidentified: the points do not determine a parameter, such as c50 if no response
             saturates.
 
     Raises:
-        ValueError: an argument is bad, NaN, or there are fewer points than parameters.
+        ValueError: an argument is bad or NaN, or there are fewer points than parameters.
 
     Reference:
         Naka, Rushton, "S-potentials from luminosity units in the retina of fish", J. Physiology 185
@@ -116,7 +117,7 @@ def fit_naka_rushton(
 
 
 def _naka_rushton(v: dict[str, Array], c: Float[Array, " k"]) -> Float[Array, " k"]:
-    # Of the ratio c/c50, whose powers stay within the range of numbers.
+    # Written with c/c50, whose powers stay within the floating-point range.
     ratio = c / v["c50"]
     size = v["r_max"] * v["c50"] ** (v["n"] * (1 - v["s"]))
     return size * power(ratio, v["n"]) / (1 + power(ratio, v["s"] * v["n"])) + v["baseline"]

@@ -25,7 +25,7 @@ class RatioOfGaussians(AbstractFitted):
 
     - `center_gain`, `surround_gain`: k_c and k_s. `center_width`, `surround_width`: w_c and w_s,
       degrees. `baseline`.
-    - `preferred`: degrees, the radius between those of the points with the largest response.
+    - `preferred`: degrees, the radius, within the range of the points, with the largest response.
     - `suppression`: 1 − R(largest radius)/R(preferred), without the baseline.
     """
 
@@ -88,27 +88,27 @@ def fit_size_tuning(
     baseline: float | None = 0.0,
     noise: Numbers | None = None,
 ) -> RatioOfGaussians:
-    """Fit size tuning by a ratio of Gaussians (host).
+    """Fit a ratio of Gaussians to size tuning (host).
 
         R(r) = k_c L(r; w_c) / (1 + k_s L(r; w_s)) + baseline,   L(r; w) = erf(r/w)²
 
-    By least squares, in float64: a grid of k_s, w_c and w_s, then Levenberg and Marquardt's method.
+    Least squares in float64: a grid of k_s, w_c and w_s, then the Levenberg–Marquardt method.
 
     Args:
         radii: (k,), degrees of visual angle.
         responses: (k,), of one unit, such as `response.responses[:, unit]`.
-        baseline: held at this value; None to fit it.
+        baseline: the value to hold it at; None to fit it.
         noise: as for `fit_naka_rushton`.
 
     Returns:
         A `RatioOfGaussians`.
 
     Warns:
-        oo.Unidentified: the points do not tell a parameter, such as the surround's where nothing
-            is suppressed.
+        oo.Unidentified: the points do not determine a parameter, such as those of the surround if
+            nothing is suppressed.
 
     Raises:
-        ValueError: an argument is bad, NaN, or there are fewer points than parameters.
+        ValueError: an argument is bad or NaN, or there are fewer points than parameters.
 
     Reference:
         Cavanaugh, Bair, Movshon, "Nature and interaction of signals from the receptive field center

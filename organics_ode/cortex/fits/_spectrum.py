@@ -1,4 +1,4 @@
-"""Power spectra as a peak over an aperiodic part."""
+"""Power spectra as a peak on top of an aperiodic part."""
 
 import itertools
 from typing import Any
@@ -27,10 +27,10 @@ class PeakAndSlope(AbstractFitted):
     """A power spectrum as ln S = offset − exponent ln f + height exp(−(f − frequency)²/2 width²).
 
     - `frequency`, `width`: Hz, the centre and the standard deviation of the peak. `height`: of the
-      logarithm of the power: the peak is exp(height) times as high as the aperiodic part.
+      peak in log power: the peak is exp(height) times as high as the aperiodic part.
     - `exponent`, `offset`: of the aperiodic part, exp(offset)/f^exponent.
 
-    `data` are the logarithms of the power, and so is the curve.
+    Both `data` and the curve are logarithms of the power.
     """
 
     xs: Float[np.ndarray, " k"]
@@ -78,27 +78,29 @@ class PeakAndSlope(AbstractFitted):
 def fit_spectrum(
     frequencies: Numbers, power: Numbers, *, noise: Numbers | None = None
 ) -> PeakAndSlope:
-    """Fit a power spectrum by one peak over an aperiodic part (host).
+    """Fit one peak on top of an aperiodic part to a power spectrum (host).
 
         ln S(f) = offset − exponent ln f + height exp(−(f − frequency)²/2 width²)
 
-    By least squares of the logarithm, in float64: a grid of the peak's centre and width, then
-    Levenberg and Marquardt's method. For the spectrum of the circuit itself see `fit_circuit`.
+    Least squares of the logarithm in float64: a grid of the peak's centre and width, then the
+    Levenberg–Marquardt method. To fit the spectrum of the circuit itself, see `fit_circuit`.
 
     Args:
-        frequencies: (k,), Hz, > 0; choose the band that the two parts are to describe.
+        frequencies: (k,), Hz, > 0; pass only the band that the two parts should describe.
         power: (k,), > 0.
         noise: the standard deviation of ln S, a number or (k,), such as 1/√m for a mean of m
-            periodograms; unless given it is the same for all, and found by the residuals.
+            periodograms; by default it is taken to be the same for all, and estimated from the
+            residuals.
 
     Returns:
         A `PeakAndSlope`.
 
     Warns:
-        oo.Unidentified: the points do not tell a parameter, such as the width of no peak.
+        oo.Unidentified: the points do not determine a parameter, such as the width when there is no
+            peak.
 
     Raises:
-        ValueError: an argument is bad, NaN, or there are fewer points than parameters.
+        ValueError: an argument is bad or NaN, or there are fewer points than parameters.
 
     Reference:
         Donoghue et al., "Parameterizing neural power spectra into periodic and aperiodic

@@ -28,16 +28,17 @@ from .._fields import Fields
 from .._read import read_orientation, read_position
 from ..stimuli import AbstractStimulus, AttentionField, ContrastSteps
 
-# What attention may be given as.
+# The forms in which attention may be given.
 Attention = AttentionField | Numbers | None
 
 
 class AbstractPopulation(eqx.Module):
-    """Cells of tuned receptive fields, and the circuit that normalizes their responses.
+    """Cells with tuned receptive fields, and the circuit that normalizes their responses.
 
     - `circuit`: an `oo.ORGaNICs` whose inputs are the drives of its units: W_zx is the identity.
     - `fields`: the receptive fields. `orientations`: (n_θ,), degrees. `positions`: (n_x, 2), or
-      None. The units are those of all orientations at the first position, then at the next.
+      None. Units are ordered by position, then orientation: first all orientations at the first
+      position.
     - `spontaneous`: s, the drive of every unit while nothing is shown.
     """
 
@@ -70,14 +71,14 @@ class AbstractPopulation(eqx.Module):
         Pure in the numbers of stimulus and attention (jit, vmap, grad).
 
         Args:
-            stimulus: a stimulus, or one whose contrast steps over time.
+            stimulus: a stimulus, or `ContrastSteps` for one whose contrast steps over time.
             attention: gains A on the drive: an `AttentionField`, a number for all units, or (n,).
 
         Returns:
-            (n,), or for `ContrastSteps` an `oo.ZeroOrderHold` of them.
+            (n,), or for `ContrastSteps` an `oo.ZeroOrderHold` of such inputs.
 
         Raises:
-            ValueError: what is given is none, or the stimulus is not on the sheet.
+            ValueError: an argument is bad, or the stimulus is not on the sheet.
         """
         if isinstance(stimulus, ContrastSteps):
             shown = lambda c: self.drive(stimulus.stimulus.at(c), attention)  # noqa: E731
@@ -85,7 +86,7 @@ class AbstractPopulation(eqx.Module):
         return self.drive(stimulus, attention)
 
     def drive(self, stimulus: AbstractStimulus, attention: Attention = None) -> Float[Array, " n"]:
-        """The drive of every unit while a stimulus is shown that does not change: its `input`."""
+        """The drive of every unit while a constant stimulus is shown: its `input`."""
         if not isinstance(stimulus, AbstractStimulus):
             refuse_kind("stimulus", "be a stimulus, such as `cortex.Grating(45, 0.5)`", stimulus)
         self._check_place(stimulus)
@@ -96,11 +97,11 @@ class AbstractPopulation(eqx.Module):
         return self._driven(jnp.zeros(self.size, self._dtype), attention)
 
     def rates(self, y: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-        """Firing rates of responses: ⌊y⌋^p with the exponent p of the circuit."""
+        """The firing rates for responses y: ⌊y⌋^p with the exponent p of the circuit."""
         return power(jax.nn.relu(y), resolve(self.circuit).exponent)
 
     def nearest(self, orientation: Scalar, position: Numbers = (0.0, 0.0)) -> int:
-        """The number of the unit that prefers this orientation, at this position (host)."""
+        """The index of the unit whose preferred orientation and position are nearest (host)."""
         orientation = float(np.asarray(read_orientation("orientation", orientation)))
         away = np.abs((self.orientations - orientation + 90) % 180 - 90)
         place = 0
@@ -111,7 +112,7 @@ class AbstractPopulation(eqx.Module):
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing drives it while nothing is shown."""
+        """Whether it has no drive while nothing is shown."""
         return not is_traced(self.spontaneous) and float(np.asarray(self.spontaneous)) == 0
 
     def _driven(self, drive: Array, attention: Attention) -> Float[Array, " n"]:
@@ -177,7 +178,7 @@ def check_population(population: Any) -> None:
 
 
 def tuned_pool(orientations: np.ndarray, spread: Any) -> np.ndarray:
-    """Weights between orientations, of mean 1: all alike, or a Gaussian of their difference."""
+    """Weights between orientations, of mean 1: uniform, or a Gaussian of their difference."""
     if spread is None:
         return np.ones((orientations.size, orientations.size))
     spread = read_number("pool_spread", spread, np.finfo(float).tiny)

@@ -17,12 +17,12 @@ from ._population import (
 
 @carded
 class Ring(AbstractPopulation):
-    """Units that prefer n evenly spaced orientations, and normalize each other.
+    """Units that prefer n evenly spaced orientations and normalize each other.
 
         z_i = c k |cos(θ − θ_i)|^q,   Σ_i z_i² = c²
 
     for a grating of contrast c and orientation θ. With the defaults W_r = I and W = 1, the
-    responses to it and a mask of contrast m are, exactly,
+    responses to it together with a mask of contrast m are exactly
 
         y_i² = z_i² / ((σ b0/b1)² + c² + m²)
 
@@ -30,16 +30,16 @@ class Ring(AbstractPopulation):
 
     Args:
         size: n, the number of orientations.
-        sigma, b0, b1, tau_y, tau_a, rectification, exponent: as for `oo.ORGaNICs`. Σ_i z_i^p is c^p
-            for p = 2 alone.
+        sigma, b0, b1, tau_y, tau_a, rectification, exponent: as for `oo.ORGaNICs`. Only for p = 2
+            is Σ_i z_i^p equal to c^p.
         W_r: (n, n), recurrent weights; the identity unless given.
         W: (n, n), normalization weights; unless given, 1 for all pairs, or as `pool_spread` says.
-        pool_spread: degrees, the standard deviation of weights, of mean 1, that fall as a Gaussian
-            with the difference in orientation.
-        power: q < n, of the tuning curves; n/2 − 1 unless given, as wide as the units are apart:
-            half of the peak is at arccos 2^(−1/q).
-        spontaneous: s ≥ 0, the drive of every unit while nothing is shown, whose square adds to
-            that of a stimulus: z_i² + s².
+        pool_spread: degrees, the standard deviation of Gaussian normalization weights, of mean 1,
+            over the difference in orientation.
+        power: q < n, of the tuning curves; n/2 − 1 by default, so that their width matches the
+            spacing of the units. Half the peak is at arccos 2^(−1/q).
+        spontaneous: s ≥ 0, the drive of every unit while nothing is shown; its square adds to that
+            of the stimulus drive: z_i² + s².
 
     Raises:
         ValueError: an argument is bad.

@@ -19,30 +19,30 @@ from ._population import (
     tuned_pool,
 )
 
-_DENSE = 512  # Units up to which weights are arrays: products of these are as fast.
+_DENSE = 512  # Up to this many units, weights are arrays: their products are as fast.
 
 
 @carded
 class Sheet(AbstractPopulation):
-    """Units at the places of a grid, of n_θ orientations each, that normalize their neighbours.
+    """Units on a grid of places, n_θ orientations at each, that normalize their neighbours.
 
         z_i = c k |cos(θ − θ_i)|^q S_i,   W = W_rows ⊗ W_columns ⊗ W_θ
 
     S_i is the share of the receptive field, a Gaussian of standard deviation `rf_width`, that the
     stimulus covers. The pool is a Gaussian of the distance, of standard deviation `pool_width`,
     whose rows sum to 1 within the sheet, and the same for all orientations: a grating over the
-    whole field has the contrast response of a `Ring`. Of more than 512 units the weights are
-    operators, W an `oo.Kronecker` and W_zx and W_r an `oo.Diagonal`: a sheet of 64 × 64 places with
-    8 orientations has 32 768 units, and a matrix of them would take 8 GB.
+    whole field evokes the contrast response of a `Ring`. Above 512 units the weights are operators:
+    W is an `oo.Kronecker`, W_zx and W_r are each an `oo.Diagonal`. A sheet of 64 × 64 places with
+    8 orientations has 32 768 units, and a dense matrix over them would take 8 GB.
 
     Args:
         shape: (rows, columns) of the grid; its first row has the lowest y.
-        orientations: n_θ, how many evenly spaced orientations each place has.
-        spacing: of the grid, degrees of visual angle; its middle is at (0, 0).
+        orientations: n_θ, the number of evenly spaced orientations at each place.
+        spacing: of the grid, degrees of visual angle; the middle of the grid is at (0, 0).
         rf_width, pool_width: degrees of visual angle.
         sigma, b0, b1, tau_y, tau_a, rectification, exponent: as for `oo.ORGaNICs`.
         W_r: (n, n), recurrent weights, an array or an operator; the identity unless given.
-        W: (n, n), normalization weights instead of those above.
+        W: (n, n), normalization weights in place of those above.
         pool_spread, power, spontaneous: as for a `Ring`.
 
     Raises:
@@ -104,7 +104,7 @@ class Sheet(AbstractPopulation):
 
 
 def _near(places: np.ndarray, width: float) -> np.ndarray:
-    """A Gaussian of distances along one axis, in rows that sum to 1."""
+    """A Gaussian of the distances along one axis, with rows that sum to 1."""
     away = (places[:, None] - places[None, :]) / width
     weights = np.exp(-(away**2) / 2)
     return weights / weights.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What populations do, each experiment a function that returns a result."""
+"""Responses of populations: each experiment is a function that returns a result."""
 
 from ._contrast import (
     ContrastResponse as ContrastResponse,

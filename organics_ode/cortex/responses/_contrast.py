@@ -22,7 +22,7 @@ from ._response import AbstractCurves, AbstractResponse, Axis
 class ContrastResponse(AbstractCurves):
     """Firing rates against contrast.
 
-    - `contrasts`: (k,). `responses`: (k, n), rates of the recorded `units` at rest.
+    - `contrasts`: (k,). `responses`: (k, n), steady rates of the recorded `units`.
     """
 
     contrasts: Float[Array, " k"]
@@ -47,7 +47,7 @@ class MaskResponse(AbstractResponse):
     """Firing rates against the contrasts of a stimulus and of a mask on it.
 
     - `contrasts`: (k,), of the stimulus. `mask_contrasts`: (l,).
-    - `responses`: (l, k, n), rates of the recorded `units` at rest.
+    - `responses`: (l, k, n), steady rates of the recorded `units`.
     """
 
     contrasts: Float[Array, " k"]
@@ -60,7 +60,7 @@ class MaskResponse(AbstractResponse):
         return self.responses.reshape(-1, self.responses.shape[-1])
 
     def to_table(self) -> Table:
-        """Responses over both contrasts and the numbers of the units."""
+        """Responses for both contrasts and each unit, by its index."""
         axes = {"mask_contrast": self.mask_contrasts, "contrast": self.contrasts}
         return Table(axes | {"unit": self.units}, {"response": self.responses})
 
@@ -69,7 +69,7 @@ class MaskResponse(AbstractResponse):
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.
-            unit: which of the recorded ones, from 0; the strongest unless given.
+            unit: which of the recorded units, from 0; by default the most responsive.
             kw: passed to `ax.plot`.
 
         Returns:
@@ -107,11 +107,11 @@ def contrast_response(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> ContrastResponse:
-    """Firing rates at rest against the contrast of a stimulus.
+    """Steady firing rates against the contrast of a stimulus.
 
-        R_i(c) = ⌊y_i⌋^p where the circuit rests
+        R_i(c) = ⌊y_i⌋^p at the fixed point
 
-    All contrasts at once, by `jax.vmap`. With the defaults of a `Ring` it is
+    Computed for all contrasts at once by `jax.vmap`. With the defaults of a `Ring`,
 
         R_i = z_i²/((σ b0/b1)² + c² + m²)
 
@@ -119,9 +119,9 @@ def contrast_response(
         population: a `Ring`, a `Sheet`, …
         stimulus: what is shown; its own contrast is not used.
         contrasts: (k,), 0 to 1.
-        mask: shown with it, at the contrast that it has: m.
+        mask: a stimulus shown with it, at its own contrast m.
         attention: as for `population.input`.
-        units: numbers of the units to record; all unless given. See `population.nearest`.
+        units: indices of the units to record, by default all. See `population.nearest`.
 
     Returns:
         A `ContrastResponse`.
@@ -152,11 +152,11 @@ def mask_response(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> MaskResponse:
-    """Firing rates at rest against the contrasts of a stimulus and of a mask on it.
+    """Steady firing rates against the contrasts of a stimulus and of a mask on it.
 
     Args:
         population, stimulus, attention, units: as for `contrast_response`.
-        mask: what is shown with the stimulus; its own contrast is not used.
+        mask: a stimulus shown with it; its own contrast is not used.
         contrasts: (k,), of the stimulus, 0 to 1.
         mask_contrasts: (l,), 0 to 1.
 

@@ -1,4 +1,4 @@
-"""Counts of spikes in a window: what they vary by, and together, for any circuit."""
+"""Spike counts in a window: their variability and their correlations, for any circuit."""
 
 import functools
 from typing import Any
@@ -20,7 +20,7 @@ from ._experiment import AbstractExperiment, with_circuit
 
 
 class AbstractCounts(AbstractExperiment):
-    """Spikes in a window, Poisson's given rates of `scale` ⌊y⌋^p per ms, for each input."""
+    """Spikes in a window for each input, Poisson given the rates, `scale` ⌊y⌋^p per ms."""
 
     inputs: eqx.AbstractVar[Float[Array, "k m"]]
     noise: eqx.AbstractVar[AbstractNoise]
@@ -31,7 +31,7 @@ class AbstractCounts(AbstractExperiment):
         self, circuit: ORGaNICs, attempts: int | None = None
     ) -> tuple[Float[Array, "k n"], Float[Array, "k n n"]]:
         """Their means, NaN where no stable fixed point is found, and the covariance of the
-        integrated rates, NaN also where rounding alone changes it."""
+        integrated rates, NaN also where rounding may change it."""
         circuit = resolve(circuit)
         steady = steady_states(circuit, self.inputs, attempts)
         means, variances = _counted(self, circuit, steady.states)
@@ -43,7 +43,7 @@ class AbstractCounts(AbstractExperiment):
 
 
 class Factors(AbstractCounts):
-    """Fano factors of the counts, NaN where a rate is 0."""
+    """The Fano factors of the counts, NaN where a rate is 0."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -57,7 +57,7 @@ class Factors(AbstractCounts):
 
 
 class Correlations(AbstractCounts):
-    """Correlations of the counts of pairs, NaN where a rate is 0."""
+    """The correlations of the counts of pairs of units, NaN where a rate is 0."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]

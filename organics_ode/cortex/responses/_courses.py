@@ -1,4 +1,4 @@
-"""Experiments in time: rates, latencies and transients of any circuit."""
+"""Experiments over time: rates, latencies and transients of any circuit."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from ._experiment import AbstractExperiment, steady_rates, with_circuit
 
 
 class Course(AbstractExperiment):
-    """Rates over time, from the rest in the blank."""
+    """Rates over time, starting from rest in the blank."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -34,7 +34,7 @@ class Course(AbstractExperiment):
 
 
 class Latencies(AbstractExperiment):
-    """When rates come a share of the way to those at rest after an onset, a row for each input."""
+    """When rates have come a share of the way to the steady ones after an onset, for each input."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -45,7 +45,7 @@ class Latencies(AbstractExperiment):
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
         rates, rest = _onsets(self, circuit, attempts)
-        # A share that is 0 in this precision is that of the smallest number.
+        # A share that rounds to 0 in this precision is replaced by the smallest positive number.
         least = jnp.finfo(rest.dtype).tiny
         rise = rest - rates[:, 0]
         goal = jnp.where(rise > 0, jnp.maximum(rates[:, 0] + self.share * rise, least), 0)
@@ -56,7 +56,7 @@ class Latencies(AbstractExperiment):
 
 
 class Transients(AbstractExperiment):
-    """1 − (rate at rest)/(highest rate after an onset), a row for each input."""
+    """1 − (steady rate)/(highest rate after an onset), a row for each input."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -66,7 +66,7 @@ class Transients(AbstractExperiment):
 
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "k n"]:
         rates, rest = _onsets(self, circuit, attempts)
-        # What is approached from below has no transient.
+        # A rate that approaches its steady value from below has no transient.
         peak = jnp.maximum(highest(rates, 1), rest)
         return 1 - rest / jnp.where(peak > 0, peak, 1)
 
@@ -75,7 +75,8 @@ class Transients(AbstractExperiment):
 
 
 def _start(circuit: ORGaNICs, blank: Array | None, attempts: int | None) -> Any:
-    """The state at rest in the blank, NaN where there is none; None is the circuit's own."""
+    """The state at rest in the blank, NaN if there is none; for None, the initial state of the
+    circuit."""
     if blank is None:
         return None
     steady = steady_states(resolve(circuit), blank[None], attempts)
@@ -96,14 +97,14 @@ def _rates(
 
 
 def _onsets(experiment: Any, circuit: ORGaNICs, attempts: int | None) -> tuple[Array, Array]:
-    """(k, time, n) after the onset, and (k, n) at rest."""
+    """Rates (k, time, n) after the onset, and steady rates (k, n)."""
     e, start = experiment, _start(circuit, experiment.blank, attempts)
     rates = jax.vmap(lambda x: _rates(e.population, circuit, x, e.ts, start)[:, e.units])(e.inputs)
     return rates, steady_rates(e, circuit, attempts)[0]
 
 
 def _crossing(ts: Array, rates: Array, goal: Array) -> Array:
-    """The first time at which the rates come to the goal, between two times by a line."""
+    """The first time at which the rates reach the goal, by linear interpolation in time."""
     above = rates >= goal
     i = jnp.maximum(jnp.argmax(above), 1)
     t0, t1, r0, r1 = ts[i - 1], ts[i], rates[i - 1], rates[i]

@@ -1,4 +1,4 @@
-"""Responses over time: to contrast steps, their latency and their onset transient."""
+"""Responses over time: PSTHs, latencies and onset transients."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from ._response import AbstractCurves, Axis
 
 @carded
 class PSTH(AbstractCurves):
-    """Firing rates over time, as a peristimulus time histogram estimates them.
+    """Firing rates over time, as a peristimulus time histogram would estimate them.
 
     - `ts`: (time,), ms. `rates`: (time, n), of the recorded `units`.
     """
@@ -51,8 +51,8 @@ class PSTH(AbstractCurves):
 class Latency(AbstractCurves):
     """Latencies against contrast.
 
-    - `contrasts`: (k,). `latencies`: (k, n), ms after the onset; NaN where a rate does not come so
-      far within the time, or is 0.
+    - `contrasts`: (k,). `latencies`: (k, n), ms after the onset; NaN where a rate is 0 or does not
+      come that far within the times.
     """
 
     contrasts: Float[Array, " k"]
@@ -76,7 +76,7 @@ class Latency(AbstractCurves):
 class TransientIndex(AbstractCurves):
     """Onset transients against contrast.
 
-    - `contrasts`: (k,). `indices`: (k, n), 1 − (rate at rest)/(highest rate), from 0 to 1.
+    - `contrasts`: (k,). `indices`: (k, n), 1 − (steady rate)/(highest rate), from 0 to 1.
     """
 
     contrasts: Float[Array, " k"]
@@ -104,12 +104,12 @@ def psth(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> PSTH:
-    """Firing rates over time, of the circuit without noise.
+    """Firing rates of the noiseless circuit over time.
 
     Args:
         population: a `Ring`, a `Sheet`, …
-        stimulus: shown from ts[0] on, or with a contrast that steps over time.
-        ts: (time,), ms; the circuit rests in the blank at the first.
+        stimulus: shown from ts[0] on, or `ContrastSteps` for one whose contrast steps over time.
+        ts: (time,), ms; at the first, the circuit is at rest in the blank.
         attention, units: as for `contrast_response`.
 
     Returns:
@@ -140,14 +140,15 @@ def latency(
 ) -> Latency:
     """The time from the onset of a stimulus to half of the steady response, against contrast.
 
-    The onset is from rest in the blank, and the half is of the way from there to the steady
-    response. A circuit with W_r = I follows with τ_y/√a at first: low contrasts are slow.
+    Before the onset the circuit is at rest in the blank; half means half of the way from there to
+    the steady response. A circuit with W_r = I first follows its input with a time constant of
+    τ_y/√a, so low contrasts are slow.
 
     Args:
         population, stimulus, contrasts, mask, attention, units: as for `contrast_response`.
-        ts: (time,), ms, at which rates are computed, linear between them; unless given, 1001 times
-            over 500 ms.
-        share: of the way to the steady response, above 0 and below 1.
+        ts: (time,), ms, at which rates are computed, with linear interpolation between them; by
+            default 1001 times over 500 ms.
+        share: the share of the way to the steady response, above 0 and below 1.
 
     Returns:
         A `Latency`.
@@ -181,7 +182,7 @@ def transient_index(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> TransientIndex:
-    """How far the response to the onset of a stimulus overshoots the steady one.
+    """How far the response to a stimulus onset overshoots the steady response.
 
         1 − R_steady / max_t R(t)
 

@@ -1,4 +1,4 @@
-"""What is done with a population, for any circuit in the place of its own."""
+"""Experiments on a population, with any circuit in place of its own."""
 
 from abc import abstractmethod
 from typing import Any
@@ -18,26 +18,26 @@ from ..stimuli import AbstractStimulus, Plaid
 
 
 class AbstractExperiment(eqx.Module):
-    """Some inputs, and what is recorded of some units."""
+    """Some inputs, and what is recorded from some units."""
 
     population: eqx.AbstractVar[AbstractPopulation]
     units: eqx.AbstractVar[Int[np.ndarray, " n"]]
 
     @abstractmethod
     def observe(self, circuit: ORGaNICs, attempts: int | None = None) -> Float[Array, "..."]:
-        """What a circuit does: pure, and differentiable by the circuit.
+        """The response of a circuit: pure, and differentiable with respect to the circuit.
 
-        `attempts` is how many routes to a fixed point are tried, where that cannot be known
-        because the circuit is traced.
+        `attempts` is how many routes to a fixed point are tried; this must be given because it
+        cannot be found out for a traced circuit.
         """
 
     @abstractmethod
     def attempts(self, circuit: ORGaNICs) -> int:
-        """How many routes to a fixed point a circuit that is not traced needs."""
+        """How many routes to a fixed point an untraced circuit needs."""
 
 
 class Steady(AbstractExperiment):
-    """Rates at rest, a row for each input; NaN where no stable fixed point is found."""
+    """Steady rates, a row for each input; NaN where no stable fixed point is found."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -53,7 +53,7 @@ class Steady(AbstractExperiment):
 def steady_rates(
     experiment: Any, circuit: ORGaNICs, attempts: int | None = None
 ) -> tuple[Float[Array, "k n"], int]:
-    """Rates at rest at the inputs of an experiment, NaN where no stable fixed point is found; and
+    """Steady rates for the inputs of an experiment, NaN where no stable fixed point is found; and
     how many routes were tried."""
     circuit = resolve(circuit)
     steady = steady_states(circuit, experiment.inputs, attempts)
@@ -67,7 +67,7 @@ def with_circuit(population: AbstractPopulation, circuit: ORGaNICs) -> AbstractP
 
 
 def check_found(observed: Array, name: str, values: Any) -> Array:
-    """What was observed at each of some values; refuses NaN, and says at which of them."""
+    """What was observed at each of some values; an error names those at which it is NaN."""
     if is_traced(observed):
         return observed
     failed = np.flatnonzero(~np.isfinite(np.asarray(observed)).reshape(len(values), -1).all(axis=1))
@@ -82,7 +82,7 @@ def check_found(observed: Array, name: str, values: Any) -> Array:
 
 
 def inputs_at(make: Any, values: Array) -> Float[Array, "k m"]:
-    """The inputs x that `make` gives for each of some values."""
+    """The inputs x that `make` returns for each of some values."""
     return jax.vmap(make)(values)
 
 
@@ -92,7 +92,7 @@ def drive_at(
     mask: AbstractStimulus | None,
     attention: Attention,
 ) -> Any:
-    """contrast ↦ x, of a stimulus and a mask on it."""
+    """contrast ↦ x, for a stimulus and a mask on it."""
     check_kind("stimulus", stimulus, AbstractStimulus)
     if mask is not None:
         check_kind("mask", mask, AbstractStimulus)

@@ -1,4 +1,4 @@
-"""What all responses share: a table, a card, a picture, and the experiment that they are of."""
+"""What all responses share: a table, a card, a picture, and the experiment they come from."""
 
 from abc import abstractmethod
 from typing import Any, NamedTuple
@@ -14,14 +14,14 @@ from ..._tables import AbstractTabular, Table
 from ..populations import AbstractPopulation
 from ._experiment import AbstractExperiment
 
-_SHOWN = 6  # units that are drawn
+_SHOWN = 6  # the most units that are drawn
 
 
 class AbstractResponse(eqx.Module, AbstractTabular):
-    """What some units of a population do in an experiment.
+    """The responses of some units of a population in an experiment.
 
-    It prints a card, `.plot()` draws it, `.to_dataframe()` and `.to_xarray()` make tables of it,
-    and `cortex.fit_circuit` fits it to data.
+    It prints as a card, `.plot()` draws it, `.to_dataframe()` and `.to_xarray()` turn it into
+    tables, and `cortex.fit_circuit` fits it to data.
     """
 
     experiment: eqx.AbstractVar[AbstractExperiment]
@@ -29,11 +29,11 @@ class AbstractResponse(eqx.Module, AbstractTabular):
     @property
     @abstractmethod
     def observed(self) -> Float[Array, "..."]:
-        """The numbers that `fit_circuit` compares with data, units last."""
+        """The array that `fit_circuit` compares with data, units last."""
 
     @abstractmethod
     def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
-        """Draw it into matplotlib axes, those of a new figure unless given (host)."""
+        """Draw it into matplotlib axes, by default those of a new figure (host)."""
 
     @property
     def population(self) -> AbstractPopulation:
@@ -42,7 +42,7 @@ class AbstractResponse(eqx.Module, AbstractTabular):
 
     @property
     def units(self) -> Int[np.ndarray, " n"]:
-        """The numbers of the units that were recorded."""
+        """The indices of the recorded units."""
         return self.experiment.units
 
 
@@ -56,7 +56,7 @@ class Axis(NamedTuple):
 
 
 class AbstractCurves(AbstractResponse):
-    """A number of every unit as a function of one variable."""
+    """One number for every unit, as a function of one variable."""
 
     @property
     @abstractmethod
@@ -69,7 +69,7 @@ class AbstractCurves(AbstractResponse):
         """The name of what was observed, and its unit."""
 
     def to_table(self) -> Table:
-        """What was observed, over the variable and the numbers of the units."""
+        """What was observed, for each value of the variable and each unit."""
         name, unit = self.quantity
         axes = {self.axis.name: self.axis.values, "unit": self.units}
         units = {self.axis.name: self.axis.unit, name: unit}
@@ -77,7 +77,7 @@ class AbstractCurves(AbstractResponse):
         return Table(axes, {name: np.asarray(self.observed)}, known)
 
     def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
-        """Draw a curve for each unit, of at most six with the largest responses (host).
+        """Draw a curve for each unit, for at most the six with the largest responses (host).
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.
@@ -110,7 +110,7 @@ class AbstractCurves(AbstractResponse):
 
 
 def strongest(values: np.ndarray) -> np.ndarray:
-    """Which of the units on the last axis are drawn: those whose values are the largest."""
+    """Which units of the last axis are drawn: those with the largest values."""
     size = np.nan_to_num(np.abs(values)).max(axis=tuple(range(values.ndim - 1)))
     return np.sort(np.argsort(-size, kind="stable")[:_SHOWN])
 

@@ -1,4 +1,4 @@
-"""Power spectra and their peak against contrast."""
+"""Power spectra, and their peak, against contrast."""
 
 import functools
 from typing import Any, cast
@@ -27,7 +27,7 @@ from ._response import AbstractResponse
 
 
 class Spectra(AbstractExperiment):
-    """Power spectra of responses y in noise about rest, for each input."""
+    """Power spectra of noisy responses y about the steady state, for each input."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -46,7 +46,7 @@ class Spectra(AbstractExperiment):
 
 
 class Peaks(AbstractExperiment):
-    """The frequencies of the peak in the spectrum of the summed responses, for each input."""
+    """The frequency of the peak in the spectrum of the summed responses, for each input."""
 
     population: AbstractPopulation
     units: Int[np.ndarray, " n"]
@@ -80,10 +80,10 @@ def _powers(e: Spectra, circuit: ORGaNICs, states: Any) -> Float[Array, "k f n"]
 
 @carded
 class PowerSpectra(AbstractResponse):
-    """Power spectra of responses in noise, against contrast.
+    """Power spectra of noisy responses, against contrast.
 
     - `contrasts`: (k,). `frequencies`: (f,), Hz.
-    - `powers`: (k, f, n), of y of the recorded `units`, its unit squared per Hz, two-sided.
+    - `powers`: (k, f, n), of y of the recorded `units`, in its unit squared per Hz, two-sided.
     """
 
     contrasts: Float[Array, " k"]
@@ -96,7 +96,7 @@ class PowerSpectra(AbstractResponse):
         return self.powers
 
     def to_table(self) -> Table:
-        """Power over contrast, frequency and the numbers of the units."""
+        """Power for each contrast, frequency and unit."""
         axes = {"contrast": self.contrasts, "frequency": self.frequencies, "unit": self.units}
         return Table(axes, {"power": self.powers}, {"frequency": "Hz", "power": "1/Hz"})
 
@@ -105,7 +105,7 @@ class PowerSpectra(AbstractResponse):
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.
-            unit: which of the recorded ones, from 0; the strongest unless given.
+            unit: which of the recorded units, from 0; by default the most responsive.
             kw: passed to `ax.loglog`.
 
         Returns:
@@ -134,8 +134,8 @@ class PowerSpectra(AbstractResponse):
 class GammaPeak(AbstractResponse):
     """The peak in the power of the summed responses, against contrast.
 
-    - `contrasts`: (k,). `frequencies`: (k,), Hz, NaN where there is no peak. `powers`: (k,), there,
-      per Hz. `widths`: (k,), Hz, at half of the power.
+    - `contrasts`: (k,). `frequencies`: (k,), Hz, of the peak, NaN where there is none. `powers`:
+      (k,), at the peak, per Hz. `widths`: (k,), Hz, at half the power of the peak.
     """
 
     contrasts: Float[Array, " k"]
@@ -149,7 +149,7 @@ class GammaPeak(AbstractResponse):
         return self.frequencies
 
     def to_table(self) -> Table:
-        """The peak over contrast."""
+        """The peak for each contrast."""
         columns = {"frequency": self.frequencies, "power": self.powers, "width": self.widths}
         units = {"frequency": "Hz", "power": "1/Hz", "width": "Hz"}
         return Table({"contrast": self.contrasts}, columns, units)
@@ -187,9 +187,9 @@ def power_spectra(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> PowerSpectra:
-    """Power spectra of responses in noise about the steady state, against contrast.
+    """Power spectra of noisy responses about the steady state, against contrast.
 
-    `oo.power_spectrum` of y for all contrasts at once.
+    `oo.power_spectrum` of y, for all contrasts at once.
 
     Args:
         population, stimulus, contrasts, mask, attention, units: as for `contrast_response`.
@@ -224,15 +224,15 @@ def gamma_peak(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> GammaPeak:
-    """The peak in the power of the summed responses in noise, against contrast.
+    """The peak in the power spectrum of the summed noisy responses, against contrast.
 
-    The sum stands for a local field potential. `oo.spectral_peak` for all contrasts at once.
+    The sum is a proxy for the local field potential. `oo.spectral_peak`, for all contrasts at once.
 
     Args:
         population, stimulus, contrasts, mask, attention: as for `contrast_response`.
         noise: an `oo.Noise`, another kind, or a sum of kinds.
-        band: (low, high), Hz; peaks elsewhere do not count.
-        units: numbers of the units that are summed; all unless given.
+        band: (low, high), Hz; peaks outside it do not count.
+        units: indices of the units that are summed, by default all.
 
     Returns:
         A `GammaPeak`, NaN where there is no peak.

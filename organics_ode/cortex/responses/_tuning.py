@@ -1,4 +1,4 @@
-"""Responses against the orientation and against the size of a stimulus."""
+"""Responses against the orientation or the size of a stimulus."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ from ._response import AbstractCurves, Axis
 class OrientationTuning(AbstractCurves):
     """Firing rates against orientation.
 
-    - `orientations`: (k,), degrees. `responses`: (k, n), rates of the recorded `units` at rest.
-    - `preferred`: (n,), degrees. `selectivity`: (n,), 1 − the circular variance, from 0 to 1. Both
-      are of the vector sum Σ_k R_k e^{2iθ_k}, for orientations that are evenly spaced over 180
+    - `orientations`: (k,), degrees. `responses`: (k, n), steady rates of the recorded `units`.
+    - `preferred`: (n,), degrees. `selectivity`: (n,), 1 − circular variance, from 0 to 1. Both come
+      from the vector sum Σ_k R_k e^{2iθ_k}, so the orientations must be evenly spaced over 180
       degrees.
     """
 
@@ -64,8 +64,8 @@ class SizeTuning(AbstractCurves):
     """Firing rates against the radius of a disc.
 
     - `radii`: (k,), degrees of visual angle. `responses`: (k, n), rates of the recorded `units`.
-    - `preferred`: (n,), the radius, of those that were shown, with the largest response.
-    - `suppression`: (n,), 1 − R(largest disc)/R(preferred one).
+    - `preferred`: (n,), the shown radius with the largest response.
+    - `suppression`: (n,), 1 − R(largest disc)/R(preferred disc).
     """
 
     radii: Float[Array, " k"]
@@ -102,14 +102,14 @@ def orientation_tuning(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> OrientationTuning:
-    """Firing rates at rest against the orientation of a stimulus.
+    """Steady firing rates against the orientation of a stimulus.
 
     Args:
         population, attention, units: as for `contrast_response`.
         stimulus: a `Grating`, a `Gabor`, an `Annulus` or `OrientedNoise`; its own orientation is
             not used.
         orientations: (k,), degrees, 0 to 180.
-        mask: shown with it, as it is.
+        mask: a stimulus shown with it, unchanged.
 
     Returns:
         An `OrientationTuning`.
@@ -142,13 +142,13 @@ def size_tuning(
     attention: Attention = None,
     units: Numbers | None = None,
 ) -> SizeTuning:
-    """Firing rates at rest against the radius of a grating in a disc.
+    """Steady firing rates against the radius of a disc of grating.
 
     Args:
         population, attention, units: as for `contrast_response`; the population is a `Sheet`.
         stimulus: a `Grating`; its own radius is not used.
         radii: (k,), degrees of visual angle, > 0.
-        mask: shown with it, as it is.
+        mask: a stimulus shown with it, unchanged.
 
     Returns:
         A `SizeTuning`.

@@ -52,9 +52,9 @@ class FanoResponse(AbstractCurves):
 class NoiseCorrelations(AbstractResponse):
     """Correlations of the spike counts of pairs of units, against contrast.
 
-    - `contrasts`: (k,). `correlations`: (k, n, n), of the recorded `units`, symmetric, 1 of a unit
-      with itself; NaN where a rate is 0. `window`: ms.
-    - `mean`: (k,), over the pairs of different units.
+    - `contrasts`: (k,). `correlations`: (k, n, n), of the recorded `units`, symmetric, 1 on the
+      diagonal; NaN where a rate is 0. `window`: ms.
+    - `mean`: (k,), over pairs of different units.
     """
 
     contrasts: Float[Array, " k"]
@@ -72,13 +72,13 @@ class NoiseCorrelations(AbstractResponse):
         return self.correlations
 
     def to_table(self) -> Table:
-        """Correlations over contrast and the numbers of both units."""
+        """Correlations for each contrast and each pair of units."""
         axes = {"contrast": self.contrasts, "unit": self.units, "other": self.units}
         return Table(axes, {"correlation": self.correlations})
 
     def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
-        """Draw the mean correlation of pairs against the difference of the orientations that they
-        prefer, a curve for each contrast (host).
+        """Draw the mean correlation of pairs against the difference between their preferred
+        orientations, a curve for each contrast (host).
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.
@@ -104,7 +104,7 @@ class NoiseCorrelations(AbstractResponse):
 
     def _card(self) -> Card:
         pairs = np.asarray(self.correlations)[:, ~np.eye(len(self.units), dtype=bool)]
-        # Units that are silent have none.
+        # Silent units have none.
         known = [row[~np.isnan(row)] if not np.isnan(row).all() else row[:1] for row in pairs]
         rows = [
             (float(contrast), float(mean), float(rho.min()), float(rho.max()))
@@ -132,17 +132,17 @@ def fano_response(
 
         F = 1 + Var(∫r dt)/E(∫r dt),   r_i = scale ⌊y_i⌋^p
 
-    `oo.fano` for all contrasts at once: spikes are Poisson's given the rates of the circuit in
-    noise, linearised about its steady state: small noise. Where F falls with contrast, variability
-    is quenched.
+    `oo.fano`, for all contrasts at once. Spikes are Poisson given the rates of the noisy circuit,
+    which is linearised about its steady state, so the noise must be small. Where F falls with
+    contrast, variability is quenched.
 
     Args:
         population, stimulus, contrasts, mask, attention: as for `contrast_response`. Where a
             population has no `spontaneous` drive, it has no rate at contrast 0, and F is NaN.
-        noise: an `oo.Noise`, another kind, or a sum of kinds; what a measurement adds is not in F.
+        noise: an `oo.Noise`, another kind, or a sum of kinds; measurement noise does not enter F.
         window: T > 0, ms.
         scale: spikes per ms at a response of 1.
-        units: numbers of the units to record; all unless given.
+        units: indices of the units to record, by default all.
 
     Returns:
         A `FanoResponse`.
@@ -180,12 +180,12 @@ def noise_correlations(
 
         ρ_ij = Cov(∫r_i dt, ∫r_j dt)/√(Var N_i Var N_j),   Var N = E N + Var(∫r dt)
 
-    Spikes are Poisson's given the rates, so that what units share is what their rates share.
+    Spikes are Poisson given the rates, so counts are correlated only as far as rates are.
 
     Args:
         population, stimulus, contrasts, noise, window, scale, mask, attention: as for
             `fano_response`.
-        units: numbers of the units to record, at least two; all unless given.
+        units: indices of the units to record, at least two, by default all.
 
     Returns:
         A `NoiseCorrelations`.

@@ -1,4 +1,4 @@
-"""What is shown, and where attention is."""
+"""Stimuli, and fields of attention."""
 
 from ._annulus import Annulus as Annulus
 from ._attention import AttentionField as AttentionField

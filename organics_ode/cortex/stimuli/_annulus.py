@@ -14,10 +14,10 @@ class Annulus(AbstractStimulus):
 
     Args:
         orientation, contrast: as for a `Grating`.
-        inner, outer: its radii, degrees of visual angle; without `outer` it goes on to the edge of
+        inner, outer: its radii, degrees of visual angle; without `outer` it extends to the edge of
             the field.
         position: (x, y), its centre, degrees of visual angle.
-        spatial_frequency, phase: cycles per degree and degrees, of its picture.
+        spatial_frequency, phase: cycles per degree and degrees, used only for its picture.
 
     Raises:
         ValueError: as for a `Grating`, or `outer` is not above `inner`.

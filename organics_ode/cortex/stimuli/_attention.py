@@ -13,20 +13,23 @@ from .._read import read_length, read_orientation, read_position
 
 
 class AttentionField(eqx.Module):
-    """A field of gains on the drive of units, the highest where attention is directed.
+    """A field of gains on the drive of units, highest where attention is directed.
 
         A(x, θ) = 1 + (gain − 1) exp(−|x − position|²/2 width²) exp(−(θ − orientation)²/2 spread²)
 
-    Orientations differ by at most 90 degrees. Without `position` it is the same everywhere, without
-    `orientation` the same for all orientations; without both it is one gain for all units.
+    Differences in orientation are at most 90 degrees. Without `position` the gain is the same
+    everywhere, without `orientation` the same for all orientations; without both it is one gain
+    for all units.
 
     Args:
-        gain: at its peak, > 0; 1 elsewhere.
-        position: (x, y), and `width`: degrees of visual angle, one with the other.
-        orientation: degrees, 0 to 180, and `spread`: degrees, one with the other.
+        gain: at the peak, > 0; far from it the gain is 1.
+        position, width: (x, y) and a standard deviation, degrees of visual angle; give both or
+            neither.
+        orientation, spread: degrees, 0 to 180, and a standard deviation, degrees; give both or
+            neither.
 
     Raises:
-        ValueError: an argument is bad, or without its partner.
+        ValueError: an argument is bad, or only one of a pair is given.
     """
 
     gain: Scalar
@@ -56,7 +59,7 @@ class AttentionField(eqx.Module):
         self.spread = None if spread is None else read_length("spread", spread)
 
     def gains(self, fields: Fields) -> Float[Array, " n"]:
-        """A of every unit of some receptive fields."""
+        """The gain A of every unit, given the receptive fields."""
         near: Any = np.ones(1 if fields.positions is None else len(fields.positions))
         alike: Any = np.ones(fields.orientations.size)
         if self.position is not None and self.width is not None:
@@ -72,7 +75,7 @@ class AttentionField(eqx.Module):
         return jnp.ravel(1 + (self.gain - 1) * peak)
 
     def plot(self, ax: Axes | None = None, *, extent: float = 2.0, **kw: Any) -> Axes:
-        """Draw it (host): over space where it has a position, else over orientation.
+        """Draw it over space if it has a position, otherwise over orientation (host).
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.

@@ -17,10 +17,10 @@ class Gabor(AbstractStimulus):
     for a receptive field of standard deviation s whose centre is d away.
 
     Args:
-        orientation, contrast: as for a `Grating`; the contrast is that in the middle.
+        orientation, contrast: as for a `Grating`; the contrast is that at the centre.
         width: w, the standard deviation of the window, degrees of visual angle.
         position: (x, y), its centre, degrees of visual angle.
-        spatial_frequency, phase: cycles per degree and degrees, of its picture.
+        spatial_frequency, phase: cycles per degree and degrees, used only for its picture.
 
     Raises:
         ValueError: as for a `Grating`, or a width that is not positive.

@@ -15,12 +15,13 @@ class Grating(AbstractStimulus):
         z_i = c RF_i(θ) S_i
 
     Args:
-        orientation: θ of its bars, degrees, 0 to 180: 0 lies, 90 stands, counterclockwise.
-        contrast: c, Michelson's, 0 to 1.
-        radius: of its disc, degrees of visual angle; unless given it covers the whole field.
+        orientation: θ of its bars, degrees, 0 to 180, counterclockwise: 0 is horizontal, 90
+            vertical.
+        contrast: c, the Michelson contrast, 0 to 1.
+        radius: of its disc, degrees of visual angle; by default it covers the whole field.
         position: (x, y), the centre of the disc, degrees of visual angle.
-        spatial_frequency: cycles per degree, and
-        phase: degrees: of its picture. Cells are taken to prefer the frequency that they are shown.
+        spatial_frequency, phase: cycles per degree and degrees, used only for its picture: cells
+            are taken to prefer the frequency that they are shown.
 
     Raises:
         ValueError: an orientation outside 0 to 180 degrees or in radians, a contrast outside

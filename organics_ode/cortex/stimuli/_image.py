@@ -1,4 +1,4 @@
-"""Images as stimuli: what pairs of oriented filters in quadrature see of them."""
+"""Images as stimuli, seen through quadrature pairs of oriented filters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,17 +18,17 @@ from ._stimulus import AbstractStimulus, as_scalars
 
 @carded
 class Image(AbstractStimulus):
-    """An image on the screen, seen by pairs of oriented filters in quadrature.
+    """An image on the screen, seen through quadrature pairs of oriented filters.
 
         z_i = c ∫ G(x − x_i) |h_i ∗ m|(x) dx
 
-    with m the luminance relative to the midpoint of the darkest and the brightest one, from −1 to
-    1, the receptive field G, and a complex filter h_i whose response to a grating of the frequency
-    that it prefers is RF_i(θ): such a grating over the field drives units as `cortex.Grating`
-    does. `cortex.from_image` and `cortex.from_stimupy` make it.
+    Here G is the receptive field, m the luminance relative to the midpoint of the darkest and the
+    brightest pixel, from −1 to 1, and h_i a complex filter whose response to a grating of its
+    preferred frequency is RF_i(θ): such a grating over the whole field drives units as
+    `cortex.Grating` does. Make one by `cortex.from_image` or `cortex.from_stimupy`.
 
-    - `pixels`: (rows, columns), m/c. `contrast`: c, Michelson's. `degrees`: (rows, columns), of a
-      pixel.
+    - `pixels`: (rows, columns), m/c. `contrast`: c, the Michelson contrast. `degrees`: the
+      (height, width) of a pixel.
     """
 
     pixels: Float[Array, "rows columns"]
@@ -76,16 +76,17 @@ def from_image(
     Args:
         image: (rows, columns), luminances ≥ 0, the first row on top.
         pixels_per_degree: of visual angle, a number, or (vertical, horizontal).
-        spatial_frequency: what the units prefer, cycles per degree; below half of the pixels.
-        bandwidth: of the units, octaves, the whole width at half height.
+        spatial_frequency: the preferred frequency of the units, cycles per degree; below half the
+            pixels per degree.
+        bandwidth: of the units, octaves, full width at half height.
         position: (x, y), the centre of the image, degrees of visual angle.
 
     Returns:
-        An `Image`, which populations take as any stimulus.
+        An `Image`, which populations accept like any other stimulus.
 
     Raises:
-        ValueError: an argument is bad: NaN or negative luminances, another shape, or a frequency
-            that the pixels cannot show.
+        ValueError: an argument is bad: NaN or negative luminances, a wrong shape, or a frequency
+            that the pixels cannot represent.
 
     Reference:
         Simoncelli, Freeman, "The steerable pyramid", ICIP (1995).
@@ -115,10 +116,10 @@ def from_stimupy(
     bandwidth: float = 1.0,
     position: Numbers = (0.0, 0.0),
 ) -> Image:
-    """Turn a dictionary that the package stimupy makes into a stimulus.
+    """Turn a dictionary made by the package stimupy into a stimulus.
 
-    Its `img` is the image, its `ppd` the pixels per degree, or its `visual_size` the degrees
-    (height, width) that the image covers. The package itself is not needed.
+    Its `img` is the image; the scale is taken from `ppd`, pixels per degree, or from `visual_size`,
+    the (height, width) of the image in degrees. The package itself is not needed.
 
     Args:
         stimulus: the dictionary.

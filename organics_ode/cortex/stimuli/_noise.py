@@ -8,17 +8,17 @@ from ._stimulus import AbstractStimulus, as_scalars
 
 
 class OrientedNoise(AbstractStimulus):
-    """Noise over the whole field, of gratings whose orientations are normally distributed.
+    """Noise over the whole field, made of gratings with normally distributed orientations.
 
         z_i² = c² ⟨RF_i(θ)²⟩,   θ ~ N(orientation, spread²)
 
-    As the spread grows, every orientation comes to have the same drive, c/√n; Σ z_i² stays c².
+    As the spread grows, the drives of all orientations approach c/√n; Σ z_i² remains c².
 
     Args:
         orientation: the mean, degrees, 0 to 180.
-        contrast: c, 0 to 1: that of one grating of the same energy.
+        contrast: c, 0 to 1, that of a single grating with the same energy.
         spread: the standard deviation of orientations, degrees.
-        spatial_frequency: cycles per degree, of its picture.
+        spatial_frequency: cycles per degree, used only for its picture.
 
     Raises:
         ValueError: as for a `Grating`, or a spread that is not positive.

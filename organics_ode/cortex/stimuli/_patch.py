@@ -1,4 +1,4 @@
-"""What every stimulus is made of: patches of gratings."""
+"""Patches of gratings, of which every stimulus is made."""
 
 import math
 from statistics import NormalDist
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._fields import Fields
 
-_DRAWN = 48  # gratings that noise is drawn of
+_DRAWN = 48  # gratings in a picture of noise
 
 
 class Patch(eqx.Module):
@@ -20,7 +20,7 @@ class Patch(eqx.Module):
       `spread` of None is one grating.
     - `position`: (x, y); `inner`, `outer`: radii of its aperture, None for none.
     - `window`: the standard deviation of a Gaussian aperture instead, None for none.
-    - `frequency`, `phase`: cycles per degree, and degrees; of its picture alone.
+    - `frequency`, `phase`: cycles per degree, and degrees; used only for its picture.
     """
 
     orientation: Array
@@ -77,7 +77,7 @@ class Patch(eqx.Module):
     def _waves(self, right: np.ndarray, up: np.ndarray) -> np.ndarray:
         if self.spread is None:
             return self._wave(right, up, float(self.orientation), self.phase)
-        # The same noise in every picture: quantiles of the orientations, phases without a pattern.
+        # The same noise in every picture: quantiles of the orientations, and irregular phases.
         normal = NormalDist(float(self.orientation), float(self.spread))
         waves = [
             self._wave(right, up, normal.inv_cdf((i + 0.5) / _DRAWN), 360 * (0.618034 * i**2 % 1))

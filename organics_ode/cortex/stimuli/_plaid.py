@@ -8,7 +8,7 @@ from ._stimulus import AbstractStimulus
 
 
 class Plaid(AbstractStimulus):
-    """Two stimuli at once, such as two gratings, a grating and its mask, a centre and its surround.
+    """Two stimuli at once: two gratings, a grating and its mask, a centre and its surround.
 
     Their energies add: the drive of a unit is √(z_1² + z_2²).
 
@@ -35,7 +35,7 @@ class Plaid(AbstractStimulus):
         return jnp.maximum(*map(jnp.asarray, (self.first.peak_contrast, self.second.peak_contrast)))
 
     def at(self, contrast: Scalar) -> "Plaid":
-        """With this contrast in the stronger of the two, and their ratio as it is."""
+        """The plaid with this contrast in the stronger of the two, and their ratio unchanged."""
         peak = self.peak_contrast
         if not is_traced(peak) and peak == 0:
             refuse("stimulus", "have a contrast above 0 in one of its parts", "both have 0")

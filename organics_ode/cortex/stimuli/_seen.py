@@ -1,4 +1,4 @@
-"""An image as a population sees it, by pairs of oriented filters in quadrature."""
+"""An image as a population sees it, through quadrature pairs of oriented filters."""
 
 import math
 
@@ -10,14 +10,14 @@ from jaxtyping import Array, Float
 
 from .._fields import Fields
 
-# Half of the width at half height of a Gaussian, in standard deviations.
+# The half width at half height of a Gaussian, in standard deviations.
 _HALF = math.sqrt(2 * math.log(2))
 
 
 class Seen(eqx.Module):
-    """An image as a population sees it, in the place of a patch.
+    """An image as a population sees it, used in place of a patch.
 
-    - `pixels`: (rows, columns), −1 to 1, the first row on top. `degrees`: (rows, columns), of one.
+    - `pixels`: (rows, columns), −1 to 1, the first row on top. `degrees`: (height, width) of one.
     """
 
     pixels: Float[Array, "rows columns"]
@@ -29,7 +29,7 @@ class Seen(eqx.Module):
 
     @property
     def covers_all(self) -> bool:
-        return self.position == (0, 0)  # beyond its edge is the background
+        return self.position == (0, 0)  # the background lies beyond its edge
 
     def energy(self, fields: Fields) -> Float[Array, " n"]:
         """The squared drive of every unit."""
@@ -42,7 +42,7 @@ class Seen(eqx.Module):
         return (self.contrast**2 * amplitudes**2).ravel()
 
     def modulation(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The luminance at (x, y) relative to the midpoint, -1 to 1, that of the nearest pixel."""
+        """The luminance of the pixel nearest to (x, y), relative to the midpoint, -1 to 1."""
         rows, columns = self.pixels.shape
         i = np.floor((self.position[1] - y) / self.degrees[0] + rows / 2).astype(int)
         j = np.floor((x - self.position[0]) / self.degrees[1] + columns / 2).astype(int)
@@ -54,10 +54,10 @@ class Seen(eqx.Module):
     def _filtered(self, fields: Fields) -> Array:
         """Complex responses of the pairs at every pixel, (orientations, rows, columns).
 
-        In frequency, on one half-plane, tuning RF_i of the orientation times a Gaussian of ln f.
+        In the frequency domain, on one half-plane: the tuning RF_i times a Gaussian of ln f.
         """
         rows, columns = self.pixels.shape
-        shape = (2 * rows, 2 * columns)  # what lies beyond an edge is not on the other side
+        shape = (2 * rows, 2 * columns)  # padded, so that edges do not wrap around
         up = -np.fft.fftfreq(shape[0], self.degrees[0])[:, None]
         right = np.fft.fftfreq(shape[1], self.degrees[1])[None, :]
         f, dtype = np.hypot(up, right), self.pixels.dtype
@@ -76,7 +76,7 @@ class Seen(eqx.Module):
         return jnp.fft.ifft2(spectrum[None] * H.astype(spectrum.dtype))[:, :rows, :columns]
 
     def _weights(self, fields: Fields) -> tuple[Array, Array]:
-        """The Gaussian receptive field of every position over rows, and over columns."""
+        """The Gaussian receptive field at every position, along rows and along columns."""
         rows, columns = self.pixels.shape
         dtype = self.pixels.dtype
         places = jnp.asarray(fields.positions, dtype)

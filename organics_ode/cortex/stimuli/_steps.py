@@ -14,8 +14,8 @@ from ._stimulus import AbstractStimulus
 class ContrastSteps(eqx.Module):
     """A stimulus whose contrast steps over time.
 
-    It has contrast c_i from ts[i] to ts[i + 1], c_0 also before ts[0], and the last one from its
-    time on. As the input of a population it is an `oo.ZeroOrderHold`.
+    The contrast is c_i from ts[i] to ts[i + 1], c_0 also before ts[0], and the last one from its
+    time on. As the input of a population it becomes an `oo.ZeroOrderHold`.
 
     Args:
         stimulus: a stimulus; its own contrast is not used.

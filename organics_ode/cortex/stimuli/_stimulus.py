@@ -17,38 +17,38 @@ from ._seen import Seen
 
 
 class AbstractStimulus(eqx.Module):
-    """A picture on a screen: how it drives cells, and how it looks.
+    """A picture on a screen: how it drives cells, and what it looks like.
 
-    It is made of patches of gratings, whose energies add,
+    It is made of patches of gratings, whose energies add:
 
         z_i = √( Σ_patches (c RF_i(θ) S_i)² )
 
     with the contrast c, the tuning RF_i and the share S_i of the receptive field that the patch
-    covers: the drive of pairs of cells in quadrature, averaged over the phases of the patches.
+    covers. This is the drive of quadrature pairs of cells, averaged over the phases of the patches.
     """
 
     @abstractmethod
     def patches(self) -> tuple[Patch | Seen, ...]:
-        """What it is made of."""
+        """The patches it is made of."""
 
     @property
     @abstractmethod
     def peak_contrast(self) -> Scalar:
-        """The contrast of its patches, the largest of them."""
+        """The largest contrast of its patches."""
 
     @abstractmethod
     def at(self, contrast: Scalar) -> "AbstractStimulus":
         """The same stimulus at another contrast."""
 
     def drive(self, fields: Fields) -> Float[Array, " n"]:
-        """z of every unit of some receptive fields."""
+        """The drive z of every unit, given the receptive fields."""
         return _drive(self.patches(), fields)
 
     def image(self, pixels: int = 256, *, extent: float = 2.0) -> Float[np.ndarray, "rows columns"]:
         """Its luminance, from 0 to 1 with 0.5 for the background, the first row on top (host).
 
         Args:
-            pixels: of a side.
+            pixels: the number of pixels along each side.
             extent: degrees of visual angle from the middle to a side.
 
         Raises:
@@ -88,6 +88,6 @@ def _drive(patches: tuple[Patch | Seen, ...], fields: Fields) -> Float[Array, " 
 
 
 def as_scalars(*values: Any) -> list[Array]:
-    """Numbers as scalars of one floating dtype."""
+    """The numbers as scalars of one floating dtype."""
     dtype = common_dtype(*values)
     return [jnp.asarray(value, dtype) for value in values]
