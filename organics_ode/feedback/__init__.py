@@ -1,4 +1,4 @@
-"""Feedback networks: training of the readout, its geometry, and the attractors it makes."""
+"""Feedback networks: training of the readout, its geometry, and the attractors it creates."""
 
 from .._namespace import _public as _public
 from ._attractors import Attractors as Attractors, attractors as attractors

@@ -29,12 +29,12 @@ from ._rest import run_to_rest, still
 
 @carded
 class Attractors(eqx.Module, AbstractTabular):
-    """The fixed points that the flow came to rest at, in rising order of the (first) readout.
+    """The fixed points that the flow came to rest at, in increasing order of the (first) readout.
 
     - `z`: (k,) or (k, R), their readouts.
     - `states`: (k, N), x.
-    - `hits`: (k,), how many starts came to each.
-    - `unsettled`: how many starts came to none: slow, on a limit cycle, chaotic, or at rest where
+    - `hits`: (k,), how many starts led to each.
+    - `unsettled`: how many starts led to none: slow, on a limit cycle, chaotic, or at rest where
       the spectrum is not stable.
 
     `len` is k. `to_dataframe()`, `to_xarray()`: a row for each.
@@ -49,7 +49,7 @@ class Attractors(eqx.Module, AbstractTabular):
         return len(self.z)
 
     def to_table(self) -> Table:
-        """Readout, hits and state x of each, over `attractor`."""
+        """Readout, hits and state x for each `attractor`."""
         columns = {"z": self.z, "hits": self.hits, "x": self.states}
         notes = {"unsettled": self.unsettled}
         return Table(numbered((len(self),), "attractor"), columns, notes=notes)
@@ -75,16 +75,16 @@ def attractors(
 ) -> Attractors:
     """The stable fixed points that the network runs to from x = m z₀ + I + W_x u, for many z₀.
 
-    By Euler's method, all starts at once, until |ẋ| < 1e-9 (1e-4 in float32) everywhere, and from
-    there by Newton's. What no start runs to is not found, so the count is a lower bound. Host
-    function.
+    All starts run at once by Euler's method until |ẋ| < 1e-9 (1e-4 in float32) everywhere, and then
+    by Newton's. A fixed point that no start runs to is not found, so the count is a lower bound. A
+    host function.
 
     Args:
         network: a `FeedbackNetwork`.
-        x: u, (k,); nothing for a network without inputs.
-        z0: (starts,) or (starts, R), readouts to start from, on both sides of what is looked for.
+        x: u, (k,); omit it for a network without inputs.
+        z0: (starts,) or (starts, R), readouts to start from, on both sides of the expected ones.
         dt: step, in units of the time constant.
-        steps: the most steps.
+        steps: the maximum number of steps.
 
     Returns:
         An `Attractors`.
@@ -109,7 +109,7 @@ def attractors(
 @functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Array]:
-    """The end states and their residuals, infinite where one had not settled."""
+    """The end states and their residuals, which are infinite for those that had not settled."""
     starts = (c.I + c.W_x @ x)[None, :] + z0 @ c.m.reshape(c.size, -1).T
     v, settled = jax.vmap(lambda v: run_to_rest(c, x, v, dt, steps, still(v.dtype)))(starts)
     e = Equations.of(c, x)
@@ -118,7 +118,7 @@ def _run(c: Any, x: Array, z0: Array, dt: float, steps: int) -> tuple[Array, Arr
 
 
 def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: int) -> Attractors:
-    """One of every cluster of end states that is stable: a start on a saddle does not leave it."""
+    """One end state of every stable cluster; a start on a saddle stays there, and is left out."""
     clusters = distinct(c, x, v, residuals)
     one = firsts(clusters)
     spectra = look(c, x, v[one], residuals[one]).spectra

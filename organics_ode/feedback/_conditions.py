@@ -1,4 +1,4 @@
-"""What a network is trained for: a target of the readout for every input."""
+"""What a network is trained to do: a target of the readout for every input."""
 
 import functools
 from typing import Any
@@ -16,13 +16,13 @@ from ._overlaps import read_network
 from ._rest import rounding, run_to_rest
 from ._trained import Trained
 
-# Euler's step of the open loop, stable for what turns by up to four radians per time constant, and
-# the most steps: what needs more than 1000 time constants is taken for chaos.
+# Euler's step of the open loop, stable for rotations of up to four radians per time constant, and
+# the maximum number of steps: more than 1000 time constants without rest are taken for chaos.
 _DT, _MOST = 0.1, 10_000
 
 
 class Conditions(eqx.Module):
-    """K inputs (K, k) with their targets (K, R), and how the caller wrote them."""
+    """K inputs (K, k) with their targets (K, R), and the shapes in which the caller gave them."""
 
     network: Any
     x: Float[Array, "K k"]
@@ -37,7 +37,7 @@ class Conditions(eqx.Module):
     def trained(
         self, network: FeedbackNetwork, states: Array, history: Array | None = None
     ) -> Trained:
-        """The result, in the shapes of the caller."""
+        """The result, in the shapes that the caller used."""
         z = network.readout(FeedbackNetworkState(states))
         error = z - self.target.reshape(z.shape)
         if self.is_single:
@@ -47,7 +47,7 @@ class Conditions(eqx.Module):
 
 
 def read_conditions(network: FeedbackNetwork, target: Numbers, x: Numbers | None) -> Conditions:
-    """The arguments of a training, checked."""
+    """The arguments of a training function, checked."""
     c = read_network(network)
     dtype = c.n.dtype
     x = as_float_array("x", jnp.zeros(c.input_size) if x is None else x, dtype)
@@ -77,8 +77,8 @@ def teacher_states(
 
     Args:
         network: a `FeedbackNetwork`.
-        target: A, scalar or (R,) as the readout is; with a first axis for many inputs.
-        x: u, (k,) or (conditions, k); nothing for a network without inputs.
+        target: A, scalar or (R,) like the readout; with a leading axis for many inputs.
+        x: u, (k,) or (conditions, k); omit it for a network without inputs.
 
     Returns:
         (N,) or (conditions, N).
@@ -109,7 +109,7 @@ def open_loop(conditions: Conditions) -> Float[Array, "K N"]:
 @functools.partial(quickly_compiled, level=1)
 @in_full_precision
 def _open_loop(conditions: Conditions) -> tuple[Array, Array]:
-    """By the network's own flow: a teacher can only hold it in a state that attracts."""
+    """By the network's own flow, because a teacher can only hold it in a stable state."""
 
     def one(x: Array, target: Array) -> tuple[Array, Array]:
         c = conditions.network

@@ -27,18 +27,18 @@ from ._trained import Trained
 
 
 class AbstractRun(eqx.Module):
-    """How the state is found in which the readout is compared with its target."""
+    """How to find the state in which the readout is compared with its target."""
 
     @abstractmethod
     def __call__(self, network: FeedbackNetwork, x: Array, last: Array) -> Array:
-        """The state (N,) for the input x (k,); `last` is the one of the step before."""
+        """The state (N,) for the input x (k,); `last` is the state of the step before."""
 
 
 class AtFixedPoint(AbstractRun):
-    """The fixed point that the flow comes to from the last one, with implicit derivatives.
+    """The fixed point that the flow reaches from the last one, with implicit derivatives.
 
     Args:
-        steps, dt: the most Euler steps, and their length.
+        steps, dt: the maximum number of Euler steps, and their length.
     """
 
     steps: int
@@ -52,7 +52,8 @@ class AtFixedPoint(AbstractRun):
         v, rests = run_to_rest(*stopped, self.dt, self.steps, still(last.dtype))
         state = FeedbackNetworkState(v)
         J = _stopped(jacobian_matrix(network, state, x))
-        # A Newton step with J held: to rounding it moves nothing, and its derivative is −J⁻¹ ∂f/∂θ.
+        # A Newton step with J held fixed: it only moves by rounding, but its derivative is
+        # −J⁻¹ ∂f/∂θ.
         v = v - jnp.linalg.solve(J, network.vector_field(NO_TIME, state, x).x)
         return jnp.where(rests, v, jnp.nan)
 
@@ -82,13 +83,33 @@ def _stopped(tree: PyTree) -> PyTree:
 
 
 def readout_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
-    """n alone."""
+    """Select only n, for `weights` of `descend`.
+
+    Args:
+        network: a `FeedbackNetwork`.
+
+    Returns:
+        (n,).
+
+    Raises:
+        ValueError: it is not a `FeedbackNetwork`.
+    """
     check_kind("network", network, FeedbackNetwork)
     return (network.n,)
 
 
 def all_weights(network: FeedbackNetwork) -> tuple[Parameter, ...]:
-    """χ, m, n, I and W_x; g only scales χ."""
+    """Select all weights, for `weights` of `descend`; g is left out because it only scales χ.
+
+    Args:
+        network: a `FeedbackNetwork`.
+
+    Returns:
+        (χ, m, n, I, W_x).
+
+    Raises:
+        ValueError: it is not a `FeedbackNetwork`.
+    """
     check_kind("network", network, FeedbackNetwork)
     return (network.chi, network.m, network.n, network.I, network.W_x)
 
@@ -103,21 +124,22 @@ def descend(
     weights: Callable[[FeedbackNetwork], PyTree] = readout_weights,
     run: AbstractRun | None = None,
 ) -> Trained:
-    """Gradient descent of the squared error in closed loop, on the readout or on all weights.
+    """Gradient descent on the squared error in closed loop, training the readout or all weights.
 
         L = ½ mean (z − A)²   over conditions and readouts
 
-    in the state that `run` finds. From n = 0 the readout stays in the span of the activities it
-    passed. All steps are one compiled scan. Weights start at the network's own; the result has
-    plain arrays in the place of nodes.
+    in the state that `run` finds. From n = 0 the readout stays in the span of the activities along
+    the way. All steps are one compiled scan. Training starts from the network's own weights; the
+    result has plain arrays in place of parameter nodes.
 
     Args:
         network: a `FeedbackNetwork`.
-        target: A, scalar or (R,) as the readout is; with a first axis for many inputs.
-        x: u, (k,) or (conditions, k); nothing for a network without inputs.
-        optimizer: from optax. A weight n_i acts as n_i/N: plain descent wants a rate of about N.
-        steps: updates.
-        weights: which weights are trained, a function of the network: `readout_weights`,
+        target: A, scalar or (R,) like the readout; with a leading axis for many inputs.
+        x: u, (k,) or (conditions, k); omit it for a network without inputs.
+        optimizer: from optax. A weight n_i acts as n_i/N, so plain gradient descent needs a
+            learning rate of about N.
+        steps: the number of updates.
+        weights: a function of the network that selects the trained weights: `readout_weights`,
             `all_weights`, or your own, such as `lambda network: (network.n, network.m)`.
         run: `AtFixedPoint()` (the default) or `FromRest(steps, dt)`.
 
@@ -126,7 +148,7 @@ def descend(
 
     Raises:
         ValueError: an argument is bad.
-        RuntimeError: the training diverged, or no fixed point was found.
+        RuntimeError: training diverged, or no fixed point was found.
     """
     steps = check_positive_integer("steps", steps)
     run = AtFixedPoint() if run is None else run

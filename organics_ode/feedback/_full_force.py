@@ -25,12 +25,12 @@ from ._overlaps import read_network
 
 @carded
 class FullForce(eqx.Module):
-    """A network that was trained by `full_force`, and how well it does by itself.
+    """A network trained by `full_force`, and how well it performs on its own.
 
     - `network`: the `FeedbackNetwork`, which needs no feedback: its m is 0 and its g is 1.
     - `state`: (N,), x after the last trial.
-    - `error`: Σ|z − f|²/Σ|f|² of the trials after training.
-    - `history`: (trials,), the same of every trial while it was trained.
+    - `error`: Σ|z − f|²/Σ|f|² over the trials after training.
+    - `history`: (trials,), the same for every trial of training.
     - `output`: (time, R), z in the last trial.
     """
 
@@ -63,38 +63,38 @@ def full_force(
     tests: int = 10,
     state0: StateLike | None = None,
 ) -> FullForce:
-    """full-FORCE: a network learns by recursive least squares to be driven from within as another
-    one is by the target.
+    """full-FORCE: by recursive least squares, a network learns to generate internally the drive
+    that another network receives from the target.
 
         teacher   ẋ = −x + g χ φ(x) + m f + I + W_x u
         student   ẋ = −x + J φ(x) + I + W_x u,      z = w·φ(x)
         J φ − (g χ φ(x_teacher) + m f),  w·φ − f:  errors of one recursive least squares, P(0) = 1/α
 
-    f is the target over a trial, and u the input. Both networks take Euler steps from one trial
-    into the next. J and w start at 0 and are updated after a step with the given probability; the
-    student that results produces f without feedback, its connections full of what the teacher does.
-    `force` trains the readout alone. Pure (jit, vmap) but for its errors.
+    f is the target over a trial, and u the input. Both networks take Euler steps and continue from
+    one trial into the next. J and w start at 0 and are updated after each step with the given
+    probability. The resulting student produces f without feedback, through its full matrix J.
+    `force` trains only the readout. Pure (jit, vmap) except for its errors.
 
     Args:
         network: the teacher, a `FeedbackNetwork`; its readout is not used.
-        target: f over one trial, (time,), or (time, R) for feedback of rank R, a value after each
-            step.
-        x: u over one trial, (time, k); nothing for a network without inputs.
-        key: a PRNG key, of the steps with an update.
+        target: f over one trial, (time,), or (time, R) for feedback of rank R, with a value after
+            each step.
+        x: u over one trial, (time, k); omit it for a network without inputs.
+        key: a PRNG key, which decides at which steps there is an update.
         alpha: α, a positive number.
         dt: step of Euler's method, in units of the time constant.
         probability: of an update after a step, above 0.
-        trials: trials with updates.
-        settling: trials before them, without updates.
-        tests: trials after them, without updates, for the error.
-        state0: where both networks start; x = 0 unless given.
+        trials: the number of trials with updates.
+        settling: the number of trials before them, without updates.
+        tests: the number of trials after them, without updates, for the error.
+        state0: where both networks start; x = 0 by default.
 
     Returns:
         A `FullForce`.
 
     Raises:
         ValueError: an argument is bad.
-        RuntimeError: the training diverged.
+        RuntimeError: training diverged.
 
     Reference:
         DePasquale, Cueva, Rajan, Escola, Abbott, "full-FORCE: a target-based method for training
@@ -130,7 +130,7 @@ def _read_trial(c: Any, target: Numbers, x: Numbers | None) -> tuple[Array, Arra
 
 
 class _Run(NamedTuple):
-    """Both networks, with what drives them from within, and the student's weights.
+    """Both networks, their recurrent drives, and the student's weights.
 
     M holds J above wᵀ, (N + R, N); `inner` is M φ(student), `taught` g χ φ(teacher).
     """

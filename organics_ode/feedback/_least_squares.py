@@ -11,24 +11,24 @@ from ._trained import Trained
 
 
 def least_squares(network: FeedbackNetwork, target: Numbers, x: Numbers | None = None) -> Trained:
-    """The readout of smallest norm that is right in the teacher's states (an echo state network).
+    """The readout of least norm that is exact in the teacher's states (an echo state network).
 
         n = A φ(x_A) N/|φ(x_A)|²,    x_A = g χ φ(x_A) + m A + I + W_x u
 
-    and for many conditions n = N Φ⁺ A, Φ (conditions, N) with rows φ(x_A). With zero `error` x_A is
-    a fixed point of the trained network, which may be unstable, and need not be the only one: for
+    and for many conditions n = N Φ⁺ A, Φ (conditions, N) with rows φ(x_A). If `error` is zero, x_A
+    is a fixed point of the trained network. It may be unstable, and need not be the only one: for
     large targets a second one, of the opposite sign, is stable too (`attractors`).
 
     Args:
         network: a `FeedbackNetwork`; its readout is not used.
-        target: A, scalar or (R,) as the readout is; with a first axis for many inputs.
-        x: u, (k,) or (conditions, k); nothing for a network without inputs.
+        target: A, scalar or (R,) like the readout; with a leading axis for many inputs.
+        x: u, (k,) or (conditions, k); omit it for a network without inputs.
 
     Returns:
         A `Trained`.
 
     Raises:
-        ValueError: an argument is bad; all activities vanish in the teacher's states.
+        ValueError: an argument is bad, or all activities vanish in the teacher's states.
         RuntimeError: no fixed point was found with the target fed back.
 
     Reference:
@@ -43,12 +43,12 @@ def least_squares(network: FeedbackNetwork, target: Numbers, x: Numbers | None =
 def ridge(
     network: FeedbackNetwork, target: Numbers, x: Numbers | None = None, *, alpha: Scalar
 ) -> Trained:
-    """`least_squares` with a price on the norm: n/N = w minimises Σ|φ(x_A)·w − A|² + α|w|².
+    """`least_squares` with a penalty on the norm: n/N = w minimises Σ|φ(x_A)·w − A|² + α|w|².
 
         n = N Φᵀ(ΦΦᵀ + α)⁻¹ A
 
-    The direction for one condition is that of least squares, n = A φ N/(|φ|² + α), so that the
-    readout undershoots by |φ|²/(|φ|² + α) in open loop, and in closed loop by what follows from it;
+    For one condition the direction is that of least squares, n = A φ N/(|φ|² + α). In open loop the
+    readout is |φ|²/(|φ|² + α) times the target, which shifts the fixed points of the closed loop;
     |φ|² grows as N. FORCE with the same α minimises the same sum over the states it visits.
 
     Args:
@@ -56,7 +56,7 @@ def ridge(
         alpha: α, a positive number.
 
     Returns:
-        A `Trained`, `error` in the teacher's states.
+        A `Trained`; its `error` is that in the teacher's states.
 
     Raises:
         ValueError, RuntimeError: as for `least_squares`.

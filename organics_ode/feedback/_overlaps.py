@@ -13,10 +13,10 @@ from ..programs import in_full_precision
 
 @carded
 class Overlaps(NamedTuple):
-    """The overlaps of a network's feedback, input and readout, v·w/N for vectors v and w of (N,).
+    """The overlaps of a network's feedback, input and readout: v·w/N for vectors v and w (N,).
 
-    For rank one every field is a scalar; for rank R those of m or n have one axis (R,), n_m and
-    along_m the axes (readout, feedback).
+    For rank one every field is a scalar. For rank R, fields of m or n alone have one axis (R,);
+    n_m and along_m have the axes (readout, feedback).
     """
 
     sigma_m: Float[Array, "..."]
@@ -34,25 +34,28 @@ class Overlaps(NamedTuple):
     along_m: Float[Array, "..."]
     """a in n = a m + b I + n⊥, with n⊥ orthogonal to m and I."""
     along_I: Float[Array, "..."]
-    """b in the same."""
+    """b in the same decomposition."""
     outside: Float[Array, "..."]
     """|n⊥|/√N."""
 
 
 def overlaps(network: FeedbackNetwork) -> Overlaps:
-    """The geometry of a network, trained or not: its overlaps and n's projections onto m and I.
+    """The geometry of a network, trained or not: its overlaps, and the projections of n on m and I.
 
         n_m = n·m/N,   n_I = n·I/N,   n = a m + b I + n⊥
 
-    These are the numbers of `mean_field`'s theory as they are in one network; the directions of a
-    random network are orthogonal exactly, so there n_m = c σ_m(pρ + p_m√(1−ρ²)) to rounding. Where
-    m and I are parallel, or one of them vanishes, a and b are the smallest ones. Pure.
+    These are the numbers of the `mean_field` theory, evaluated for one network. The directions of a
+    random network are exactly orthogonal, so n_m = c σ_m(pρ + p_m√(1−ρ²)) there up to rounding. If
+    m and I are parallel, or one of them vanishes, a and b are those of least norm. Pure.
 
     Args:
         network: a `FeedbackNetwork`.
 
+    Returns:
+        An `Overlaps`.
+
     Raises:
-        ValueError: not a `FeedbackNetwork`.
+        ValueError: it is not a `FeedbackNetwork`.
     """
     return _overlaps(read_network(network))
 
@@ -78,7 +81,7 @@ def _overlaps(c: Any) -> Overlaps:
 
 
 def read_network(network: FeedbackNetwork) -> Any:
-    """The network with plain arrays."""
+    """The network with plain arrays in place of parameter nodes."""
     if not obeys(network, FeedbackNetwork):
         refuse("network", "be a FeedbackNetwork", what_is(network, FeedbackNetwork))
     return resolve(network)

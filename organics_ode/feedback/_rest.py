@@ -1,4 +1,4 @@
-"""The flow followed until it comes to rest: light to compile, and it finds only what attracts."""
+"""The flow followed until it comes to rest: cheap to compile, and finds only attractors."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..circuits import FeedbackNetworkState
 def run_to_rest(
     c: Any, x: Float[Array, " k"], v: Float[Array, " N"], dt: float, steps: int, still: float
 ) -> tuple[Float[Array, " N"], Bool[Array, ""]]:
-    """Euler's method from v until |ẋ| < still everywhere: the state, and whether it got there.
+    """Euler's method from v until |ẋ| < still everywhere: the state, and whether it settled.
 
     The speed is relative to the state, or to what drives it, where these are below 1.
     """
@@ -40,10 +40,10 @@ def run_to_rest(
 
 
 def still(dtype: DTypeLike) -> float:
-    """The speed from which Newton's method may go on."""
+    """The speed below which Newton's method may take over."""
     return 1e-9 if jnp.finfo(dtype).bits == 64 else 1e-4
 
 
 def rounding(dtype: DTypeLike) -> float:
-    """The speed below which nothing but rounding moves a network of large sums."""
+    """The speed below which only rounding error of large sums moves a network."""
     return 1e-12 if jnp.finfo(dtype).bits == 64 else 2e-5

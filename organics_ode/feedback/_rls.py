@@ -34,27 +34,27 @@ def force(
 
         e = w·φ − A,   P ← P − Pφ (Pφ)ᵀ/(1 + φ·Pφ),   w ← w − e Pφ,   P(0) = 1/α,   n = N w
 
-    at every `every`-th Euler step, from w = 0. The readout that results minimises
-    Σ|φ_t·w − A|² + α|w|² over the visited states φ_t, which for a constant target the network
-    leaves from x = 0: all of the transient counts, and n comes out large and along the input, with
-    a single attractor where `least_squares` leaves two. Pure (jit, vmap) but for its errors.
+    at every `every`-th Euler step, from w = 0. The resulting readout minimises
+    Σ|φ_t·w − A|² + α|w|² over the visited states φ_t. For a constant target these include the whole
+    transient from x = 0, so n comes out large and along the input, with a single attractor where
+    `least_squares` leaves two. Pure (jit, vmap) except for its errors.
 
     Args:
         network: a `FeedbackNetwork`; its readout is not used.
-        target: A, scalar or (R,) as the readout is.
-        x: u, (k,); nothing for a network without inputs.
+        target: A, scalar or (R,) like the readout.
+        x: u, (k,); omit it for a network without inputs.
         alpha: α, a positive number.
         dt: step of Euler's method, in units of the time constant.
         every: steps from one update to the next.
-        duration: time of the training; duration/(dt·every) updates.
-        state0: where it starts; x = 0 unless given.
+        duration: of training, in units of the time constant; there are duration/(dt·every) updates.
+        state0: where the network starts; x = 0 by default.
 
     Returns:
         A `Trained`, with the last state and its error; `history` is |e| before each update.
 
     Raises:
         ValueError: an argument is bad.
-        RuntimeError: the training diverged.
+        RuntimeError: training diverged.
 
     Reference:
         Sussillo, Abbott, "Generating coherent patterns of activity from chaotic neural networks",

@@ -9,15 +9,15 @@ from ._overlaps import Overlaps, overlaps
 
 @carded
 class Trained(eqx.Module):
-    """A trained network, and how well it does at the states it was trained in.
+    """A trained network, and how well it performs in the states it was trained in.
 
     - `network`: the `FeedbackNetwork`, with its new weights.
     - `states`: (N,) or (conditions, N), x where it was trained: the teacher's states for
-      `least_squares` and `ridge`, the last ones of the network itself otherwise.
-    - `error`: readout minus target in those states, of the target's shape.
-    - `history`: (steps,), the root of the mean squared error before each update; empty for what is
-      solved at once.
-    - `overlaps`: n_m, n_I, the norm of n, … as `feedback.overlaps` gives them.
+      `least_squares` and `ridge`, otherwise the last states of the network itself.
+    - `error`: readout minus target in those states, in the shape of the target.
+    - `history`: (steps,), the root mean squared error before each update; empty for methods that
+      solve for the readout at once.
+    - `overlaps`: n_m, n_I, the norm of n, …, as from `feedback.overlaps`.
     """
 
     network: FeedbackNetwork

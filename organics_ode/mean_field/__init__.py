@@ -1,8 +1,8 @@
 """Feedback networks of many units: `from organics_ode import mean_field`.
 
-A network ẋ = −x + gχφ(x) + m z + I with readout z = n·φ(x)/N, random χ and fixed directions m, I, n
-is described, as N grows, by a few numbers: its states at rest, their spectra, its chaos, and the
-result of training it by least squares.
+A network ẋ = −x + gχφ(x) + m z + I has readout z = n·φ(x)/N, random χ and fixed directions m, I, n.
+For large N a few numbers describe its states at rest, their spectra, its chaos, and the result of
+training it by least squares.
 """
 
 from .._namespace import _public as _public

@@ -15,12 +15,12 @@ from ..programs import equal_one, jitted
 
 Function = Callable[[Array], Array]
 
-_REACH = 9.0  # standard deviations: beyond them is less than 3e-19 of the weight
+_REACH = 9.0  # standard deviations: less than 3e-19 of the weight lies beyond
 _FEWEST, _MOST = 128, 8192  # nodes
 
 
 class Averages(NamedTuple):
-    """What the theory needs of φ at one variance Δ0: ⟨φ²⟩, ⟨φ′⟩, ⟨φ′²⟩, ⟨φ′² + φφ″⟩, ⟨φ‴⟩."""
+    """The averages of φ that the theory needs at Δ0: ⟨φ²⟩, ⟨φ′⟩, ⟨φ′²⟩, ⟨φ′² + φφ″⟩, ⟨φ‴⟩."""
 
     phi2: Float[Array, ""]
     slope: Float[Array, ""]
@@ -43,11 +43,11 @@ def _half_second(f: Function) -> Function:
 def _nodes(
     delta: Float[Array, ""], i: Array, n: int | Int[Array, ""]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """The nodes i of n, and their weights, in x = a sinh t, equal steps in t, a = min(1, √Δ0).
+    """Nodes number i out of n, with weights: equal steps of t in x = a sinh t, a = min(1, √Δ0).
 
-    Steps are short where φ bends, |x| ≲ 1, and grow with |x| up to 9 √Δ0, so that the same few
-    nodes serve every variance. With t in the strip |Im t| < π/4 the integrand of a φ without poles
-    in |Im x| < 1 is analytic and small, and the trapezoid rule converges exponentially.
+    Steps are short where φ bends, |x| ≲ 1, and grow with |x| up to 9 √Δ0, so the same few nodes
+    serve every variance. If φ has no poles in |Im x| < 1, the integrand is analytic and small in
+    the strip |Im t| < π/4, and the trapezoid rule converges exponentially.
     """
     s = jnp.sqrt(jnp.maximum(delta, 0))
     wide = jnp.maximum(s, 1)
@@ -108,7 +108,7 @@ def _block(
 def settled(
     functions: tuple[Function, ...], deltas: Array, tolerance: float
 ) -> tuple[Float[np.ndarray, "k f"], int]:
-    """The averages, and the number of nodes whose doubling does not change them. In 64 bits."""
+    """The averages, in 64 bits, and the number of nodes at which doubling does not change them."""
     n, old = _FEWEST, np.asarray(_block(functions, deltas, 0, _FEWEST))
     while n < _MOST:
         blocks = range(0, 2 * n, _FEWEST)
@@ -126,7 +126,7 @@ def _nodes_for(functions: tuple[Function, ...], top: float, tolerance: float) ->
 
 
 def host_nodes(phi: Function, top: float, tolerance: float = 1e-12) -> int:
-    """How many nodes `averages_at` needs up to the variance `top`; few different answers."""
+    """How many nodes `averages_at` needs for variances up to `top`; takes few different values."""
     rounded = 1e4
     while rounded < top:
         rounded *= 100.0
@@ -134,13 +134,13 @@ def host_nodes(phi: Function, top: float, tolerance: float = 1e-12) -> int:
 
 
 def average(f: Function, variance: Scalar, *, tolerance: float = 1e-10) -> float:
-    """The average of a smooth function over a Gaussian variable of mean 0.
+    """The average of a smooth function over a Gaussian variable with mean 0.
 
         ⟨f⟩ = ∫ f(x) exp(−x²/2Δ) dx / √(2πΔ)
 
-    By a trapezoid rule with short steps near 0 and long ones far out, whose nodes are doubled until
-    the result settles. (Gauss–Hermite nodes spread over many standard deviations, and miss a φ that
-    bends within |x| < 1 once Δ is large.) A host function, in 64 bits.
+    Computed by a trapezoid rule with short steps near 0 and long ones far out, whose nodes are
+    doubled until the result settles. (Gauss–Hermite nodes spread over many standard deviations:
+    once Δ is large, they miss a φ that bends within |x| < 1.) A host function, in 64 bits.
 
     Args:
         f: an elementwise function of arrays, written in `jax.numpy`.

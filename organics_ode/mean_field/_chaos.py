@@ -1,4 +1,4 @@
-"""The chaotic phase, where no state at rest is stable against the random connections."""
+"""The chaotic phase, where the random connections destabilise every state at rest."""
 
 import functools
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from ._roots import bisect, brackets, evaluate
 from ._solutions import read_one, sup_of, z_range
 
 _POINTS = 48  # of the curve
-_STRONGEST = 1e6  # random connections: beyond them Δ0 is out of reach of the quadrature
-_SIZES = (128, 512, 2048)  # coefficients of φ
+_STRONGEST = 1e6  # the largest g: beyond it Δ0 is out of reach of the quadrature
+_SIZES = (128, 512, 2048)  # numbers of coefficients of φ
 
 
 @carded
 class Chaos(eqx.Module):
     """All chaotic solutions, sorted by the mean readout z; numpy arrays of 64 bits, (k,).
 
-    - `z`: readout. `delta0`: variance of x. `delta_inf`: its part that is frozen in time, the
-      covariance of x with itself long after.
+    - `z`: readout. `delta0`: variance of x. `delta_inf`: the part of it that is frozen in time, the
+      autocovariance of x at long lags.
     """
 
     z: Float[np.ndarray, " k"]
@@ -52,10 +52,11 @@ def chaos(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.tanh)
 
         Δ∞ = g²⟨⟨φ⟩²⟩ + S,   ∫ from Δ∞ to Δ0 of (g²⟨φφ⟩_Δ + S − Δ) dΔ = 0,   z = ⟨φ′⟩(n_m z + n_I)
 
-    where S = σ_m²z² + 2σ_mI z + σ_I² and ⟨φφ⟩_Δ is over two variables of variance Δ0 and covariance
-    Δ. (The integral is Δ0²/2 − Δ∞²/2 = g²(⟨Φ²⟩ − ⟨⟨Φ⟩²⟩) + S(Δ0 − Δ∞) with Φ′ = φ.) The first two
-    equations hold neither z nor the geometry: S is eliminated, which leaves a curve over Δ0 that
-    ends where r = g√⟨φ′²⟩ = 1, and the third equation is scanned along it. A host function.
+    where S = σ_m²z² + 2σ_mI z + σ_I², and ⟨φφ⟩_Δ is taken over two variables of variance Δ0 and
+    covariance Δ. (The second equation is Δ0²/2 − Δ∞²/2 = g²(⟨Φ²⟩ − ⟨⟨Φ⟩²⟩) + S(Δ0 − Δ∞) with
+    Φ′ = φ.) The first two equations depend on z and the geometry only through S. Eliminating S
+    leaves a curve over Δ0 that ends where r = g√⟨φ′²⟩ = 1; the third equation is scanned along it.
+    A host function.
 
     Args:
         geometry: a `Geometry` of scalars.
@@ -88,7 +89,7 @@ def chaos(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.tanh)
 
 
 def _edge(phi: Function, g: float) -> float:
-    """The Δ0 where g²⟨φ′²⟩ = 1; 0 where the random connections are too weak."""
+    """The Δ0 where g²⟨φ′²⟩ = 1; 0 if the random connections are too weak."""
     n = host_nodes(phi, max(1.0, g * g * sup_of(phi) ** 2))
     high = np.full(1, 1.0)
 
@@ -109,7 +110,7 @@ def _slopes(phi: Function, n: int, deltas: Array) -> Array:
 
 
 def _frozen(phi: Function, g: float, delta0: float) -> tuple[float, float]:
-    """Δ∞ on the curve at one Δ0, and the S it needs; S is negative where there is none.
+    """Δ∞ on the curve at one Δ0, and the S it needs; S is negative where there is no solution.
 
     With ⟨φφ⟩_Δ = Σ a_k² (Δ/Δ0)^k over Hermite polynomials and t = Δ∞/Δ0, the integral is, up to a
     positive factor, g²/Δ0 Σ_k a_k² 2/(k+1) Σ_{j<k} (j+1) t^j − 1, which increases with t.
@@ -129,7 +130,7 @@ def _frozen(phi: Function, g: float, delta0: float) -> tuple[float, float]:
 
 
 def _start(phi: Function, g: float, S: float, top: float) -> float:
-    """The Δ0 of the curve where it needs S; the end of the curve if it never needs so much."""
+    """The Δ0 at which the curve needs S; the end of the curve if it never needs that much."""
     f = _over(lambda d: _frozen(phi, g, d)[1] - S)
     if f(np.array([top]))[0] <= 0:
         return top
@@ -185,7 +186,7 @@ def _sorted(found: list[tuple[float, float, float]]) -> Chaos:
 def hermite(phi: Function, delta0: float) -> Float[np.ndarray, " k"]:
     """a_k = ⟨φ(√Δ0 u) h_k(u)⟩ over unit Gaussian u, h_k orthonormal: ⟨φ²⟩ = Σ a_k².
 
-    As many as leave 1e-12 of ⟨φ²⟩, at most 2048.
+    As many coefficients as leave out at most 1e-12 of ⟨φ²⟩, but no more than 2048.
     """
     a = np.zeros(0)
     for size in _SIZES:
@@ -202,7 +203,7 @@ def hermite(phi: Function, delta0: float) -> Float[np.ndarray, " k"]:
 def _hermite_functions(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes u, and h_k(u) times their weights: h_{k+1}√(k+1) = u h_k − √k h_{k−1}."""
     u = np.linspace(-12, 12, 2 * round(12 * (size**0.5 + 12) / np.pi) + 1)
-    damp = np.exp(-u * u / 4)  # half of the weight: the recurrence stays small with it
+    damp = np.exp(-u * u / 4)  # the root of the weight, with which the recurrence stays small
     rows = [damp / (2 * np.pi) ** 0.5, u * damp / (2 * np.pi) ** 0.5]
     for k in range(1, size - 1):
         rows.append((u * rows[-1] - k**0.5 * rows[-2]) / (k + 1) ** 0.5)

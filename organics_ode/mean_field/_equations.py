@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from ._averages import Averages, Function, averages_at
 from ._geometry import Moments, Value
 
-_NEWTON = 60  # steps at most: halving towards a double root at g = 1
+_NEWTON = 60  # steps at most: each only halves the error at the double root at g = 1
 
 
 class Linearised(NamedTuple):
@@ -30,8 +30,8 @@ def external(o: Moments, z: Value) -> Array:
 def variance(phi: Function, n: int, g: Value, S: Value, sup2: Value) -> Array:
     """Δ0 = g²⟨φ²⟩ + S at rest: the largest solution, by Newton's steps down from g² sup φ² + S.
 
-    Where ⟨φ²⟩ is concave in Δ0, as it is for sigmoids, none of them overshoots. Two more steps
-    carry the derivatives, up to the third.
+    Where ⟨φ²⟩ is concave in Δ0, as it is for sigmoids, no step overshoots. Two more steps carry the
+    derivatives, up to the third.
     """
 
     def step(delta: Array, g: Value, S: Value) -> Array:
@@ -88,13 +88,13 @@ def linearise(o: Moments, g: Value, z: Value, a: Averages) -> Linearised:
 def spectrum_of(
     radius: Array | np.ndarray, total: Array | np.ndarray, product: Array | np.ndarray
 ) -> Linearised:
-    """From the sum and the product of the two roots; only roots outside of the bulk are real."""
+    """From the sum and product of the two roots; those inside the bulk are not eigenvalues."""
     dtype = np.result_type(radius.dtype, np.complex64)
     root = jnp.sqrt((total * total - 4 * product).astype(dtype))
     roots = jnp.stack([(total.astype(dtype) + root) / 2, (total.astype(dtype) - root) / 2])
     is_outside = jnp.abs(roots) > radius
     nothing = jnp.asarray(complex(jnp.nan, jnp.nan), dtype)
-    # The first root has the larger real part: that of `root` is not negative.
+    # The first root has the larger real part, because that of `root` is not negative.
     outlier = jnp.where(is_outside[0], roots[0], jnp.where(is_outside[1], roots[1], nothing))
     is_stable = (radius < 1) & jnp.all(roots.real < 1)
     return Linearised(jnp.asarray(radius), roots, outlier, jnp.asarray(is_stable))

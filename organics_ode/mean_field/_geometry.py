@@ -12,19 +12,19 @@ from .._cards import carded
 from .._checks import is_traced, refuse
 from .._types import Numbers
 
-# Numbers of the theory, of one network or of many.
+# Numbers of the theory, for one network or for many.
 Value = Float[Array | np.ndarray, "..."] | float
 
 
 class ReadoutClass(enum.Enum):
-    """Along which of its three directions a readout lies.
+    """The direction of a readout, of the three that it may lie along.
 
     - INPUT, η_I alone: one state at rest, stable while its radius is below 1.
-    - FEEDBACK, η_m alone: always {A, 0, −A − 2σ_mI/σ_m²}, so that A is never the only one.
+    - FEEDBACK, η_m alone: states at rest {A, 0, −A − 2σ_mI/σ_m²}, so A is never the only one.
     - OVERLAP, ξ alone: one state at rest for small targets above A*, more for large ones.
-    - MIXTURE: between them.
+    - MIXTURE: a combination of them.
 
-    Whatever the readout, a state of radius g√⟨φ′²⟩ ≥ 1 is not stable: the network is chaotic there.
+    For any readout, a state of radius g√⟨φ′²⟩ ≥ 1 is not stable: the network is chaotic there.
     """
 
     INPUT = "input"
@@ -35,7 +35,7 @@ class ReadoutClass(enum.Enum):
 
 @carded
 class Moments(NamedTuple):
-    """The five numbers through which a geometry and a readout enter the theory, and ⟨n²⟩."""
+    """The five numbers by which a geometry and a readout enter the theory, and ⟨n²⟩."""
 
     sigma_m2: Any
     sigma_I2: Any
@@ -51,13 +51,13 @@ class Geometry(eqx.Module):
 
         m = σ_m (ρξ + √(1−ρ²) η_m),   I = σ_I (ρξ + √(1−ρ²) η_I),   n = c (pξ + p_m η_m + p_I η_I)
 
-    with ξ, η_m, η_I orthogonal and of unit variance. The fields may also be arrays of one shape,
-    for `phase_map` and `jax.vmap`; values traced by jax are not checked.
+    with ξ, η_m, η_I orthogonal and of unit variance. The fields may also be arrays, all of the same
+    shape, for `phase_map` and `jax.vmap`; values traced by jax are not checked.
 
     Args:
         sigma_m, sigma_I: standard deviations ≥ 0 of the feedback m and the input I.
-        rho: 0 ≤ ρ ≤ 1, how much of their common direction ξ they hold; ⟨mI⟩ = ρ² σ_m σ_I.
-        p, p_m, p_I: the readout along ξ, η_m, η_I, before it is scaled by c.
+        rho: 0 ≤ ρ ≤ 1, the share of the common direction ξ in both; ⟨mI⟩ = ρ² σ_m σ_I.
+        p, p_m, p_I: the components of the readout along ξ, η_m, η_I, before it is scaled by c.
 
     Raises:
         ValueError: an argument is bad, or p = p_m = p_I = 0.
@@ -93,7 +93,7 @@ class Geometry(eqx.Module):
         return self.rho**2 * self.sigma_m * self.sigma_I
 
     def overlaps(self, c: Value) -> Moments:
-        """n_m = ⟨nm⟩ and n_I = ⟨nI⟩ of the readout scaled by c, beside the second moments.
+        """n_m = ⟨nm⟩ and n_I = ⟨nI⟩ of the readout scaled by c, together with the second moments.
 
         n_m = c σ_m (pρ + p_m√(1−ρ²)),   n_I = c σ_I (pρ + p_I√(1−ρ²))
         """
@@ -105,7 +105,7 @@ class Geometry(eqx.Module):
 
     @property
     def singular_target(self) -> Value:
-        """A* = −n_I/n_m, where no finite readout holds the target; infinite where n_m = 0."""
+        """A* = −n_I/n_m, a target that no finite readout can hold; infinite where n_m = 0."""
         o = self.overlaps(1.0)
         xp = jnp if is_traced(o.n_m) else np
         return xp.where(o.n_m == 0, xp.inf, -o.n_I / xp.where(o.n_m == 0, 1.0, o.n_m))
@@ -123,7 +123,7 @@ class Geometry(eqx.Module):
 
 
 def _read(name: str, value: object) -> Array | np.ndarray:
-    """As 64-bit numbers, whatever jax is set to: the host functions compute in 64 bits."""
+    """As 64-bit numbers, whatever the precision of jax: the host functions compute in 64 bits."""
     if is_traced(value):
         return value
     try:

@@ -20,7 +20,7 @@ from ._roots import all_roots, evaluate
 from ._solutions import Solutions, read_one, sup_of
 
 _GRID = 128  # values of z
-_SILENT = 1e-20  # ⟨φ²⟩ of what is only rounding
+_SILENT = 1e-20  # ⟨φ²⟩ below which there is only rounding error
 
 
 @carded
@@ -28,7 +28,7 @@ class LeastSquares(eqx.Module):
     """The trained readout and all states at rest of the closed loop; numpy arrays of 64 bits.
 
     - `rest`: the states at rest, a `Solutions`.
-    - `covariance`: (k,), of x there with x* in training.
+    - `covariance`: (k,), between x there and x*, the state in training.
     - `delta_star`: Δ*, the variance of x*.
     - `n_m`, `n_I`: ⟨nm⟩ and ⟨nI⟩ of the readout; `norm`: √⟨n²⟩. `output`: ⟨nφ(x*)⟩.
     """
@@ -52,28 +52,28 @@ class LeastSquares(eqx.Module):
 def least_squares(
     geometry: Geometry, g: Scalar, target: Scalar, *, ridge: Scalar = 0.0, phi: Function = jnp.tanh
 ) -> LeastSquares:
-    """The result of least squares for a network whose output is clamped to A while it is trained.
+    """The result of least squares for a network whose output is clamped to A during training.
 
     With z = A the network rests at x*, of variance Δ*. The readout of least norm that gives A
-    there, or with α > 0 the one that minimises (⟨nφ*⟩ − A)² + α⟨n²⟩, is along the state itself:
+    there, or with α > 0 the one that minimises (⟨nφ*⟩ − A)² + α⟨n²⟩, points along the state itself:
 
         n = κ φ(x*),   κ = A/(q + α),   q = ⟨φ²⟩_{Δ*}
 
-    so it is correlated with χ. States at rest x of the closed loop, with C = ⟨x* x⟩:
+    so it is correlated with χ. The states at rest x of the closed loop, with C = ⟨x* x⟩, satisfy
 
         z = κ⟨φ(x*)φ(x)⟩_C,   C = g²⟨φ(x*)φ(x)⟩_C + Aσ_m² z + (A + z)σ_mI + σ_I²
 
-    and outliers λ² − (G + a + b)λ + Ga = 0, with G = g²⟨φ′² + φφ″⟩,
+    and their outliers λ² − (G + a + b)λ + Ga = 0, with G = g²⟨φ′² + φφ″⟩,
     a = ⟨φ′(x*)φ′(x)⟩(g² + κ(σ_m²A + σ_mI)), b = κ⟨φ(x*)φ″(x)⟩(σ_m² z + σ_mI). At the target the
     roots are r² and λ = ⟨φ′² + φφ″⟩(Δ* − σ_mI A − σ_I²)/q.
 
     Args:
-        geometry: a `Geometry`, of which only σ_m, σ_I and ρ count.
-        g: strength ≥ 0 of the random connections; below 1 or so, where training finds a state at
-            rest.
+        geometry: a `Geometry`, of which only σ_m, σ_I and ρ are used.
+        g: strength ≥ 0 of the random connections; below about 1, so that there is a state at rest
+            to train in.
         target: A ≠ 0.
-        ridge: α ≥ 0. The output then falls short of A.
-        phi: the nonlinearity, smooth and bounded, that bends as fast as tanh and no faster.
+        ridge: α ≥ 0. With α > 0 the output falls short of A.
+        phi: the nonlinearity, smooth and bounded, which must not bend faster than tanh.
 
     Returns:
         A `LeastSquares`.
@@ -146,13 +146,13 @@ def _loop(
     d: Scalar,
     z: Array,
 ) -> tuple[Array, Array, Array]:
-    """κ⟨φ*φ⟩ − z, Δ0 and C. On a solution ⟨φ*φ⟩ = z/κ, which makes C explicit in z."""
+    """κ⟨φ*φ⟩ − z, Δ0 and C. At a solution ⟨φ*φ⟩ = z/κ, which makes C explicit in z."""
     delta = _variances(phi, n, sup2, o, g, z)
     C = g * g * z / kappa + A * o.sigma_m2 * z + (A + z) * o.sigma_mI + o.sigma_I2
     most = jnp.sqrt(d * delta)
     inside = jnp.clip(C, -most, most)
     overlap = pair_averages(((phi, phi),), jnp.full_like(z, d), delta, inside, n2)[:, 0]
-    # Outside of |C| ≤ √(Δ*Δ0), where no state is, the gap goes on continuously.
+    # Outside |C| ≤ √(Δ*Δ0), where there is no state, the gap is extended continuously.
     return kappa * overlap - z, delta, C
 
 

@@ -21,13 +21,13 @@ from ._solutions import calibrate, sup_of
 class PhaseMap(NamedTuple):
     """The states at rest over geometries (rows) and targets (columns); numpy arrays.
 
-    - `counts`: how many there are; 0 where the target is A* and nothing can hold it.
+    - `counts`: how many there are; 0 where the target is A*, which no readout can hold.
     - `target_is_stable`: whether the state with z = A is stable: radius < 1 and Re λ < 1.
-    - `target_outlier`: its outlier; NaN where none is outside of the bulk.
+    - `target_outlier`: its outlier; NaN if none lies outside the bulk.
     - `target_radius`: the radius of its bulk.
     - `target_is_chaotic`: radius ≥ 1: the network does not rest there, see `chaos`.
-    - `globally_stable`: whether it is stable and the only state at rest. That every start comes to
-      it is not implied: cycles and chaotic states beside it are not looked for.
+    - `globally_stable`: whether it is stable and the only state at rest. This does not imply that
+      every start leads to it: coexisting limit cycles and chaotic states are not searched for.
     """
 
     counts: Int[np.ndarray, "rows columns"]
@@ -63,7 +63,7 @@ def phase_map(
 ) -> PhaseMap:
     """The number of states at rest and the stability of the target, over geometries and targets.
 
-    Each readout is calibrated to its target. A host function, in 64 bits, around
+    Each readout is calibrated to its target. A host function, in 64 bits, built on
     `padded_solutions`.
 
     Args:

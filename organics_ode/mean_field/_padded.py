@@ -1,4 +1,4 @@
-"""States at rest in arrays of one shape: for jit, vmap and grad."""
+"""States at rest in arrays of a fixed shape: for jit, vmap and grad."""
 
 import functools
 from typing import NamedTuple
@@ -28,7 +28,7 @@ _STEPS = 8  # of Newton's method before the two that carry the derivatives
 class PaddedSolutions(NamedTuple):
     """States at rest sorted by z, in arrays of length `most`: NaN (or False) after the last.
 
-    `count` is their number, also where it is above `most`; the fields are those of `Solutions`.
+    `count` is their number, even if it exceeds `most`; the fields are those of `Solutions`.
     """
 
     count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -41,7 +41,7 @@ class PaddedSolutions(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """Over values of Δ0: ⟨φ²⟩ and ⟨φ′⟩√(1 + Δ0), which tends to a constant."""
+    """⟨φ²⟩ and ⟨φ′⟩√(1 + Δ0), which tends to a constant, for values of Δ0."""
 
     delta: Float[Array | np.ndarray, " rows"]
     phi2: Float[Array | np.ndarray, " rows"]
@@ -50,7 +50,7 @@ class _Table(NamedTuple):
 
 @functools.lru_cache(16)
 def _table(phi: Function) -> _Table:
-    """Values of Δ0 in steps of 2.5 % above .01 and in equal steps below."""
+    """Values of Δ0 in steps of 2.5 % above 0.01 and in equal steps below."""
     delta = 0.01 * np.expm1(np.linspace(0, np.log1p(100 * _TOP), _ROWS))
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         rows, _ = settled(integrands(phi)[:2], jnp.asarray(delta), 1e-6)
@@ -62,12 +62,12 @@ def padded_solutions(
 ) -> PaddedSolutions:
     """All states at rest in arrays of a fixed length: `solutions` for jit, vmap and grad.
 
-    The averages are tabulated over Δ0, in steps of 2.5 %. Every row gives two values of z, on which
-    sign changes of ⟨φ′⟩(n_m z + n_I) − z are looked for. The extremum nearest to zero is followed
-    to where it is, since two roots may hide there. Newton's method on averages of 96 nodes does the
-    rest, and its last two steps carry derivatives up to the third. In 64 bits pairs 1e-6 apart were
-    resolved in tests; where three states all but meet, a pair can be missed that `solutions`
-    finds. Bad numbers inside jit give NaN.
+    The averages are tabulated over Δ0, in steps of 2.5 %. Every row gives two values of z; between
+    these, sign changes of ⟨φ′⟩(n_m z + n_I) − z are searched for. The extremum nearest to zero is
+    located, since two roots may hide there. Newton's method on averages over 96 nodes refines the
+    roots, and its last two steps carry derivatives up to the third. In 64 bits, pairs 1e-6 apart
+    were resolved in tests; where three states nearly coincide, a pair that `solutions` finds can be
+    missed.
 
     Args:
         geometry: a `Geometry` of scalars.
@@ -78,6 +78,9 @@ def padded_solutions(
 
     Returns:
         A `PaddedSolutions`.
+
+    Raises:
+        ValueError: an argument is bad; numbers traced by jit are not checked and give NaN.
     """
     most = check_positive_integer("most", most)
     if not isinstance(geometry, Geometry) or np.ndim(geometry.rho):
@@ -105,7 +108,7 @@ def _padded(phi: Function, most: int, o: Moments, g: Array) -> PaddedSolutions:
 
 
 class _Curve(NamedTuple):
-    """Points (z, Δ0) of the first equation, by rising z, and ⟨φ′⟩(n_m z + n_I) − z there."""
+    """Points (z, Δ0) of the first equation, by increasing z, and ⟨φ′⟩(n_m z + n_I) − z there."""
 
     z: Array
     delta: Array
@@ -113,7 +116,7 @@ class _Curve(NamedTuple):
 
 
 def _bracketed(phi: Function, most: int, o: Moments, g: Array) -> tuple:
-    """How many roots, and for the first ones the two values of z around each, z and Δ0 near it."""
+    """How many roots there are; for the first ones, the z on both sides, and z and Δ0 nearby."""
     curve, dip = _with_dip(phi, o, g, _curve(phi, o, g))
     is_up = curve.gap > 0
     changes = is_up[1:] != is_up[:-1]
@@ -121,14 +124,14 @@ def _bracketed(phi: Function, most: int, o: Moments, g: Array) -> tuple:
     for _ in range(most):
         found.append(at)
         changes = changes.at[at].set(False)
-        # Past the last one the first is repeated: its numbers are finite, and so are derivatives.
+        # Past the last root the first is repeated, to keep numbers and derivatives finite.
         at = jnp.where(jnp.any(changes), jnp.argmax(changes), found[0])
     at = jnp.stack(found)
     share = curve.gap[at] / (curve.gap[at] - curve.gap[at + 1])
     low, high = curve.z[at], curve.z[at + 1]
     delta = curve.delta[at] + share * (curve.delta[at + 1] - curve.delta[at])
     z = low + share * (high - low)
-    # On both sides of an extremum just across zero the chords are poor, and the parabola is good.
+    # On both sides of an extremum just across zero, the chords are poor but the parabola is good.
     for side, extremum in ((at == dip.node - 1, high), (at == dip.node, low)):
         away = jnp.where(at == dip.node, dip.half, -dip.half)
         z = jnp.where(side, jnp.clip(extremum + away, low, high), z)
@@ -141,7 +144,7 @@ def _curve(phi: Function, o: Moments, g: Array) -> _Curve:
 
         z = z₀ ± √(S − S(z₀))/σ_m,   z₀ = −σ_mI/σ_m²
 
-    Rows out of the range of z are moved to its ends, or to z₀.
+    Rows outside the range of z are moved to its ends, or to z₀.
     """
     table = _Table(*(jnp.asarray(v, g.dtype) for v in _table(phi)))
     rest = table.delta - g * g * table.phi2
@@ -168,7 +171,7 @@ def _curve(phi: Function, o: Moments, g: Array) -> _Curve:
 
 
 def _between(table: _Table, rest: Array | np.ndarray, S: Array) -> tuple[Array, Array]:
-    """The largest Δ0 with Δ0 − g²⟨φ²⟩ = S and its column `slope`, on a chord of the table."""
+    """The largest Δ0 with Δ0 − g²⟨φ²⟩ = S, and the column `slope` there, interpolated linearly."""
     last = jnp.max(jnp.where(rest <= S, jnp.arange(rest.size), 0))
     i = jnp.minimum(last, rest.size - 2)
     share = (S - rest[i]) / (rest[i + 1] - rest[i])
@@ -178,7 +181,7 @@ def _between(table: _Table, rest: Array | np.ndarray, S: Array) -> tuple[Array, 
 
 
 class _Dip(NamedTuple):
-    """The node of an extremum between two roots, and how far they are from it by a parabola."""
+    """The node of an extremum between two roots, and their distance from it by a parabola."""
 
     node: Array
     half: Array
@@ -187,8 +190,8 @@ class _Dip(NamedTuple):
 def _with_dip(phi: Function, o: Moments, g: Array, curve: _Curve) -> tuple[_Curve, _Dip]:
     """The extremum of the gap nearest to zero, in place of its node if the sign changes there.
 
-    Two roots between the same two nodes hide there; and where they are close, Newton's method is
-    slow from anywhere but the parabola through the extremum.
+    Two roots between the same two nodes hide there; and where they are close together, Newton's
+    method is slow unless it starts from the parabola through the extremum.
     """
     z, delta, values = curve
     first, last = _runs(z)
@@ -202,14 +205,14 @@ def _with_dip(phi: Function, o: Moments, g: Array, curve: _Curve) -> tuple[_Curv
     points = jnp.stack([before[i], i, after[i]])
     new_z, new_delta, new, bend = _extremum(phi, o, g, z[points], delta[i], values[points])
     is_there = jnp.any(is_dip) & (side[i] * new < 0)
-    node = jnp.where(new_z < z[i], first[i], last[i])  # of nodes that were moved to one place
+    node = jnp.where(new_z < z[i], first[i], last[i])  # among the nodes moved to the same place
     triple = ((z, new_z), (delta, new_delta), (values, new))
     changed = _Curve(*(v.at[node].set(jnp.where(is_there, n, v[node])) for v, n in triple))
     return changed, _Dip(jnp.where(is_there, node, -9), jnp.sqrt(jnp.abs(new / bend)))
 
 
 def _runs(z: Array) -> tuple[Array, Array]:
-    """For each node the first and the last one at the same place."""
+    """For each node, the first and the last node at the same place."""
     i, rises = jnp.arange(z.size), z[1:] > z[:-1]
     first = jax.lax.cummax(jnp.where(jnp.append(True, rises), i, 0))
     last = jax.lax.cummin(jnp.where(jnp.append(rises, True), i, z.size), reverse=True)
@@ -219,7 +222,7 @@ def _runs(z: Array) -> tuple[Array, Array]:
 def _extremum(
     phi: Function, o: Moments, g: Array, points: Array, delta: Array, values: Array
 ) -> tuple:
-    """z, Δ0 and gap of the extremum between three points, and half of the second derivative."""
+    """z, Δ0 and gap at the extremum between three points, and half the second derivative there."""
     low, middle, high = points
     rise = (values[1] - values[0]) / (middle - low)
     fall = (values[2] - values[1]) / (high - middle)
@@ -230,7 +233,7 @@ def _extremum(
         z, delta = point
         a = averages_at(phi, delta, _NODES)
         new_z = jnp.clip(z - gap_slope(o, g, z, a) / (2 * bend), low, high)
-        # Newton's step for Δ0 at the new z, from both equations' values at the old one.
+        # Newton's step for Δ0 at the new z, from the values of both equations at the old one.
         F = 2 * (o.sigma_m2 * z + o.sigma_mI)
         rest = delta - g * g * a.phi2 - external(o, z) - F * (new_z - z)
         return new_z, jnp.maximum(delta - rest / (1 - g * g * a.bend), 0)

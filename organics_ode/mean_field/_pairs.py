@@ -16,7 +16,7 @@ _MOST = 4096  # nodes of each variable
 
 
 def pair_nodes(top: float) -> int:
-    """Nodes of each variable that keep the step at variances up to `top`."""
+    """How many nodes each variable needs to keep the step at variances up to `top`."""
     n = 64 * math.ceil(2 * _REACH * max(top**0.5, 1.0) / _STEP / 64)
     if n > _MOST:
         refuse("geometry", "keep the variance of x below 7000", f"it reaches {top:.3g}")
@@ -31,7 +31,7 @@ def pair_averages(
 
         x* = √d1 u,   x = C/√d1 u + √(d2 − C²/d1) v,   u, v independent and of unit variance
 
-    On n² nodes of equal steps: short against the bends of F and H, wherever they lie.
+    Uses n² equally spaced nodes, whose spacing resolves the bends of F and H wherever they lie.
     """
     u = jnp.linspace(-_REACH, _REACH, n)
     weights = jnp.exp(-u * u / 2) * (u[1] - u[0]) / jnp.sqrt(2 * jnp.pi)

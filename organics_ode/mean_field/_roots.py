@@ -1,4 +1,4 @@
-"""All zeros of a smooth function of one variable on an interval, also close pairs."""
+"""All zeros of a smooth function of one variable on an interval, including close pairs."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 Values = Callable[[np.ndarray], np.ndarray]
 
-_WIDTH = 8  # brackets worked on at once: one shape for the compiler
+_WIDTH = 8  # brackets processed at once: a single shape for the compiler
 _HALVINGS, _CHORDS = 10, 20
 
 
@@ -15,8 +15,8 @@ def all_roots(f: Values, slope: Values | None, grid: np.ndarray) -> Float[np.nda
     """Zeros between the first and the last node of an increasing grid, sorted.
 
     Sign changes between neighbours are bisected. Two zeros between the same two neighbours have an
-    extremum between them: so the extrema, zeros of `slope`, join the grid first (where no slope is
-    given, the extremum of each three neighbours whose middle one is nearest to zero).
+    extremum between them, so the extrema, the zeros of `slope`, are first added to the grid. (If no
+    slope is given: the extremum near every node that is nearer to zero than both neighbours.)
     """
     values = f(grid)
     if slope is not None:
@@ -31,7 +31,7 @@ def all_roots(f: Values, slope: Values | None, grid: np.ndarray) -> Float[np.nda
 
 
 def brackets(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours of the grid between which the sign changes; a zero counts as negative."""
+    """Neighbouring nodes between which the sign changes; a zero counts as negative."""
     at = np.flatnonzero((values[1:] > 0) != (values[:-1] > 0))
     return grid[at], grid[at + 1]
 
@@ -39,7 +39,7 @@ def brackets(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def bisect(f: Values, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " k"]:
     """The zeros between pairs of points where f has different signs.
 
-    Some halvings, until f is nearly straight, and then false position (Illinois), which ends.
+    First some halvings, until f is nearly straight, then false position (Illinois) to the end.
     """
     below, above = evaluate(f, low), evaluate(f, high)
     rises, best = above > 0, low
@@ -48,7 +48,7 @@ def bisect(f: Values, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " 
         middle = low + (high - low) / 2 if i < _HALVINGS else chord
         value = evaluate(f, middle)
         is_low = (value > 0) != rises
-        # The value at an end that stays is halved, so that it does not stay for ever.
+        # The value at an end that stays is halved, so that it does not stay forever.
         fade = 1 if i < _HALVINGS else 2
         below, above = np.where(is_low, value, below / fade), np.where(is_low, above / fade, value)
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
@@ -59,14 +59,14 @@ def bisect(f: Values, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " 
 
 
 def evaluate(f: Values, points: np.ndarray) -> np.ndarray:
-    """f in blocks of one length."""
+    """f, evaluated in blocks of one length."""
     padded = np.resize(points, -(-points.size // _WIDTH) * _WIDTH)
     blocks = [f(block) for block in padded.reshape(-1, _WIDTH)] if points.size else []
     return np.concatenate([*blocks, np.zeros(0)])[: points.size]
 
 
 def _turns(f: Values, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Where |f| has a least value above 0 between nodes: by golden sections."""
+    """Where |f| has a minimum above 0 between nodes, by golden-section search."""
     size = np.abs(values)
     same = (values[:-2] > 0) == (values[2:] > 0)
     at = np.flatnonzero(same & (size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:])) + 1

@@ -1,4 +1,4 @@
-"""All states at rest of a network of many units, with their spectra."""
+"""All states at rest of a network with many units, and their spectra."""
 
 import functools
 from types import ModuleType
@@ -22,7 +22,7 @@ from ._roots import all_roots, evaluate
 
 _GRID = 256  # values of z
 _TOLERANCE = 1e-9  # of the residuals, relative to their largest term
-_NEAR = 1e-9  # of n_m A + n_I, relative to its terms: where the target is A*
+_NEAR = 1e-9  # of n_m A + n_I, relative to its terms: below this the target is A*
 
 
 @carded
@@ -30,10 +30,11 @@ class Solutions(eqx.Module, AbstractTabular):
     """All states at rest, sorted by the readout z; numpy arrays of 64 bits.
 
     - `z`: (k,), readouts. `delta0`: (k,), variances of x.
-    - `radius`: (k,), of the bulk of the spectrum of gχφ′ + m nᵀφ′/N; stable where below 1.
-    - `outliers`: (k, 2), both roots of the outlier equation, by falling real part. A root inside
+    - `radius`: (k,), of the bulk of the spectrum of gχφ′ + m nᵀφ′/N; the bulk is stable below 1.
+    - `outliers`: (k, 2), both roots of the outlier equation, by decreasing real part. A root inside
       the bulk, |λ| ≤ radius, is not an eigenvalue.
-    - `outlier`: (k,), complex: the one outside of the bulk of largest real part; NaN where none is.
+    - `outlier`: (k,), complex: the root outside the bulk with the largest real part; NaN if there
+      is none.
     - `is_stable`: (k,), radius < 1 and Re λ < 1.
     - `kinds`: k names: "stable", "saddle" (a real outlier ≥ 1), "oscillating" (a complex pair with
       Re λ ≥ 1), or "chaotic" (radius ≥ 1; see `chaos`).
@@ -57,7 +58,7 @@ class Solutions(eqx.Module, AbstractTabular):
         return len(self.z)
 
     def to_table(self) -> Table:
-        """What printing shows of every state, over `state`."""
+        """The printed numbers of every state, over `state`."""
         columns = {"z": self.z, "delta0": self.delta0, "radius": self.radius}
         columns |= {"outlier": self.outlier, "kind": np.asarray(self.kinds, str)}
         return Table(numbered((len(self),), "state"), columns)
@@ -92,8 +93,8 @@ def calibrate(
         phi: the nonlinearity, smooth and bounded, written in `jax.numpy`.
 
     Returns:
-        c: a float in 64 bits. Under a jax transformation (any argument traced) an array of the
-        ambient precision on 128 nodes, infinite or NaN for bad arguments.
+        c: a float in 64 bits. Under a jax transformation (any argument traced), an array in the
+        current precision, computed on 128 nodes, and infinite or NaN for bad arguments.
 
     Raises:
         ValueError: an argument is bad, A is A* = −n_I/n_m, or the readout has no overlap at all.
@@ -137,13 +138,13 @@ def solutions(geometry: Geometry, g: Scalar, c: Scalar, *, phi: Function = jnp.t
         Δ0 = g²⟨φ²⟩ + σ_m²z² + 2σ_mI z + σ_I²,   z = ⟨φ′⟩(n_m z + n_I)
 
     The second equation, with Δ0(z) from the first, is scanned over every z that the readout can
-    give, |z| ≤ √⟨n²⟩ sup|φ|; its extrema join the scan, so that two roots between the same two
-    nodes are found too. A host function; `padded_solutions` is the one for jit, vmap and grad.
+    reach, |z| ≤ √⟨n²⟩ sup|φ|; its extrema are added to the scan, so that two roots between the same
+    two nodes are found too. A host function; for jit, vmap and grad use `padded_solutions`.
 
     Args:
         geometry: a `Geometry` of scalars.
         g: strength ≥ 0 of the random connections.
-        c: scale of the readout, as from `calibrate`.
+        c: scale of the readout, such as the one from `calibrate`.
         phi: the nonlinearity, smooth and bounded, written in `jax.numpy`.
 
     Returns:
@@ -193,9 +194,9 @@ def sup_of(phi: Function) -> float:
 
 
 def z_range(o: Moments, sup: float, xp: ModuleType) -> tuple[Any, Any, Any, Any]:
-    """The ends of |z| ≤ √⟨n²⟩ sup|φ|, all that a bounded φ allows; between them where S is least.
+    """The ends of the range |z| ≤ √⟨n²⟩ sup|φ| of a bounded φ, and where S is least within it.
 
-    Also σ_m, kept from 0 so far that S does not see it.
+    Also σ_m, kept away from 0, but too little to affect S.
     """
     end = 1.01 * sup * xp.sqrt(o.n2) + 1e-3
     sigma = xp.maximum(xp.sqrt(o.sigma_m2), 1e-6 / end)
@@ -222,7 +223,7 @@ def _scan(phi: Function, n: int, sup2: Scalar, o: Moments, g: Scalar, z: Array) 
 
 @jitted(static_argnums=(0, 1))
 def _polished(phi: Function, n: int, o: Moments, g: Scalar, z: Scalar, delta: Array) -> tuple:
-    """Newton's step where it lowers the residual: not at a double root, where it is wild."""
+    """Newton's step if it lowers the residual; at a double root the step is wild and not taken."""
     a = averages_at(phi, delta, n)
     new_z, new_delta = newton(o, g, z, delta, a)
     new = averages_at(phi, new_delta, n)
@@ -244,7 +245,7 @@ def _described(
 ) -> Solutions:
     rows = [_polished(phi, n, o, g, *pair) for pair in zip(z, delta, strict=True)]
     residuals = [float(row[2]) for row in rows]
-    # A readout of exactly 0 has no scale of its own.
+    # A readout of exactly 0 has no scale.
     if not all(r < _TOLERANCE or abs(v) < _TOLERANCE for r, v in zip(residuals, z, strict=True)):
         raise RuntimeError(
             f"The equations at rest are not solved near z = {z}: relative residuals {residuals}. "

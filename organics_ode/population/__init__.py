@@ -1,7 +1,7 @@
 """Analyses of the responses of many units: `from organics_ode import population`.
 
-Tuning, selectivity and the low-dimensional space of trajectories, of plain arrays whose last axis
-is units: states of any network, rates, or recorded cells.
+Tuning, selectivity and the low-dimensional space of trajectories, computed from plain arrays whose
+last axis is units: states of any network, rates, or recorded cells.
 """
 
 from .._namespace import _public as _public

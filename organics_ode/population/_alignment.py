@@ -1,4 +1,4 @@
-"""How alike two sets of trajectories are."""
+"""How similar two sets of trajectories are."""
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,8 @@ from ._share import length, rounding
 def cosine_similarity(first: Numbers, second: Numbers) -> Float[Array, "*batch"]:
     """The cosine of the angle between two trajectories at every time, u · v / (|u| |v|).
 
-    The angle is at the origin: subtract a common mean first, or compare projections on principal
-    components, which have one subtracted. Pure (jit, vmap, grad).
+    The angle is measured at the origin: subtract a common mean first, or compare projections onto
+    principal components, which already have one subtracted. Pure (jit, vmap, grad).
 
     Args:
         first: (…, n), such as (trials, time, n).
@@ -41,7 +41,7 @@ def _direction(u: Array) -> Array:
 
 
 def relative_distance(first: Numbers, second: Numbers) -> Float[Array, "*batch"]:
-    """The distance of two trajectories at every time, in units of the spread of the first,
+    """The distance between two trajectories at every time, in units of the spread of the first,
 
         |u − v| / √⟨|u − ⟨u⟩|²⟩
 
@@ -52,7 +52,7 @@ def relative_distance(first: Numbers, second: Numbers) -> Float[Array, "*batch"]
         second: (…, n), the same shape.
 
     Returns:
-        (…), 0 where they meet; infinite where they differ though the first never varies.
+        (…), 0 where they meet; infinite where they differ but the first never varies.
 
     Raises:
         ValueError: the shapes differ.

@@ -18,12 +18,13 @@ from ._share import share
 class PrincipalComponents(eqx.Module):
     """The directions in which the responses of n units vary most.
 
-    - `mean`: (n,), what is subtracted.
-    - `components`: (k, n), orthonormal rows; in each the entry of largest magnitude is positive.
-    - `explained`: (k,), the share of the total variance along each, falling; 0 if nothing varies.
+    - `mean`: (n,), which is subtracted.
+    - `components`: (k, n), orthonormal rows; in each, the entry of largest magnitude is positive.
+    - `explained`: (k,), the share of the total variance along each, in descending order; 0 if
+      nothing varies.
 
-    `project`, `reconstruct` and `captured` take any other responses of the same units, such as
-    those of the same network with its skips, or of another task.
+    `project`, `reconstruct` and `captured` accept any other responses of the same units, such as
+    those of the same network with skips, or in another task.
     """
 
     mean: Float[Array, " n"]
@@ -38,15 +39,15 @@ class PrincipalComponents(eqx.Module):
 
     @in_full_precision
     def reconstruct(self, projections: Numbers) -> Float[Array, "*batch n"]:
-        """mean + p · components, (…, n): the responses in the space of the components that have
-        these coordinates (…, k)."""
+        """mean + p · components, (…, n): the responses with coordinates p (…, k) in the space of
+        the components."""
         projections = as_float_array("projections", projections, self.mean.dtype)
         return self._centre(projections.ndim) + projections @ self.components
 
     @in_full_precision
     def captured(self, responses: Numbers) -> Float[Array, ""]:
         """The share of the variance of responses (…, n), about their own mean, that lies in the
-        space of the components; 0 for responses that never vary."""
+        space of the components; 0 if they never vary."""
         rows = as_float_array("responses", responses, self.mean.dtype).reshape(-1, self.mean.size)
         deviations = rows - jnp.mean(rows, axis=0, keepdims=True)
         inside = jnp.sum((deviations @ self.components.T) ** 2)
@@ -59,12 +60,12 @@ class PrincipalComponents(eqx.Module):
 def principal_components(responses: Numbers, count: int | None = None) -> PrincipalComponents:
     """The principal components of responses over all trials and times.
 
-    The right singular vectors of the responses less their mean. Pure (jit, vmap; grad where the
-    variances differ).
+    They are the right singular vectors of the responses minus their mean. Pure (jit, vmap; grad
+    where the variances differ).
 
     Args:
-        responses: (…, n), such as (trials, time, n) or the `condition_means` of these.
-        count: k, how many to keep; as many as there are unless given.
+        responses: (…, n), such as (trials, time, n) or their `condition_means`.
+        count: k, how many to keep; by default all.
 
     Returns:
         A `PrincipalComponents`.

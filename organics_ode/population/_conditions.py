@@ -1,4 +1,4 @@
-"""Means over a period of every trial, and over the trials of every condition."""
+"""Means over one period of every trial, and over the trials of every condition."""
 
 import functools
 from typing import NamedTuple
@@ -25,9 +25,9 @@ class ConditionMeans(NamedTuple):
     """Responses by condition.
 
     Attributes:
-        means: (k, …), the mean over the trials of each condition; NaN where there is none.
+        means: (k, …), the mean over the trials of each condition; NaN if it has no trial.
         errors: (k, …), the standard error of each mean, s/√n; NaN for fewer than two trials.
-        counts: (k,), the trials of each condition.
+        counts: (k,), the number of trials of each condition.
     """
 
     means: Float[Array, " k *rest"]
@@ -42,8 +42,8 @@ def condition_means(responses: Numbers, labels: Numbers, conditions: int) -> Con
 
     Args:
         responses: (trials, …), such as (trials, n) or (trials, time, n).
-        labels: (trials,), the condition of every trial, 0 … k − 1; −1 leaves a trial out, whatever
-            its response.
+        labels: (trials,), the condition of every trial, 0 … k − 1; −1 leaves a trial out, even if
+            its response is NaN.
         conditions: k, their number.
 
     Returns:
@@ -70,7 +70,7 @@ def _condition_means(responses: Array, labels: Array, conditions: int) -> Condit
 def period_mean(responses: Numbers, period: Numbers) -> Float[Array, "*batch n"]:
     """The mean response in one period of a trial.
 
-    Pure (jit, vmap, grad in the responses). With jittered periods every trial has its own.
+    Pure (jit, vmap, grad in the responses). Each trial may have its own period, as with jitter.
 
     Args:
         responses: (…, time, n).
@@ -78,7 +78,7 @@ def period_mean(responses: Numbers, period: Numbers) -> Float[Array, "*batch n"]
             `trial.info["periods"]["delay"]`.
 
     Returns:
-        (…, n); NaN for a period without a step.
+        (…, n); NaN for an empty period.
 
     Raises:
         ValueError: an argument is bad.
@@ -124,11 +124,11 @@ def read_trials(
         if low < -1 or high >= conditions:
             must = f"be between 0 and {conditions - 1}, or -1"
             refuse(name, must, f"it holds {low} to {high}")
-    # Of labels known only inside jit those that are not a condition are left out, too.
+    # Labels known only inside jit cannot be checked: invalid ones are left out too.
     labels = jnp.asarray(labels).astype(jnp.int32)
     is_kept = (labels >= 0) & (labels < conditions)
     labels = jnp.where(is_kept, labels, -1)
-    # What is left out may be NaN, whose product with 0 is NaN.
+    # Trials that are left out may be NaN, and NaN times 0 is NaN.
     responses = jnp.where(is_kept.reshape(-1, *[1] * (responses.ndim - 1)), responses, 0)
     if not is_traced(responses):
         check_finite("responses", responses)
@@ -141,7 +141,7 @@ def moments(rows: Float[Array, "trials n"], labels: Int[Array, " trials"], k: in
     of = (labels[None, :] == jnp.arange(k, dtype=labels.dtype)[:, None]).astype(rows.dtype)
     n = jnp.sum(of, axis=1)[:, None]
     means = of @ rows / jnp.maximum(n, 1)
-    # The deviation of each trial from the mean of its own condition; none if it is left out.
+    # The deviation of each trial from the mean of its own condition; 0 if it is left out.
     deviations = rows - of.T @ means
     counts = jnp.sum(of, axis=1).astype(jnp.int32)
     return jnp.where(n > 0, means, jnp.nan), of @ deviations**2, counts

@@ -1,4 +1,4 @@
-"""How much of a unit's variance a variable explains, and how far apart two conditions are."""
+"""How much of a unit's variance a variable explains, and how far apart two conditions lie."""
 
 import functools
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class MixedSelectivity(NamedTuple):
 
     Attributes:
         first: (n,), explained by the first variable alone.
-        second: (n,), by the second alone.
-        interaction: (n,), by their combination: nonlinear mixed selectivity.
-        within: (n,), left within the conditions.
+        second: (n,), explained by the second alone.
+        interaction: (n,), explained by their combination: nonlinear mixed selectivity.
+        within: (n,), remaining within the conditions.
     """
 
     first: Float[Array, " n"]
@@ -36,7 +36,7 @@ def selectivity(responses: Numbers, labels: Numbers, conditions: int) -> Float[A
 
         η² = Σ_j n_j (m_j − m)² / Σ_trials (r − m)².
 
-    Unrelated labels of k conditions give (k − 1)/(N − 1) in the mean over N trials, not 0. Pure
+    With N trials, unrelated labels of k conditions give (k − 1)/(N − 1) on average, not 0. Pure
     (jit, vmap, grad in the responses).
 
     Args:
@@ -67,13 +67,13 @@ def mixed_selectivity(
 ) -> MixedSelectivity:
     """The shares of every unit's variance that two variables and their combination explain.
 
-    The two-way analysis of variance with every cell of equal weight: with m_ij the mean of cell
-    (i, j), its row means m_i·, column means m_·j and grand mean m,
+    This is a two-way analysis of variance in which every cell has equal weight. With m_ij the mean
+    of cell (i, j), row means m_i·, column means m_·j and grand mean m, the total is
 
         ⟨(m_i· − m)²⟩ + ⟨(m_·j − m)²⟩ + ⟨(m_ij − m_i· − m_·j + m)²⟩ + ⟨variance in cell (i, j)⟩
 
-    is the total. So the shares do not depend on how many trials each cell has; like η² they are
-    biased upwards where that is few. Pure (jit, vmap, grad in the responses).
+    So the shares do not depend on how the trials are distributed over cells; like η² they are
+    biased upwards when cells have few trials. Pure (jit, vmap, grad in the responses).
 
     Args:
         responses: (trials, n).
@@ -118,7 +118,7 @@ def _mixed_selectivity(
 
 
 def d_prime(responses: Numbers, labels: Numbers) -> Float[Array, " n"]:
-    """The distance between two conditions in standard deviations,
+    """The distance between two conditions, in standard deviations,
 
         d' = (m₁ − m₀) / √(½ (s₀² + s₁²)),
 
@@ -130,8 +130,8 @@ def d_prime(responses: Numbers, labels: Numbers) -> Float[Array, " n"]:
 
     Returns:
         (n,), positive where condition 1 has the larger response; infinite where the conditions
-        differ and neither varies, 0 where nothing varies, NaN where a condition has fewer than two
-        trials.
+        differ but do not vary within, 0 where nothing varies at all, NaN where a condition has
+        fewer than two trials.
 
     Raises:
         ValueError: an argument is bad.

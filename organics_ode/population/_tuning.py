@@ -24,8 +24,8 @@ class Tuning(NamedTuple):
         directions: (k,), radians, the centres 2πj/k of the bins.
         means: (k, n), the mean response; NaN for a bin without a trial.
         errors: (k, n), its standard error; NaN for fewer than two trials.
-        counts: (k,), the trials of each bin.
-        missing: the trials whose direction is not finite, which are in no bin.
+        counts: (k,), the number of trials in each bin.
+        missing: how many trials are in no bin because their direction is not finite.
 
     `to_dataframe()`, `to_xarray()`: a row for each direction.
     """
@@ -52,11 +52,11 @@ class Tuning(NamedTuple):
     @property
     def preferred(self) -> Float[Array, " n"]:
         """θ* = arg Σ_j m_j e^{iθ_j}, radians in [0, 2π); NaN where a bin is empty, and where the
-        sum is rounding, as for a flat curve: it has no direction."""
+        sum is only rounding error: a flat curve has no preferred direction."""
         x, y = self._resultant
         angle = jnp.arctan2(y, x) % (2 * math.pi)
         is_flat = self.vector_strength <= 64 * jnp.finfo(angle.dtype).eps
-        # A negative angle of rounding is a whole turn to the same rounding.
+        # A tiny negative angle, due to rounding, becomes a whole turn up to rounding.
         return jnp.where(is_flat, jnp.nan, jnp.where(angle >= 2 * math.pi, 0, angle))
 
     @property
@@ -73,15 +73,15 @@ class Tuning(NamedTuple):
 
 
 def tuning(responses: Numbers, directions: Numbers, bins: int = 8) -> Tuning:
-    """Tuning curves: the mean response of every unit to every direction, in bins.
+    """Tuning curves: the mean response of every unit in bins of direction.
 
     Pure (jit, vmap, grad in the responses).
 
     Args:
         responses: (trials, n), such as the `period_mean` of a delay.
-        directions: (trials,), radians, any range; a trial whose direction is NaN is left out and
+        directions: (trials,), radians, in any range; a trial whose direction is NaN is left out and
             counted as missing.
-        bins: k, how many bins divide the circle; the first is centred on 0.
+        bins: k, the number of bins that divide the circle; the first is centred on 0.
 
     Returns:
         A `Tuning`, with each unit's preferred direction and vector strength.
