@@ -1,4 +1,4 @@
-"""Models: one sample in, outputs out."""
+"""Models, which map one sample to its outputs."""
 
 from ._fixed_point_layer import FixedPointLayer as FixedPointLayer
 from ._readout import Readout as Readout

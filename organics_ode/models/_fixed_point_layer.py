@@ -1,4 +1,4 @@
-"""`FixedPointLayer`: where a circuit comes to rest, as a layer of a network."""
+"""`FixedPointLayer`: the fixed point of a circuit as a layer of a network."""
 
 import equinox as eqx
 import jax
@@ -36,23 +36,25 @@ class FixedPointLayer(eqx.Module):
         0 = −a + (σ⊙b0)^p + W (⌊a⌋ ⊙ |y|^p)
         output = ⌊y⌋^p
 
-    Without W_r the recurrence is the identity, which is not trained: the fixed point is divisive
-    normalization, a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), computed and differentiated as
-    written; the circuit is locally stable there for every input and all time constants. With W_r it
-    is found by `fixed_point` from there, with the derivatives of the implicit function theorem: the
-    memory does not grow with the iterations. A sample without one is an error, and where W_r is
-    large only an unstable one may exist: `SpectralBound(W_r, 1.0)` holds W_r where all of
-    6 000 random circuits (W in [0, 1]) had a stable one, which proves nothing.
+    Without W_r the recurrence is the identity, which is not trained. Then the fixed point is
+    divisive normalization, a = (σ b0)^p + W |b1 z|^p and y = b1 z / a^(1/p), computed and
+    differentiated as written, and the circuit is locally stable there for every input and all time
+    constants. With W_r, `fixed_point` starts from there, and derivatives come from the implicit
+    function theorem, so memory does not grow with the iterations. A sample without a fixed point is
+    an error, and if W_r is large, there may only be an unstable one. `SpectralBound(W_r, 1.0)`
+    keeps W_r in a range where all of 6 000 random circuits (W in [0, 1]) had a stable one, which is
+    no proof.
 
-    Pure (jit, vmap, grad); no batch axis. Use it where inputs do not change in time; for sequences
-    there is `SequenceClassifier`. Where z = 0 the output is 0, and so are its derivatives.
+    Pure (jit, vmap, grad); no batch axis. Use it for inputs that do not change in time; for
+    sequences there is `SequenceClassifier`. Where z = 0 the output is 0, and so are its
+    derivatives.
 
     Args:
-        W_zx: (n, m), input weights; a common factor does not count.
+        W_zx: (n, m), input weights; a common factor has no effect.
         W_bx: (n, m), weights of the input gain.
         W: (n, n), normalization weights, ≥ 0.
-        sigma: scalar or (n,), > 0, the semi-saturation.
-        beta0: scalar or (n,), of its gain.
+        sigma: scalar or (n,), > 0, the semi-saturation constant.
+        beta0: scalar or (n,), sets the gain of sigma: b0 = sigmoid(β0).
         W_r: (n, n), recurrent weights, or None for the identity.
         exponent: p > 0, as in `ORGaNICs`.
 
@@ -117,8 +119,8 @@ class FixedPointLayer(eqx.Module):
             input_size: m.
             size: n.
             key: a PRNG key.
-            sigma: a value or a node; a number for one per unit.
-            beta0: a value or a node; a number for one per unit.
+            sigma: a value or a node; a number is repeated for every unit.
+            beta0: a value or a node; a number is repeated for every unit.
             W_r: as above; to train it from the identity, `SpectralBound(jnp.eye(size), 1.0)`.
             exponent: as above.
         """
@@ -149,18 +151,18 @@ class FixedPointLayer(eqx.Module):
 
         Raises:
             ValueError: x has another shape.
-            RuntimeError: W_r was given, and no fixed point was found (inside jit equinox's
-                run-time error, also where only one sample of a batch fails).
+            RuntimeError: W_r was given, and no fixed point was found (inside jit, equinox's
+                run-time error, even if only one sample of a batch fails).
         """
         circuit, z = self.circuit(x)
-        # Built without W_r: known now, while W_r = I would be data that only the run knows.
+        # Built without W_r is known now; whether a given W_r is I would only be known at run time.
         y = closed_form(circuit, z).y if self.W_r is None else fixed_point(circuit, z).state.y
         return power(jax.nn.relu(y), circuit.exponent)
 
     def circuit(
         self, x: Numbers, *, tau_y: float = 2.0, tau_a: float = 2.0
     ) -> tuple[ORGaNICs, Float[Array, " n"]]:
-        """The circuit that comes to rest for one input, and its input z, for all of the analysis:
+        """The circuit that comes to rest for one input, and its input z, for any analysis, such as
         `oo.certify(*layer.circuit(x))`.
 
         Args:
@@ -177,7 +179,7 @@ class FixedPointLayer(eqx.Module):
         eye = np.eye(self.size, dtype=c.W_zx.dtype)
         W_r = eye if c.W_r is None else c.W_r
         b0, b1 = jax.nn.sigmoid(c.beta0), jax.nn.sigmoid(c.W_bx @ x)
-        # The layer's own values were checked when it was built: not again in each training step.
+        # The layer's values were checked when it was built; not again in each training step.
         template = ORGaNICs(eye, eye, eye, 1.0, 1.0, 1.0, tau_y, tau_a, exponent=1.0)
         circuit = eqx.tree_at(
             lambda c: (c.W_r, c.W, c.sigma, c.b0, c.b1, c.exponent),
@@ -191,5 +193,5 @@ class FixedPointLayer(eqx.Module):
 
 
 def _per_unit(parameter: ParameterLike, size: int) -> ParameterLike:
-    """A number for every unit; arrays and nodes stay what they are."""
+    """Numbers are repeated for every unit; arrays and nodes stay as they are."""
     return jnp.full(size, float(parameter)) if isinstance(parameter, int | float) else parameter

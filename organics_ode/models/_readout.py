@@ -1,4 +1,4 @@
-"""Readouts: what an experimenter, or another area, observes of a circuit."""
+"""Readouts: what an experimenter or another area observes of a circuit."""
 
 from collections.abc import Callable
 
@@ -25,14 +25,14 @@ from ..circuits import (
 
 
 class Readout(eqx.Module):
-    """A linear readout of a group of units, behind a nonlinearity.
+    """A linear readout of a group of units, followed by a nonlinearity.
 
         o = a(W_out r[start:stop] + b_out)
 
     Args:
         W_out: (k, stop − start), or a node.
-        b_out: (k,), or a node; none unless given.
-        units: (start, stop) of the units it sees; all of them unless given.
+        b_out: (k,), or a node; by default there is no bias.
+        units: (start, stop) of the units that it reads, by default all.
         activation: a, elementwise: `jax.nn.sigmoid` for targets between 0 and 1, `None` for scores.
 
     Raises:
@@ -78,7 +78,7 @@ class Readout(eqx.Module):
         units: tuple[int, int] | None = None,
         activation: Callable[[Array], Array] | None = jax.nn.sigmoid,
     ) -> "Readout":
-        """A random one, W_out ~ N(0, 1) as in Soo, Goudar & Wang (2023), without a bias.
+        """A random readout without a bias, W_out ~ N(0, 1) as in Soo, Goudar & Wang (2023).
 
         Args:
             size: n, the number of units of the circuit.

@@ -1,4 +1,4 @@
-"""Published networks for sequences, with how they were trained."""
+"""Published networks for sequences, and how they were trained."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -23,18 +23,19 @@ Drawn = Callable[[PRNGKeyArray, int, int], tuple[Array, Array]]
 @carded
 @dataclasses.dataclass(frozen=True, repr=False)
 class Recipe:
-    """A published network and how it was trained, as far as the authors' code tells.
+    """A published network and how it was trained, as far as the authors' code shows.
 
-    - `circuit`, `step`: the class of its circuit and of its cell.
-    - `size`, `layers`: n, and how many cells stand one above the other.
+    - `circuit`, `step`: the classes of its circuit and of its cell.
+    - `size`, `layers`: n, and the number of stacked cells.
     - `options`: of the circuit's `random`, by name.
-    - `dt`: the step, in the published unit of time (1 ms of this library).
-    - `batch`, `epochs`: sequences in an update, and passes over the data.
-    - `learning_rate`, `drops`: at first, and after how many epochs it is multiplied by what.
+    - `dt`: the step, in the published unit of time (1 ms in this library).
+    - `batch`, `epochs`: sequences per update, and passes over the data.
+    - `learning_rate`, `drops`: the initial rate, and after how many epochs it is multiplied by
+      which factor.
     - `momentum`: of gradient descent; None for Adam.
-    - `clip`: the largest norm of a gradient; None where it is not clipped.
-    - `accuracy`: on test data, as the authors report it, in percent; not measured here.
-    - `draw`: the weights (k, n) and biases (k,) of the readout, for (key, k, n).
+    - `clip`: the largest norm of a gradient; None for no clipping.
+    - `accuracy`: on test data, in percent, as reported by the authors; not measured here.
+    - `draw`: maps (key, k, n) to the weights (k, n) and biases (k,) of the readout.
     """
 
     circuit: type[AbstractCircuit]
@@ -57,8 +58,8 @@ class Recipe:
 
         Args:
             key: a PRNG key.
-            inputs: m.
-            classes: k.
+            inputs: m, the number of inputs.
+            classes: k, the number of classes.
         """
         key, classes = read_key("key", key), check_positive_integer("classes", classes)
         first, *keys = jax.random.split(key, self.layers + 1)
@@ -77,7 +78,7 @@ class Recipe:
         """The published optimizer with its learning rates.
 
         Args:
-            steps: updates in an epoch.
+            steps: updates per epoch.
         """
         steps = check_positive_integer("steps", steps)
         drops = {epoch * steps: factor for epoch, factor in self.drops.items()}
@@ -109,16 +110,15 @@ def recipe(name: str) -> Recipe:
         name: one of `recipe_names()`.
 
     Returns:
-        A `Recipe`: `recipe(name).classifier(key=key)` is the network, `.optimizer(steps)` what
-        trains it.
+        A `Recipe`: `recipe(name).classifier(key=key)` is the network, `.optimizer(steps)` the
+        optimizer that trains it.
 
     Raises:
         ValueError: there is no such recipe.
 
     Reference:
         The authors' code: tk-rusch/coRNN, tk-rusch/unicornn, tk-rusch/LEM, erichson/LipschitzRNN on
-        GitHub. The published UnICORNN has dropout of 0.1 behind each layer, which is not part of it
-        here.
+        GitHub. The published UnICORNN has dropout of 0.1 after each layer, which is left out here.
     """
     if not isinstance(name, str) or name not in _RECIPES:
         refuse("name", f"be one of {', '.join(_RECIPES)}", f"it is {shown(name)}")
@@ -131,7 +131,7 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def _uniform(key: PRNGKeyArray, k: int, n: int) -> tuple[Array, Array]:
-    """All U(±1/√n), PyTorch's own."""
+    """All U(±1/√n), the default of PyTorch."""
     drawn = jax.random.uniform(key, (k, n + 1), minval=-(n**-0.5), maxval=n**-0.5)
     return drawn[:, :n], drawn[:, n]
 
@@ -162,7 +162,7 @@ def _lem(**more: Any) -> Recipe:
 
 
 def _lipschitz(beta: float, accuracy: float) -> Recipe:
-    # Their schedule acts after the epochs 30, 60 and 80, counted from 0.
+    # Their schedule acts after epochs 30, 60 and 80, counted from 0.
     drops: dict[int, float] = {31: 0.2, 61: 0.2, 81: 0.2}
     return Recipe(
         circuit=LipschitzRNN,

@@ -1,4 +1,4 @@
-"""Models: one sample in, outputs out."""
+"""Sequence models, which map one sequence to its outputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,14 +21,17 @@ Readout = Callable[..., Any]
 class SequenceClassifier(eqx.Module):
     """Class scores from the response after the last step of a sequence, (time, m) → (k,).
 
-    With a mask that is the last step of weight above 0: the circuit runs up to there, through
-    steps of weight 0 too, and what stands behind it does not matter.
+    With a mask, the last step is the last one with a weight above 0: the circuit runs up to there,
+    also through steps of weight 0, and steps after it have no effect.
 
     Args:
         cell: an `AbstractCell`.
         readout: the response (n,) ↦ scores (k,), such as `eqx.nn.Linear(n, k, key=key)`.
-        state0: the state before the first step, kept as frozen data; `cell.initial_state()` unless
-            given.
+        state0: the state before the first step, kept as frozen data; by default
+            `cell.initial_state()`.
+
+    Raises:
+        ValueError: an argument is bad.
     """
 
     cell: AbstractCell
@@ -49,8 +52,10 @@ class SequenceClassifier(eqx.Module):
     def batched(
         self, xs: Float[Array, "batch time m"], mask: Numbers | None = None
     ) -> Float[Array, "batch k"]:
-        """The scores (batch, k) of many sequences, by the training kernel where it applies: in
-        reverse mode only, `jax.vmap` of the model is for the others."""
+        """The scores (batch, k) of many sequences, by the training kernel where it applies.
+
+        Differentiable in reverse mode only; for forward mode use `jax.vmap` of the model.
+        """
         state0 = resolve(self.state0)
         last = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=True)
         return jax.vmap(self.readout)(_if_any(mask, last))
@@ -62,11 +67,14 @@ class SequenceClassifier(eqx.Module):
 class SequenceToSequence(eqx.Module):
     """Outputs from the response after each step of a sequence, (time, m) → (time, k).
 
-    With a mask the circuit runs up to the last step of weight above 0; the response is held from
-    there on, and what stands behind it does not matter.
+    With a mask, the circuit runs up to the last step with a weight above 0; from there on the
+    response is held, and later steps have no effect.
 
     Args:
-        cell, readout, state0: as in `SequenceClassifier`, with its errors.
+        cell, readout, state0: as for `SequenceClassifier`.
+
+    Raises:
+        ValueError: an argument is bad.
     """
 
     cell: AbstractCell
@@ -87,8 +95,10 @@ class SequenceToSequence(eqx.Module):
     def batched(
         self, xs: Float[Array, "batch time m"], mask: Numbers | None = None
     ) -> Float[Array, "batch time k"]:
-        """The outputs of many sequences, by the training kernel where it applies: in reverse mode
-        only, `jax.vmap` of the model is for the others."""
+        """The outputs (batch, time, k) of many sequences, by the training kernel where it applies.
+
+        Differentiable in reverse mode only; for forward mode use `jax.vmap` of the model.
+        """
         state0 = resolve(self.state0)
         ys = unroll_batch(self.cell, xs, state0=state0, mask=mask, last_only=False)
         return jax.vmap(jax.vmap(self.readout))(ys)
@@ -98,14 +108,14 @@ class SequenceToSequence(eqx.Module):
 
 
 def _check_one(xs: Numbers) -> None:
-    """A batch is told the line that takes it: of the model, not of the cell in it."""
+    """Refuse a batch, and name the call that takes it: that of the model, not of its cell."""
     if np.ndim(xs) == 3:
         found = f"it has shape {np.shape(xs)}; for a batch write `jax.vmap(model)(xs)`"
         refuse("xs", "have shape (time, m)", found)
 
 
 def _if_any(mask: Numbers | None, last: Array) -> Array:
-    """The last response of each sequence; NaN, inside jit, where none of its steps counts."""
+    """The last response of each sequence; NaN, inside jit, if all its steps have weight 0."""
     if mask is None:
         return last
     return jnp.where(selected(mask).any(axis=-1, keepdims=True), last, jnp.nan)

@@ -1,4 +1,4 @@
-"""Pictures. Each function draws into `ax` (a new figure's unless given) and returns it."""
+"""Pictures. Each function draws into `ax` (by default that of a new figure) and returns it."""
 
 from ._bifurcation import plot_bifurcation as plot_bifurcation
 from ._dynamics import plot_history as plot_history, plot_trajectory as plot_trajectory

@@ -1,4 +1,4 @@
-"""Fixed points over a parameter."""
+"""Fixed points against a parameter."""
 
 import jax
 import numpy as np
@@ -17,14 +17,14 @@ _CYCLE = "#7b3294"
 def plot_bifurcation(
     bifurcation: planar.Bifurcation | Branches, name: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """The fixed points over a parameter: stable ones solid, the others dashed, events marked.
+    """The fixed points against a parameter: stable ones solid, others dashed, events marked.
 
-    Limit cycles near Hopf points are drawn by the lowest and the highest values on them, where a
-    continuation was asked for them.
+    Limit cycles near Hopf points are drawn by the lowest and highest values on them, if the
+    continuation was asked to compute them.
 
     Args:
         bifurcation: a `planar.Bifurcation`, or the `Branches` of `continuation`.
-        name: one of its variables, such as "y[0]"; the first one unless given.
+        name: one of its variables, such as "y[0]"; by default the first.
         ax: matplotlib axes.
 
     Returns:
@@ -61,7 +61,7 @@ def plot_bifurcation(
 def _drawn(
     bifurcation: planar.Bifurcation | Branches, i: int
 ) -> tuple[list[tuple[Float[np.ndarray, "k 2"], bool]], list[float | None]]:
-    """The branches as lines, each with whether it is stable, and the heights of the events."""
+    """The branches as lines, whether each is stable, and the heights of the events."""
     if isinstance(bifurcation, planar.Bifurcation):
         lines = [
             (np.stack([b.values, b.pairs[:, i]], axis=1), b.unstable == 0)

@@ -22,10 +22,10 @@ def plot_history(
 ) -> Axes:
     """One quantity of a training run over its steps, with its validation values as dots.
 
-    Of several models each is a line.
+    If there are several models, each has its own line.
 
     Args:
-        history: a `History`, or a `FitResult`, `EnsembleResult` or `SkipResult` for its own.
+        history: a `History`, or a `FitResult`, `EnsembleResult` or `SkipResult` that holds one.
         name: a quantity, such as "loss", "accuracy" or "gradient_norm".
         ax: matplotlib axes.
         kw: passed to `ax.plot`.
@@ -34,7 +34,7 @@ def plot_history(
         The axes.
 
     Raises:
-        ValueError: not a history, or no record has the quantity.
+        ValueError: it is not a history, or no record has the quantity.
     """
     if isinstance(history, FitResult | EnsembleResult | SkipResult):
         history = history.history
@@ -58,15 +58,15 @@ def plot_trajectory(
     units: Numbers | None = None,
     **kw: Any,
 ) -> Axes:
-    """One variable of a trajectory over time, a line per unit; of one that failed, what there is.
+    """One variable of a trajectory over time, with one line per unit.
 
-    More than 12 units are a heat map.
+    More than 12 units are drawn as a heat map. A trajectory that failed is drawn as far as it goes.
 
     Args:
-        trajectory: a `Trajectory` or `Paths`, one and no batch.
+        trajectory: a `Trajectory` or `Paths`, a single one, not a batch.
         name: a field of its state.
         ax: matplotlib axes.
-        units: which units, all unless given.
+        units: which units to draw, by default all.
         kw: passed to `ax.plot`, or to `ax.pcolormesh` for a heat map.
 
     Returns:
@@ -90,7 +90,7 @@ def plot_trajectory(
 
 
 def _draw_models(ax: Axes, history: History, name: str, style: dict[str, Any]) -> None:
-    """A line for each model, one of them with the label."""
+    """A line for each model, only one of them with the label."""
     values = history[name]
     if values.ndim > 1:
         style = {"color": BLUE, "alpha": 0.6} | style

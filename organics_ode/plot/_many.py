@@ -1,4 +1,4 @@
-"""Several curves over one axis: lines with a legend, or a heat map where they are many."""
+"""Several curves over one axis: lines with a legend, or a heat map if there are many."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def draw_curves(
     *,
     is_log: bool = False,
 ) -> None:
-    """The columns of curves (x, k): at most `MOST_LINES` as lines, more as a map with its bar."""
+    """The columns of curves (x, k): up to `MOST_LINES` as lines, more as a map with colour bar."""
     if curves.shape[1] > MOST_LINES:
         _draw_map(ax, xs, curves, label, kw, is_log)
         _name_rows(ax, names)
@@ -50,7 +50,7 @@ def _draw_map(
 
 
 def _name_rows(ax: Axes, names: list[str]) -> None:
-    """Some rows by their names, as many as there is room for."""
+    """Label as many rows by their names as there is room for."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))

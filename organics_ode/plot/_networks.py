@@ -1,4 +1,4 @@
-"""Random networks: phase diagrams, and states at rest of networks with feedback."""
+"""Random networks: phase diagrams, and the states at rest of networks with feedback."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from .._types import Numbers
 from ._read import read_numbers
 from ._sweep import cell_edges
 
-# Imported when their results are drawn, as they are when asked for.
+# Imported only when their results are drawn, just as they are when a user asks for them.
 if TYPE_CHECKING:
     from ..feedback import Attractors, Trained
     from ..mean_field import PhaseMap, Solutions
@@ -20,7 +20,7 @@ else:
 
 _CLASSES = (BLUE, ORANGE, GREEN, RED)
 _KINDS = {"stable": BLUE, "saddle": ORANGE, "oscillating": GREEN, "chaotic": PURPLE}
-# What becomes of the target, by what holds last.
+# What becomes of the target; of those that hold, the last counts.
 _TARGETS = {"unstable": ORANGE, "stable beside others": SKY, "the only state, stable": BLUE}
 _TARGETS |= {"chaotic": PURPLE, "none can hold it": "0.85"}
 _LEGEND: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
@@ -37,7 +37,7 @@ def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Axes | None = None)
         The axes.
 
     Raises:
-        ValueError: not a `PhaseDiagram`.
+        ValueError: it is not a `PhaseDiagram`.
     """
     check_kind("diagram", diagram, robustness.PhaseDiagram)
     ax = axes_of(ax)
@@ -53,7 +53,7 @@ def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Axes | None = None)
     positive = diagram.deltas[diagram.deltas > 0]
     if len(positive) == len(diagram.deltas):
         ax.set_xscale("log")
-    elif len(positive) > 0:  # Δ = 0, identical weights, gets a decade of its own
+    elif len(positive) > 0:  # Δ = 0, identical weights, gets its own decade
         ax.set_xscale("symlog", linthresh=positive[0])
     handles = [Patch(color=c, label=n) for c, n in zip(_CLASSES, robustness.CLASSES, strict=True)]
     ax.legend(handles=handles, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
@@ -61,10 +61,10 @@ def plot_phase_diagram(diagram: robustness.PhaseDiagram, ax: Axes | None = None)
 
 
 def plot_solutions(solutions: Solutions, ax: Axes | None = None, **kw: Any) -> Axes:
-    """States at rest of a feedback network by their readouts, with what decides their stability.
+    """The states at rest of a feedback network by their readouts, and what makes them stable.
 
-    Of each the radius of the bulk of its spectrum, a ring, and the real part of its outlier, a dot,
-    if it has one; a state is stable where both are below 1. Colours name the kinds.
+    Each has a ring at the radius of the bulk of its spectrum, and, if it has an outlier, a dot at
+    its real part; a state is stable if both are below 1. Colours show the kinds.
 
     Args:
         solutions: a `mean_field.Solutions`.
@@ -75,7 +75,7 @@ def plot_solutions(solutions: Solutions, ax: Axes | None = None, **kw: Any) -> A
         The axes.
 
     Raises:
-        ValueError: not a `Solutions`.
+        ValueError: it is not a `Solutions`.
     """
     from .. import mean_field
 
@@ -106,21 +106,22 @@ def plot_phase_map(
 ) -> Axes:
     """What becomes of the target of a feedback network, over targets and geometries.
 
-    It is stable and the only state at rest, stable beside others, unstable, or chaotic; or no
-    readout of this geometry can hold it.
+    It is either stable and the only state at rest, stable beside others, unstable, or chaotic;
+    or no readout of this geometry can hold it.
 
     Args:
         phases: a `mean_field.PhaseMap`.
         ax: matplotlib axes.
-        targets: (columns,), those of the map, for the axis; their numbers unless given.
-        rows: (rows,), what differs from one geometry to the next, likewise.
+        targets: (columns,), the targets of the map, for the axis; by default 0, 1, ….
+        rows: (rows,), the parameter that varies between geometries; by default 0, 1, ….
         kw: passed to `ax.pcolormesh`.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: not a `PhaseMap`, or values that do not increase, or not as many as it has.
+        ValueError: it is not a `PhaseMap`, or the values do not increase or are not as many as it
+            has.
     """
     from .. import mean_field
 
@@ -145,10 +146,10 @@ def plot_phase_map(
 
 
 def plot_attractors(attractors: Attractors, ax: Axes | None = None, **kw: Any) -> Axes:
-    """The readouts at which a feedback network came to rest, by how many starts came to each.
+    """The readouts at which a feedback network came to rest, by how many starts led to each.
 
-    Of one readout over z, of several in the plane of the first two with areas by the share of
-    starts. The legend counts the starts that came to none.
+    A single readout is drawn over z, several in the plane of the first two, where the area of a dot
+    is the share of starts. The legend counts the starts that led to none.
 
     Args:
         attractors: a `feedback.Attractors`.
@@ -159,7 +160,7 @@ def plot_attractors(attractors: Attractors, ax: Axes | None = None, **kw: Any) -
         The axes.
 
     Raises:
-        ValueError: not an `Attractors`.
+        ValueError: it is not an `Attractors`.
     """
     from .. import feedback
 
@@ -186,7 +187,7 @@ def plot_readout_error(trained: Trained, ax: Axes | None = None, **kw: Any) -> A
     """The error of a feedback network's readout over the updates of its training.
 
     Args:
-        trained: a `feedback.Trained` of `descend` or `force`.
+        trained: a `feedback.Trained` from `descend` or `force`.
         ax: matplotlib axes.
         kw: passed to `ax.plot`.
 
@@ -194,7 +195,7 @@ def plot_readout_error(trained: Trained, ax: Axes | None = None, **kw: Any) -> A
         The axes.
 
     Raises:
-        ValueError: not a `Trained`, or one that was solved at once.
+        ValueError: it is not a `Trained`, or was solved at once.
     """
     from .. import feedback
 
@@ -210,7 +211,7 @@ def plot_readout_error(trained: Trained, ax: Axes | None = None, **kw: Any) -> A
 
 
 def _side(name: str, values: Numbers | None, count: int) -> np.ndarray:
-    """The values of an axis, 0, 1, … where they are not given."""
+    """The values of an axis, or 0, 1, … if they are not given."""
     if values is None:
         return np.arange(count)
     found = read_numbers(name, values, f"({count},)", 1)
@@ -220,7 +221,7 @@ def _side(name: str, values: Numbers | None, count: int) -> np.ndarray:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Of the cells around increasing values: halfway between them on a logarithmic axis."""
+    """The edges of cells around increasing values, halfway between them on a logarithmic axis."""
     positive = values[values > 0]
     if len(positive) == 0:
         return np.array([-1.0, 1.0])

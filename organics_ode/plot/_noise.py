@@ -18,20 +18,20 @@ def plot_power_spectrum(
     units: Numbers | None = None,
     **kw: Any,
 ) -> Axes:
-    """Power over frequency, both on log scales, a line per variable; of more than 12 a heat map.
+    """Power over frequency on log–log axes, one line per variable, or a heat map for more than 12.
 
     Args:
         frequencies: (f,), Hz; those ≤ 0 are not shown.
-        power: (f, d) as from `power_spectrum`, or (f,).
+        power: (f, d), such as that of `power_spectrum`, or (f,).
         ax: matplotlib axes.
-        units: which of the d variables, all unless given.
+        units: which of the d variables to draw, by default all.
         kw: passed to `ax.plot`, or to `ax.pcolormesh` for a heat map.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: the shapes do not fit, or the power is complex as that of `cross_spectrum`.
+        ValueError: the shapes do not fit, or the power is complex like that of `cross_spectrum`.
     """
     frequencies = read_numbers("frequencies", frequencies, "(f,)", 1)
     power = read_numbers("power", power, "(f, d) or (f,)", 1, 2)
@@ -58,11 +58,11 @@ def plot_power_spectrum(
 def plot_coherence(
     frequencies: Numbers, coherence: Numbers, ax: Axes | None = None, **kw: Any
 ) -> Axes:
-    """The coherence of every pair of variables over frequency; of more than 12 pairs a heat map.
+    """The coherence of every pair of variables over frequency; a heat map for more than 12 pairs.
 
     Args:
         frequencies: (f,), Hz.
-        coherence: (f, d, d) as from `coherence`, such as a block of it from `by_block`.
+        coherence: (f, d, d), such as that of `coherence`, or a block of it from `by_block`.
         ax: matplotlib axes.
         kw: passed to `ax.plot`, or to `ax.pcolormesh` for a heat map.
 
@@ -70,7 +70,7 @@ def plot_coherence(
         The axes.
 
     Raises:
-        ValueError: the shapes do not fit, or there is one variable only.
+        ValueError: the shapes do not fit, or there is only one variable.
     """
     frequencies = read_numbers("frequencies", frequencies, "(f,)", 1)
     values = read_numbers("coherence", coherence, "(f, d, d)", 3)

@@ -14,10 +14,10 @@ from ..circuits import AbstractCircuit
 Window = tuple[Limits, Limits]
 _BASINS = ("#dbe8f6", "#fbe6d2", "#dff0dc", "#f3dfee", "#fdf6cf", "#d9f0f0")
 _NEITHER, _DIVERGED = "#f3f3f3", "#d9d9d9"
-# Nodes are circles, foci squares; what is stable is filled.
+# Nodes are circles, foci squares; stable ones are filled.
 _MARKERS = {"node": "o", "focus": "s", "saddle": "D", "marginal": "X"}
 _CYCLE = "#7b3294"
-_STEPS = 1500  # to the end of an orbit
+_STEPS = 1500  # of an orbit, at most
 _COARSE = 16  # points of a grid in each direction
 
 
@@ -36,26 +36,26 @@ def plot_phase_portrait(
 ) -> Axes:
     """The plane of two variables of a circuit: flow, nullclines, fixed points, basins, cycles.
 
-    Circles are nodes, squares foci, diamonds saddles; what is stable is filled, what is unstable
-    open. The dashed curve is the stable manifold of a saddle, a border of the basins, which are
-    shaded where there are several ends. A limit cycle is a closed curve, dotted where it is
-    unstable. All of it is what a search finds in the window, but for an `ORGaNICs` of one unit: see
-    `planar`.
+    Nodes are circles, foci squares, saddles diamonds; stable fixed points are filled, unstable ones
+    open. The dashed curve is the stable manifold of a saddle, a border between basins, which are
+    shaded if there is more than one attractor. A limit cycle is a closed curve, dotted if it is
+    unstable. Except for an `ORGaNICs` of one unit (see `planar`), only what a search finds in the
+    window is drawn.
 
     Args:
         circuit: an `AbstractCircuit`.
         x: (m,), the input.
         ax: matplotlib axes.
-        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); of a circuit
-            that has two they need not be given.
-        others: of a larger circuit, a state at which the other variables are held. Unless given
-            they are at their steady values for what the two are, the fixed points and basins are
-            those of the whole circuit, and no borders are drawn.
-        y_range, a_range: what to show, (low, high) of the first and of the second variable; unless
-            given around the fixed points, (-1.2, 1.2) and (0, 1) of one unit.
+        variables: the names of two variables, such as ("E", "I") or ("y[0]", "a[0]"); may be
+            omitted for a circuit that has only two.
+        others: for a larger circuit, a state at which its other variables are held. By default they
+            are at their steady values given the two; then fixed points and basins are those of the
+            whole circuit, and no borders are drawn.
+        y_range, a_range: the window, (low, high) of the first and of the second variable. By
+            default it encloses the fixed points; for one unit it is (-1.2, 1.2) and (0, 1).
         points: of the grid of basins, in each direction.
-        cycles: whether to look for limit cycles; unless given where some start does not settle, or
-            where there are several ends without a saddle between them.
+        cycles: whether to look for limit cycles; by default only if some start does not settle, or
+            if there are several attractors without a saddle between them.
         legend: whether to explain the symbols.
 
     Returns:
@@ -69,7 +69,7 @@ def plot_phase_portrait(
     if cycles is not None:
         check_flag("cycles", cycles)
     check_flag("legend", legend)
-    # All before a figure is made: an argument may be wrong.
+    # All of it before a figure is made, because an argument may be wrong.
     window = planar.window(circuit, x, y_range=y_range, a_range=a_range, **pair)
     limits = {"y_range": window[0], "a_range": window[1]}
     found = planar.fixed_points(circuit, x, **limits, **pair)
@@ -102,8 +102,8 @@ def _reached(
     found: planar.PlanarFixedPoints,
     pair: dict[str, Any],
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """The axes of a grid, and where each of its points goes: a coarse one, where all go the same
-    way and there is no border."""
+    """The axes of a grid, and where each of its points goes. The grid is coarse if all points go
+    the same way and there is no border."""
     for count in (min(points, _COARSE), points):
         axes = _spread(window[0], count), _spread(window[1], count)
         reached = planar.basins(circuit, x, *np.meshgrid(*axes), max_steps=_STEPS, **pair)
@@ -171,8 +171,8 @@ def _borders(
     window: Window,
     pair: dict[str, Any],
 ) -> np.ndarray:
-    """The separatrices (k, points, 2), also of saddles outside of the window, and where they come
-    back into it; none where other variables move, too."""
+    """The separatrices (k, points, 2), including those of saddles outside the window and those that
+    come back into it; none if other variables move too."""
     if found.eigenvalues.shape[1] > 2:
         return np.zeros((0, 1, 2))
     is_saddle = [kind == "saddle" for kind in found.kinds]
@@ -185,7 +185,7 @@ def _borders(
 
 
 def _widened(limits: Limits, values: np.ndarray, is_saddle: list[bool]) -> tuple[float, float]:
-    """Half a width on each side, and the saddles up to two widths away."""
+    """The window with half a width on each side, and up to two widths to include saddles."""
     low, high = limits
     saddles = values[is_saddle]
     width = high - low
@@ -194,7 +194,7 @@ def _widened(limits: Limits, values: np.ndarray, is_saddle: list[bool]) -> tuple
 
 
 def _mark_points(ax: Axes, found: planar.PlanarFixedPoints, window: Window) -> None:
-    """Those in the window: they are drawn whole, across its frame."""
+    """Draw those in the window; markers at its edge are not clipped."""
     (left, right), (bottom, top) = window
     named: set[str] = set()
     for (u, v), kind in zip(found.pairs, found.kinds, strict=True):

@@ -16,12 +16,12 @@ from ._read import read_names, read_numbers, read_units
 def plot_tuning(
     tuning: Tuning, ax: Axes | None = None, units: Numbers | None = None, **kw: Any
 ) -> Axes:
-    """Tuning curves with standard errors, a line per unit; of more than 12 units a heat map.
+    """Tuning curves with standard errors, one line per unit, or a heat map for more than 12 units.
 
     Args:
         tuning: a `population.Tuning`.
         ax: matplotlib axes.
-        units: which units, all unless given.
+        units: which units to draw, by default all.
         kw: passed to `ax.errorbar`, or to `ax.pcolormesh` for a heat map.
 
     Returns:
@@ -55,7 +55,7 @@ def plot_selectivity(
     *,
     names: tuple[str, str] = ("first", "second"),
 ) -> Axes:
-    """What explains each unit's variance, stacked; the most selective units first.
+    """The shares of each unit's variance, stacked, with the most selective units first.
 
     Args:
         shares: a `population.MixedSelectivity`.
@@ -66,7 +66,8 @@ def plot_selectivity(
         The axes.
 
     Raises:
-        ValueError: not one `MixedSelectivity`, one that is NaN for want of trials, or bad names.
+        ValueError: it is not one `MixedSelectivity`, is NaN for lack of trials, or the names are
+            bad.
     """
     check_kind("shares", shares, MixedSelectivity)
     within = read_numbers("shares", shares.within, "(n,)", 1)
@@ -100,7 +101,7 @@ def plot_explained_variance(
         The axes.
 
     Raises:
-        ValueError: not one `PrincipalComponents`.
+        ValueError: it is not one `PrincipalComponents`.
     """
     check_kind("components", components, PrincipalComponents)
     explained = np.cumsum(read_numbers("components", components.explained, "(k,)", 1))
@@ -118,12 +119,12 @@ def plot_slow_points(
 ) -> Axes:
     """Fixed and slow points in the plane of the first two components of the response.
 
-    Stable fixed points are full circles, the others open; slow points are crosses.
+    Stable fixed points are filled circles, the others open ones; slow points are crosses.
 
     Args:
         points: a `SlowPoints` or `FixedPoints`.
         components: `population.PrincipalComponents` of the response, the first entry of the state;
-            those of the points themselves unless given.
+            by default those of the points themselves.
         ax: matplotlib axes, such as those of `plot_state_space`.
         kw: passed to `ax.plot`.
 

@@ -1,4 +1,4 @@
-"""The arguments of plots, read as plain arrays, or refused before a figure is made."""
+"""Arguments of plots, read as plain arrays, or refused before a figure is made."""
 
 import math
 import numbers
@@ -15,7 +15,7 @@ from ..equilibria import AbstractPoints
 
 @runtime_checkable
 class HasStates(Protocol):
-    """A `Trajectory`, `Paths`, or what else has times (time,) and states over them."""
+    """A `Trajectory`, `Paths`, or anything else with times (time,) and states at them."""
 
     @property
     def ts(self) -> Array | np.ndarray: ...
@@ -26,7 +26,7 @@ class HasStates(Protocol):
 
 @runtime_checkable
 class HasEigenvalues(Protocol):
-    """A `Spectrum`, an `Oscillator`, or what else has them."""
+    """A `Spectrum`, an `Oscillator`, or anything else with eigenvalues."""
 
     @property
     def eigenvalues(self) -> Array | np.ndarray: ...
@@ -34,7 +34,7 @@ class HasEigenvalues(Protocol):
 
 @runtime_checkable
 class HasAbscissa(Protocol):
-    """A `Spectrum`, a `FixedPoint`, or what else has one."""
+    """A `Spectrum`, a `FixedPoint`, or anything else with a spectral abscissa."""
 
     @property
     def abscissa(self) -> Array | np.ndarray: ...
@@ -42,7 +42,7 @@ class HasAbscissa(Protocol):
 
 @runtime_checkable
 class HasErrors(Protocol):
-    """A `tasks.Psychometric`, a `tasks.Chronometric`, or what else was measured at strengths."""
+    """A `tasks.Psychometric`, a `tasks.Chronometric`, or anything else measured at strengths."""
 
     @property
     def strengths(self) -> Array | np.ndarray: ...
@@ -78,7 +78,7 @@ def read_path(name: str, value: Any) -> tuple[np.ndarray, Any]:
 
 
 def read_eigenvalues(name: str, value: Any) -> Complex[np.ndarray, " k"]:
-    """All of them in one axis. Points of rest are taken at their spectra."""
+    """All eigenvalues along one axis; fixed and slow points are taken by their spectra."""
     held = getattr(value, "spectra", value)
     array = _as_array(name, getattr(held, "eigenvalues", held), "hold eigenvalues", value)
     if array.dtype.kind != "c" and array.ndim > 1 and array.shape[-1] == array.shape[-2]:
@@ -88,7 +88,7 @@ def read_eigenvalues(name: str, value: Any) -> Complex[np.ndarray, " k"]:
 
 
 def read_abscissae(name: str, value: Any) -> Float[np.ndarray, " k"]:
-    """All of them in one axis, from what has them."""
+    """All abscissae along one axis, from anything that has them."""
     has = [each for each in ("abscissae", "abscissa") if hasattr(value, each)]
     array = _as_array(name, getattr(value, has[0]) if has else value, "hold abscissae", value)
     if array.dtype.kind == "c":
@@ -97,7 +97,7 @@ def read_abscissae(name: str, value: Any) -> Float[np.ndarray, " k"]:
 
 
 def leave_out(name: str, values: np.ndarray) -> tuple[np.ndarray, str]:
-    """The finite ones, and a note of how many are not."""
+    """The finite values, and a note of how many are not finite."""
     finite = np.isfinite(values)
     if not finite.any():
         refuse(name, "hold a finite number", "it holds none")
@@ -108,7 +108,7 @@ def leave_out(name: str, values: np.ndarray) -> tuple[np.ndarray, str]:
 def read_units(
     units: Numbers | None, count: int
 ) -> Int[np.ndarray, " chosen"] | Bool[np.ndarray, " count"]:
-    """Indices of some of the units; all of them for None."""
+    """The indices of some of the units; of all for None."""
     if units is None:
         return np.arange(count)
     must = f"name some of {counted(count, 'unit')}, 0 to {count - 1}"
@@ -121,7 +121,7 @@ def read_units(
 
 
 def read_names(name: str, value: Any, count: int, of: str) -> list[str]:
-    """As many names, each a text or a number."""
+    """A given number of names, each a text or a number."""
     is_array = hasattr(value, "dtype") and not is_key(value)
     names, must = np.asarray(value).tolist() if is_array else value, f"name {count} {of}"
     if not (isinstance(names, str | list | tuple | range) and all(map(_is_name, names))):
@@ -137,7 +137,7 @@ def _is_name(value: object) -> bool:
 
 
 def read_periods(periods: Any, count: int) -> dict[str, tuple[int, int]]:
-    """Names with the step of their start and of their end, among so many steps."""
+    """Names with the steps of their start and end, within the given number of steps."""
     if not isinstance(periods, Mapping | None):
         refuse("periods", "map names to (start, stop)", f"it is {a_or_an(type(periods).__name__)}")
     read = {name: np.asarray(steps) for name, steps in (periods or {}).items()}
@@ -151,7 +151,7 @@ def read_periods(periods: Any, count: int) -> dict[str, tuple[int, int]]:
 def _as_array(
     name: str, value: object, must: str, given: object = None, kinds: str = "fiuc"
 ) -> np.ndarray:
-    """Numbers, and no tree of them: a state would be read as a matrix."""
+    """An array of numbers; a tree of them is refused, since a state would be read as a matrix."""
     value = plain(value)
     listed = value if isinstance(value, list | tuple) else [value]
     is_tree = any(hasattr(each, "_fields") for each in [value, *listed])

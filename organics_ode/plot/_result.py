@@ -1,4 +1,4 @@
-"""The main picture of any result that has one."""
+"""The default picture of any result that has one."""
 
 import functools
 from collections.abc import Callable
@@ -31,20 +31,20 @@ from ._stability import plot_eigenvalues, plot_spectrum
 from ._sweep import plot_sweep
 from ._trials import plot_chronometric, plot_psychometric
 
-# Of `tasks`, which are not imported here, by what they have beside strengths.
+# Results of `tasks`, which is not imported here, are known by the field beside `strengths`.
 _CURVES: dict[str, Callable[..., Axes]] = {"rates": plot_psychometric, "times": plot_chronometric}
 
 
 def _plot_spectra(spectrum: Spectrum, ax: Axes | None, **kw: Any) -> Axes:
-    """One in the plane, many as a density."""
+    """One spectrum in the plane, many as a density."""
     plot = plot_spectrum if spectrum.eigenvalues.ndim == 1 else plot_eigenvalues
     return plot(spectrum, ax, **kw)
 
 
 @functools.cache
 def _plots() -> dict[type, Callable[..., Axes]]:
-    """By the kind of result."""
-    # Studies are imported when they are asked for, as `_namespace` has it.
+    """The plotting function for each kind of result."""
+    # Studies are imported only when they are asked for, as in `_namespace`.
     from ..feedback import Attractors, Trained
     from ..mean_field import PhaseMap, Solutions
 
@@ -74,23 +74,23 @@ def _plots() -> dict[type, Callable[..., Axes]]:
 
 
 def plot_result(result: Any, ax: Axes | None = None, **kw: Any) -> Axes:
-    """The picture of a result: what the function `plot_…` for its kind draws.
+    """The default picture of a result, drawn by the function `plot_…` for its kind.
 
-    Trajectories and paths over time, training runs over their steps, spectra and points of rest by
-    their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of feedback networks,
-    tuning, selectivity and explained variance, curves of choices and of reaction times; results
-    that have a `plot` of their own, by that.
+    It draws trajectories and paths over time, training runs over their steps, spectra and fixed or
+    slow points by their eigenvalues, bifurcations, phase diagrams, sweeps, states at rest of
+    feedback networks, tuning, selectivity and explained variance, and psychometric and chronometric
+    curves. Results that have their own `plot` method are drawn by it.
 
     Args:
         result: a `Trajectory`, a `FitResult`, a `Spectrum`, …
         ax: matplotlib axes.
-        kw: passed to that function.
+        kw: passed to the function that draws it.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: there is no picture of it; its printed card says what it holds.
+        ValueError: there is no picture of this kind of result.
     """
     for kind, plot in _plots().items():
         if isinstance(result, kind):

@@ -1,4 +1,4 @@
-"""Eigenvalues in the complex plane, over many inputs, and energy over time."""
+"""Eigenvalues in the complex plane, also over many inputs; Lyapunov exponents; energy over time."""
 
 import math
 from typing import Any
@@ -29,17 +29,17 @@ def plot_spectrum(spectra: Spectra, ax: Axes | None = None, **kw: Any) -> Axes:
     """Eigenvalues in the complex plane, with the boundary of stability.
 
     Args:
-        spectra: a `Spectrum`, `FixedPoints` or `SlowPoints` for theirs, anything else with
-            `eigenvalues` such as an `Oscillator`, an array of eigenvalues in 1/ms, or a list of
-            these, each in a colour of its own.
+        spectra: a `Spectrum`, `FixedPoints` or `SlowPoints`, anything else with `eigenvalues`, such
+            as an `Oscillator`, an array of eigenvalues in 1/ms, or a list of these, each in its own
+            colour.
         ax: matplotlib axes. Their right side shows the frequency |Im λ|/2π in Hz.
         kw: passed to `ax.plot`.
 
     Returns:
-        The axes; their x label says how many eigenvalues are not finite, and not shown.
+        The axes; their x label says how many eigenvalues are not shown because they are not finite.
 
     Raises:
-        ValueError: something else, or no finite eigenvalue.
+        ValueError: it is something else, or has no finite eigenvalue.
     """
     is_list = isinstance(spectra, list | tuple) and not hasattr(spectra, "_fields")
     each_of: Any = spectra if is_list else [spectra]
@@ -57,16 +57,16 @@ def plot_eigenvalues(spectra: Spectra, ax: Axes | None = None, **kw: Any) -> Axe
     """Where the eigenvalues of many spectra lie in the complex plane, as a density.
 
     Args:
-        spectra: a `Spectrum`, as from `jax.vmap` over many inputs, `FixedPoints` or `SlowPoints`
-            for theirs, or an array of eigenvalues of any shape, 1/ms.
+        spectra: a `Spectrum`, such as one from `jax.vmap` over many inputs, `FixedPoints` or
+            `SlowPoints`, or an array of eigenvalues of any shape, 1/ms.
         ax: matplotlib axes.
         kw: passed to `ax.hexbin`.
 
     Returns:
-        The axes; their x label says how many eigenvalues are not finite, and not shown.
+        The axes; their x label says how many eigenvalues are not shown because they are not finite.
 
     Raises:
-        ValueError: something else, or no finite eigenvalue.
+        ValueError: it is something else, or has no finite eigenvalue.
     """
     values, note = leave_out("spectra", read_eigenvalues("spectra", spectra))
     ax = axes_of(ax)
@@ -80,16 +80,16 @@ def plot_abscissae(abscissae: Abscissae, ax: Axes | None = None, **kw: Any) -> A
     """A histogram of spectral abscissae, with the stability boundary at 0.
 
     Args:
-        abscissae: 1/ms, of any shape, or what has them: a `Spectrum` or `FixedPoint`, also from
-            `jax.vmap`, `FixedPoints` or `SlowPoints`.
+        abscissae: 1/ms, of any shape, or a result that has them: a `Spectrum` or `FixedPoint`, also
+            from `jax.vmap`, `FixedPoints` or `SlowPoints`.
         ax: matplotlib axes.
         kw: passed to `ax.hist`.
 
     Returns:
-        The axes; their x label says how many abscissae are not finite, and not counted.
+        The axes; their x label says how many abscissae are not counted because they are not finite.
 
     Raises:
-        ValueError: something else, or no finite abscissa.
+        ValueError: it is something else, or has no finite abscissa.
     """
     values, note = leave_out("abscissae", read_abscissae("abscissae", abscissae))
     ax = axes_of(ax)
@@ -101,11 +101,11 @@ def plot_abscissae(abscissae: Abscissae, ax: Axes | None = None, **kw: Any) -> A
 
 
 def plot_lyapunov(exponents: Numbers, ax: Axes | None = None, **kw: Any) -> Axes:
-    """Lyapunov exponents in falling order, with the boundary at 0.
+    """Lyapunov exponents in descending order, with the boundary at 0.
 
     Args:
-        exponents: (k,), 1/ms, as from `lyapunov`, or (trajectories, k), of which the lines are
-            pale and their median is drawn on top.
+        exponents: (k,), 1/ms, such as those of `lyapunov`, or (trajectories, k), drawn as pale
+            lines with their median on top.
         ax: matplotlib axes.
         kw: passed to `ax.plot`.
 
@@ -113,7 +113,7 @@ def plot_lyapunov(exponents: Numbers, ax: Axes | None = None, **kw: Any) -> Axes
         The axes.
 
     Raises:
-        ValueError: not such an array, or no finite exponent.
+        ValueError: it is not such an array, or has no finite exponent.
     """
     rows = np.atleast_2d(read_numbers("exponents", exponents, "(k,) or (trajectories, k)", 1, 2))
     leave_out("exponents", rows)
@@ -145,15 +145,15 @@ def plot_energy(
         energy: an `Energy`.
         trajectory: anything with `ts` (time,) and `states`, such as a `Trajectory` or `Paths`.
         ax: matplotlib axes.
-        terms: whether to draw the reconstruction and the normalization term as well, which only
-            the closed forms of the energy have.
+        terms: whether to draw the reconstruction and normalization terms too, which only the closed
+            forms of the energy have.
         kw: passed to `ax.plot` for the energy.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: an argument is bad, or `terms` and the form of the energy is "lyapunov".
+        ValueError: an argument is bad, or `terms` is set but the form of the energy is "lyapunov".
     """
     check_kind("energy", energy, Energy)
     if energy.kind.ndim:
@@ -172,7 +172,7 @@ def plot_energy(
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:
-    """From the smallest to the largest, and wide enough for bins where rounding parts them."""
+    """From the smallest value to the largest, widened if they differ only by rounding."""
     low, high = values.min(), values.max()
     middle, half = low / 2 + high / 2, high / 2 - low / 2
     half = max(half, 1e-6 * abs(middle))
@@ -181,7 +181,7 @@ def _span(values: np.ndarray) -> tuple[float, float]:
 
 def _draw_plane(ax: Axes, note: str) -> None:
     ax.set(xlabel=f"Re λ (1/ms){note}", ylabel="Im λ (1/ms)")
-    if ax.child_axes:  # Drawn into before: it has its boundary and its frequencies.
+    if ax.child_axes:  # Drawn into before, so the boundary and the frequencies are there.
         return
     ax.axvline(0, **_BOUNDARY)
     to_and_from_hertz: Any = (lambda w: w * _HZ, lambda f: f / _HZ)

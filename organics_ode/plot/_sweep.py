@@ -18,16 +18,16 @@ def plot_sweep(
     units: Numbers | None = None,
     **kw: Any,
 ) -> Axes:
-    """What a function of a circuit gave over one parameter, as lines, or over two, as a heat map.
+    """The values of a sweep over one parameter, as lines, or over two, as a heat map.
 
-    Parameters whose values are evenly spaced by ratio have a logarithmic axis; what is not finite
-    stays white.
+    Parameters whose values are evenly spaced by ratio get a logarithmic axis; values that are not
+    finite are left white.
 
     Args:
         sweep: a `Sweep` over one or two parameters.
-        name: which of its values, as `to_dataframe` calls them; needed where there are several.
+        name: which of its values, named as by `to_dataframe`; needed if there are several.
         ax: matplotlib axes.
-        units: which entries of a value that has several, all unless given; one for a heat map.
+        units: which entries of a value that has several, by default all; one for a heat map.
         kw: passed to `ax.plot`, or to `ax.pcolormesh`.
 
     Returns:
@@ -84,7 +84,7 @@ def _draw_lines(ax: Axes, values: np.ndarray, shown: np.ndarray, kw: dict[str, A
 
 
 def _scale(values: np.ndarray) -> str:
-    """Logarithmic for values that are evenly spaced by ratio."""
+    """The scale of an axis: logarithmic for values that are evenly spaced by ratio."""
     if len(values) < 3 or not np.all(values > 0):
         return "linear"
     ratios = np.diff(np.log(values))
@@ -93,7 +93,7 @@ def _scale(values: np.ndarray) -> str:
 
 
 def cell_edges(values: np.ndarray) -> np.ndarray:
-    """Of the cells around increasing values, halfway between them."""
+    """The edges of cells around increasing values, halfway between them."""
     if len(values) == 1:
         return values[0] + np.array([-0.5, 0.5]) * (abs(values[0]) or 1.0)
     is_log = _scale(values) == "log"

@@ -1,4 +1,4 @@
-"""What happens along trials: eigenvalues over time, trajectories in a plane, behaviour."""
+"""Trials: eigenvalues over time, trajectories in a plane, behaviour."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def plot_leading_eigenvalues(
         ts: (time,), ms.
         spectra: a `Spectrum` over time, from `jax.vmap(oo.spectrum, (None, 0, 0))`.
         ax: matplotlib axes.
-        count: how many eigenvalues to draw, by real part.
+        count: how many eigenvalues to draw, those of largest real part first.
         periods: name → (start, stop) steps, as in `trial.info["periods"]`, to mark.
         kw: passed to `ax.plot`.
 
@@ -68,13 +68,13 @@ def plot_state_space(
     labels: Numbers | None = None,
     **kw: Any,
 ) -> Axes:
-    """Trajectories in the plane of the first two components, from a dot to an arrow head.
+    """Trajectories in the plane of the first two components, from a dot to an arrowhead.
 
     Args:
-        projections: (time, k) or (trajectories, time, k), k ≥ 2, as from
+        projections: (time, k) or (trajectories, time, k), k ≥ 2, such as those of
             `PrincipalComponents.project`.
         ax: matplotlib axes.
-        periods: name → (start, stop) steps, the same in all trajectories; a mark at every start.
+        periods: name → (start, stop) steps, the same in all trajectories; every start is marked.
         labels: (trajectories,), names for a legend.
         kw: passed to `ax.plot`.
 
@@ -82,7 +82,7 @@ def plot_state_space(
         The axes.
 
     Raises:
-        ValueError: the projections have fewer than two components, or another number of axes;
+        ValueError: the projections have fewer than two components or a wrong number of axes, or
             periods or labels do not fit them.
     """
     axes = "(time, k) or (trajectories, time, k) with k ≥ 2"
@@ -123,7 +123,7 @@ def plot_psychometric(curve: HasErrors, ax: Axes | None = None, **kw: Any) -> Ax
         The axes.
 
     Raises:
-        ValueError: something else.
+        ValueError: it is something else.
     """
     ax = _draw_behaviour(curve, "rates", "share of choices", ax, kw)
     ax.set_ylim(-0.05, 1.05)
@@ -142,7 +142,7 @@ def plot_chronometric(curve: HasErrors, ax: Axes | None = None, **kw: Any) -> Ax
         The axes.
 
     Raises:
-        ValueError: something else.
+        ValueError: it is something else.
     """
     return _draw_behaviour(curve, "times", "reaction time (ms)", ax, kw)
 
@@ -168,7 +168,7 @@ def _draw_behaviour(
 
 
 def _draw_head(ax: Axes, path: np.ndarray, color: object) -> None:
-    """An arrow head at the end, along the last stretch of a path; none if it never moves."""
+    """An arrowhead at the end, along the last stretch of a path; none if it never moves."""
     path = path[np.all(np.isfinite(path), axis=1)]
     if not len(path):
         return

@@ -1,7 +1,7 @@
-"""How much a circuit may differ from W_r = I: `from organics_ode import robustness`.
+"""How far a circuit may deviate from W_r = I: `from organics_ode import robustness`.
 
-The phase diagram of W_r = I + ΔR with random R over Δ and the size of the input, how far the
-responses are from normalization, and the response to first order in W_r − I beside it.
+The phase diagram of W_r = I + ΔR, with random R, over Δ and the size of the input; how far the
+responses are from normalization; and the response to first order in W_r − I.
 """
 
 from .._namespace import _public as _public

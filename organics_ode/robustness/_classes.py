@@ -54,7 +54,7 @@ def _circuit(
             return (SLOW if is_slow else STABLE), abscissa, nan, nan, away
         if not ending.has_settled[at]:
             return SLOW, nan, nan, nan, _distance(study, norm, ending, variant, v[:-1])
-        # It is as slow as this on its way past a saddle, too, and what comes then was not computed.
+        # It may also be this slow because it passes a saddle, and what follows was not computed.
         return UNDECIDED, abscissa, nan, nan, nan
     mean = v[:-1] * nan if ending.mean is None else np.asarray(ending.mean[:, at], float)
     away = _distance(study, norm, ending, variant, mean)
@@ -78,8 +78,8 @@ def _distance(study: Study, norm: float, ending: Ending, variant: Variant, y: np
 def _abscissa(
     study: Study, ending: Ending, variant: Variant, place: tuple[int, int], v: np.ndarray
 ) -> tuple[float, float, np.ndarray]:
-    """1/ms, at the fixed point that Newton's method finds from v, and below what size its sign is
-    unknown, as in `Spectrum`; NaN where it finds none. And that point."""
+    """The spectral abscissa, 1/ms, at the fixed point that Newton's method finds from v (NaN if it
+    finds none); the size below which its sign is unknown, as in `Spectrum`; and that point."""
     delta, norm = float(study.deltas[place[0]]), float(study.norms[place[1]])
     n, z = study.size, np.asarray(ending.z, float)
     W_r = np.eye(n) + delta * np.asarray(ending.R, float) + variant.mean / n
@@ -101,7 +101,7 @@ def _abscissa(
 
 
 def _even_norm(J: np.ndarray) -> float:
-    """The norm, in the unit of a in which a acts on y as strongly as y on a."""
+    """The norm of J, with a in the unit in which a acts on y as strongly as y on a."""
     (yy, ya), (ay, aa) = (np.split(row, [-1], axis=1) for row in np.split(J, [-1]))
     coupling = np.linalg.norm(ya) * np.linalg.norm(ay)
     return float(np.sqrt(np.linalg.norm(yy) ** 2 + 2 * coupling + aa.item() ** 2))
@@ -113,7 +113,7 @@ def _linearise(
     """τ times the velocity at v = (y; a), and τ times its Jacobian."""
     y, a = v[:-1], v[-1]
     h = y if where is Rectification.NONE else np.maximum(y, 0)
-    # ∂(the recurrent drive)/∂y, which is linear on either side of 0.
+    # ∂(the recurrent drive)/∂y; the drive is linear on either side of 0.
     W = W_r * (y > 0) if where is Rectification.BEFORE else W_r
     W = W * ((W_r @ y) > 0)[:, None] if where is Rectification.AFTER else W
     s, Wy = np.sqrt(a), W @ y
@@ -125,7 +125,8 @@ def _linearise(
 
 
 def _relaxation(study: Study, norm: float, z: np.ndarray, variant: Variant) -> float:
-    """ms, of W_r = I: a plane spanned by y and a, modes −√a across y, −1 among the a."""
+    """The relaxation time for W_r = I, ms. The modes are those in the plane of y and a, −√a across
+    y, and −1 among the a."""
     y, a = _normalized(study, norm, z, variant)
     s = np.sqrt(a)
     y = np.linalg.norm(y if variant.rectification is Rectification.NONE else np.maximum(y, 0))

@@ -1,4 +1,4 @@
-"""`phase_diagram`: what circuits with W_r = I + ΔR do."""
+"""`phase_diagram`: the behaviour of circuits with W_r = I + ΔR."""
 
 import os
 from collections.abc import Sequence
@@ -31,17 +31,17 @@ from ._trials import run_trials
 
 @carded
 class PhaseDiagram(eqx.Module, AbstractTabular):
-    """What circuits with W_r = I + ΔR do, over Δ and ‖z‖.
+    """The behaviour of circuits with W_r = I + ΔR, over Δ and ‖z‖.
 
     - `deltas`: (Δ,). `norms`: (z,).
     - `classes`: (trials, Δ, z), an index into `robustness.CLASSES`, or −1 where undecided.
     - `abscissa`: (trials, Δ, z), 1/ms, at the point where the circuit settled, else NaN.
-    - `frequency`: (trials, Δ, z), Hz, of a limit cycle: √(⟨|ẏ|²⟩/⟨|y − ȳ|²⟩)/2π, which is that of a
-      sinusoid and gives weight to harmonics.
-    - `amplitude`: (trials, Δ, z), root mean square fluctuation of a unit of a limit cycle.
-    - `distance`: (trials, Δ, z), how far the response is from normalization, |y − yₙ|/|yₙ| with yₙ
-      of W_r = I: at the point where the circuit settled, or of the mean of a limit cycle; NaN where
-      it diverges or is undecided, and of trials that a file of an earlier version holds.
+    - `frequency`: (trials, Δ, z), Hz, of a limit cycle: √(⟨|ẏ|²⟩/⟨|y − ȳ|²⟩)/2π, which is exact for
+      a sinusoid and higher if there are harmonics.
+    - `amplitude`: (trials, Δ, z), root mean square fluctuation of a unit on a limit cycle.
+    - `distance`: (trials, Δ, z), how far the response is from normalization: |y − yₙ|/|yₙ|, with yₙ
+      that of W_r = I, at the point where the circuit settled, or of the mean of a limit cycle. NaN
+      where it diverges or is undecided, and for trials from a file of an earlier version.
     """
 
     deltas: Float[np.ndarray, " d"]
@@ -74,7 +74,7 @@ class PhaseDiagram(eqx.Module, AbstractTabular):
 
     def _card(self) -> Card:
         shares = np.moveaxis(self.counts / len(self.classes), 0, -1).mean(axis=1)
-        # Of many values of delta some, from the first to the last.
+        # Of many values of delta, a selection from the first to the last.
         chosen = np.unique(np.linspace(0, len(self.deltas) - 1, SHOWN).astype(int))
         rows = [(self.deltas[i], *shares[i].round(3)) for i in chosen]
         title = f"PhaseDiagram: {self.classes.shape}, trials, delta, |z|; fractions over all |z|"
@@ -101,57 +101,60 @@ def phase_diagram(
     progress: bool = True,
     devices: Sequence[jax.Device] | None = None,
 ) -> PhaseDiagram:
-    """What circuits with W_r = I + μ/n + ΔR do, over Δ and the norm of the input.
+    """The behaviour of circuits with W_r = I + μ/n + ΔR, over Δ and the norm of the input.
 
     W is all ones, b0 = b1 = b, τ_y = τ_a = τ, p = 2. A trial is one random R and one direction of
-    z, shared by all Δ and ‖z‖. It starts 1 % off the normalization fixed
-    point of W_r = I and runs for `duration` time constants:
+    z, shared by all Δ and ‖z‖. Each circuit starts 1 % off the normalization fixed point of W_r = I
+    and runs for `duration` time constants. Its class is
 
-    - diverging: |y| left for 10⁶, or a for 10⁶ times the larger of 1 and its start;
-    - it settles (speed·τ of y and a below 10⁻⁴ of each), or still slows down (speed in the last
-      quarter below .8 of that in the third), and Newton's method finds a stable point there:
-      stable, or critical slowing where its relaxation time, −1/abscissa, is more than `slow` times
-      that of W_r = I at this ‖z‖. Critical slowing, too, if it slows down without such a point;
-    - limit cycle: all that stays bounded and keeps moving, chaos included;
-    - undecided: it settles where Newton's method finds an unstable point, or none, as on the way
-      past a saddle; or it is not over after 50 000 steps.
+    - diverging, if |y| exceeds 10⁶, or a exceeds 10⁶ times the larger of 1 and its start;
+    - stable, if it settles (speed·τ of y and a below 10⁻⁴ of each) or is still slowing down (speed
+      in the last quarter below 0.8 of that in the third), and Newton's method finds a stable point
+      there;
+    - critical slowing, if the relaxation time of that point, −1/abscissa, is more than `slow` times
+      that of W_r = I at this ‖z‖, or if it is slowing down and no such point is found;
+    - limit cycle, if it stays bounded and keeps moving, which includes chaos;
+    - undecided, if it settles but Newton's method finds an unstable point or none, as on the way
+      past a saddle; or if it is not over after 50 000 steps.
 
-    With all a alike at the start they stay so, and n + 1 variables are exact; the eigenvalues they
-    leave out are −1/τ. A host function. Most of its time goes into eigenvalues, one LAPACK call per
-    settled circuit: where other programs share the processor, set OPENBLAS_NUM_THREADS=1.
+    If all a are equal at the start they remain so; then n + 1 variables are exact, and the
+    eigenvalues left out are −1/τ. A host function. Most of its time goes into eigenvalues, one
+    LAPACK call per settled circuit: if other programs share the processor, set
+    OPENBLAS_NUM_THREADS=1.
 
     Args:
         deltas: (Δ,), ≥ 0.
         norms: (z,), > 0, of ‖z‖.
-        key: a PRNG key. Trial k depends on the key and k only.
+        key: a PRNG key. Trial k depends only on the key and k.
         size: n.
-        trials: how many.
+        trials: their number.
         b, sigma: b0 = b1 and σ, > 0.
         tau: ms.
-        random: R from a key and n, traceable: `robustness.gaussian`, N(0, 1)/√n each;
-            `robustness.symmetric`; `robustness.Diluted(share)`.
+        random: a traceable function of a key and n that returns R: `robustness.gaussian`, entries
+            N(0, 1)/√n; `robustness.symmetric`; `robustness.Diluted(share)`.
         mean: μ, the same for all Δ: every entry of W_r is larger by μ/n.
-        direction: that of z, from a key and n, traceable: `robustness.anywhere`, a random one;
-            `robustness.delocalised`, alike in all units; `robustness.localised`, in one of them.
-        rectification: as of an `ORGaNICs`.
-        duration: of a run, in τ. What relaxes more slowly than that can pass for a limit cycle.
+        direction: a traceable function of a key and n that returns the direction of z:
+            `robustness.anywhere`, a random one; `robustness.delocalised`, the same in all units;
+            `robustness.localised`, in one unit.
+        rectification: as for `ORGaNICs`.
+        duration: of a run, in τ. A circuit that relaxes more slowly may be taken for a limit cycle.
         slow: see above.
-        path: a file, as `oo.save` makes them, that is written after every few trials, at once or
-            not at all. A later call with the same arguments goes on from it, also with more trials.
-        progress: whether to show a bar, or a line a minute where stderr is not a terminal.
-        devices: over which to share the trials; one unless given.
+        path: a file, in the format of `oo.save`, that is written atomically after every few trials.
+            A later call with the same arguments continues from it, also with more trials.
+        progress: whether to show a bar, or a line a minute if stderr is not a terminal.
+        devices: the devices that share the trials; by default one.
 
     Returns:
         A `PhaseDiagram`.
 
     Raises:
-        ValueError: an argument is bad, or `path` holds a diagram of other arguments.
+        ValueError: an argument is bad, or `path` holds a diagram with other arguments.
 
     Reference:
         The question is that of Morone, Rawat, Heeger, Martiniani (2025). Their ensemble, R = (A +
         Aᵀ)/2 with A_ij ~ N(μ/n, Δ²/n) and the input z/√n in every unit, is `symmetric` with
-        `delocalised`. With `gaussian` circuits may cycle where theirs become slow, and the borders
-        cannot be compared.
+        `delocalised`. With `gaussian`, circuits may oscillate where theirs become slow, so the
+        borders cannot be compared.
     """
     key = read_key("key", key)
     study = read_study(deltas, norms, size, b, sigma, tau, duration, slow)

@@ -1,4 +1,4 @@
-"""Random matrices, and directions of the input, of a phase diagram: of a key and n."""
+"""Random matrices and input directions for a phase diagram, as functions of a key and n."""
 
 import equinox as eqx
 import jax
@@ -11,28 +11,51 @@ from .._types import KeyLike
 
 
 def gaussian(key: KeyLike, n: int) -> Float[Array, "n n"]:
-    """Entries N(0, 1)/√n: eigenvalues fill the unit disk for every n, so Δ has no scale of n."""
+    """Entries N(0, 1)/√n: eigenvalues fill the unit disk, so Δ means the same for every n.
+
+    Args:
+        key: a PRNG key.
+        n: the number of units.
+
+    Returns:
+        (n, n).
+
+    Raises:
+        ValueError: an argument is bad.
+    """
     key = read_key("key", key)
     n = check_positive_integer("n", n)
     return jax.random.normal(key, (n, n)) / np.sqrt(n)
 
 
 def symmetric(key: KeyLike, n: int) -> Float[Array, "n n"]:
-    """(A + Aᵀ)/2 with A of entries N(0, 1)/√n, as in Morone et al. (2025): real eigenvalues, which
-    fill (−√2, √2) for large n."""
+    """(A + Aᵀ)/2 with entries N(0, 1)/√n of A, as in Morone et al. (2025).
+
+    The eigenvalues are real, and fill (−√2, √2) for large n.
+
+    Args:
+        key: a PRNG key.
+        n: the number of units.
+
+    Returns:
+        (n, n).
+
+    Raises:
+        ValueError: an argument is bad.
+    """
     A = gaussian(key, n)
     return (A + A.T) / 2
 
 
 class Diluted(eqx.Module):
-    """Another ensemble with a share of its connections left, which are as strong together.
+    """A sparse version of another ensemble, with the same variance.
 
-    Each entry is kept with a probability, and those kept are larger by 1/√share, so that their
-    variance, and with it Δ, has the same meaning; a symmetric matrix stays symmetric.
+    Each entry is kept with probability `share` and multiplied by 1/√share, so that the variance,
+    and therefore Δ, has the same meaning; a symmetric matrix stays symmetric.
 
     Args:
         share: in (0, 1].
-        is_symmetric: whether it is `symmetric` that is made sparse, and not `gaussian`.
+        is_symmetric: whether to make `symmetric` sparse instead of `gaussian`.
 
     Raises:
         ValueError: an argument is bad.
@@ -58,19 +81,52 @@ class Diluted(eqx.Module):
 
 
 def anywhere(key: KeyLike, n: int) -> Float[Array, " n"]:
-    """An input in a random direction."""
+    """An input in a random direction, evenly distributed.
+
+    Args:
+        key: a PRNG key.
+        n: the number of units.
+
+    Returns:
+        (n,), of length 1.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
     z = jax.random.normal(read_key("key", key), (check_positive_integer("n", n),))
     return z / jnp.linalg.norm(z)
 
 
 def delocalised(key: KeyLike, n: int) -> Float[Array, " n"]:
-    """The same input to every unit, 1/√n."""
-    read_key("key", key)  # as of the others, though there is nothing to draw
+    """The same input to every unit, 1/√n.
+
+    Args:
+        key: a PRNG key, which is not used.
+        n: the number of units.
+
+    Returns:
+        (n,), of length 1.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
+    read_key("key", key)  # checked as for the others, though there is nothing to draw
     n = check_positive_integer("n", n)
     return jnp.full(n, 1 / np.sqrt(n))
 
 
 def localised(key: KeyLike, n: int) -> Float[Array, " n"]:
-    """An input to the first unit alone."""
+    """An input to the first unit only.
+
+    Args:
+        key: a PRNG key, which is not used.
+        n: the number of units.
+
+    Returns:
+        (n,), of length 1.
+
+    Raises:
+        ValueError: an argument is bad.
+    """
     read_key("key", key)  # likewise
     return jnp.zeros(check_positive_integer("n", n)).at[0].set(1)

@@ -17,7 +17,7 @@ from ..programs import in_full_precision
 
 @carded
 class FirstOrder(NamedTuple):
-    """The fixed point to first order in W_r − I: `zeroth` for W_r = I, `first` its change."""
+    """The fixed point to first order in W_r − I: `zeroth` for W_r = I, `first` is the change."""
 
     zeroth: ORGaNICsState
     first: ORGaNICsState
@@ -34,8 +34,8 @@ def first_order(circuit: AbstractCircuit, x: Numbers) -> FirstOrder:
         a₁ = W diag(p |c|^(p−1) sign(c) (1 − s₀)) K y₀,      s₀ = a₀^(1/p),  c = b1 z
         y₁ = diag(1/s₀ − 1) K y₀ − diag(y₀/(p a₀)) a₁
 
-    around y₀ = c/s₀, a₀ = (σb0)^p + W|c|^p. The error is of the order of ‖K‖². Pure (jit, vmap,
-    grad); no batch axis. For the exact point see `fixed_point`.
+    around y₀ = c/s₀, a₀ = (σb0)^p + W|c|^p. The error is of order ‖K‖². Pure (jit, vmap, grad); no
+    batch axis. For the exact point see `fixed_point`.
 
     Args:
         circuit: an `ORGaNICs` without rectification.

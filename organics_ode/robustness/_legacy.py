@@ -1,4 +1,4 @@
-"""Diagrams of versions that wrote a packed .npz of numpy without a header."""
+"""Diagrams from versions that wrote a compressed .npz of numpy without a header."""
 
 import json
 import zipfile
@@ -39,7 +39,7 @@ def _member(archive: zipfile.ZipFile, name: str, longest: int | None) -> np.ndar
         if dtype.hasobject or not is_promised or (longest is not None and size > longest):
             raise ValueError(f"{name} is not of the size that it should have")
         data = file.read(size)
-        # Only behind its last byte is a member's checksum compared.
+        # The checksum of a member is only compared after its last byte.
         if len(data) != size or file.read(1):
             raise ValueError(f"{name} is not of the size that it should have")
     return np.frombuffer(data, dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""How far a response is from normalization, and how far it is expected to be."""
+"""How far a response is from normalization, and how far it should be on average."""
 
 from typing import Any
 
@@ -27,16 +27,16 @@ from ..programs import in_full_precision
 def distance(circuit: AbstractCircuit[State], state: StateLike, x: Numbers) -> Float[Array, ""]:
     """How far a response is from normalization, |y − yₙ|/|yₙ|.
 
-    yₙ is the response of the same circuit with W_r = I, divisive normalization by its closed form.
+    yₙ is the response of the same circuit with W_r = I: the closed form of divisive normalization.
     Pure (jit, vmap, grad); no batch axis.
 
     Args:
         circuit: an `ORGaNICs`.
-        state: where it is, such as `fixed_point(circuit, x).state`.
+        state: its state, such as `fixed_point(circuit, x).state`.
         x: (m,), the input.
 
     Returns:
-        The distance; NaN where there is no response to compare with.
+        The distance; NaN if there is no response to compare with.
 
     Raises:
         ValueError: an argument is bad.
@@ -47,7 +47,7 @@ def distance(circuit: AbstractCircuit[State], state: StateLike, x: Numbers) -> F
     if not obeys(c, ORGaNICs):
         refuse("circuit", "be an ORGaNICs", what_is(c, ORGaNICs))
     y = closed_form(c, x).y
-    # In units of the largest response: the square of a faint one underflows.
+    # In units of the largest response, because the square of a faint one underflows.
     largest = jax.lax.stop_gradient(highest(jnp.abs(y)))
     unit = jnp.where(largest > 0, largest, 1)
     size, moved = (jnp.linalg.norm(v / unit) for v in (y, at.y - y))
@@ -63,13 +63,13 @@ def first_order_distance(
     mean: float = 0.0,
     symmetric: bool = True,
 ) -> Float[np.ndarray, "d z"]:
-    """The distance from normalization that a random W_r is expected to have, to first order.
+    """The expected distance from normalization for a random W_r, to first order.
 
         |δy|/|y| = (1/s₀ − 1) √(Δ²/k + μ²σ⁴/q²),   s₀ = b√q,  q = σ² + ‖z‖²
 
-    with k = 2 for the symmetric ensemble and 1 for independent entries, of many units, W all ones
-    and b0 = b1 = b. The mean μ counts where all units have the same input, which W_r then returns
-    to all of them. For one circuit, `first_order`.
+    with k = 2 for the symmetric ensemble and 1 for independent entries, for many units, W all ones
+    and b0 = b1 = b. The mean μ matters if all units have the same input, which W_r then feeds back
+    to all of them. For a single circuit, use `first_order`.
 
     Args:
         deltas: (Δ,), ≥ 0.
@@ -108,7 +108,8 @@ def loss_line(
         symmetric: whether the ensemble is.
 
     Returns:
-        (z,); infinite where b√q ≥ 1: the weights are turned off there, or would be, by √a = 1.
+        (z,); infinite where b√q ≥ 1, since the factor 1 − √a switches the recurrent weights off at
+        √a = 1.
 
     Raises:
         ValueError: an argument is bad.

@@ -41,7 +41,7 @@ Direction = Callable[[PRNGKeyArray, int], Float[Array, " n"]]
 
 
 class Study(NamedTuple):
-    """What a phase diagram is made of."""
+    """The arguments that define a phase diagram."""
 
     deltas: np.ndarray
     norms: np.ndarray
@@ -54,7 +54,7 @@ class Study(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """What else a phase diagram may vary: the mean of R, the input, and the rectification."""
+    """Further arguments of a phase diagram: the mean of R, the input, and the rectification."""
 
     mean: Any = 0.0
     direction: Callable[..., Any] = anywhere
@@ -62,7 +62,7 @@ class Variant(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Those that are not as they were before there were others, as JSON knows them."""
+        """Those that differ from what versions without these arguments did, as JSON."""
         known: dict[str, Any] = {} if self.mean == 0 else {"mean": self.mean}
         if self.direction is not anywhere:
             known["direction"] = _known_by(self.direction, (2,))
@@ -80,7 +80,7 @@ def read_variant(mean: float, direction: Any, rectification: Any) -> Variant:
 
 
 def _known_by(random: Callable, shape: tuple[int, ...]) -> list[Any]:
-    """The name of a function of a key and n, what it holds, and what it first makes."""
+    """The name of a function of a key and n, its data, and its first result."""
     name = _name_of(random)
     made = random(jax.random.fold_in(jax.random.key(0), 0), 2)
     if np.shape(made) != shape:
@@ -89,7 +89,7 @@ def _known_by(random: Callable, shape: tuple[int, ...]) -> list[Any]:
 
 
 def _name_of(random: Callable) -> str:
-    """Of a module what it holds, too: of a sparse matrix the first entries may all be 0."""
+    """The name, and for a module its fields: the first entries of sparse matrices may all be 0."""
     if isinstance(random, eqx.Module):
         return repr(random)
     return getattr(random, "__qualname__", type(random).__name__)
@@ -132,7 +132,7 @@ def _read_axis(name: str, value: Numbers) -> Float[np.ndarray, " k"]:
 def describe(
     study: Study, key: PRNGKeyArray, random: RandomMatrix, variant: Variant = Variant()
 ) -> dict[str, Any]:
-    """The arguments as JSON knows them. A function is known by its name and its first matrix."""
+    """The arguments as JSON. A function is identified by its name and its first matrix."""
     values = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in study._asdict().items()}
     name = _name_of(random)
     mark = np.asarray(random(jax.random.fold_in(key, 0), 2), np.float32).ravel().tolist()
@@ -142,7 +142,7 @@ def describe(
 
 
 class Stored(NamedTuple):
-    """What the file of a diagram holds: its arguments as JSON, and the trials (trials, Δ, z)."""
+    """The contents of a diagram's file: its arguments as JSON, and the trials (trials, Δ, z)."""
 
     arguments: str
     classes: Any
@@ -152,7 +152,7 @@ class Stored(NamedTuple):
 
 
 class StoredDistances(NamedTuple):
-    """The same with the distance from normalization, which older files do not hold."""
+    """The same with the distance from normalization, which older files do not have."""
 
     arguments: str
     classes: Any
@@ -168,7 +168,7 @@ _ADDED = ("mean", "direction", "rectification")
 
 
 def read_file(path: str | os.PathLike | None) -> Path | None:
-    """Where the diagram is kept."""
+    """The path of the file where the diagram is kept."""
     return None if path is None else read_writable("path", path)
 
 
@@ -202,7 +202,7 @@ def _read(path: Path) -> Stored | StoredDistances:
 
 
 def _read_stored(path: Path) -> Stored | StoredDistances:
-    # Outside of an `except`, which would keep what was read of the file while it is read again.
+    # Outside the `except`, which would keep the part already read in memory during the next read.
     with contextlib.suppress(Unloadable):
         return read_stored(path, StoredDistances)
     return read_stored(path, Stored)

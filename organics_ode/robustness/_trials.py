@@ -16,13 +16,13 @@ from ._study import RandomMatrix, Study, Variant
 
 _BOUND = 1e6
 _SETTLED = 1e-4  # speed · τ relative to the state
-_PERSISTS = 0.8  # of the speed in the third quarter of the run, in the last one
-_KICK = 1e-2  # of the start, so that it is not a fixed point
+_PERSISTS = 0.8  # the speed in the last quarter of the run relative to that in the third
+_KICK = 1e-2  # the relative perturbation of the start, so that it is not a fixed point
 _MAX_STEPS = 50_000
 
 
 class _Run(NamedTuple):
-    """One circuit per column, under way: (y; a), its time, and what its last half was like."""
+    """One running circuit per column: (y; a), its time, and statistics of its last half."""
 
     v: Array  # (n + 1, columns)
     t: Array  # (columns,)
@@ -34,7 +34,7 @@ class _Run(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How the circuits of a trial ended, and what their last half was like."""
+    """How the circuits of a trial ended, and statistics of their last half."""
 
     R: Float[Array, "n n"]
     z: Float[Array, " n"]
@@ -56,7 +56,7 @@ def run_trials(
     devices: Sequence[jax.Device],
     variant: Variant = Variant(),
 ) -> list[Ending]:
-    """As many trials as there are devices, from number `first` on."""
+    """Run as many trials as there are devices, from number `first` on."""
     axis = jax.sharding.AxisType.Auto
     mesh = jax.make_mesh((len(devices),), ("trial",), (axis,), devices=devices)
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("trial"))
@@ -134,7 +134,7 @@ def _velocity(
 
 
 def _rate(v: Array, random: Array) -> Array:
-    """A bound of the local rates times τ, (1, columns); `random` is Δ‖R‖ + |μ|."""
+    """A bound on the local rates times τ, (1, columns); `random` is Δ‖R‖ + |μ|."""
     s, square = jnp.sqrt(jnp.maximum(v[-1:], 0)), jnp.sum(v[:-1] ** 2, axis=0, keepdims=True)
     coupling = jnp.sqrt((1 + random) * square * s)
     return s + jnp.abs(1 - s) * random + jnp.abs(square - 1) + coupling
@@ -143,7 +143,7 @@ def _rate(v: Array, random: Array) -> Array:
 def _integrate(
     field: Callable[[Array], Array], rate: Callable[[Array], Any], v: Array, end: Array, tau: Array
 ) -> _Run:
-    """Runge-Kutta steps of order 4, of every column's own length, until all are over."""
+    """Fourth-order Runge–Kutta steps, with their own length in every column, until all are over."""
     unit, column = jnp.zeros_like(v[:-1]), jnp.zeros_like(v[0])
     two, start = jnp.zeros((2, column.size), v.dtype), v
     run = _Run(v, column, column > 1, two, two, unit, unit)
@@ -169,14 +169,14 @@ def _has_ended(v: Array, velocity: Array, start: Array) -> Array:
 
 
 def _has_left(v: Array, start: Array) -> Array:
-    """Beyond the bound; a strong input holds a at (b‖z‖)² by itself."""
+    """Whether a circuit has left the bound; a strong input alone holds a at (b‖z‖)²."""
     largest_a = jnp.maximum(start[-1], 1)
     is_near = (highest(jnp.abs(v[:-1]), axis=0) < _BOUND) & (v[-1] < _BOUND * largest_a)
     return ~is_near
 
 
 def _has_settled(v: Array, velocity: Array) -> Array:
-    """Whether the speeds of y and of a, times τ, are small against each."""
+    """Whether the speeds of y and of a, times τ, are small relative to y and to a."""
     parts = (slice(0, -1), slice(-1, None))
     return jnp.stack([_norm(velocity[i]) < _SETTLED * _norm(v[i]) for i in parts]).all(0)
 
@@ -186,7 +186,7 @@ def _norm(v: Array) -> Array:
 
 
 def _record(run: _Run, velocity: Array, h: Array, quarter: Array) -> _Run:
-    """What the step from here, h long, adds to the memory of the last two quarters."""
+    """Add the step from here, of length h, to the statistics of the last two quarters."""
     third, last = (jnp.where(quarter == i, h, 0) for i in (2, 3))
     weights = jnp.stack([third, last])
     speed = jnp.where(weights > 0, weights * jnp.sum(velocity[:-1] ** 2, axis=0)[None], 0)
