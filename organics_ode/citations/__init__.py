@@ -2,5 +2,5 @@
 
 from ._citation import Citation as Citation, citation as citation
 
-# What is public as `oo.…`.
+# The names that are public as `oo.…`.
 __all__ = ["Citation", "citation"]

@@ -8,7 +8,7 @@ from ._tasks import TASKS
 
 PAPERS: dict[str, Paper] = {p.key: p for p in (*CIRCUITS, *METHODS, *CORTEX, *TASKS)}
 
-# Publication: the rooms and names that it is behind.
+# For each publication, the rooms and names that rest on it.
 _BEHIND = {
     "rawat2024": "circuits.ORGaNICs circuits.GatedORGaNICs circuits.RotationalORGaNICs "
     "stability.oscillator stability.Oscillator stability.certify stability.Certificate "
@@ -90,7 +90,7 @@ _BEHIND = {
     "molano2022": "tasks.NeurogymTask",
 }
 
-# Room and name: the publications behind it, in the order of the table.
+# For each room and name, the publications behind it, in the order of the table.
 BEHIND: dict[str, list[str]] = {
     name: [key for key, names in _BEHIND.items() if name in names.split()]
     for name in " ".join(_BEHIND.values()).split()

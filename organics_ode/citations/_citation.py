@@ -1,4 +1,4 @@
-"""`citation`: what to cite for what was run."""
+"""`citation`: what to cite for what you ran."""
 
 import dataclasses
 import inspect
@@ -19,7 +19,7 @@ class Citation(NamedTuple):
     """What to cite.
 
     - `text`: a line for each publication, the software first.
-    - `bibtex`: the same as entries of BibTeX.
+    - `bibtex`: the same as BibTeX entries.
     """
 
     text: str
@@ -33,25 +33,25 @@ class Citation(NamedTuple):
 
 
 def citation(*things: object) -> Citation:
-    """The publications behind what was run, and the software itself (host).
+    """The publications behind what you ran, and the software itself (host).
 
         print(oo.citation(circuit, oo.certify, trajectory).bibtex)
 
-    A circuit, a model, a population, a task or a result stands for its class and for all that it
-    holds, such as the circuit of a fit; a function or a class stands for itself. A circuit of your
-    own has no publication here, so that only the software is cited for it. The table holds what
-    this library's docstrings refer to. It does not know which solver of diffrax or which optimizer
-    of optax you used.
+    A circuit, a model, a population, a task or a result stands for its class and for everything it
+    holds, such as the circuit of a fit; a function or a class stands for itself. For a circuit of
+    your own, only the software is cited. The publications are those that the docstrings of this
+    library refer to; which solver of diffrax or optimizer of optax you used is not known here.
 
     Args:
-        things: circuits, cells, models, tasks, results, functions or classes, any number of
-            them. Without any the software alone is cited.
+        things: any number of circuits, cells, models, tasks, results, functions or classes. With
+            none, only the software is cited.
 
     Returns:
         A `Citation` with `text` and `bibtex`, each publication once.
 
     Raises:
-        ValueError: one of them is not known here: an array, a module, or a function of yours.
+        ValueError: one of them is not known here, such as an array, a module, or a function of
+            your own.
     """
     names = [name for thing in things for name in _known(thing)]
     keys = {key for name in names for key in BEHIND.get(name, ())}
@@ -78,7 +78,7 @@ def _known(thing: object) -> list[str]:
 
 
 def _names(thing: object) -> Iterator[str]:
-    """The rooms and names of all of the library that a thing is, or holds."""
+    """The rooms and names of everything from the library that a thing is or holds."""
     if inspect.isclass(thing):
         yield from (name for cls in thing.__mro__ if (name := _name(cls)))
     elif inspect.isroutine(thing):

@@ -1,4 +1,4 @@
-"""One publication, as text and as an entry of BibTeX."""
+"""One publication, as text and as a BibTeX entry."""
 
 import re
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from typing import NamedTuple
 class Paper(NamedTuple):
     """One publication.
 
-    - `key`: of its entry of BibTeX.
-    - `authors`: "Surname, Initials", joined by " and ", as BibTeX has them.
+    - `key`: of its BibTeX entry.
+    - `authors`: "Surname, Initials", joined by " and ", as in BibTeX.
     - `title`, `year`.
     - `journal` and `volume`, `booktitle` of proceedings, or `publisher` of a book.
-    - `eprint`: the number of arXiv. `doi`, `note`.
+    - `eprint`: the arXiv number. `doi`, `note`.
     """
 
     key: str
@@ -28,7 +28,7 @@ class Paper(NamedTuple):
 
     @property
     def surnames(self) -> list[str]:
-        """The authors' surnames, "and others" as "et al."."""
+        """The authors' surnames, with "and others" as "et al."."""
         names = [name.partition(",")[0].strip("{}") for name in self.authors.split(" and ")]
         return ["et al." if name == "others" else _plain(name) for name in names]
 
@@ -45,7 +45,7 @@ class Paper(NamedTuple):
 
     @property
     def bibtex(self) -> str:
-        """The entry of BibTeX."""
+        """The BibTeX entry."""
         fields = {
             "author": self.authors,
             "title": f"{{{self.title}}}" if self.title else "",
@@ -78,10 +78,10 @@ def article(key: str, authors: str, title: str, year: int, where: str, **more: s
 
 
 def talk(key: str, authors: str, title: str, year: int, where: str, **more: str) -> Paper:
-    """A paper of a conference."""
+    """A conference paper."""
     return Paper(key, authors, title, year, booktitle=where, **more)
 
 
 def _plain(text: str) -> str:
-    """Without the braces and accents of TeX."""
+    """The text without the braces and accents of TeX."""
     return re.sub(r"\\.|[{}]", "", text)

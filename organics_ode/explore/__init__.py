@@ -1,4 +1,4 @@
-"""The explorer, a local page of small circuits: `python -m organics_ode explore`."""
+"""The explorer, a local web page for small circuits: `python -m organics_ode explore`."""
 
 from ._models import MODELS as MODELS, Knob as Knob, Model as Model
 from ._presets import PRESETS as PRESETS, Preset as Preset

@@ -11,14 +11,14 @@ from ._view import View, rounded
 Columns = dict[str, dict[str, Any]]
 Ends = tuple[float, float]
 _ARROWS = 12  # of the flow, in each direction
-_LENGTH = 0.7  # of an arrow, of the distance to the next
-_LEAST = 1e-8  # of the largest energy: less is not drawn
-_DECADES = 6.0  # of the power
+_LENGTH = 0.7  # of an arrow, relative to the distance to the next
+_LEAST = 1e-8  # relative to the largest energy: less is not drawn
+_DECADES = 6.0  # of power that are shown
 _FILLS = {"stable": "black", "marginal": "#999999"}
 
 
 def columns(model: Model, seen: View | None) -> Columns:
-    """The columns of every source; without a view empty ones."""
+    """The columns of every source; empty ones without a view."""
     if seen is None:
         names = {
             "course": ("t", "energy", *model.variables),
@@ -44,7 +44,7 @@ def columns(model: Model, seen: View | None) -> Columns:
 
 
 def _marks(model: Model, seen: View) -> Columns:
-    """The fixed points and their eigenvalues; of a contrast response the point of now."""
+    """The fixed points and their eigenvalues; for a contrast response, the current point."""
     fills = [_FILLS.get(kind.split()[0], "white") for kind in seen.kinds]
     shapes = ["diamond" if kind == "saddle" else "circle" for kind in seen.kinds]
     marks = {"marker": shapes, "fill": fills}
@@ -63,14 +63,14 @@ def _marks(model: Model, seen: View) -> Columns:
 
 
 def _drawn(energies: np.ndarray) -> np.ndarray:
-    """Without what is too small for a logarithmic axis."""
+    """The values without those too small for a logarithmic axis."""
     known = energies[np.isfinite(energies)]
     least = _LEAST * known.max() if known.size else 0.0
     return np.where(energies > least, energies, np.nan)
 
 
 def _arrows(seen: View) -> dict[str, Any]:
-    """Directions of the flow over the window, all of one length."""
+    """Directions of the flow over the window, all of the same length."""
     sizes = np.array([high - low for low, high in seen.window])
     step = (seen.flow.shape[1] - 1) / _ARROWS
     at = np.rint((np.arange(_ARROWS) + 0.5) * step).astype(int)
@@ -87,7 +87,7 @@ def _arrows(seen: View) -> dict[str, Any]:
 
 
 def _nullclines(model: Model, seen: View) -> dict[str, Any]:
-    """Of one length, as the columns of a source must be."""
+    """The nullclines, padded to one length, as the columns of a source must be."""
     longest = max(map(len, seen.nullclines))
     data: dict[str, Any] = {}
     for name, curve in zip(model.variables, seen.nullclines, strict=True):

@@ -1,4 +1,4 @@
-"""The pictures of the page: bokeh's figures, each fed by a source of columns."""
+"""The pictures of the page: bokeh figures, each fed by a source of columns."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ WIDTH, HEIGHT = 430, 300
 _FLOW = "#b0b0b0"
 _MARKS: dict[str, Any] = {"marker": "marker", "fill_color": "fill", "line_color": "black"}
 _MARKS |= {"size": 11, "line_width": 2}
-# Response and modulator of each unit: colours of different lightness, and broken lines.
+# The response and the modulator of each unit: colours of different lightness, and dashed lines.
 _STYLES = ((BLUE, "solid"), (BLUE, "dashed"), (ORANGE, "solid"), (ORANGE, "dashed"))
 _TICKS = [0.01, 0.03, 0.1, 0.3, 1.0]  # of contrast
 _SOURCES = ("course", "arrows", "nullclines", "points", "eigenvalues", "powers", "contrast")
 
 
 class Pictures:
-    """The figures of one tab for one model, to be shown again and again."""
+    """The figures of one tab for one model, which are updated again and again."""
 
     def __init__(self, model: Model):
         self.model = model

@@ -1,4 +1,4 @@
-"""The circuits of the explorer: what its sliders move, and the circuit that they make."""
+"""The circuits of the explorer: what its sliders move, and the circuits that they make."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ Values = Mapping[str, Any]
 
 
 class Knob(NamedTuple):
-    """A number that a slider moves: from `low` to `high`, and what it is, with its unit."""
+    """A number that a slider moves from `low` to `high`, and what it is, with its unit."""
 
     name: str
     low: float
@@ -33,11 +33,11 @@ class Model(NamedTuple):
 
     - `name`, and the `knobs`, one for each number.
     - `build`: the `Setting` for their values, which may be traced.
-    - `lines`: the same in Python, with the numbers in braces.
-    - `responses`, `others`: names of the variables that are drawn as lines and as broken lines.
-    - `search`: of two variables, the window (low, high) of both in which fixed points are searched
-      for; None where all are known in closed form.
-    - `is_planar`: whether it has a phase portrait; else its response over contrast is drawn.
+    - `lines`: the same as Python code, with the numbers in braces.
+    - `responses`, `others`: names of the variables that are drawn as solid and as dashed lines.
+    - `search`: the window (low, high) of both variables in which fixed points are searched for;
+      None if all are known in closed form.
+    - `is_planar`: whether it has a phase portrait; if not, its contrast response is drawn.
     """
 
     name: str

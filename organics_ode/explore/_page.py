@@ -1,4 +1,4 @@
-"""The page of one tab: sliders, buttons, pictures, and the words beside them."""
+"""The page of one tab: sliders, buttons, pictures, and the text beside them."""
 
 import html
 from typing import Any, final
@@ -26,7 +26,7 @@ _LEFT = 290
 _LOST = """
 words.text = '<b>The explorer has ended.</b> Start it again, then reload this page.'
 """
-# The text by itself: bokeh would lay out the whole page again for every move of a slider.
+# Only the text is replaced; bokeh would lay out the whole page again for every move of a slider.
 _TOLD = """
 const text = told.data.html[0]
 words.setv({text}, {silent: true})
@@ -38,7 +38,7 @@ _COPY = "navigator.clipboard.writeText(text.text)"
 
 @final
 class Tab:
-    """What one tab shows: a preset, then whatever its sliders were moved to."""
+    """What one tab shows: a preset at first, then the values that its sliders were moved to."""
 
     def __init__(self, document: Document):
         self.document = document
@@ -48,7 +48,7 @@ class Tab:
         self.hint = Div(width=WIDTH - 10, name="hint")
         self.words = Div(width=WIDTH - 10, name="words")
         self.told = ColumnDataSource({"html": [""]}, name="told")
-        self.words.tags = [self.told]  # what nothing refers to is not sent
+        self.words.tags = [self.told]  # bokeh does not send a model that nothing refers to
         self.code = PreText(visible=False, name="code", width=2 * WIDTH)
         self.copy = Button(label="Copy", visible=False, name="copy", width=90)
         self.toggle = Toggle(label="Show the Python", name="python", width=160)
@@ -72,7 +72,7 @@ class Tab:
         self.document.js_on_event(ConnectionLost, lost)
 
     def _choose(self, preset: Preset) -> None:
-        """The sliders and the pictures of a preset."""
+        """Show the sliders and the pictures of a preset."""
         self.preset, self.values = preset, dict(preset.values)
         self.hint.text = f"<b>{preset.name}.</b> {html.escape(preset.says)}"
         self.pictures = Pictures(preset.model)
@@ -97,8 +97,8 @@ class Tab:
         return slider
 
     def _move(self, name: str, value: float) -> None:
-        """Draw again once all that has come is read: while a slider is dragged several values may
-        wait."""
+        """Draw again after reading all that has arrived: several values may be waiting while a
+        slider is dragged."""
         self.values[name] = float(value)
         if not self.is_due:
             self.is_due = True
@@ -111,7 +111,7 @@ class Tab:
         self.pictures.show(seen)
         text = words(self.preset, seen)
         if not self.words.text:
-            self.words.text = text  # of the first picture, which is sent as a whole
+            self.words.text = text  # for the first picture, which is sent as a whole
         self.told.data = {"html": [text]}
         self._show_code()
 

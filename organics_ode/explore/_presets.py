@@ -1,4 +1,4 @@
-"""What the buttons of the explorer set."""
+"""The presets that the buttons of the explorer set."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a moved slider runs: two programs for each model, compiled once."""
+"""What runs when a slider moves: two programs for each model, compiled once."""
 
 import functools
 from typing import Any, NamedTuple
@@ -26,13 +26,13 @@ POINTS = 8  # the most fixed points that are shown
 GRID = 97  # of each variable, for the nullclines
 CONTRASTS = np.geomspace(0.01, 1.0, 61)
 FREQUENCIES = np.geomspace(1.0, 500.0, 161)
-NOISE = 0.001  # of every variable, its unit per root of ms
+NOISE = 0.001  # of every variable, in its unit per √ms
 _STARTS, _NEWTON = 10, 30
 _MAX_STEPS = 8192
 
 
 class Course(NamedTuple):
-    """A circuit, its response, and where its velocity vanishes."""
+    """A circuit, its response, and the points where its velocity vanishes."""
 
     circuit: AbstractCircuit
     x: Float[Array, " m"]
@@ -46,10 +46,10 @@ class Course(NamedTuple):
 
 
 class Around(NamedTuple):
-    """The flow in a window, what fixed points are, and noise and energy about one of them.
+    """The flow in a window, the kinds of the fixed points, and noise and energy about one of them.
 
-    `chosen` is the stable one that is nearest to where the response ends; `has_stable`: whether
-    there is any, without which `powers` and `energies` say nothing.
+    `chosen` is the stable one nearest to the end of the response; `has_stable`: whether there is a
+    stable one, without which `powers` and `energies` are meaningless.
     """
 
     flow: Float[Array, "2 g g"]
@@ -87,7 +87,7 @@ def _starts(model: Model, circuit: AbstractCircuit, x: Array, rows: Array) -> Ar
 
 
 def _solved(circuit: AbstractCircuit, x: Array, starts: Array) -> tuple[Array, Array]:
-    """Where Newton's method ends, and what is left of the equations there."""
+    """Where Newton's method ends, and the residual of the equations there."""
     e = Equations.of(circuit, x)
 
     def step(_: Any, v: Array) -> Array:
@@ -102,7 +102,7 @@ def _solved(circuit: AbstractCircuit, x: Array, starts: Array) -> tuple[Array, A
 
 
 def _over_contrast(circuit: AbstractCircuit, x: Array) -> Float[Array, "2 c"]:
-    """The response of the first unit at rest over its input, with the other one and without; NaN
+    """The steady response of the first unit over its input, with and without the other one; NaN
     where the closed form is not the fixed point."""
     e = Equations.of(circuit, x)
 
@@ -121,13 +121,13 @@ def _over_contrast(circuit: AbstractCircuit, x: Array) -> Float[Array, "2 c"]:
 def around(
     model: Model, circuit: AbstractCircuit, x: Array, points: Array, rows: Array, window: Array
 ) -> Around:
-    """All that is shown about the fixed points (k, d), of which missing ones are NaN."""
+    """All that is shown about the fixed points (k, d); missing points are NaN."""
     e = Equations.of(circuit, x)
     is_there = jnp.isfinite(points).all(axis=1)
     safe = jnp.where(is_there[:, None], points, ravel(e.like))
     spectra = jax.vmap(lambda v: spectrum_of(e.jacobian(v), residual=e.residual(v)))(safe)
     is_stable = spectra.is_stable & is_there
-    # Where the response ended; what diverged is near none of them.
+    # Where the response ended; one that diverged is near none of them.
     distance = jnp.linalg.norm(safe - rows[-1:], axis=1)
     distance = jnp.where(jnp.isfinite(distance), distance, 1e300)
     chosen = jnp.argmin(jnp.where(is_stable, distance, jnp.inf))
@@ -145,7 +145,7 @@ def around(
 
 
 def _flow(circuit: AbstractCircuit, x: Array, window: Array) -> Float[Array, "2 g g"]:
-    """The velocities of both variables over a grid; rows are values of the second one."""
+    """The velocities of both variables over a grid, whose rows are values of the second one."""
     axes = [jnp.linspace(0.0, 1.0, GRID) * (high - low) + low for low, high in window]
     first, second = jnp.meshgrid(*axes)
     return jnp.stack(jax.tree.leaves(vector_field(circuit, x, first, second)))

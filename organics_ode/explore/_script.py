@@ -1,4 +1,4 @@
-"""The Python for what a page shows: public names, to run as it stands."""
+"""The Python code for what a page shows, which uses public names and runs as it is."""
 
 from collections.abc import Mapping
 

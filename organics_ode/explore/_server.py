@@ -1,4 +1,4 @@
-"""The server of the page: on this machine alone, as long as a tab is open."""
+"""The server of the page: on this machine only, as long as a tab is open."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ from .._checks import refuse
 from ._presets import PRESETS, Preset
 
 ADDRESS = "127.0.0.1"
-GRACE = 5.0  # seconds without a tab after which the server ends: a page that is reloaded is back
+GRACE = 5.0  # seconds without a tab before the server ends, so that a page can be reloaded
 _EVERY = 500  # ms between two counts of the tabs
 _HIGHEST = 65_535
 _MISSING = "The explorer needs bokeh: pip install 'organics_ode[explore]'."
@@ -28,14 +28,14 @@ def explore(
 ) -> None:
     """Serve the explorer until its last tab is closed, or until it is interrupted.
 
-    Sets JAX to float64 on the CPU, for the process it runs in is its own.
+    Sets JAX to float64 on the CPU, since it runs in a process of its own.
 
     Args:
-        port: where to listen, on 127.0.0.1 alone; 0 for any port that is free.
+        port: the port to listen on, at 127.0.0.1 only; 0 for any free port.
         browser: whether to open the page in a browser.
-        grace: s, how long the server waits for another tab once the last one is closed. Until a
-            first tab is opened it waits for ever.
-        say: what is done with lines of progress.
+        grace: s, how long the server waits for another tab once the last one is closed. For the
+            first tab it waits forever.
+        say: a function that is called with lines of progress.
 
     Raises:
         ImportError: the extra `explore` is not installed.
@@ -45,7 +45,7 @@ def explore(
     if not 0 <= port <= _HIGHEST:
         refuse("port", f"be from 0 to {_HIGHEST}", f"it is {port}")
     server = _listening(port)
-    try:  # an interrupt ends it in peace from here on, while it compiles too
+    try:  # from here on an interrupt ends it cleanly, even while it compiles
         _serve(server, browser, grace, say)
     except KeyboardInterrupt:
         pass
@@ -85,7 +85,7 @@ def _listening(port: int) -> Any:
 
 
 def _check_port(port: int) -> None:
-    """Before bokeh's server tries, which leaves a socket open where it fails."""
+    """Checked before bokeh's server tries, which would leave a socket open on failure."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -97,7 +97,7 @@ def _check_port(port: int) -> None:
 
 
 def _prepare(say: Callable[[str], Any]) -> None:
-    """Compile what a moved slider runs: the first one is as fast as the next."""
+    """Compile what runs when a slider moves, so that the first move is as fast as the next."""
     from ._view import view
 
     models: dict[str, Preset] = {}
@@ -111,7 +111,7 @@ def _prepare(say: Callable[[str], Any]) -> None:
 
 
 def _end_with_the_last_tab(server: Any, grace: float) -> None:
-    """Look now and then whether any tab is connected, once there was one."""
+    """Stop once the last tab is gone: after the first one, count the tabs now and then."""
     from tornado.ioloop import PeriodicCallback
 
     last_seen: list[float] = []

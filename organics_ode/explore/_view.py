@@ -1,4 +1,4 @@
-"""All that a page shows for the values of its sliders, as arrays of numpy."""
+"""Everything that a page shows for the values of its sliders, as numpy arrays."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,25 +13,25 @@ from ._models import Model
 from ._programs import FREQUENCIES, GRID, POINTS, Course, around, course
 
 Window = tuple[tuple[float, float], tuple[float, float]]
-_SAME = 1e-6  # of the size of a point: two that are nearer are one
+_SAME = 1e-6  # relative to the size of a point: two that are closer are the same
 _BEYOND = 0.04
-_REACH = 1e4  # a response that goes further is not drawn as a whole
+_REACH = 1e4  # a response that goes further is only drawn in part
 
 
 class View(NamedTuple):
-    """What is seen.
+    """Everything that is shown.
 
     - `ts` (time,), ms, and `rows` (time, d), the response; NaN after it diverged.
-    - `points` (k, d), fixed points by rising first variable, `kinds` and `eigenvalues` (k, d),
+    - `points` (k, d), fixed points by increasing first variable, `kinds` and `eigenvalues` (k, d),
       1/ms; `is_stable` (k,).
-    - `window`: what to show of the plane. `flow`: (2, g, g), the velocities there. `nullclines`: of
-      both variables, curves (points, 2) with NaN between their pieces.
-    - `chosen`: the stable point that `powers` (f, d) and `energies` (time,) are about; None where
-      no point is stable, and these are NaN.
+    - `window`: the part of the plane that is shown. `flow`: (2, g, g), the velocities there.
+      `nullclines`: of both variables, curves (points, 2) with NaN between their pieces.
+    - `chosen`: the stable point that `powers` (f, d) and `energies` (time,) belong to; None if no
+      point is stable, and then these are NaN.
     - `peak`: Hz, where the power of the first variable is highest within the frequencies, or NaN.
-    - `contrast`: the first input. `contrast_responses`: (2, c), of the first unit at rest over it,
-      with the mask and without.
-    - `remarks`: what else is to be said.
+    - `contrast`: the first input. `contrast_responses`: (2, c), steady responses of the first unit
+      over it, with and without the mask.
+    - `remarks`: further remarks.
     """
 
     ts: Float[np.ndarray, " time"]
@@ -53,7 +53,7 @@ class View(NamedTuple):
 
 
 def view(model: Model, values: Mapping[str, float]) -> View:
-    """What is seen of a model with these values of its knobs."""
+    """What is shown of a model with these values of its knobs."""
     moved = course(model, {k.name: jnp.asarray(float(values[k.name])) for k in model.knobs})
     rows, t_reached = np.asarray(moved.rows), float(moved.t_reached)
     points, searched = _fixed_points(model, moved)
@@ -86,7 +86,7 @@ def view(model: Model, values: Mapping[str, float]) -> View:
 
 
 def _fixed_points(model: Model, moved: Course) -> tuple[np.ndarray, str]:
-    """Each once, by rising first variable, and how they were looked for."""
+    """Each fixed point once, by increasing first variable, and how they were searched for."""
     d = moved.rows.shape[1]
     if model.search is None and d == 2:
         try:
@@ -133,7 +133,7 @@ def _about(count: int, chosen: int | None, powers: np.ndarray, energies: np.ndar
 
 
 def _kind(eigenvalues: Any, resolution: float) -> str:
-    """As `planar` names it; of more variables than two whether it is stable."""
+    """The name of its kind, as in `planar`; for more than two variables, whether it is stable."""
     real = eigenvalues.real
     if not np.isfinite(eigenvalues).all() or np.abs(real).min() <= resolution:
         return "marginal"
@@ -151,7 +151,7 @@ def _peak(power: np.ndarray, chosen: int | None) -> float:
 
 
 def _window(rows: np.ndarray, points: np.ndarray) -> Window:
-    """Around the response and the fixed points, with round ends that seldom move."""
+    """A window around the response and the fixed points, with round limits that seldom move."""
     known = rows[np.all(np.abs(rows) < _REACH, axis=1)]
     both = np.concatenate([known, points, np.zeros((1, rows.shape[1]))])[:, :2]
     first, second = (_shown(low, high) for low, high in zip(both.min(0), both.max(0), strict=True))
@@ -159,13 +159,13 @@ def _window(rows: np.ndarray, points: np.ndarray) -> Window:
 
 
 def _shown(low: float, high: float) -> tuple[float, float]:
-    """With little beyond 0 where nothing is there."""
+    """The limits with little room beyond 0 if nothing is there."""
     ends = rounded(low, high)
     return (-_BEYOND * ends[1], ends[1]) if low >= 0 else ends
 
 
 def rounded(low: float, high: float) -> tuple[float, float]:
-    """Round ends a little outside."""
+    """Round limits a little outside the given ones."""
     span = max(high - low, 1e-3)
     step = 10.0 ** np.floor(np.log10(span)) / 4
     margin = 0.08 * span
@@ -174,8 +174,8 @@ def rounded(low: float, high: float) -> tuple[float, float]:
 
 
 def _curve(window: Window, velocity: np.ndarray) -> np.ndarray:
-    """Where a velocity over the window is 0, NaN between the pieces."""
-    from contourpy import contour_generator  # which bokeh and matplotlib bring
+    """The curve where a velocity over the window is 0, with NaN between its pieces."""
+    from contourpy import contour_generator  # installed with bokeh and matplotlib
 
     first, second = (np.linspace(*limits, GRID) for limits in window)
     pieces = contour_generator(first, second, np.ma.masked_invalid(velocity)).lines(0.0)

@@ -1,4 +1,4 @@
-"""Any optimizer of optax as one function of a step, and which model is kept after it."""
+"""Any optimizer of optax as one function for a step, and which model is kept after it."""
 
 from ._decay import each_without_decay as each_without_decay, without_decay as without_decay
 from ._optimizer import (

@@ -1,7 +1,7 @@
-"""Whether an optimizer would decay what is not stored as its value, and how it is kept from it.
+"""Whether an optimizer would decay parameters that are not stored as values, and how to prevent it.
 
-Weight decay shrinks the number that is stored, which for a positive parameter is a logarithm. An
-optimizer that does so is given 0 in its place, if that ends the decay and changes nothing else.
+Weight decay shrinks the stored number, which for a positive parameter is a logarithm. An optimizer
+that does so is given 0 in its place, provided this ends the decay and changes nothing else.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from .._nonlinearities import highest
 from ..programs import Shared, jitted, shared
 from ._optimizer import Always, Blind, Optimizer, optimizer_start, update, with_scales
 
-_UPDATES = 64  # that are watched: a rate may start at 0, and gradients be gathered before one
-_TINY = 1e-13  # rounding in float64, of a parameter of 1
+_UPDATES = 64  # watched, since a rate may start at 0 or gradients be accumulated before an update
+_TINY = 1e-13  # rounding in float64, for a parameter of 1
 
 
 class _BlindOf(NamedTuple):
@@ -32,14 +32,14 @@ class _BlindOf(NamedTuple):
 
 
 def without_decay(optimizer: Optimizer, params: PyTree) -> Optimizer:
-    """The optimizer, kept from decaying scales; a ValueError if it cannot be, or not be used."""
+    """The optimizer, prevented from decaying scales; ValueError if it or its use is impossible."""
     return Blind(optimizer) if _must_be_blind(Always(optimizer), params, None) else optimizer
 
 
 def each_without_decay(
     make: Callable[[Any], Optimizer], params: PyTree, hyperparameters: PyTree
 ) -> Callable[[Any], Optimizer]:
-    """The same for a function of the hyperparameters, with those of all members, stacked."""
+    """The same for a function of the hyperparameters, given those of all members, stacked."""
     return _BlindOf(make) if _must_be_blind(make, params, hyperparameters) else make
 
 
@@ -51,7 +51,7 @@ def _must_be_blind(
         first, values = jax.tree.map(lambda x: x[0], (params, hyperparameters))
     if not _reads_scales(make(values), first):
         return False
-    # In float64: a small decay is less than the rounding of other optimizers.
+    # In float64, since a small decay is less than the rounding of other optimizers in float32.
     with jax.enable_x64(True), jax.default_device(_cpu()):
         wide = jax.tree.map(lambda p: jnp.asarray(np.asarray(p), float), params)
         found = _watch_all(shared(make), wide, hyperparameters)
@@ -61,7 +61,7 @@ def _must_be_blind(
     return bool(decays.any())
 
 
-# It runs for a moment: compiled fast rather than for speed.
+# It only runs for a moment, so it is compiled quickly rather than for speed.
 @jitted(compiler_options={"xla_backend_optimization_level": 0})
 def _watch_all(maker: Shared, params: PyTree, hyperparameters: PyTree) -> tuple[Array, Array]:
     (make,) = maker.whole()
@@ -71,7 +71,7 @@ def _watch_all(maker: Shared, params: PyTree, hyperparameters: PyTree) -> tuple[
 
 
 def _cpu() -> jax.Device | None:
-    """A device that has float64 and compiles fast, where JAX was not told to have none."""
+    """A device that has float64 and compiles fast, unless JAX was told not to use the CPU."""
     with contextlib.suppress(RuntimeError):
         return jax.local_devices(backend="cpu")[0]
     return None
@@ -89,7 +89,7 @@ def _refuse(params: PyTree) -> NoReturn:
 
 
 def _reads_scales(optimizer: Optimizer, params: PyTree) -> bool:
-    """Whether an update has any use for the values of the scales, by its trace."""
+    """Whether an update uses the values of the scales, judged by its trace."""
     scales, rest = _scales(params), eqx.filter(params, weight_decay_mask(params))
 
     def trace(scales: PyTree) -> Any:
@@ -121,11 +121,11 @@ def _along(
 
 
 def _watch(optimizer: Optimizer, params: PyTree) -> tuple[Bool[Array, ""], Bool[Array, ""]]:
-    """Whether it moves scales that have no gradient, and whether blindness ends that and no more.
+    """Whether it moves scales that have no gradient, and whether blindness ends just that.
 
-    Five optimizers side by side. One sees scales that stay and have no gradient: it must not move
-    them. The others see scales that wander, or zeros in their place, each without a gradient and
-    with one: what blindness takes away must be the same in both cases, and all of the decay.
+    Five optimizers run side by side. One sees constant scales without a gradient and must not move
+    them. The others see wandering scales, or zeros in their place, each without a gradient and with
+    one: what blindness removes must be the same in both cases, and all of the decay.
     """
     random = np.random.default_rng(0)
     noise = jax.tree.map(lambda p: jnp.asarray(random.normal(size=p.shape)), params)
@@ -169,6 +169,6 @@ def _stacked(updates: PyTree) -> Array:
 
 
 def _is_same(u: Array) -> Array:
-    """Whether blindness makes the same difference without a gradient and with one."""
+    """Whether blindness makes the same difference with and without a gradient."""
     difference = u[1] - u[2] - (u[3] - u[4])
     return jnp.all(jnp.abs(difference) <= 1e-9 * highest(jnp.abs(u)) + _TINY)

@@ -1,4 +1,4 @@
-"""Any optimizer of optax as one function of a step."""
+"""Any optimizer of optax as one function for a step."""
 
 import inspect
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._constraints import weight_decay_mask
 
-# Parameters ↦ gradient there, and scores, the loss among them.
+# Parameters ↦ gradient there, and scores, which include the loss.
 Slope = Callable[[PyTree], tuple[PyTree, dict[str, Array]]]
 
 
 @runtime_checkable
 class Optimizer(Protocol):
-    """What has the methods of a transformation of optax, as its wrappers have too."""
+    """Anything with the methods of an optax transformation, including wrappers of one."""
 
     @property
     def init(self) -> Callable[..., Any]: ...
@@ -27,7 +27,7 @@ class Optimizer(Protocol):
 
 
 def is_optimizer(value: object) -> TypeGuard[Optimizer]:
-    """Whether it is one, and not a class or a function that makes one."""
+    """Whether it is an optimizer, not a class or a function that makes one."""
     methods = (getattr(value, name, None) for name in ("init", "update"))
     return not isinstance(value, type) and all(map(callable, methods))
 
@@ -41,7 +41,7 @@ def optimizer_start(optimizer: Optimizer, params: PyTree) -> PyTree:
 def optimizer_step(
     optimizer: Optimizer, params: PyTree, state: PyTree, slope: Slope
 ) -> tuple[PyTree, PyTree, dict[str, Array]]:
-    """One update: the parameters and the state after it, and the scores before."""
+    """One update: the parameters and the state after it, and the scores before it."""
     gradient, scores = slope(params)
     updates, state = update(optimizer, gradient, state, params, scores["loss"], slope)
     scores = scores | {"gradient_norm": optax.tree.norm(gradient)}
@@ -53,15 +53,15 @@ def update(
 ) -> tuple[PyTree, PyTree]:
     """The updates and the new state, in the dtypes of the gradient and of the old state.
 
-    An optimizer that asks for more than the gradient gets it: the `value` of the loss and the
-    gradient `grad`, and as functions of the parameters `value_fn` and `grad_fn`.
+    An optimizer that asks for more than the gradient is given it: the `value` of the loss and the
+    gradient `grad`, and `value_fn` and `grad_fn` as functions of the parameters.
     """
     usual = {"value": loss, "grad": gradient, "value_fn": _loss_of(slope)}
     rare = {"grad_fn": lambda params, _: slope(params)[0]}
     asked = _asked(optimizer.update, usual, rare)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes its step counts with floats
         updates, new = optimizer.update(gradient, state, params, **asked)
-    # The first state of a linesearch has other dtypes than its later ones.
+    # The first state of a line search has other dtypes than its later ones.
     return jax.tree.map(_like, updates, gradient), jax.tree.map(_like, new, state)
 
 
@@ -77,7 +77,7 @@ class Always(NamedTuple):
 class Blind(NamedTuple):
     """An optimizer that is shown 0 in place of the parameters that weight decay may not touch.
 
-    Where it looks elsewhere, as a linesearch does, their true values are added again.
+    Where it evaluates other points, as a line search does, the true values are added back.
     """
 
     optimizer: Optimizer
@@ -113,7 +113,7 @@ def with_scales(params: PyTree, value: Callable[[Array], Array]) -> PyTree:
 
 
 def _asked(update: Callable[..., Any], usual: dict[str, Any], rare: dict[str, Any]) -> Any:
-    """What an update takes by its name, and what all of optax's take that take anything."""
+    """The named arguments of an update, or, if it takes any, those that optax's updates take."""
     parameters = inspect.signature(update).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     named = {name: value for name, value in (usual | rare).items() if name in parameters}
@@ -121,7 +121,7 @@ def _asked(update: Callable[..., Any], usual: dict[str, Any], rare: dict[str, An
 
 
 def _loss_of(slope: Slope) -> Callable[[PyTree], Array]:
-    """The loss as a function of the parameters, with the slope as its derivative."""
+    """The loss as a function of the parameters, whose derivative is the given slope."""
 
     @jax.custom_vjp
     def loss(params: PyTree) -> Array:
@@ -137,7 +137,7 @@ def _loss_of(slope: Slope) -> Callable[[PyTree], Array]:
 
 def _like(new: ArrayLike, old: Array) -> Array:
     new = jnp.asarray(new)
-    if new.shape != old.shape:  # it would be broadcast without a word
+    if new.shape != old.shape:  # it would be broadcast silently
         raise ValueError(
             f"it made an array of shape {new.shape} in the place of one of {old.shape}"
         )
@@ -145,7 +145,7 @@ def _like(new: ArrayLike, old: Array) -> Array:
 
 
 def _strong(leaf: ArrayLike) -> Array:
-    """An array whose dtype is not up for promotion, as that of a Python number would be."""
+    """An array whose dtype is fixed, not weak like that of a Python number."""
     leaf = jnp.asarray(leaf)
     is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return leaf if is_key else jax.lax.convert_element_type(leaf, leaf.dtype)

@@ -16,14 +16,14 @@ Tree = TypeVar("Tree")
 
 
 class State(NamedTuple):
-    """What a step of training changes."""
+    """The state that a training step changes."""
 
     model: PyTree
     optimizer: PyTree
 
 
 def begin(optimizer: Optimizer, model: PyTree) -> State:
-    """A model that was not trained yet."""
+    """The state of a model that was not trained yet."""
     params = eqx.filter(model, trainable(model))
     _warn_of_half_precision(params)
     return State(model, optimizer_start(optimizer, params))
@@ -37,10 +37,10 @@ def update(
     """One step of the optimizer along a gradient, back into the sets of projected parameters.
 
     Args:
-        optimizer: of optax.
+        optimizer: from optax.
         state: before the step.
-        slope: (trained leaves, all else) of a model ↦ the gradient by the first, and scores of that
-            model, its `loss` among them.
+        slope: (trained leaves, all else) of a model ↦ the gradient with respect to the first, and
+            the scores of that model, which include its `loss`.
 
     Returns:
         The state after the step, and the scores before it with the `gradient_norm`.
@@ -52,18 +52,18 @@ def update(
 
 
 def is_good(scores: dict[str, Array]) -> Bool[Array, "*models"]:
-    """Whether a model is good where it was scored: its loss and its gradient are finite."""
+    """Whether the loss and the gradient of a model are finite where it was scored."""
     return jnp.isfinite(scores["loss"]) & jnp.isfinite(scores["gradient_norm"])
 
 
 def is_finite(model: PyTree) -> Bool[Array, ""]:
-    """Whether all that is trained is: a step along a finite gradient can overflow."""
+    """Whether all trained parameters are finite: a step along a finite gradient can overflow."""
     leaves = jax.tree.leaves(eqx.filter(model, trainable(model)))
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
 
 def choose(condition: Bool[Array, "..."], yes: Tree, no: Tree) -> Tree:
-    """The arrays of one tree or of the other; all else is that of the first."""
+    """The arrays of one tree or of the other; everything else is that of the first."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
 
 

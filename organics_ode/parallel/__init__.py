@@ -1,4 +1,4 @@
-"""Several devices: the mesh, and functions on each of its devices."""
+"""Several devices: the mesh, and functions that run on each of its devices."""
 
 from ._cores import cores as cores, use_cores as use_cores, usual_mesh as usual_mesh
 from ._mesh import (

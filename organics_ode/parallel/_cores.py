@@ -1,4 +1,4 @@
-"""Several CPU devices: as many as cores, and what is split over them unasked."""
+"""Several CPU devices, one for each core, and what is split over them automatically."""
 
 import math
 import os
@@ -12,31 +12,32 @@ from .._checks import check_positive_integer, refuse
 from ..programs import few_threads
 from ._mesh import device_mesh
 
-# Multiplications below which parts cost more than they save, by the processor time of a step on one
-# device and on two (examples/benchmarks/splitting.py). To split a step of training and to collect
-# its gradient takes 2 to 4 ms, in which a core does some 20 million. And each step of a sequence
-# takes a fixed time on every device, so that 100 000 in each take twice the time on two.
+# Below this many multiplications splitting costs more than it saves, by the processor time of a
+# step on one and on two devices (examples/benchmarks/splitting.py). Splitting a training step and
+# collecting its gradient takes 2 to 4 ms, in which a core does some 20 million. Moreover each step
+# of a sequence takes a fixed time on every device, so that at 100 000 per step two devices take
+# twice the time.
 _LEAST_OF_ALL = 1e8
 _LEAST_OF_A_STEP = 1e6
 
 
 def use_cores(count: int | None = None) -> int:
-    """Say how many cores to use, which trainings then share by themselves (host).
+    """Set how many cores to use; training runs then share them automatically (host).
 
-    Call it first, before anything is computed: JAX makes its devices once. Then there are `count`
-    CPU devices, with one thread each, and `fit`, `ensemble` and `evaluate` split their batches or
-    members over them where the work is large enough to pay; a `mesh` that is given is the one that
-    is used. Everything else stays on the first device. On a GPU it changes nothing.
+    Call it first, before anything is computed, because JAX makes its devices only once. Then there
+    are `count` CPU devices, with one thread each, and `fit`, `ensemble` and `evaluate` split their
+    batches or members over them if the work is large enough to be worth it; a `mesh` that you pass
+    takes precedence. Everything else stays on the first device. On a GPU it changes nothing.
 
-    `use_cores(1)` leaves one thread, which small models of 64 units or fewer can do with: their
-    operations are so short that several threads wait for each other.
+    `use_cores(1)` leaves one thread, which is enough for small models of 64 units or fewer: their
+    operations are so short that several threads would wait for each other.
 
     Args:
-        count: devices to make, as many as there are cores for this process unless given. More than
-            that gain nothing, and no more are used unless a mesh says so.
+        count: how many devices to make, by default as many as this process has cores. More than
+            that gain nothing, and are not used unless a mesh says so.
 
     Returns:
-        How many there are.
+        How many devices there are.
 
     Raises:
         ValueError: `count` is not a positive integer, or JAX has begun with another number of
@@ -61,7 +62,7 @@ def use_cores(count: int | None = None) -> int:
 
 def cores() -> int:
     """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # a container or `taskset` may leave it a part
+    if hasattr(os, "sched_getaffinity"):  # a container or `taskset` may allow only some
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
@@ -69,15 +70,15 @@ def cores() -> int:
 def usual_mesh(
     sizes: Sequence[int], work: Callable[[], tuple[float, int]], *trees: PyTree
 ) -> Mesh | None:
-    """The mesh of what is given none: of several CPU devices where they pay, else None.
+    """The mesh to use if none is given: several CPU devices if they are worth it, else None.
 
-    As many as there are cores and divide all sizes. The devices of several processes, those of a
-    GPU, and arrays or defaults that the user has put on one device are left alone.
+    As many devices as there are cores and as divide all sizes. It is None for several processes,
+    for a GPU, and for arrays or defaults that the user has put on one device.
 
     Args:
         sizes: of the axes to split.
-        work: multiplications in a step of the sequence, and how many such steps there are; asked
-            for only where there is something to choose.
+        work: returns the multiplications in a step of the sequence, and the number of such steps;
+            called only if there is something to choose.
         trees: what the user gave.
     """
     default = jax.config.jax_default_device  # pyright: ignore
@@ -104,5 +105,5 @@ def _is_placed(leaf: object) -> bool:
 def _cpu_devices() -> int:
     try:
         return len(jax.local_devices(backend="cpu"))
-    except RuntimeError:  # there is none on the platforms that the user chose
+    except RuntimeError:  # the platforms that the user chose do not include the CPU
         return 0

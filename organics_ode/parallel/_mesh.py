@@ -1,4 +1,4 @@
-"""A mesh of devices: which one, what its devices have in common, and what is split over them."""
+"""A mesh of devices: which ones, what they have in common, and what is split over them."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,16 +16,16 @@ from .._checks import a_or_an, counted, refuse, shown
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh of one axis over all devices of all processes, for `oo.fit(..., mesh=…)` (host).
+    """A mesh with one axis over all devices of all processes, for `oo.fit(..., mesh=…)` (host).
 
     Args:
-        devices: the devices to use, `jax.devices()` unless given.
+        devices: the devices to use, by default `jax.devices()`.
 
     Returns:
-        A `jax.sharding.Mesh` whose axis is of type Auto, as a mesh of yours must be.
+        A `jax.sharding.Mesh` with an axis of type Auto, which a mesh of your own must have too.
 
     Raises:
-        ValueError: these are not devices.
+        ValueError: `devices` are not devices.
     """
     chosen = jax.devices() if devices is None else devices
     is_sequence = isinstance(chosen, list | tuple | np.ndarray) and len(chosen) > 0
@@ -52,12 +52,12 @@ def check_mesh(mesh: object) -> None:
 
 
 def is_alone(mesh: Mesh | None) -> bool:
-    """Whether this process is the only one of the mesh."""
+    """Whether this process is the only one in the mesh."""
     return mesh is None or len(_processes(mesh)) == 1
 
 
 def is_writer(mesh: Mesh | None) -> bool:
-    """Whether this process writes the files and shows the bar: one of all those of the mesh."""
+    """Whether this process writes the files and shows the bar; only one in the mesh does."""
     return mesh is None or _processes(mesh)[0] == jax.process_index()
 
 
@@ -97,7 +97,7 @@ def split(tree: PyTree, mesh: Mesh | None) -> PyTree:
 
 
 def bring_home(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """Replicated arrays as arrays of this process alone, tied to no device."""
+    """Replicated arrays as arrays of this process only, tied to no device."""
 
     def home(leaf: PyTree) -> Any:
         if not isinstance(leaf, jax.Array):
@@ -110,7 +110,7 @@ def bring_home(tree: PyTree, mesh: Mesh | None) -> PyTree:
 def gather(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """Arrays split over the devices of the mesh, whole on every one of them.
 
-    It takes all processes together where something is split between them, else none.
+    If something is split between processes, all of them must call this together.
     """
     if mesh is None:
         return tree
@@ -121,9 +121,9 @@ def gather(tree: PyTree, mesh: Mesh | None) -> PyTree:
 
 
 def split_batches(batches: Callable[[int], Any], mesh: Mesh | None) -> Callable[[int], Any]:
-    """`batches` with their rows split over the devices; a process makes only the rows of its own.
+    """`batches` with their rows split over the devices; each process only makes its own rows.
 
-    They come from `batches.part(step, rows)` where there is one, else out of the whole batch.
+    They come from `batches.part(step, rows)` if it exists, otherwise from the whole batch.
     """
     if mesh is None:
         return batches
@@ -158,7 +158,7 @@ def _check_batch(size: int, mesh: Mesh) -> None:
 
 
 def _own_slices(size: int, mesh: Mesh) -> dict[jax.Device, slice]:
-    """For each device of this process, its rows."""
+    """The rows of each device of this process."""
     indices = NamedSharding(mesh, along(mesh)).addressable_devices_indices_map((size,))
     return {
         device: slice(*rows.indices(size))
@@ -172,7 +172,7 @@ def _own_rows(size: int, mesh: Mesh) -> np.ndarray:
 
 
 def _place_rows(tree: PyTree, own: np.ndarray, size: int, mesh: Mesh) -> PyTree:
-    """The rows `own` of a tree with `size` of them, on the devices of this process."""
+    """The rows `own` of a tree with `size` rows, on the devices of this process."""
     sharding = NamedSharding(mesh, along(mesh))
     slices = _own_slices(size, mesh)
 
@@ -210,11 +210,11 @@ def _is_key(leaf: object) -> TypeGuard[Array]:
 
 
 def _data(leaf: Array | np.ndarray | np.generic) -> Any:
-    """Plain numbers; of a PRNG key its words."""
+    """Plain numbers; for a PRNG key, its words."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def _as(leaf: Array | np.ndarray | np.generic, data: jax.Array) -> jax.Array:
-    """Plain numbers as what `leaf` is."""
+    """Plain numbers in the form of `leaf`."""
     impl = jax.random.key_impl(leaf) if _is_key(leaf) else None
     return data if impl is None else jax.random.wrap_key_data(data, impl=impl)

@@ -13,9 +13,9 @@ from ._mesh import along
 
 
 def mean_over_devices(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
-    """(shared, rows) ↦ means over the rows: each device takes its own, then the mean of all.
+    """(shared, rows) ↦ means over the rows: each device averages its own, then all are averaged.
 
-    The devices exchange data once, in that mean: not in the steps of a scan or of a solver.
+    The devices exchange data once, for that average, and not in the steps of a scan or solver.
     """
 
     if mesh is None:
@@ -34,8 +34,8 @@ def each_on_its_device(
     """(members, data) ↦ (members, values): members split over the devices, the values gathered.
 
     Args:
-        function: what to do with several members; its values have their axis first.
-        is_shared: whether the members have the data in common, or a row of it each.
+        function: what to compute for several members; its values have the axis of members first.
+        is_shared: whether all members have the same data, or one row of it each.
     """
 
     if mesh is None:

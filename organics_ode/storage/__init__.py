@@ -1,4 +1,4 @@
-"""Files of models: a zip of arrays and a JSON header, no pickle."""
+"""Model files: a zip of arrays and a JSON header, no pickle."""
 
 from .._namespace import _public as _public
 from ._archive import (
@@ -31,7 +31,7 @@ from ._trained import (
     pretrained_names as pretrained_names,
 )
 
-# What is public; other rooms import more.
+# The public names; other rooms import more.
 __all__ = [
     "card",
     "command_of",

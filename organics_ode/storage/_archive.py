@@ -1,7 +1,7 @@
 """Trees in files: a zip of .npy members, one for each array, and a JSON header. No pickle.
 
-What the header promises is compared with the sizes in the zip's directory before any array is read,
-and members are not compressed: reading takes a few times the bytes of the file at most.
+The sizes in the header are compared with those in the zip's directory before any array is read, and
+members are not compressed: reading takes at most a few times the bytes of the file.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ from ._header import Stored, check_sum, header_text, promised, read_header
 from ._paths import read_target
 
 _HEADER, _ENDING = "__header__", ".npy"
-_LONGEST_PREAMBLE = 10_000  # bytes before the numbers of a .npy file; numpy has the same bound
+_LONGEST_PREAMBLE = 10_000  # bytes before the data of a .npy file; numpy has the same limit
 _LOADABLE = "name a file that organics_ode.save wrote and this can load"
 
 
 @contextlib.contextmanager
 def reading(argument: str, path: object, must: str = _LOADABLE) -> Iterator[None]:
-    """Refuse the argument if what is done with the file at `path` fails."""
+    """Refuse the argument if anything done with the file at `path` fails."""
     try:
         yield
     except Unloadable as error:
@@ -48,14 +48,14 @@ def library() -> str:
 
 
 def write(target: Path, flat: Flat, values: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Put a flattened tree into the file `target`, whole or not at all; `values` are for people."""
+    """Write a flattened tree to the file `target`, atomically; `values` are for human readers."""
     arrays = {name: to_numpy(name, value) for name, value in flat.arrays.items()}
     header = header_text(library(), flat.facts, arrays, values)
     _write(target, {_HEADER: np.array(header)} | arrays)
 
 
 def _write(target: Path, members: dict[str, np.ndarray]) -> None:
-    # open() rather than tempfile, whose files only their owner may read.
+    # open() rather than tempfile, whose files only the owner may read.
     temporary = _temporary(target)
     try:
         with open(temporary, "xb") as file:
@@ -71,7 +71,7 @@ def _write(target: Path, members: dict[str, np.ndarray]) -> None:
 
 
 def read_writable(name: str, path: str | os.PathLike[str]) -> Path:
-    """Where a file is to be written, known before hours of work to be one that can be."""
+    """The path of a file to be written, checked to be writable before hours of work."""
     target = read_target(name, path)
     temporary = _temporary(target)
     try:
@@ -88,20 +88,20 @@ def _temporary(target: Path) -> Path:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what a process that was killed while writing the file left beside it."""
+    """Remove what a process left beside the file when it was killed while writing it."""
     for file in target.parent.iterdir():
         if file.name.startswith(hidden_prefix(target)) and file.suffix == ".tmp":
             file.unlink(missing_ok=True)
 
 
 def hidden_prefix(target: Path) -> str:
-    """How the names of files begin that stand beside it for a while."""
-    # A checksum, for the name itself may be as long as a name can be.
+    """The prefix of the temporary files beside a file."""
+    # A checksum, because the name itself may be as long as a name can be.
     return f".{zlib.crc32(os.fsencode(target.name)):08x}-"
 
 
 def read(path: Path) -> tuple[dict[str, Facts], dict[str, np.ndarray]]:
-    """The facts and arrays in a file, as `flatten` gave them, of a tree that is one."""
+    """The facts and arrays in a file, as from `flatten`, checked to describe a tree."""
     with zipfile.ZipFile(path) as archive:
         members = _members(archive)
         header = read_header(_text(archive, members.pop(_HEADER)) if _HEADER in members else "null")
@@ -146,7 +146,7 @@ def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, expected: Stored) -> np.ndarray:
     if not 0 <= info.file_size - expected.size <= _LONGEST_PREAMBLE + 12:
         raise ValueError(f"{info.filename} does not have the size that the header says")
-    # read() rather than open(): the checksum is compared only at a member's end.
+    # read() rather than open(), since the checksum is only compared at a member's end.
     data = archive.read(info)
     dtype, shape, order, start = _preamble(data)
     if (dtype, shape) != expected or start + expected.size != len(data):
@@ -156,7 +156,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, expected: Stored) ->
 
 
 def _preamble(data: bytes) -> tuple[np.dtype, tuple[int, ...], Any, int]:
-    """Dtype, shape and order of a .npy file, and where its numbers begin."""
+    """The dtype, shape and order of a .npy file, and where its data begin."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     read = {

@@ -1,10 +1,10 @@
-"""What differs between a file and a structure of the user's, leaf by leaf."""
+"""The differences between a file and a structure given by the user, leaf by leaf."""
 
 from collections.abc import Iterator
 
 from ._encoding import Facts, is_allowed
 
-_SHOWN = 5  # differences in one error message
+_SHOWN = 5  # differences listed in an error message
 
 
 def listed(differences: list[str]) -> str:
@@ -14,7 +14,7 @@ def listed(differences: list[str]) -> str:
 
 
 def differences(saved: dict[str, Facts], like: dict[str, Facts], here: str) -> Iterator[str]:
-    """What differs between a file's facts and those expected, which stand `here`."""
+    """The differences between the facts in a file and those expected `here`."""
     for path in saved | like:
         if path in saved and path in like:
             yield from _leaf_differences(path, saved[path], like[path], here)
@@ -23,7 +23,7 @@ def differences(saved: dict[str, Facts], like: dict[str, Facts], here: str) -> I
 
 
 def _leaf_differences(path: str, saved: Facts, like: Facts, here: str) -> Iterator[str]:
-    # `like` may be silent on a fact: a ShapeDtypeStruct stands for arrays of numpy and of jax.
+    # `like` may leave a fact open: a ShapeDtypeStruct stands for arrays of numpy and of jax.
     for what in [what for what in like if what not in ("keys", "data")]:
         ours, theirs = saved.get(what), like[what]
         if _portable(str(ours)) != _portable(theirs) if what == "name" else ours != theirs:
@@ -33,5 +33,5 @@ def _leaf_differences(path: str, saved: Facts, like: Facts, here: str) -> Iterat
 
 
 def _portable(name: str) -> str:
-    # A script's own module is `__main__` when it runs and `script` when another one imports it.
+    # The module of a script is `__main__` when it runs, and `script` when another one imports it.
     return name if is_allowed(name) else name.partition(":")[2]

@@ -1,4 +1,4 @@
-"""A tree as a flat map, path → facts and arrays, and back: what a saved model consists of."""
+"""A tree as a flat map, path → facts and arrays, and back: the contents of a saved model."""
 
 import dataclasses
 import enum
@@ -18,13 +18,13 @@ from ._functions import name_of, saved_name
 
 # Their classes and functions have names that do not depend on which script runs.
 _PACKAGES = ("organics_ode", "equinox", "jax", "optax")
-# The default final activation of equinox.nn.MLP is a lambda, which no name finds.
+# The default final activation of equinox.nn.MLP is a lambda, which cannot be found by name.
 _IDENTITY = inspect.signature(eqx.nn.MLP.__init__).parameters["final_activation"].default
 _CONSTANTS = (bool, int, float, str, type(None))
 CONSTANTS = {kind.__name__: kind for kind in _CONSTANTS}
 
 Facts = dict[str, Any]
-# Its facts, the class or function that they are to name, and the nodes below it by key.
+# The facts of a node, the class or function that they name, and the nodes below it by key.
 Node = tuple[Facts, Any, dict[str, Any]]
 
 
@@ -42,7 +42,8 @@ class Flat(NamedTuple):
 
 
 def flatten(argument: str, tree: PyTree) -> Flat:
-    """The tree as a flat map whose facts are ready for JSON; `ValueError` names a leaf it can't."""
+    """The tree as a flat map of facts ready for JSON; a `ValueError` names a leaf that cannot be
+    stored."""
     flat = Flat(argument, {}, {}, {})
     _add(flat, "", tree, False)
     return flat
@@ -51,9 +52,9 @@ def flatten(argument: str, tree: PyTree) -> Flat:
 def unflatten(
     facts: dict[str, Facts], arrays: Any, find: Callable[[str, str], Any], path: str = ""
 ) -> PyTree:
-    """The tree again; `find` maps a path and a name to the class or function meant.
+    """The tree again; `find` maps a path and a name to the class or function that is meant.
 
-    Nothing that it finds is called.
+    Nothing found in this way is called.
     """
     label = label_of(path)
     fact = facts[label]
@@ -78,7 +79,7 @@ def unflatten(
 
 
 def label_of(path: str) -> str:
-    """What a path is called in a file and in messages."""
+    """The name of a path in files and messages."""
     return path.removeprefix(".") or "(root)"
 
 
@@ -107,7 +108,7 @@ def _add(flat: Flat, path: str, value: object, in_module: bool) -> None:
     facts, named, parts = node
     flat.facts[label] = facts | ({"keys": list(parts)} if parts else {})
     if named is not None:
-        # A class made inside a function has no name to be found by, but `like` may hold it.
+        # A class made inside a function cannot be found by name, but `like` may hold it.
         flat.facts[label]["name"], flat.named[label] = saved_name(named), named
     if "shape" in facts:
         flat.arrays[label] = value
@@ -121,7 +122,7 @@ def _leaf(value: object, in_module: bool) -> Node | None:
     if facts := _array_facts(value):
         return facts, None, {}
     if type(value) in _CONSTANTS:
-        # A Module's numbers, static or not, are its settings (dt); others are data (steps done).
+        # Numbers in a Module, static or not, are settings (dt); others are data (steps done).
         what = "value" if in_module else "data"
         return {"kind": type(value).__name__, what: json.dumps(value)}, None, {}
     if isinstance(value, enum.Enum) and value.name in type(value).__members__:
@@ -132,7 +133,7 @@ def _leaf(value: object, in_module: bool) -> Node | None:
 def _container(value: Any) -> Node | None:
     cls = type(value)
     if isinstance(value, eqx.Module) or (isinstance(value, tuple) and hasattr(cls, "_fields")):
-        # A Module's own dictionary lacks the fields that only its class sets.
+        # The instance dictionary of a Module lacks the fields that only its class sets.
         own = vars(value) if isinstance(value, eqx.Module) else value._asdict()  # pyright: ignore
         return {"kind": "record"}, cls, {f".{k}": own[k] for k in _fields(cls) if k in own}
     if cls is tuple or cls is list:
@@ -182,9 +183,9 @@ def _record(path: str, cls: Any, parts: dict[str, Any]) -> PyTree:
     is_tuple = isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
     if not is_tuple and not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
         raise Unloadable(f"holds `{path}` as a record of {cls!r:.99}, which cannot be one")
-    # Built without a call of `cls`, whose checks are of arguments and not of what it stores.
+    # Built without calling `cls`, which would check arguments, not stored fields.
     since = cls._field_defaults if is_tuple else {}  # pyright: ignore
-    # An earlier file lacks fields that were added since, with a default.
+    # A file of an earlier version lacks fields that were added later, with a default.
     is_new = lambda k: k in since if is_tuple else hasattr(cls, k)  # noqa: E731
     here = {k for k in _fields(cls) if k in parts or not is_new(k)}
     if differences := sorted(here ^ parts.keys()):
@@ -215,5 +216,5 @@ def _fields(cls: Any) -> Sequence[str]:
 
 
 def is_allowed(name: str | None) -> bool:
-    """Whether a name is of a package whose names stay the same."""
+    """Whether a name belongs to a package whose names are stable."""
     return str(name).partition(":")[0].partition(".")[0] in _PACKAGES

@@ -25,15 +25,16 @@ Record = TypeVar("Record", bound=tuple)
 def save(path: str | os.PathLike[str], model: PyTree) -> None:
     """Write `model` to the file `path`, whole or not at all (host).
 
-    Stored are the structure (JSON, in the member `__header__`), every array bit for bit under its
-    path in the tree (`cell.circuit.W`), numbers and texts, enum members and functions by name, and
-    a checksum of all of it; weak types and shardings are not. The header also lists the values of
-    the parameters for people, time constants in ms; nothing is loaded from there. Plain numpy reads
-    the file. The page "What a file can and cannot do" of the documentation says what may be named
-    in it.
+    The file holds the structure (JSON, in the member `__header__`), every array bit for bit under
+    its path in the tree (`cell.circuit.W`), numbers and texts, enum members and functions by name,
+    and a checksum of everything; weak types and shardings are not stored. For human readers the
+    header also lists the values of the parameters, time constants in ms; these are never loaded.
+    Plain numpy can read the file. The page "What a file can and cannot do" of the documentation
+    says what a file may name.
 
     Args:
-        path: the file, replaced if it exists; its extension is kept as given, and `~` is your home.
+        path: the file, replaced if it exists; its extension is kept as given, and `~` is your home
+            folder.
         model: equinox Modules, NamedTuples, tuples, lists, dicts with keys of text or bool,
             numpy and jax arrays, PRNG keys, numbers, texts, None, enum members and importable
             functions, nested.
@@ -51,25 +52,25 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
 
     Arrays come back as saved (numpy or jax, the dtype, every bit). No file runs code. Without
     `like`, a file may name this library's classes, equinox's layers, elementwise functions of jax
-    and the states of optax's optimizers; they are looked up in a table. With `like` classes and
-    functions are taken from it, and arrays come from the file; so do numbers and texts outside of
-    Modules (the steps done). All else must agree: classes, numbers and texts in Modules (dt, an
-    exponent), enum members, functions.
+    and the states of optax's optimizers, which are looked up in a table. With `like`, classes and
+    functions are taken from it; arrays come from the file, and so do numbers and texts outside
+    Modules (such as the steps done). Everything else must agree: classes, numbers and texts in
+    Modules (dt, an exponent), enum members, functions.
 
     Args:
         path: a file written by `save`.
-        like: a model of the same structure, for classes from elsewhere or to be sure of what is
-            loaded; its arrays may be `jax.ShapeDtypeStruct`s (`equinox.filter_eval_shape`).
+        like: a model of the same structure, needed for classes from elsewhere, or to be sure of
+            what is loaded; its arrays may be `jax.ShapeDtypeStruct`s (`equinox.filter_eval_shape`).
 
     Returns:
         The model.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, foreign, from a newer version, names what it may not, holds
-            64-bit jax arrays while x64 is off, holds parameters out of their sets (a negative W;
-            with `like` a warning says so, for a tree of gradients has them), or differs from `like`
-            (naming each leaf).
+        ValueError: the file is damaged, foreign, from a newer version, names something it may not,
+            holds 64-bit jax arrays while x64 is off, holds parameters out of range (a negative W;
+            with `like` this is only a warning, since a tree of gradients has them), or differs from
+            `like` (the message names each leaf).
     """
     file = read_path("path", path)
     if not file.is_file():
@@ -92,8 +93,8 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
 
 
 def read_stored(path: Path, cls: type[Record]) -> Record:
-    """The NamedTuple `cls` in a file, whose `arguments` are an object in JSON; `Unloadable` if it
-    is or holds anything else but arrays, numbers and texts."""
+    """The NamedTuple `cls` in a file, whose `arguments` are a JSON object; `Unloadable` if it is
+    anything else, or holds anything but arrays, numbers and texts."""
     record = unflatten(*read(path), functools.partial(_only, cls))
     arguments = getattr(record, "arguments", "null")
     if not isinstance(record, cls) or type(json.loads(arguments)) is not dict:

@@ -1,4 +1,4 @@
-"""Functions as parts of a model: the names they are found by, and copies that keep them."""
+"""Functions in a model: the names by which they are found, and copies that keep them."""
 
 import copyreg
 import functools
@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-# Where modules that earlier versions named in files have gone.
+# The new places of modules that earlier versions named in files.
 _FORMER = {
     "organics_ode._batches": "organics_ode.training",
     "organics_ode._history": "organics_ode.training",
@@ -33,12 +33,12 @@ def name_of(named: object) -> str | None:
 
 
 def saved_name(named: Any) -> str:
-    """The name by which a file knows a class or function: `name_of`, or that of the room of this
-    library in which it stands, so that files outlive the modules."""
+    """The name of a class or function in a file: `name_of`, or, in this library, the name by its
+    room, so that files outlive the modules."""
     module = str(named.__module__)
     room = ".".join(module.split(".")[:2]) if module.startswith("organics_ode.") else module
     name = name_of(named) or f"{room}:{named.__qualname__}"
-    # Where something else has the name `tasks`, the package is `organics_ode.tasks`.
+    # If something else has the name `tasks`, the package is `organics_ode.tasks`.
     return re.sub(r"^organics_ode\.(?=tasks[.:])", "", name)
 
 
@@ -49,12 +49,12 @@ def current_name(name: str) -> str:
 
 
 def attribute(module: object, qualname: str) -> Any:
-    """What a module has under a qualified name, or None."""
+    """The attribute of a module with this qualified name, or None."""
     return functools.reduce(lambda x, part: getattr(x, part, None), qualname.split("."), module)
 
 
 class _Whole:
-    """A function as a part: a copy shares it, and a pickle holds what JAX makes of it."""
+    """A function inside a model: a copy shares it, and a pickle holds what JAX needs to make it."""
 
     def __init__(self, function: Callable[..., Any]):
         self.function = function
@@ -77,7 +77,7 @@ def _from_part(part: object) -> object:
 
 def _reduce(function: Any) -> str | tuple:
     module, name = (getattr(function, k, "") for k in ("__module__", "__qualname__"))
-    # What a script defines is not found under its name by another process.
+    # Another process cannot find by name what a script defines.
     if module != "__main__" and attribute(sys.modules.get(module), name) is function:
         return name
     return _from_part, (_Whole(function),)

@@ -1,4 +1,4 @@
-"""The header of a file, read strictly: all that it promises is known before an array is read."""
+"""The header of a file, read strictly: everything in it is checked before an array is read."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ import numpy as np
 from ._encoding import CONSTANTS, Facts, Unloadable, label_of
 
 FORMAT, VERSION = "organics_ode", 3
-# Of each version, what is in the header besides.
+# For each version, the further entries of the header.
 _BASE = {"format", "version", "library", "model"}
 _VERSIONS = {1: _BASE, 2: _BASE | {"checksum"}, VERSION: _BASE | {"checksum", "values"}}
-# Words of the data of a PRNG key.
+# The number of words in the data of a PRNG key.
 _KEY_WORDS = {"threefry2x32": 2, "rbg": 4, "unsafe_rbg": 4}
 _ARRAYS = ("jax array", "numpy array", "numpy scalar", "PRNG key")
-# Of each kind of leaf, its facts but `kind` and `keys`.
+# For each kind of leaf, its facts other than `kind` and `keys`.
 _FACTS = {
     "record": {"name"},
     "function": {"name"},
@@ -31,14 +31,14 @@ _FACTS = {
 
 
 class Stored(NamedTuple):
-    """How an array lies in the file."""
+    """How an array is stored in the file."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
 
     @property
     def size(self) -> int:
-        """Bytes, of an array of any size that a text can promise."""
+        """The size in bytes, as a Python integer: a header may claim any size."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -48,7 +48,7 @@ def header_text(
     arrays: dict[str, np.ndarray],
     values: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The header that goes with a tree, as JSON; `values` are for people, and are never read."""
+    """The header for a tree, as JSON; `values` are for human readers, and are never loaded."""
     header = {"format": FORMAT, "version": VERSION, "library": library, "values": dict(values)}
     header |= {"model": facts}
     return json.dumps(header | {"checksum": _checksum(header, arrays)})
@@ -80,10 +80,10 @@ def check_sum(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
 
 
 def promised(facts: object) -> dict[str, Stored]:
-    """How each array of a tree lies in the file; `Unloadable` if the facts are of no tree.
+    """How each array of a tree is stored in the file; `Unloadable` if the facts describe no tree.
 
-    Every fact is of one leaf, and every leaf has one: a tree is walked in as many steps as it has
-    leaves.
+    Every fact belongs to one leaf and every leaf has one, so walking the tree takes as many steps
+    as it has leaves.
     """
     if not isinstance(facts, dict):
         raise Unloadable("has a header that describes no model")
@@ -177,7 +177,7 @@ def _stored(label: str, fact: Facts) -> Stored:
 
 
 def _dtype(label: str, text: str) -> np.dtype:
-    # No list of fields, and no dtype of many numbers.
+    # Neither a list of fields nor a dtype of several numbers.
     dtype = np.dtype(text) if re.fullmatch(r"[<>]?[a-z]\w{0,30}", text) else None
     if dtype is None or str(dtype) != text:
         raise Unloadable(f"gives `{label:.99}` the dtype {text:.99}")

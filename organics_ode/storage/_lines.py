@@ -1,6 +1,6 @@
 """A record of numbers as a line of JSON, and back.
 
-JSON has no NaN, which is written as null, and no infinities, which are written as texts.
+JSON has no NaN and no infinities: NaN is written as null, infinities as texts.
 """
 
 import json
@@ -12,14 +12,14 @@ _INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def to_line(record: dict[str, Any]) -> str:
-    """The record as a line, end included."""
+    """The record as a line, including its end."""
     return json.dumps({k: _to_json(v) for k, v in record.items()}, allow_nan=False) + "\n"
 
 
 def from_line(line: bytes) -> dict[str, Any] | None:
     """The record in a line; None if it is not JSON, has no step, or holds more than numbers."""
     try:
-        # As UTF-8: bytes are also read as UTF-16 and UTF-32, by modules that are imported for it.
+        # Decoded as UTF-8, because json would try UTF-16 and UTF-32 on bytes, importing modules.
         pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
         record = {sys.intern(name): _from_json(value) for name, value in pairs}
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -29,7 +29,7 @@ def from_line(line: bytes) -> dict[str, Any] | None:
 
 
 class _Pairs(list):
-    """An object of JSON, in which a name may come twice."""
+    """A JSON object, in which a name may occur twice."""
 
 
 def _to_json(value: object) -> object:

@@ -1,8 +1,8 @@
-"""A lock beside a file that one training at a time writes; it ends with its process.
+"""A lock beside a file that only one training run at a time may write; it ends with its process.
 
-It is a file of its own, locked by `flock`: the system gives it up when the process ends, whatever
-ends it, and what is left of it by then does not matter. Where a system or a file system has no such
-locks (Windows, some network drives), there is none, and you have to take care to train only once.
+It is a separate file, locked by `flock`: the system releases the lock when the process ends, for
+whatever reason, and a file left behind does no harm. Windows and some network drives have no such
+locks; there it is up to the user not to start two training runs on one file.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ try:
 except ImportError:
     fcntl = None
 
-# Of a file system that does not know locks.
+# The errors of a file system without locks.
 _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 _held: set[int] = set()
 
 
 @contextlib.contextmanager
 def locked(argument: str, path: Path) -> Iterator[None]:
-    """Refuse the argument while another training, in any process, writes the file at `path`."""
+    """Refuse the argument while another training run, in any process, writes the file at `path`."""
     if fcntl is None:
         yield
         return
@@ -44,14 +44,14 @@ def locked(argument: str, path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if descriptor in _held:  # not in a forked child, to which it does not belong
+        if descriptor in _held:  # not in a forked child, which does not own the lock
             _held.remove(descriptor)
             file.unlink(missing_ok=True)
             os.close(descriptor)
 
 
 def _acquire(file: Path) -> int:
-    """The locked file, open; BlockingIOError where another one holds it."""
+    """The locked file, open; BlockingIOError if another run holds the lock."""
     assert fcntl is not None
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -66,7 +66,7 @@ def _acquire(file: Path) -> int:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
             return descriptor
-        os.close(descriptor)  # its holder removed it between the two calls
+        os.close(descriptor)  # the holder removed the file between the two calls
 
 
 def _is_still(file: Path, descriptor: int) -> bool:
@@ -84,5 +84,5 @@ def _holder(file: Path) -> str:
 
 @functools.cache
 def _forget_in_children() -> None:
-    """A forked child has its parent's files open, and would keep the lock beyond its end."""
+    """A forked child has its parent's files open, and would keep the lock after the parent ends."""
     os.register_at_fork(after_in_child=lambda: [os.close(_held.pop()) for _ in list(_held)])

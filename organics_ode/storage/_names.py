@@ -1,7 +1,7 @@
 """What a file may name without `like`: the classes and functions of this table, and nothing else.
 
-A name is looked up here. It imports nothing, and nothing that it finds is called while a file is
-read. No function of the table reads, writes or runs anything.
+Names are only looked up here: a name in a file imports nothing, and what it finds is not called
+while the file is read. No function of the table reads, writes or runs anything.
 """
 
 import enum
@@ -23,12 +23,12 @@ from ._encoding import Unloadable
 from ._functions import saved_name
 
 # Rooms of this library, and modules of the ground, whose final classes a file may name: those that
-# the room shows, some of them (`Columns`, `Check`) for this alone.
+# the room exports, some of them (`Columns`, `Check`) only for this.
 _LIBRARY = """
 _constraints _nonlinearities _operators _tables cells circuits dynamics equilibria feedback linear
 mean_field models noise periods planar population robustness stability studies training
 """
-# `Lambda` calls what it holds, which is a function of this table; `Partial` also holds arguments.
+# `Lambda` calls the function it holds, which is one of this table; `Partial` also holds arguments.
 _LAYERS = """
 AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d
 AdaptiveMaxPool3d AdaptivePool AvgPool1d AvgPool2d AvgPool3d Conv Conv1d Conv2d Conv3d ConvTranspose
@@ -69,7 +69,7 @@ MechanicState MomoAdamState MomoState MuonState ProdigyState ReduceLROnPlateauSt
 ScaleByAdemamixState ScaleBySimplifiedAdEMAMixState ScheduleFreeState SophiaState
 SplitRealAndImaginaryState
 """
-# Not in optax's own namespace, but in the modules of these functions.
+# Not in the namespace of optax, but in the modules of these functions.
 _MADE_BY_OPTAX = {
     "BacktrackingLinesearchInfo": "scale_by_backtracking_linesearch",
     "ScaleByDistanceOverGradientsState": "scale_by_distance_over_gradients",
@@ -92,25 +92,26 @@ def find(path: str, name: str) -> Any:
 
 @functools.cache
 def _table() -> dict[Any, Any]:
-    # When it is first asked for: the whole library is imported then, whatever the file says.
+    # Built on first use; this imports the whole library, whatever the file says.
     table = {saved_name(cls): cls for name in _LIBRARY.split() for cls in _classes(name)}
     table |= _named(eqx.nn, _LAYERS) | _named(jax.nn, _ACTIVATIONS) | _named(jnp, _NUMPY)
     table |= _named(jax.lax, _LAX) | _named(special, _SPECIAL)
-    # Of results: how a solve ended, `diffrax.RESULTS`, of one or of many.
+    # How a solve ended, in results: `diffrax.RESULTS`, for one or for many.
     table |= {_name(each): each for each in (diffrax.RESULTS, type(diffrax.RESULTS.successful))}
     table |= _named(optax, _OPTIMIZERS) | _named(optax.contrib, _CONTRIBUTED) | _states_elsewhere()
     return table
 
 
 def _named(module: ModuleType, names: str) -> dict[str, Any]:
-    """By the name in the list, and by that which `save` writes; older packages lack a few."""
+    """Functions by the name in the list, and by the one that `save` writes; older packages lack a
+    few."""
     there = {name: getattr(module, name) for name in names.split() if hasattr(module, name)}
     written = {_name(value): value for value in there.values()}
     return {f"{module.__name__}:{name}": value for name, value in there.items()} | written
 
 
 def _classes(name: str) -> Iterator[type]:
-    """The final classes that a room of this library shows, or a module of its ground has."""
+    """The final classes that a room of this library exports, or a module of its ground has."""
     room = importlib.import_module(f"..{name}", __package__)
     for own, value in vars(room).items():
         is_here = str(getattr(value, "__module__", None)).startswith(room.__name__)
@@ -132,5 +133,5 @@ def _states_elsewhere() -> dict[str, Any]:
 
 
 def _name(value: object) -> str:
-    """The name under which it is saved; of what has none itself, that of its type."""
+    """The name under which it is saved; if it has none itself, that of its type."""
     return saved_name(value if hasattr(value, "__qualname__") else type(value))

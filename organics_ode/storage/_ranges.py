@@ -1,4 +1,4 @@
-"""Parameters outside their sets, which only an edited file can have."""
+"""Parameters out of range, which only an edited file can have."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,9 +25,9 @@ _ROUNDING = 1e-5
 
 
 def out_of_range(tree: PyTree) -> Iterator[str]:
-    """What is wrong with which parameter. Moments in the states of optimizers have any sign.
+    """What is wrong with which parameter; moments in optimizer states may have any sign.
 
-    A leading axis of members is fine, and so is NaN, which a training that diverged has.
+    A leading axis of members is allowed, and so is NaN, which a diverged training run leaves.
     """
     for path, part in jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_judged):
         label = jax.tree_util.keystr(path).removeprefix(".") or "(root)"
@@ -45,7 +45,7 @@ def _is_judged(part: object) -> bool:
 
 
 def _is_circuit(part: Any) -> bool:
-    """A circuit that says what its parameters are; others are looked into, leaf by leaf."""
+    """A circuit that declares its parameters; others are examined leaf by leaf."""
     return isinstance(part, AbstractCircuit) and bool(part.kinds)
 
 
@@ -65,7 +65,7 @@ def _of_parameter(label: str, kind: Kind, value: Any) -> Iterator[str]:
 
 
 def _of_class(label: str, circuit: AbstractCircuit) -> Iterator[str]:
-    """What the class asks of its parameters together; of members, of each node by itself."""
+    """What the class requires of its parameters together; for members, of each node separately."""
     if isinstance(circuit, RotationalORGaNICs) and resolve(circuit.W_r).ndim == 2:
         try:
             circuit.__check_init__()

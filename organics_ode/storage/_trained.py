@@ -1,4 +1,4 @@
-"""Trained models: those that come with the library, and the card that goes with any of them."""
+"""Trained models: those that come with the library, and the model card of any trained model."""
 
 import argparse
 import json
@@ -24,13 +24,13 @@ from ._files import load
 
 _FOLDER = Path(__file__).parent / "weights"
 _PACKAGES = ("jax", "equinox", "optax", "numpy")
-# Options that say where files lie, and nothing of what was trained.
+# Options that only say where files are, not what was trained.
 _PLACES = ("out", "data_dir", "table")
 
 
 @runtime_checkable
 class Records(Protocol):
-    """The values of one quantity over a training, as a `History` has them."""
+    """The values of one quantity over a training run, as in a `History`."""
 
     def __getitem__(self, name: str) -> np.ndarray: ...
 
@@ -38,14 +38,14 @@ class Records(Protocol):
 def pretrained(name: str) -> PyTree:
     """A trained model that comes with the library (host).
 
-    It is an ordinary model: `oo.evaluate` scores it, `oo.fit` trains it further, and
-    `model.cell.circuit` of a sequence classifier is the circuit to analyse or to simulate.
+    It is an ordinary model: `oo.evaluate` scores it, `oo.fit` trains it further, and for a sequence
+    classifier `model.cell.circuit` is the circuit to analyse or simulate.
 
     Args:
         name: one of `oo.pretrained_names()`.
 
     Returns:
-        The model, in float32; `oo.model_card(name)` says how it was trained and what it scores.
+        The model, in float32; `oo.model_card(name)` tells how it was trained and how it scores.
 
     Raises:
         ValueError: there is no model of this name.
@@ -60,7 +60,7 @@ def model_card(name: str) -> dict[str, Any]:
         name: one of `oo.pretrained_names()`.
 
     Returns:
-        What the training script wrote beside the model.
+        The card that the training script wrote together with the model.
 
     Raises:
         ValueError: there is no model of this name.
@@ -86,13 +86,13 @@ def card(
         args: the options of the script.
         data: a data set with the parts `train`, `validation` and `test`.
         model: the trained model.
-        history: the `History` of the training.
-        scores: of `oo.evaluate`, by part of the data or by whatever else was evaluated.
+        history: the `History` of the training run.
+        scores: from `oo.evaluate`, by part of the data or by anything else that was evaluated.
 
     Returns:
-        The name and sizes of the data, the command and its options, accuracies, the count of
-        trained numbers, the values of the parameters (time constants in ms), the largest norm of a
-        gradient, and `origin`.
+        The name and sizes of the data, the command and its options, accuracies, the number of
+        trained parameters, the values of the parameters (time constants in ms), the largest
+        gradient norm, and `origin`.
     """
     numbers = jax.tree.leaves(eqx.filter(model, trainable(model)))
     parts = {part: len(getattr(data, part).targets) for part in ("train", "validation", "test")}
@@ -109,9 +109,9 @@ def card(
 
 
 def command_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The command of the script that runs, from the root of its repository, and its options (host).
+    """The command of the running script, from the root of its repository, and its options (host).
 
-    Options that only say where files lie are left out.
+    Options that only name files or folders are left out.
     """
     options = {name: value for name, value in vars(args).items() if not _is_place(name, value)}
     words = [word for name, value in options.items() for word in _words(name, value)]
@@ -120,7 +120,7 @@ def command_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def origin(seconds: float) -> dict[str, Any]:
-    """Where and from what: machine, seconds, commit of the script that runs, versions (host)."""
+    """Where and how a model was made: machine, seconds, commit of the script, versions (host)."""
     versions = {"python": platform.python_version(), "organics_ode": __version__}
     versions |= {package: version(package) for package in _PACKAGES}
     commit = _git("rev-parse", "HEAD") or "unknown"
@@ -159,7 +159,7 @@ def _script_in_its_repository() -> str:
 
 
 def _git(*words: str) -> str | None:
-    """What git says where the script lies; None without git, or out of every repository."""
+    """The answer of git in the script's folder; None without git, or outside any repository."""
     command = ["git", "-C", str(_script().parent), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""One circuit at many values of its parameters, and at those that fit data."""
+"""Sweeps of a circuit over values of its parameters, and fits of its parameters to data."""
 
 from ._curve import CurveFit as CurveFit, fit_curve as fit_curve
 from ._file import StoredSweep as StoredSweep

@@ -1,4 +1,4 @@
-"""The axes of a sweep: each a parameter, or the input, and its values."""
+"""The axes of a sweep: each is a parameter or the input, and its values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from ._parameters import Place, read_place, value_of, with_value
 class Axis(eqx.Module):
     """A place in the circuit, or in the input, and what it becomes at each of k values.
 
-    `stacks` has (k, …) for every leaf of the field's node, or None where it stays as it is.
+    `stacks` has an array (k, …) for every leaf of the field's node, or None if it is unchanged.
     """
 
     place: Place = eqx.field(static=True)
@@ -31,7 +31,7 @@ class Axis(eqx.Module):
         field, index = self.place
         old = x if field == "x" else getattr(circuit, field)
         leaves, structure = jax.tree.flatten(old)
-        leaves = leaves if leaves else [None]  # an input that is given by this axis alone
+        leaves = leaves if leaves else [None]  # an input that only this axis gives
         new = [
             leaf
             if stack is None
@@ -49,7 +49,7 @@ class Axis(eqx.Module):
 def read_axes(
     circuit: AbstractCircuit, axes: Any, x: Float[Array, " m"] | None
 ) -> tuple[dict[str, np.ndarray], list[Axis]]:
-    """The values by name, and what they make of the circuit."""
+    """The values by name, and the axes that put them into the circuit."""
     if not (is_mapping := isinstance(axes, Mapping)) or not axes:
         must = "map names of parameters to values, as {'tau_a': [1.0, 2.0]}"
         found = "it is empty" if is_mapping else f"it is {a_or_an(type(axes).__name__)}"
@@ -83,7 +83,7 @@ def _read_axis(circuit: AbstractCircuit, place: Place, values: np.ndarray, x: Ar
         return Axis(place, [_read_inputs(circuit, place, values, x)])
     base = value_of("axes", circuit, place.field)
     at = _full_values(place, values, np.asarray(base))
-    # Each by itself, as the circuit's own constructor would check it.
+    # Each value separately, as the circuit's own constructor would check it.
     nodes = [
         jax.tree.leaves(getattr(with_value("axes", circuit, place.field, v), place.field))
         for v in at
@@ -94,14 +94,14 @@ def _read_axis(circuit: AbstractCircuit, place: Place, values: np.ndarray, x: Ar
 
 
 def _stack(place: Place, shape: tuple[int, ...], old: Any, new: list[Any]) -> Array | None:
-    if np.shape(old) != shape:  # the signs of a `Connectivity`, which stay
+    if np.shape(old) != shape:  # the signs of a `Connectivity`, which are kept
         return None
     index = () if place.entry is None else place.entry
     return jnp.stack([jnp.asarray(leaf)[index] for leaf in new])
 
 
 def _full_values(place: Place, values: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """The whole parameter at every value, (k, …); one number stands for all units."""
+    """The whole parameter at every value, (k, …); a single number is used for all units."""
     k, shape = len(values), base.shape
     if place.entry is not None:
         if values.ndim != 1:

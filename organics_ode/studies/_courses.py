@@ -1,4 +1,4 @@
-"""Time courses to fit: inputs, times and data, those of one shape together."""
+"""Time courses to fit: inputs, times and data, grouped by shape."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,12 @@ from ..circuits import AbstractCircuit
 from ..dynamics import AbstractInput, inputs_over_time, simulate
 from ..programs import equal_one
 
-# Times the size of the data: beyond all that a fit would move towards.
+# In units of the size of the data: larger than anything a fit would move towards.
 _FAR = 1e3
 
 
 class Course(eqx.Module):
-    """One experiment: what drove the circuit, and what was seen of it when."""
+    """One experiment: what drove the circuit, and what was observed when."""
 
     inputs: AbstractInput
     ts: Float[Array, " time"]
@@ -43,7 +43,7 @@ class Course(eqx.Module):
         return jax.vmap(observe)(trajectory.states).reshape(self.ts.size, -1)
 
     def misses(self, model: Float[Array, "time k"]) -> Float[Array, "time k"]:
-        """(model − data) · weights, finite even where the model is not."""
+        """(model − data) · weights, finite even if the model is not."""
         r = (model - self.data) * self.weights
         return jnp.where(jnp.isfinite(model), r, _FAR * jnp.sign(self.weights))
 
@@ -56,7 +56,7 @@ class How(eqx.Module):
 
 
 def first_variable(state: Any) -> Array:
-    """The response: what a readout sees."""
+    """The response, which is what a readout receives."""
     return state[0]
 
 
@@ -69,7 +69,7 @@ def read_courses(
     noise: Any,
     observe: Callable[..., Array] | None,
 ) -> tuple[list[Course], Callable[..., Array], bool]:
-    """The courses, what is seen of a state, and whether there were several."""
+    """The courses, the function that observes a state, and whether there were several courses."""
     is_several = isinstance(data, list | tuple) and all(map(eqx.is_array, data)) and len(data) > 0
     count = len(data) if is_several else 1
     rows = [
@@ -85,7 +85,7 @@ def read_courses(
     observe = equal_one(_read_observe(circuit, observe))
     courses = [_read_course(circuit, observe, *row) for row in zip(*rows, strict=True)]
     if noise is None:
-        # One size for all: they are equally noisy.
+        # One size for all, because they are equally noisy.
         size = np.sqrt(np.mean(np.concatenate([c.data.ravel() ** 2 for c in courses])))
         unit = 1 / float(size) if size > 0 else 1.0
         courses = [eqx.tree_at(lambda c: c.weights, c, unit * c.weights) for c in courses]
@@ -93,7 +93,7 @@ def read_courses(
 
 
 def _each(name: str, value: Any, count: int, is_several: bool, must: bool) -> list[Any]:
-    """Of several courses, one value for each; where it may be, one for all."""
+    """One value for each of several courses; where allowed, one for all."""
     is_list = isinstance(value, list | tuple) and not hasattr(value, "_fields")
     if not is_several:
         return [value]
@@ -155,7 +155,7 @@ def _read_course(
 
 
 def _read_weights(noise: Any, data: np.ndarray) -> np.ndarray:
-    """1/noise in the shape of the data; 1 where it is not known."""
+    """1/noise in the shape of the data; 1 if it is not known."""
     if noise is None:
         return np.ones(data.shape)
     array = as_known_array("noise", noise)

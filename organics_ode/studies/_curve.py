@@ -1,4 +1,4 @@
-"""Least squares of a curve: a formula of a few numbers, fitted to points."""
+"""Least-squares fits of a curve: a formula with a few parameters, fitted to points."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -37,8 +37,8 @@ class Curve(AbstractProblem):
 
 
 class CurveFit(NamedTuple):
-    """Values, their covariance, data − model, the standard deviation of a datum, and what the data
-    do not tell, a sentence for each."""
+    """Values, their covariance, data − model, the standard deviation of the data, and a sentence
+    for everything that the data do not determine."""
 
     values: Float[np.ndarray, " p"]
     covariance: Float[np.ndarray, "p p"]
@@ -56,9 +56,9 @@ def fit_curve(
     start: dict[str, float],
     bounds: dict[str, tuple[float, float]],
 ) -> CurveFit:
-    """The values of least squares, from a start, each between its bounds (host).
+    """The least-squares values from a start, each within its bounds (host).
 
-    `noise` is the standard deviation of each datum; unless given it is the same for all.
+    `noise` is the standard deviation of each data point; by default it is the same for all.
     """
     with jax.enable_x64(True):
         low, high = zip(*(bounds[name] for name in start), strict=True)
@@ -81,8 +81,8 @@ def fit_curve(
 
 
 def _search(curve: Curve, theta: np.ndarray) -> np.ndarray:
-    """By Levenberg and Marquardt's method, until no step is lower; in numpy, as a loop of so few
-    numbers takes longer to compile than to run."""
+    """The Levenberg–Marquardt method, until no step goes lower; in numpy, because for so few
+    numbers the loop takes longer to compile than to run."""
     damping, (r, J) = _DAMPING, _linear(curve, theta)
     for _ in range(_STEPS):
         effect = np.linalg.norm(J, axis=0)

@@ -1,4 +1,4 @@
-"""The file of a sweep under way."""
+"""The file of a sweep in progress."""
 
 import json
 import os
@@ -21,12 +21,12 @@ from ..storage import (
     write,
 )
 
-# Times ε: what another machine may round otherwise.
+# In units of ε: how differently another machine may round.
 _ROUNDING = 1e4
 
 
 class StoredSweep(NamedTuple):
-    """What the file holds: what the sweep is of, as JSON, and the leaves of its first points."""
+    """The contents of the file: a description of the sweep as JSON, and the leaves so far."""
 
     arguments: str
     chunk: int
@@ -34,7 +34,7 @@ class StoredSweep(NamedTuple):
 
 
 class SweepFile:
-    """Where a sweep is kept: `parts`, the leaves of each chunk that the file has."""
+    """The file of a sweep: `parts` are the leaves of each chunk that it has."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class SweepFile:
         self.parts, self._chunk = self._load() if self.path.exists() else ([], None)
 
     def chunk(self, given: int | None) -> int | None:
-        """That of the file, for which the bits are the same."""
+        """The chunk size of the file, for which results agree to the bit."""
         if self._chunk is not None and given is not None and given < self._chunk:
             found = f"it holds one with `chunk` = {self._chunk}, not {given}"
             refuse("path", "be new or hold this sweep", found)
         return self._chunk
 
     def check_first(self, first: list[np.ndarray]) -> None:
-        """Refuse the file where its first values are others than those computed here."""
+        """Refuse the file if its first values differ from those computed here."""
         for stored, here in zip(self.parts[0], first, strict=True):
             count = min(len(stored), len(here))
             if not _agree(stored[:count], here[:count]):
@@ -96,7 +96,7 @@ def _agree(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _describe(circuit: PyTree, x: Any, axes: dict[str, np.ndarray], like: PyTree) -> dict[str, Any]:
-    """As JSON knows it; arrays by their checksums."""
+    """A description as JSON, with arrays by their checksums."""
     leaves = jax.tree_util.tree_leaves_with_path(circuit)
     parts = {jax.tree_util.keystr(path).removeprefix("."): _mark(leaf) for path, leaf in leaves}
     known: dict[str, Any] = {"circuit": saved_name(type(circuit))}

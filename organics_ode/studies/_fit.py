@@ -43,15 +43,15 @@ class Unidentified(UserWarning):
 class ParameterFit(eqx.Module, AbstractTabular):
     """A circuit whose free parameters were fitted to data by least squares.
 
-    - `circuit`: with the fitted values; its nodes stay what they were.
+    - `circuit`: with the fitted values; its parameter nodes keep their kinds.
     - `values`, `standard_errors`: field ↦ array of its shape, in the user's units; errors are 0 for
-      entries that were not free, and infinite where the data do not determine them.
+      entries that were not free, and infinite for those that the data do not determine.
     - `names`: (p,), of the free numbers, such as `tau_y` or `W_r[0,1]`; `estimates`: (p,).
-    - `covariance`: (p, p), in the user's units; NaN beside an infinite variance.
+    - `covariance`: (p, p), in the user's units; NaN in the row and column of an infinite variance.
     - `residuals`: data − model, (time, k), NaN where data are missing; a tuple for several courses.
-    - `noise`: the standard deviation of a datum as the residuals have it; where it was given, its
-      ratio to that.
-    - `steps`: of the solver. `succeeded`: whether it came to a minimum.
+    - `noise`: the standard deviation of the data estimated from the residuals, or its ratio to the
+      `noise` that was given.
+    - `steps`: of the solver. `succeeded`: whether it reached a minimum.
 
     `to_dataframe()` and `to_xarray()` have a row for each free number.
     """
@@ -68,14 +68,14 @@ class ParameterFit(eqx.Module, AbstractTabular):
     succeeded: bool
 
     def to_table(self) -> Table:
-        """Value and standard error of every free number, over `parameter`."""
+        """The value and standard error of every free number, by `parameter`."""
         errors = np.sqrt(np.diag(self.covariance))
         columns = {"value": self.estimates, "standard_error": errors}
         columns["unit"] = np.array([unit_of(name) for name in self.names], str)
         return Table({"parameter": np.array(self.names)}, columns)
 
     def plot(self, ax: Axes | None = None, **kw: Any) -> Axes:
-        """Draw the residuals in the order of the data, a colour for each set of them (host).
+        """Draw the residuals in the order of the data, with a colour for each data set (host).
 
         Args:
             ax: matplotlib axes; those of a new figure unless given.
@@ -127,31 +127,32 @@ def fit_parameters(
 
         min over θ of  Σ ((observe(state(t; v(θ))) − data) / noise)²
 
-    by Levenberg and Marquardt's method from the values that the circuit has, with the exact
-    derivatives of the simulation in forward mode. Positive parameters move as logarithms, those of
-    a `Bounded` within their bounds. Errors are those of the linearised model at the minimum,
-    carried over to the user's units; they hold where they are small. It finds only a
-    minimum near the start: begin from several. Everything is computed in float64, whatever the
-    dtype of the circuit.
+    by the Levenberg–Marquardt method from the current values of the circuit, with exact derivatives
+    of the simulation in forward mode. Positive parameters are fitted as logarithms, `Bounded` ones
+    within their bounds. Standard errors are those of the linearised model at the minimum,
+    transformed to the user's units, and are valid where they are small. Only a minimum near the
+    start is found, so try several starts. Everything is computed in float64, whatever the dtype of
+    the circuit.
 
     Args:
         circuit: an `AbstractCircuit`, from whose values the search starts.
         inputs: what drove the circuit, in any form that `simulate` takes.
         ts: (time,), ms; the first is the start of the simulation.
-        data: (time, k), or (time,) where k = 1: what was observed at `ts`. Of several experiments a
-            list of arrays, with lists as long of `inputs` and, where they differ, of `ts`, `state0`
-            and `noise`.
-        free: names of what is fitted: a field, `tau_y`, with all of its entries; or an entry,
-            `W_r[0,1]`. Zeros of W and absent connections stay.
-        observe: state ↦ (k,), what is observed of it; its first variable, y, unless given.
+        data: (time, k), or (time,) if k = 1: what was observed at `ts`. For several experiments, a
+            list of arrays, with a list of the same length for `inputs` and, if they differ, for
+            `ts`, `state0` and `noise`.
+        free: names of what is fitted: a field with all its entries, `tau_y`, or one entry,
+            `W_r[0,1]`. Zeros of W and absent connections stay as they are.
+        observe: state ↦ (k,), what is observed; by default the first variable of the state, y.
         noise: the standard deviation of the data, a number or an array of their shape; infinite
-            where data are missing. Unless given it is the same for all, and found by the residuals.
-        state0: the state at ts[0]; `circuit.initial_state()` unless given, which moves with the
+            where data are missing. By default it is taken to be the same for all, and estimated
+            from the residuals.
+        state0: the state at ts[0]; by default `circuit.initial_state()`, which changes with the
             parameters.
         solver: as for `simulate`.
-        steps: the most steps of the search.
-        max_steps: the most steps of one simulation.
-        throw: whether to raise where no minimum was found; otherwise `succeeded` says so.
+        steps: the maximum number of steps of the search.
+        max_steps: the maximum number of steps of one simulation.
+        throw: whether to raise if no minimum was found; otherwise `succeeded` is False.
 
     Returns:
         A `ParameterFit`.
@@ -172,7 +173,7 @@ def fit_parameters(
     throw = check_flag("throw", throw)
     if solver is not None:
         check_kind("solver", solver, diffrax.AbstractSolver)
-    # In float32 the errors of the solver's steps move the minimum by a quarter of a standard error.
+    # In float32, the errors of the solver's steps move the minimum by a quarter standard error.
     with jax.enable_x64(True):
         wide = jax.tree.map(in_double, circuit)
         chosen = read_free(wide, free)
@@ -203,7 +204,7 @@ def _search(
     steps: int,
     is_noise_known: bool,
 ) -> tuple[dict[str, Any], Knowledge]:
-    """The fields of the fit, but for its circuit."""
+    """The fields of the fit, except its circuit."""
     groups, numbers = stacked(courses)
     problem = Problem(resolve(circuit), free, groups, observe, how)
     theta = free.start(circuit)
@@ -218,7 +219,7 @@ def _search(
 
 
 def _count(courses: list[Course]) -> int:
-    """Of the data that there are."""
+    """The number of data that are not missing."""
     return sum(int(np.sum(np.asarray(course.weights) > 0)) for course in courses)
 
 
@@ -267,7 +268,7 @@ def _residuals(
 def in_units(
     circuit: AbstractCircuit, free: Free, theta: Array, known: Knowledge
 ) -> dict[str, Any]:
-    """In the user's units, where errors are carried over by the slopes dv/dθ."""
+    """Errors in the user's units, by the slopes dv/dθ."""
     estimates, slopes = np.asarray(free.values(theta)), np.asarray(free.slopes(theta))
     with np.errstate(invalid="ignore"):
         covariance = known.covariance * slopes[:, None] * slopes

@@ -25,11 +25,11 @@ from ._parameters import Place, read_place, value_of, with_value
 
 
 class Free(eqx.Module):
-    """Which numbers of a circuit are free, each between its bounds.
+    """The free numbers of a circuit, each within its bounds.
 
         v = θ,   low + exp(θ),   high − exp(θ),   or   low + (high − low) sigmoid(θ)
 
-    for bounds on no side, below, above, or on both: of a positive parameter θ is the logarithm.
+    for no bound, one below, one above, or both: for a positive parameter θ is the logarithm.
     """
 
     places: tuple[Place, ...] = eqx.field(static=True)
@@ -45,11 +45,11 @@ class Free(eqx.Module):
         return np.isinf(self.low) & np.isinf(self.high)
 
     def start(self, circuit: AbstractCircuit) -> Float[Array, " p"]:
-        """θ of the circuit as it is."""
+        """θ of the given circuit."""
         return self.coordinates(jnp.stack([self._value(circuit, place) for place in self.places]))
 
     def coordinates(self, v: Float[Array, " p"]) -> Float[Array, " p"]:
-        """θ of values between their bounds."""
+        """θ for values within their bounds."""
         below, above = v - self._bound(self.low), self._bound(self.high) - v
         logs = (
             jnp.log(jnp.where(self._has_low, below, 1)),
@@ -80,7 +80,7 @@ class Free(eqx.Module):
         return circuit
 
     def put_nodes(self, circuit: AbstractCircuit, v: np.ndarray) -> AbstractCircuit:
-        """The circuit with these values, its nodes kept."""
+        """The circuit with these values, in the same kinds of nodes."""
         for field, value in self.by_field(circuit, v, None).items():
             circuit = with_value("free", circuit, field, value)
         return circuit
@@ -88,7 +88,7 @@ class Free(eqx.Module):
     def by_field(
         self, circuit: AbstractCircuit, v: np.ndarray, rest: float | None
     ) -> dict[str, np.ndarray]:
-        """Field ↦ array of its shape; `rest` for what is not free, or as in the circuit."""
+        """Field ↦ array of its shape; entries not free are `rest`, or as in the circuit."""
         found: dict[str, np.ndarray] = {}
         for place, value in zip(self.places, v, strict=True):
             if place.field not in found:
@@ -113,7 +113,7 @@ class Free(eqx.Module):
 
 
 def read_names(free: Any) -> Sequence[Any]:
-    """The names of what is free; one of them may stand alone."""
+    """The names of the free parameters; a single one may be given as a text."""
     names = (free,) if isinstance(free, str) else free
     if not isinstance(names, Sequence) or not names:
         must = "name parameters, as ('tau_y', 'W_r[0,1]')"
@@ -133,7 +133,7 @@ def read_free(circuit: AbstractCircuit, free: Any) -> Free:
 
 
 def _entries(circuit: AbstractCircuit, place: Place) -> list[Place]:
-    """The numbers that a name stands for; zeros of a pool and absent connections stay."""
+    """The numbers that a name stands for, without zeros of a pool and absent connections."""
     if place.field == "x":
         refuse("free", "name parameters of the circuit", "`x` is the input")
     value, node = np.asarray(value_of("free", circuit, place.field)), getattr(circuit, place.field)

@@ -15,29 +15,29 @@ from ..programs import compiled, in_full_precision
 from ._courses import Course, How
 from ._free import Free
 
-# Of a singular value, or of an effect, relative to the largest: what the errors of the solver's
-# steps leave of a derivative.
+# Of a singular value or an effect, relative to the largest: below this, the errors of the solver's
+# steps hide a derivative.
 _RESOLUTION = 1e-5
 _TOLERANCE = 1e-7
-_NEAR = 0.01  # of a standard error: how far from the minimum a fit may end
-_TAKES_PART = 0.1  # of the largest entry of a direction
+_NEAR = 0.01  # in standard errors: how far from the minimum a fit may end
+_TAKES_PART = 0.1  # relative to the largest entry of a direction
 _VAGUE = 1.0  # standard error of a logarithm
 
 
 class AbstractProblem(eqx.Module):
-    """Residuals as a function of the coordinates θ of what is free."""
+    """Residuals as a function of the coordinates θ of the free numbers."""
 
     @abstractmethod
     def residuals(
         self, theta: Float[Array, " p"]
     ) -> tuple[Float[Array, " residuals"], list[Float[Array, "..."]]]:
-        """(model − data) · weights, and what the model gives."""
+        """(model − data) · weights, and the values of the model."""
 
 
 class Problem(AbstractProblem):
     """Residuals of time courses.
 
-    Courses of one shape are stacked, and computed together.
+    Courses of the same shape are stacked and computed together.
     """
 
     circuit: Any
@@ -49,7 +49,7 @@ class Problem(AbstractProblem):
     def residuals(
         self, theta: Float[Array, " p"]
     ) -> tuple[Float[Array, " residuals"], list[Float[Array, "courses time k"]]]:
-        """(model − data) · weights of all courses, and what the model gives for each."""
+        """(model − data) · weights of all courses, and the values of the model for each."""
         circuit = self.free.put(self.circuit, self.free.values(theta))
         each = lambda course: course.model(circuit, self.observe, self.how)  # noqa: E731
         models = [jax.vmap(each)(course) for course in self.courses]
@@ -58,7 +58,7 @@ class Problem(AbstractProblem):
 
 
 class Linear(NamedTuple):
-    """The problem about one point: residuals, their derivatives, and what the model gives."""
+    """The problem about one point: residuals, their derivatives, and the values of the model."""
 
     residuals: Float[Array, " residuals"]
     J: Float[Array, "residuals p"]
@@ -81,7 +81,7 @@ def linearise(problem: AbstractProblem, theta: Float[Array, " p"]) -> Linear:
 def minimise(
     problem: AbstractProblem, theta: Float[Array, " p"], max_steps: int
 ) -> tuple[Float[Array, " p"], Int[Array, ""]]:
-    """By Levenberg and Marquardt's method: θ, and the number of steps."""
+    """θ by the Levenberg–Marquardt method, and the number of steps."""
     found = optx.least_squares(
         lambda theta, problem: problem.residuals(theta)[0],
         optx.LevenbergMarquardt(rtol=_TOLERANCE, atol=_TOLERANCE),
@@ -94,7 +94,7 @@ def minimise(
 
 
 def stacked(courses: list[Course]) -> tuple[list[Course], list[list[int]]]:
-    """The courses of each shape as one, and their numbers."""
+    """The courses of each shape stacked into one, and their indices."""
     groups: dict[Any, list[int]] = {}
     for i, course in enumerate(courses):
         groups.setdefault(_shape(course), []).append(i)
@@ -113,10 +113,11 @@ def _shape(course: Course) -> tuple[PyTree, tuple[Any, ...]]:
 class Knowledge(NamedTuple):
     """How well the data determine θ.
 
-    - `covariance`: (p, p); infinite variances, and NaN beside them, where nothing is known.
+    - `covariance`: (p, p); infinite variances, with NaN in their rows and columns, where nothing is
+      known.
     - `sd_found`: the standard deviation of weighted residuals.
-    - `step`: (p,), what is left to the minimum in standard errors; `moves` in θ.
-    - `is_known`: (p,). `directions`: (null, p), along which nothing that is observed changes.
+    - `step`: (p,), the remaining distance to the minimum in standard errors; `moves` in θ.
+    - `is_known`: (p,). `directions`: (null, p), along which no observation changes.
     """
 
     covariance: Float[np.ndarray, "p p"]
@@ -128,7 +129,8 @@ class Knowledge(NamedTuple):
 
 
 def knowledge(r: np.ndarray, J: np.ndarray, size: float, count: int, sd: float | None) -> Knowledge:
-    """From residuals (N,) and their derivatives (N, p), of so many data of that norm (in numpy)."""
+    """Computed in numpy from residuals (N,) and their derivatives (N, p), given the number of data
+    and their norm."""
     effect = np.linalg.norm(J, axis=0)
     scale = np.where(effect > _RESOLUTION * size, effect, 1)
     even = np.where(effect > _RESOLUTION * size, J, 0) / scale
@@ -139,7 +141,7 @@ def knowledge(r: np.ndarray, J: np.ndarray, size: float, count: int, sd: float |
     along = U[:, : is_seen.sum()].T @ r
     sd_found = float(np.sqrt(max(r @ r - along @ along, 0) / max(count - is_seen.sum(), 1)))
     sd = sd_found if sd is None else sd
-    half = V / S[is_seen] / scale[:, None]  # its square is the covariance for a noise of 1
+    half = V / S[is_seen] / scale[:, None]  # its square is the covariance for unit noise
     is_known = np.sum(null**2, axis=0) < _TAKES_PART**2
     covariance = sd**2 * half @ half.T
     covariance[~is_known], covariance[:, ~is_known] = np.nan, np.nan
@@ -153,8 +155,8 @@ def knowledge(r: np.ndarray, J: np.ndarray, size: float, count: int, sd: float |
 def has_arrived(known: Knowledge) -> bool:
     """Whether the minimum is nearer than a small part of every standard error, or than rounding.
 
-    Independent of the solver's own test: where only the errors of simulated steps are left, that
-    would never be met.
+    Independent of the solver's own test, which would never be met once only the errors of simulated
+    steps are left.
     """
     return bool(np.all((np.abs(known.step) <= _NEAR) | (np.abs(known.moves) <= _NEAR**2 / 10)))
 

@@ -1,4 +1,4 @@
-"""Least squares of a circuit's parameters to any functions of the circuit."""
+"""Least-squares fits of a circuit's parameters to data for any functions of the circuit."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ from ._least_squares import (
     minimise,
 )
 
-# Times the size of the data: beyond all that a fit would move towards.
+# In units of the size of the data: larger than anything a fit would move towards.
 _FAR = 1e3
 
 
 class Observations(AbstractProblem):
-    """Some functions of a circuit, and what was measured of each."""
+    """Some functions of a circuit, and the measured values of each."""
 
     circuit: Any
     free: Free
@@ -44,7 +44,7 @@ class Observations(AbstractProblem):
 
 
 def _misses(model: Array, data: Array, weights: Array) -> Array:
-    """(model − data) · weights, finite even where the model is not."""
+    """(model − data) · weights, finite even if the model is not."""
     is_seen = weights > 0
     r = jnp.where(is_seen, model - data, 0) * weights
     return jnp.where(jnp.isfinite(r), r, _FAR)
@@ -60,10 +60,10 @@ def fit_observations(
     steps: int,
     throw: bool,
 ) -> ParameterFit:
-    """Fit parameters of a circuit to what was measured of some functions of it (host).
+    """Fit parameters of a circuit to measured values of some functions of it (host).
 
-    `noises` are the standard deviations of the data; unless given, that of each function's data is
-    the same share of their root mean square.
+    `noises` are the standard deviations of the data; by default, that of each function's data is
+    the same fraction of their root mean square.
     """
     with jax.enable_x64(True):
         wide = jax.tree.map(in_double, circuit)

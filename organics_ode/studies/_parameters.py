@@ -1,4 +1,4 @@
-"""Parameters of a circuit by name: `tau_a`, one of its entries as `tau_a[3]` or `W_r[0,1]`."""
+"""Parameters of a circuit by name: `tau_a`, or a single entry, `tau_a[3]` or `W_r[0,1]`."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ _NAME = re.compile(r"([A-Za-z_]\w*)(?:\[(\d{1,9}(?: *, *\d{1,9})*)\])?")
 
 
 class Place(NamedTuple):
-    """A field of a circuit, or the input `x`; and the index of one of its entries, or None."""
+    """A field of a circuit, or the input `x`, and the index of one of its entries, or None."""
 
     field: str
     entry: tuple[int, ...] | None
@@ -38,7 +38,7 @@ def read_circuit(circuit: Any) -> AbstractCircuit:
 
 
 def read_place(argument: str, name: Any, circuit: AbstractCircuit) -> Place:
-    """What a name means in this circuit."""
+    """The place that a name refers to in this circuit."""
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
     if found is None:
         must = "name parameters such as 'tau_a' or 'W_r[0,1]'"
@@ -78,7 +78,7 @@ def value_of(argument: str, circuit: AbstractCircuit, field: str) -> Array:
 def with_value(
     argument: str, circuit: AbstractCircuit, field: str, value: Numbers
 ) -> AbstractCircuit:
-    """The circuit with another value of a parameter, which stays the node that it is."""
+    """The circuit with another value of a parameter, in the same kind of node."""
     array = as_float_array(argument, value, value_of(argument, circuit, field).dtype)
     if not np.all(np.isfinite(array)):
         refuse(argument, "be finite", f"`{field}` is not")

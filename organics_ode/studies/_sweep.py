@@ -34,8 +34,8 @@ from ._parameters import read_circuit
 
 _TOGETHER = 256  # points: enough to fill a device, few enough to see progress
 _SHARE = 0.25  # of the memory
-_EVERY = 2.0  # seconds between writings
-# What JAX raises where a function reads a number that is not known yet.
+_EVERY = 2.0  # seconds between writes
+# What JAX raises if a function reads a number that is not known yet.
 _TRACED = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -46,11 +46,11 @@ _TRACED = (
 
 @carded
 class Sweep(eqx.Module, AbstractTabular):
-    """What a function gave at every combination of some parameters.
+    """The values of a function at every combination of some parameters.
 
     - `axes`: name ↦ the values of a parameter, in its unit, in the order of the axes of `values`.
-    - `values`: what the function returned, its arrays with an axis in front for each of `axes`.
-    - `name`: what a single array of values is called in tables and pictures.
+    - `values`: what the function returned; its arrays have a leading axis for each of `axes`.
+    - `name`: the name of a single array of values in tables and pictures.
 
     `to_dataframe()` and `to_xarray()` have a row for each combination; `oo.plot_sweep` draws it.
     """
@@ -60,7 +60,7 @@ class Sweep(eqx.Module, AbstractTabular):
     name: str = eqx.field(static=True, default="value")
 
     def to_table(self) -> Table:
-        """The values over the parameters; parameters that are arrays are counted."""
+        """The values over the parameters; array-valued parameters are numbered."""
         axes = {k: v if v.ndim == 1 else np.arange(len(v)) for k, v in self.axes.items()}
         columns = {f"{k}_" if k in axes else k: v for k, v in self._columns().items()}
         units = {name: unit_of(name) for name in axes if unit_of(name)}
@@ -92,24 +92,24 @@ def sweep(
 ) -> Sweep:
     """A function of a circuit at every combination of some of its parameters (host).
 
-    `function(circuit)`, or `function(circuit, x)` where there is an input, is vectorised, compiled
-    once, and computed for as many combinations at a time as fit into memory. It has to be pure, as
-    for `jax.vmap`: `oo.fixed_point`, `oo.simulate` and `oo.spectrum` may be in it, host functions
-    such as `oo.find_fixed_points` may not.
+    `function(circuit)`, or `function(circuit, x)` if there is an input, is vectorised, compiled
+    once, and computed for as many combinations at a time as fit into memory. It must be pure, as
+    for `jax.vmap`: it may call `oo.fixed_point`, `oo.simulate` and `oo.spectrum`, but not host
+    functions such as `oo.find_fixed_points`.
 
     Args:
-        circuit: an `AbstractCircuit`; what is not in `axes` stays as it is.
+        circuit: an `AbstractCircuit`; parameters that are not in `axes` stay as they are.
         axes: name ↦ values, in the user's unit (ms for time constants). A name is that of a field,
             `tau_a`; of an entry, `tau_a[3]`, `W_r[0,1]`; or of the input, `x`, `x[2]`. Values are
-            (k,), numbers that stand for all units of a field (n,), or (k, …) of the field's shape.
-            One number is a matrix only where n = m = 1.
-        function: gives an array, or a tree of arrays. Let what may fail return a result
-            (`throw=False`): one point that raises ends the sweep.
-        x: (m,), the input of the function; needed where an axis is one of its entries.
-        chunk: how many combinations at a time; at most 256, as memory allows, unless given.
-        path: a file, as `oo.save` makes them, that is written every few seconds, each time as a
-            whole. The same call goes on from it, to the same bits, and first computes its first
-            values again: where they differ, circuit or function are not those of the file.
+            (k,), numbers that apply to all units of a field (n,), or (k, …), of the field's shape.
+            A number can be a whole matrix only if n = m = 1.
+        function: returns an array, or a tree of arrays. Pass `throw=False` to anything in it that
+            may fail: a single point that raises ends the sweep.
+        x: (m,), the input of the function; needed if an axis is one of its entries.
+        chunk: how many combinations to compute at a time; by default at most 256, as memory allows.
+        path: a file, in the format of `oo.save`, that is rewritten as a whole every few seconds.
+            The same call continues from it, with identical bits. It first recomputes the first
+            values: if they differ, the circuit or the function is not that of the file.
         progress: whether to show a progress bar.
 
     Returns:
@@ -145,14 +145,14 @@ def _check_function(function: Any, takes_input: bool) -> None:
         refuse("function", must, f"it is {shown(function)}")
     try:
         inspect.signature(function).bind(*(None,) * (1 + takes_input))
-    except ValueError:  # of some there is no signature
+    except ValueError:  # some functions have no signature
         return
     except TypeError as error:
         refuse("function", must, f"{error} when it is called so")
 
 
 class _Program(eqx.Module):
-    """The function at points by their numbers."""
+    """The function at points given by their indices."""
 
     circuit: AbstractCircuit
     x: Array | None
@@ -184,7 +184,7 @@ def _evaluate(program: _Program, numbers: Int[Array, " chunk"]) -> PyTree:
 
 
 def _shape_of(program: _Program) -> PyTree:
-    """What the function gives at one point, without computing it."""
+    """The shapes and dtypes that the function returns at one point, without computing them."""
     try:
         like = eqx.filter_eval_shape(program.at, jnp.asarray(0))
     except _TRACED as error:
@@ -197,21 +197,21 @@ def _shape_of(program: _Program) -> PyTree:
 
 
 def _chunk(program: _Program, given: int | None) -> int:
-    """How many points at a time: chunks of one size, so that little is computed for nothing."""
+    """How many points at a time: equal chunks, so that little is computed in vain."""
     most = min(program.size, _TOGETHER if given is None else given)
     chunk = math.ceil(program.size / math.ceil(program.size / most))
     if given is not None:
         return chunk
     lowered = _evaluate.lower(program, jnp.zeros(chunk, int))  # what is compiled is used below
     needed = lowered.compile().compiled.memory_analysis()
-    if needed is None:  # a device that does not tell
+    if needed is None:  # the device does not tell
         return chunk
     bytes_each = (needed.temp_size_in_bytes + needed.output_size_in_bytes) / chunk
     return max(1, min(chunk, int(_SHARE * device_memory() / max(bytes_each, 1))))
 
 
 def _run(program: _Program, chunk: int, file: SweepFile | None, progress: bool) -> list[np.ndarray]:
-    """The leaves of what the function gives, (points, …) each."""
+    """The leaves of the function's values, (points, …) each."""
     parts = [] if file is None else file.parts
     if file is not None and parts:
         file.check_first(_leaves(program, 0, chunk))
@@ -233,7 +233,7 @@ def _run(program: _Program, chunk: int, file: SweepFile | None, progress: bool) 
 
 
 def _leaves(program: _Program, first: int, chunk: int) -> list[np.ndarray]:
-    """Of the next points, as many as there are; always computed for a whole chunk."""
+    """The leaves of the next points, as many as remain; a whole chunk is always computed."""
     numbers = np.minimum(np.arange(first, first + chunk), program.size - 1)
     found = jax.device_get(jax.tree.leaves(_evaluate(program, jnp.asarray(numbers))))
     return [np.asarray(leaf)[: program.size - first] for leaf in found]
