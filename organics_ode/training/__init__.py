@@ -1,4 +1,4 @@
-"""Training by optax."""
+"""Training with optax."""
 
 from ._checkpoints import Checkpoint as Checkpoint, Progress as Progress
 from ._ensemble import ensemble as ensemble

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole, checked against the call, and continued from."""
+"""Checkpoints of a training run: written atomically, checked against the call, and resumed."""
 
 import contextlib
 import json
@@ -34,16 +34,16 @@ from ._fingerprint import Fingerprint, changes, describe, fingerprint
 from ._history import CannotWrite, Columns, History
 
 _STATE = ("model", "optimizer", "previous", "best")
-STEPS_PER_CHECKPOINT = 100  # where there are no epochs
+STEPS_PER_CHECKPOINT = 100  # if there are no epochs
 _BYTES_PER_RECORD = 80  # ten numbers
-# What earlier files do not state, but mean.
+# What earlier files imply without stating it.
 _NOTHING = {"kind": "NoneType", "data": "null"}
 _BEFORE = {"stop": fingerprint(None), "keep": fingerprint("last")}
 
 
 class Progress(NamedTuple):
-    """A training after `step` steps; `previous` is its last model that was good on its batch, and
-    `best` the one that it keeps if not the last, None if the last."""
+    """A training run after `step` steps; `previous` is its last model that was good on its batch,
+    and `best` the model that it keeps, or None if that is the last."""
 
     step: int
     state: State
@@ -54,8 +54,8 @@ class Progress(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """What the file holds: `oo.load(path).model` is the model after `step` steps, and `best` with
-    `keep="best"` the one of the best evaluation among them."""
+    """The contents of the file: `oo.load(path).model` is the model after `step` steps, and, with
+    `keep="best"`, `best` is the model of the best evaluation so far."""
 
     model: PyTree
     optimizer: PyTree
@@ -73,26 +73,26 @@ _REST = [name for name in Checkpoint._fields if name not in _STATE]
 
 
 class Checkpoints:
-    """The checkpoint of one training at `path`; without a path, none is read or written.
+    """The checkpoint of one training run at `path`; without a path, none is read or written.
 
     Args:
         path: the file.
         every: steps between checkpoints.
-        of: the arguments of `fit` that make the training what it is.
+        of: the arguments of `fit` that define the training run.
     """
 
     def __init__(self, path: str | os.PathLike | None, every: int, **of: Any):
         self.path = None if path is None else read_target("checkpoint", path)
         self._every = every
-        self.last: int | None = None  # the step of the last whole checkpoint
+        self.last: int | None = None  # the step of the last complete checkpoint
         self._found = None
         if self.path is not None:
             self._of = describe(**of)
 
     def resume(self, first: Progress, total: int, argument: str = "steps") -> Progress:
-        """The training where the file left it, or the `first` where there is none.
+        """The training run where the file left it, or `first` if there is no file.
 
-        The `argument` is the one that said `total`.
+        `argument` is the name of the argument that gave `total`.
         """
         if self.path is None or not self.path.exists():
             return first
@@ -111,7 +111,7 @@ class Checkpoints:
         leaves = list(differences(_states(facts), _states(named.facts), "here"))
         if found := self._differences(rest["of"], leaves):
             if rest["step"] == 0:
-                return first  # nothing was trained yet
+                return first  # there was no training yet
             self._refuse(found)
         if rest["step"] > total:
             what = f"be at least the {rest['step']} done in {self.path}"
@@ -124,7 +124,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def held(self, step: int, total: int, log: str | os.PathLike | None) -> Iterator[None]:
-        """While it is entered, no other training writes this checkpoint (ValueError)."""
+        """While entered, no other training run can write this checkpoint (ValueError)."""
         if self.path is None or step == total:
             yield
             return
@@ -137,7 +137,7 @@ class Checkpoints:
             yield
 
     def begin(self, progress: Progress, total: int) -> None:
-        """Write before the first step, to know then whether it can be done (ValueError)."""
+        """Write before the first step, to find out early whether it is possible (ValueError)."""
         if self.path is None or progress.step == total:
             return
         self._check_space(progress, total)
@@ -152,7 +152,7 @@ class Checkpoints:
         return self.path is not None and (step % self._every == 0 or step == total)
 
     def write(self, progress: Progress) -> None:
-        """Put the training as it is now in place of the last checkpoint, whole or not at all."""
+        """Replace the last checkpoint by the current state, whole or not at all."""
         if self.path is None:
             return
         history = progress.history
@@ -174,7 +174,7 @@ class Checkpoints:
         self.last = progress.step
 
     def remedy(self) -> str:
-        """How to go on, as a sentence."""
+        """How to continue, as a sentence."""
         if self.last is None:
             return ""
         done = f"has the first {counted(self.last, 'step')} whole"
@@ -209,7 +209,7 @@ class Checkpoints:
     def _differences(self, saved: dict[str, Fingerprint], leaves: list[str]) -> list[str]:
         found, saved = [], _BEFORE | saved
         for argument, here in self._of.items():
-            if argument != "model" or not leaves:  # else their values cannot be compared
+            if argument != "model" or not leaves:  # otherwise values cannot be compared
                 found += changes(argument, saved.get(argument, {}), here)
         is_kept = self._of.get("keep", saved["keep"]) == saved["keep"]
         return found + [leaf for leaf in leaves if is_kept or not leaf.startswith("leaf `best")]
@@ -229,13 +229,13 @@ class Checkpoints:
         size = sum(x.nbytes for x in jax.tree.leaves(models) if hasattr(x, "nbytes"))
         size += 2 * total * _BYTES_PER_RECORD
         free = shutil.disk_usage(folder).free
-        if free < 2 * size:  # the old one and the new one, while it is written
+        if free < 2 * size:  # both the old and the new one exist while it is written
             must = f"have room for two files of {size / 1e6:.1f} MB"
             refuse("checkpoint", must, f"{folder} has {free / 1e6:.1f} MB left")
 
 
 def _find(path: str, name: str) -> Any:
-    """All that a checkpoint may name beside the structure of the call."""
+    """Everything that a checkpoint may name besides the structure of the call."""
     if name != "organics_ode.training:Columns":
         raise Unloadable(f"holds `{name}` as `{path}`, which is not part of a checkpoint")
     return Columns
@@ -250,7 +250,7 @@ def _read_rest(
     library: object,
     of: object,
 ) -> dict[str, Fingerprint]:
-    """What a training is of; `Unloadable` if anything else is not of the expected kind."""
+    """The definition of a training run; `Unloadable` if anything else is not as expected."""
     lists = resumed if type(resumed) is list else [None]
     numbers = [step, *lists, *([] if log_start is None else [log_start])]
     arguments = json.loads(of) if type(of) is str else None
@@ -268,7 +268,7 @@ def _is_fingerprint(value: object) -> bool:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What distinguishes a file from the one that takes its place."""
+    """What distinguishes a file from one that replaces it."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -281,7 +281,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _like(first: Progress) -> Checkpoint:
-    """The structure expected: arrays of numpy and of jax are the same to a training."""
+    """The expected structure; numpy and jax arrays are interchangeable for training."""
     model, optimizer, previous, best = jax.tree.map(
         lambda x: (
             jax.ShapeDtypeStruct(x.shape, x.dtype)
@@ -294,5 +294,5 @@ def _like(first: Progress) -> Checkpoint:
 
 
 def _states(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts of the model and the optimizer alone."""
+    """The facts of only the model and the optimizer."""
     return {k: fact for k, fact in facts.items() if k.replace("[", ".").split(".")[0] in _STATE}

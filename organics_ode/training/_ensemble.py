@@ -87,34 +87,35 @@ def ensemble(
     """Train many models at once, each as `fit` would train it alone (host).
 
     The members differ in the values of their arrays (seeds, time constants) and in the optimizer's
-    hyperparameters; one compiled step, vectorised over the members, moves all of them. A member
-    that diverges stops at its last good model and leaves the others alone.
+    hyperparameters; one compiled step, vectorised over the members, updates all of them. A member
+    that diverges stops at its last good model and does not affect the others.
 
     Args:
-        models: the members, of one structure, such as `[make_model(key) for key in keys]`.
+        models: the members, of the same structure, such as `[make_model(key) for key in keys]`.
         batches: as in `fit`, the same for every member; or a sequence of functions, one per member.
         optimizer: an optax transformation; or a function that makes one from the hyperparameters
             of a member, such as `optax.adam` or `lambda h: optax.adamw(h["rate"], h["decay"])`.
-        hyperparameters: for such a function: an array or a tree of arrays (members, …).
+        hyperparameters: the arguments of such a function: an array or a tree of arrays
+            (members, …).
         loss, metric, steps, epochs, validation, validate_every: as in `fit`.
-        checkpoint, checkpoint_every: as in `fit`, of all members together.
-        stop, keep: as in `fit`, of each member by its own evaluations: one that stops stays as it
-            is while the others go on.
-        log, callback, progress: as in `fit`; each record has a list with the members' values, the
-            bar or line shows their median.
-        mesh: devices that each take an equal part of the members, such as `device_mesh()`. Unless
-            given, the CPU devices that `use_cores` made, as in `fit`.
+        checkpoint, checkpoint_every: as in `fit`, for all members together.
+        stop, keep: as in `fit`, for each member by its own evaluations; a member that has stopped
+            stays unchanged while the others continue.
+        log, callback, progress: as in `fit`; each record has a list with the members' values, and
+            the bar or line shows their median.
+        mesh: devices that each take an equal part of the members, such as `device_mesh()`. By
+            default, the CPU devices that `use_cores` made, as in `fit`.
 
     Returns:
         An `EnsembleResult(models, history, outcomes, steps)`. A warning names the members that
-        ended by a label that is not a class of the model, while others went on.
+        ended because a label is not a class of the model, while others continued.
 
     Raises:
         ValueError: an argument is bad, a label that counts is not a class of the models, or the
-            checkpoint is of another training.
-        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
-        TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
-            `result` so far.
+            checkpoint belongs to another training run.
+        TrainingInterrupted: Ctrl-C, or SIGTERM if there is a checkpoint.
+        TrainingNotSaved: the checkpoint or the log can no longer be written. Both exceptions hold
+            the `result` so far.
     """
     members = as_members(models)
     check_scores(loss, metric)
@@ -160,8 +161,8 @@ def ensemble(
 def _begun(
     members: Member, checkpoints: Checkpoints, total: int, keep: str, mesh: Mesh | None
 ) -> Progress:
-    """Where the training begins, on the devices of the mesh: with these members, or where the file
-    of its checkpoint ends."""
+    """Where training begins, on the devices of the mesh: with these members, or where its
+    checkpoint ends."""
     first = progress_of(Progress(0, State(None, None), None, History([])), members)
     first = first._replace(best=first.state.model if keep == "best" else None)
     now = checkpoints.resume(first, total)
@@ -172,7 +173,7 @@ def _begun(
 @final
 @dataclasses.dataclass
 class _Together(AbstractTraining):
-    """The training of all members."""
+    """The training run of all members."""
 
     batches: Any
     every_data: list[Any]
@@ -221,7 +222,7 @@ class _Together(AbstractTraining):
         return members_of(now, self.hyperparameters, split(jnp.asarray(has_stopped), self.mesh))
 
     def diverged(self, before: Progress, step: int) -> None:
-        # A label that is not a class ends every member: none of them has diverged.
+        # A label that is not a class ends every member, though none of them has diverged.
         for model, each in zip(unstack(before.state.model), self.every_data, strict=False):
             batch = each(before.step)
             explain(model, batch, self.loss, self.metric, len(batch.inputs))
@@ -230,7 +231,7 @@ class _Together(AbstractTraining):
         last = next((r for r in reversed(history.records) if "loss" in r), None)
         if last is None:
             return False
-        # A member that has diverged or stopped has NaN from then on.
+        # A member that has diverged or stopped records NaN from then on.
         is_over = ~were_good(last)
         if self.judge is not None:
             is_over = is_over | self.judge.follow(history).has_stopped
@@ -250,8 +251,8 @@ def _finish(now: Progress, ended: str, judge: Judge | None, total: int) -> Ensem
 def _told(
     ended: EnsembleResult, data: list[Any], loss: Loss, metric: Loss | None
 ) -> EnsembleResult:
-    """The same, with a warning of members whose last batch had a label that is not a class, or an
-    empty mask: the others have gone on."""
+    """The same, with a warning about members whose last batch had a label that is not a class, or
+    an empty mask, while the others continued."""
     for i, (model, outcome) in enumerate(zip(ended.models, ended.outcomes, strict=True)):
         if outcome == "diverged" and ended.steps[i] > 0:
             batch = data[min(i, len(data) - 1)](ended.steps[i] - 1)

@@ -1,4 +1,4 @@
-"""What a training is of, as texts: cheap to store, and a difference can be named."""
+"""The definition of a training run as texts: cheap to store, and differences can be named."""
 
 import contextlib
 import dataclasses
@@ -26,11 +26,12 @@ Fingerprint = dict[str, str]
 
 
 def fingerprint(value: object, *, mutable: bool = True) -> Fingerprint:
-    """Path ↦ text over numbers, arrays (by checksum) and functions with what they close over.
+    """Path ↦ text for numbers, arrays (by checksum) and functions with what they close over.
 
-    Functions are entered: the learning rate of an optax transformation is in a closure. Without
-    `mutable`, lists and dicts count by their type alone: they may change while a function is used,
-    as a count of its calls does. Values of module-level names are not seen.
+    Functions are looked into, because the learning rate of an optax transformation is in a closure.
+    Without `mutable`, only the types of lists and dicts count, since their contents may change
+    while a function is used, such as a count of its calls. Values of module-level names are not
+    seen.
     """
     return dict(_walk("", value, mutable, set()))
 
@@ -38,14 +39,14 @@ def fingerprint(value: object, *, mutable: bool = True) -> Fingerprint:
 def summary(model: PyTree) -> Fingerprint:
     """Path ↦ mean and root mean square of each array, to 4 digits.
 
-    It distinguishes seeds, but not the last bits, in which devices differ.
+    It distinguishes seeds, but not the last bits, which depend on the device.
     """
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(model, eqx.is_inexact_array))
     return {jax.tree_util.keystr(path).removeprefix("."): _moments(leaf) for path, leaf in leaves}
 
 
 def describe(*, model: PyTree, batches: object, **others: object) -> dict[str, Fingerprint]:
-    """What a training is of, by argument of `fit`."""
+    """The definition of a training run, by argument of `fit`."""
     of, batches = {"model": summary(model)}, given(batches)
     # A user's function may keep counts and caches in lists and dicts.
     of["batches"] = fingerprint(batches, mutable=isinstance(batches, eqx.Module))
@@ -56,7 +57,7 @@ def describe(*, model: PyTree, batches: object, **others: object) -> dict[str, F
 
 
 def changes(argument: str, saved: Fingerprint, here: Fingerprint) -> Iterator[str]:
-    """What differs; parts of what differs already are left out."""
+    """What differs; parts of something that differs already are left out."""
     reported: list[str] = []
     for name in saved | here:
         then, now = saved.get(name, "absent"), here.get(name, "absent")
@@ -70,9 +71,9 @@ def changes(argument: str, saved: Fingerprint, here: Fingerprint) -> Iterator[st
 
 
 def _are_equal(then: str, now: str) -> bool:
-    """Numbers by their values: a schedule of optax turns 3000 into 3000.0 when it is first used.
+    """Compare numbers by value: a schedule of optax turns 3000 into 3000.0 when it is first used.
 
-    What is of this library, by its name alone: modules move.
+    Classes and functions of this library are compared by name only, because modules may move.
     """
     if then == now or (_in_library(then) and _in_library(then) == _in_library(now)):
         return True
@@ -89,7 +90,7 @@ def _in_library(text: str) -> str | None:
 def _number(text: str) -> int | float | None:
     # numpy shows its numbers as np.float32(3.0), and earlier checkpoints hold them so.
     text = re.sub(r"^np\.\w+\((.*)\)$", r"\1", text)
-    for kind in (int, float):  # an integer may have more digits than a float
+    for kind in (int, float):  # an integer may have more digits than a float can hold
         with contextlib.suppress(ValueError):
             return kind(text)
     return None
@@ -125,11 +126,11 @@ def _checksum(array: Array | np.ndarray) -> str:
 
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
-    # None for what `exec` made; a task is not part of the library, wherever it was found.
+    # None for anything `exec` made; a task is not part of the library, wherever it was found.
     module = str(named.__module__).removeprefix("organics_ode.tasks.")
-    # A script's own module is `__main__` at one time and `script` at another.
+    # The module of a script is `__main__` at one time and `script` at another.
     if module.startswith("organics_ode."):
-        return saved_name(named).replace(":", ".")  # which outlives its module
+        return saved_name(named).replace(":", ".")  # a name that outlives its module
     if is_allowed(module):
         return f"{module}.{named.__qualname__}"
     numbers = [x for x in _constants(value) if isinstance(x, int | float)]
@@ -141,14 +142,14 @@ def _constants(value: object) -> tuple[Any, ...]:
 
 
 def _is_known(value: object) -> bool:
-    """A function at the top level of a library, whose name says it all."""
+    """A function at the top level of a library, which its name identifies."""
     name = getattr(value, "__qualname__", "<locals>")
-    is_bound = isinstance(value, types.MethodType)  # to an object, which its name does not say
+    is_bound = isinstance(value, types.MethodType)  # to an object that its name does not tell
     return not is_bound and is_allowed(getattr(value, "__module__", "")) and "<" not in name
 
 
 def _parts(value: Any, mutable: bool) -> Iterator[tuple[str, Any]]:
-    """What a value consists of, by key."""
+    """The parts of a value, by key."""
     match value:
         case types.FunctionType():
             yield from _closure(value)
@@ -186,5 +187,5 @@ def _closure(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f".{name}", cell.cell_contents
-        except ValueError:  # a name that has no value yet
+        except ValueError:  # a name without a value yet
             continue

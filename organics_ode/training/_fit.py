@@ -1,4 +1,4 @@
-"""`fit`: training by optax, and what became of it."""
+"""`fit`: training with optax."""
 
 import dataclasses
 import os
@@ -69,57 +69,57 @@ def fit(
 ) -> FitResult:
     """Train a model by gradient descent through time (host).
 
-    Each step takes the gradient of the batch's mean loss, without clipping or scaling, applies the
-    optimizer's update to the trainable leaves, and puts projected parameters back into their sets.
-    Everything random comes from the keys of `model` and `batches`: the same call gives the same
-    result.
+    Each step takes the gradient of the mean loss over a batch, without clipping or scaling, applies
+    the optimizer's update to the trainable leaves, and projects parameters such as `NonNegative`
+    ones back into their sets. All randomness comes from the keys of `model` and `batches`: the same
+    call gives the same result.
 
     Args:
         model: maps one sample's inputs to outputs, such as a `SequenceClassifier`.
         batches: step ↦ `Batch`, from `minibatches(split, size, key=…)` or `trials(task, size,
-            key=…)`, or a function of yours, whose batches may be pairs (inputs, targets); or a list
-            of batches; or an iterable of them, which has no checkpoint.
-        optimizer: of optax, wrappers included; its state covers the trainable leaves only, and its
-            weight decay leaves alone what is not stored as its value (`weight_decay_mask`).
-        loss, metric: functions (outputs, targets, mask) ↦ scalar of one sample, or (outputs,
-            targets) where no mask leaves out steps; the metric's name becomes a name in the
+            key=…)`, or a function of your own, whose batches may be pairs (inputs, targets); or a
+            list of batches; or an iterable of them, which cannot have a checkpoint.
+        optimizer: from optax, wrappers included. Its state covers only the trainable leaves, and
+            its weight decay skips parameters not stored as their values (`weight_decay_mask`).
+        loss, metric: functions (outputs, targets, mask) ↦ scalar for one sample, or (outputs,
+            targets) if no mask leaves out steps. The name of the metric becomes a name in the
             history, so it must not be one of those already there.
-        steps, epochs: how long to train (one of them).
+        steps, epochs: how long to train (give one of them).
         validation: a split, or a pair (inputs, targets), to evaluate every `validate_every` steps
-            (an epoch unless given, or the end where there are no epochs).
-        checkpoint: a file that keeps the whole state of the training, and that the same call goes
-            on from (with more steps too) to the same result, to the bit on the same machine. With
-            it, SIGINT and SIGTERM, on any process, end the training after the current step.
-        checkpoint_every: steps between checkpoints (an epoch unless given, or 100 steps where there
-            are no epochs); there is one at the end in any case.
-        stop: `EarlyStopping("accuracy", patience=4)` ends the training where its validation gets no
-            better; nothing in the steps before depends on it.
-        keep: the model to return, after the `"last"` step or as it stood at the `"best"` evaluation
-            by the metric of `stop`, without one by the validation loss; the last as long as no
-            evaluation is finite. The exceptions' results have the same.
-        log: a file the history is appended to as JSON lines, record by record.
+            (by default every epoch, or at the end if there are no epochs).
+        checkpoint: a file that keeps the whole state of the training run. The same call, also with
+            more steps, resumes from it, with a bitwise identical result on the same machine. With
+            a checkpoint, SIGINT or SIGTERM on any process ends training after the current step.
+        checkpoint_every: steps between checkpoints (by default an epoch, or 100 steps if there are
+            no epochs); there is always one at the end.
+        stop: `EarlyStopping("accuracy", patience=4)` ends training when validation no longer
+            improves; it has no effect on the steps before.
+        keep: the model to return: the `"last"` one, or that of the `"best"` evaluation by the
+            metric of `stop`, or by the validation loss without `stop`; the last one if no
+            evaluation was finite. The same model is in the results of the exceptions.
+        log: a file to which the history is appended as JSON lines, record by record.
         callback: called as callback(step, record) with every new record of the history, those of
-            steps and of evaluations (on every process); what it returns does not matter.
-        progress: show loss, metric and the time left: on a bar, or in one line a minute where
-            stderr is not a terminal.
+            steps and those of evaluations (on every process); its return value is ignored.
+        progress: show loss, metric and the time left, on a bar, or in one line a minute if stderr
+            is not a terminal.
         throw: whether divergence raises `TrainingDiverged`; otherwise the result's `outcome` says
-            so. Its model is the last good one either way (the last whose loss and gradient were
-            finite on their batch), unless the best is kept.
+            so. Either way its model is the last good one (the last whose loss and gradient were
+            finite on its batch), unless the best is kept.
         mesh: devices that each take an equal part of every batch, such as `device_mesh()`; with
-            those of several processes, every process calls `fit` alike and the first one writes.
-            Unless given, the CPU devices that `use_cores` made, where they divide the batches of
+            those of several processes, every process makes the same call and the first one writes.
+            By default, the CPU devices that `use_cores` made, if they divide the batches of
             `minibatches`, `trials` or a list and there is enough to compute; else one device.
 
     Returns:
         A `FitResult(model, history, outcome)`; its outcome is completed, stopped (by `stop`, or
-            where an iterable of batches ended), diverged or interrupted.
+            when an iterable of batches ended), diverged or interrupted.
 
     Raises:
         ValueError: an argument is bad, a label that counts is not a class of the model, or the
-            checkpoint is of another training (the message says what differs).
+            checkpoint belongs to another training run (the message says what differs).
         TrainingDiverged: the loss, its gradient or an update is no longer finite.
-        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
-        TrainingNotSaved: a checkpoint or the log can no longer be written. These three have the
+        TrainingInterrupted: Ctrl-C, or SIGTERM if there is a checkpoint.
+        TrainingNotSaved: a checkpoint or the log can no longer be written. These three hold the
             `result` so far, with the last good model.
     """
     _check_arguments(model, optimizer, throw)
@@ -165,7 +165,7 @@ def fit(
 
 def _finished(training: "_Single", now: Progress) -> FitResult:
     ended = training.result(now, way_of_end(now, training.total))
-    if ended.outcome == "diverged":  # the last update overflowed, and no step came after it
+    if ended.outcome == "diverged":  # the last update overflowed, and no step followed it
         raise _divergence(now, now.step, ended)
     return ended
 
@@ -173,7 +173,7 @@ def _finished(training: "_Single", now: Progress) -> FitResult:
 @final
 @dataclasses.dataclass
 class _Single(AbstractTraining):
-    """The training of one model."""
+    """The training run of one model."""
 
     batches: Callable[[int], Batch]
     validation: Any
@@ -222,12 +222,12 @@ class _Single(AbstractTraining):
         return self.judge is not None and bool(self.judge.follow(history).has_stopped)
 
     def _kept(self, now: Progress, otherwise: PyTree) -> PyTree:
-        """The best model there is, where it is to be kept."""
+        """The best model so far, if it is to be kept."""
         has_best = self.judge is not None and self.judge.keeps and self.judge.has_best
         return now.best if has_best else otherwise
 
     def _whole(self, step: int) -> Batch:
-        """The batch of one of the last two steps, on no device in particular."""
+        """The batch of one of the last two steps, tied to no device."""
         return self._drawn[step] if self.mesh is None else self.batches(step)
 
 

@@ -1,4 +1,4 @@
-"""The outcome of a training: its history, its result, and the exceptions that carry it."""
+"""The outcome of a training run: its history, its result, and the exceptions that carry it."""
 
 import copyreg
 import os
@@ -18,7 +18,7 @@ from ..storage import from_line, read_path
 
 
 class Columns(NamedTuple):
-    """Records as arrays: each kind of record as name ↦ values, and which kind comes when."""
+    """Records as arrays: for each kind of record, name ↦ values; and the order of the kinds."""
 
     order: np.ndarray
     kinds: tuple[dict[str, np.ndarray], ...]
@@ -26,11 +26,11 @@ class Columns(NamedTuple):
 
 @carded
 class History(AbstractTabular):
-    """The records of a training, each a dict; `history["loss"]` is one quantity as an array.
+    """The records of a training run, each a dict; `history["loss"]` is one quantity as an array.
 
-    Every step records `step`, `epoch` (if batches have them), `loss`, the metric under its own
-    name, `gradient_norm` and `seconds`; every validation records `step`, `validation_loss` and the
-    metric as `validation_…`. `resumed` holds the steps after which it was continued from a
+    Every step records `step`, `epoch` (if the batches have epochs), `loss`, the metric under its
+    own name, `gradient_norm` and `seconds`; every validation records `step`, `validation_loss` and
+    the metric as `validation_…`. `resumed` holds the steps after which training was resumed from a
     checkpoint. `to_dataframe()` and `to_xarray()` have a row for each step.
     """
 
@@ -57,11 +57,11 @@ class History(AbstractTabular):
         return Card(f"History: {counted(len(self), 'record')}{resumed}", report(self.records))
 
     def to_table(self) -> Table:
-        """Every quantity over `step`, NaN where a step has none; an ensemble's by member."""
+        """Every quantity over `step`, NaN for steps without it; for an ensemble, by member."""
         rows: list[dict[str, Any]] = []
         for record in self.records:
             last = rows[-1] if rows else {"step": None}
-            # A validation belongs to the step before it.
+            # A validation belongs to the step that precedes it.
             if last["step"] == record["step"] and last.keys() & record.keys() == {"step"}:
                 last |= record
             else:
@@ -86,7 +86,7 @@ class History(AbstractTabular):
 
     @classmethod
     def from_columns(cls, columns: Columns, resumed: tuple[int, ...] = ()) -> "History":
-        """The history whose `columns()` these are (ValueError if they are none)."""
+        """The history with these `columns()` (ValueError if there is none)."""
         _check_columns(columns)
         kinds = [
             iter([dict(zip(kind, row, strict=True)) for row in zip(*lists, strict=True)])
@@ -99,11 +99,11 @@ class History(AbstractTabular):
     def read(cls, path: str | os.PathLike) -> "History":
         """The history from the JSON lines that `fit(..., log=path)` wrote (host).
 
-        A training may be writing them: the start of a line at the end is left out.
+        A training run may still be writing them: an incomplete last line is ignored.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: a line, named by its number, is not a record.
+            ValueError: a line, given by its number, is not a record.
         """
         file = read_path("path", path)
         if not file.is_file():
@@ -124,7 +124,7 @@ def _filled(values: list[Any]) -> np.ndarray:
 
 
 def _check_columns(columns: object) -> None:
-    """As `columns` makes them: of each kind as many records as the order has."""
+    """Check that they are as from `columns`: as many records of each kind as in the order."""
     order, kinds = columns if isinstance(columns, Columns) else (None, None)
     is_order = isinstance(order, np.ndarray) and (order.dtype, order.ndim) == (np.uint8, 1)
     are_kinds = type(kinds) is tuple and all(type(kind) is dict for kind in kinds)
@@ -151,14 +151,14 @@ def _read_bytes(file: Path) -> bytes:
 
 
 def _sizes(models: PyTree) -> str:
-    """What was trained, and how many numbers of it."""
+    """What was trained, and how many parameters it has."""
     one = models[0] if type(models) is tuple and models else models
     trained = jax.tree.leaves(eqx.filter(one, trainable(one)))
     return f"{type(one).__name__}, {counted(sum(x.size for x in trained), 'trained number')}"
 
 
 def were_good(record: dict[str, Any]) -> np.ndarray | np.bool:
-    """Of the record of a step: whether each model was good, its loss and its gradient finite."""
+    """Whether each model was good at the step of this record: its loss and gradient were finite."""
     return np.isfinite(record["loss"]) & np.isfinite(record["gradient_norm"])
 
 
@@ -179,11 +179,12 @@ class FitResult(NamedTuple):
 
 @carded
 class EnsembleResult(NamedTuple):
-    """The trained members of an ensemble; `member(i)` is one of them as from `fit`.
+    """The trained members of an ensemble; `member(i)` is the result of one, as from `fit`.
 
-    `models` and `outcomes` (completed, stopped, diverged or interrupted) have one entry per member,
-    `steps` how many steps each took, its last one included. In the joint `history` a quantity such
-    as `history["loss"]` is (records, members), NaN where a member had diverged or stopped before.
+    `models` and `outcomes` (completed, stopped, diverged or interrupted) have one entry per member;
+    `steps` is the number of steps that each took, including the last. In the joint `history` a
+    quantity such as `history["loss"]` is (records, members), NaN after a member diverged or
+    stopped.
     """
 
     models: tuple[PyTree, ...]
@@ -192,7 +193,7 @@ class EnsembleResult(NamedTuple):
     steps: tuple[int, ...]
 
     def member(self, i: int) -> FitResult:
-        """Member i, with a history of its own up to its last step."""
+        """Member i, with its own history up to its last step."""
 
         def own(record: dict[str, Any]) -> dict[str, Any]:
             return {k: v[i] if isinstance(v, list) else v for k, v in record.items()}
@@ -201,7 +202,7 @@ class EnsembleResult(NamedTuple):
         records = [
             own(record)
             for record in self.history.records
-            # A validation after the step that failed has no model.
+            # A validation after the step that failed belongs to no model.
             if record["step"] < last + completed or (record["step"] == last and "loss" in record)
         ]
         return FitResult(self.models[i], History(records), self.outcomes[i])
@@ -219,13 +220,13 @@ class SkipResult(NamedTuple):
 
     Attributes:
         models: the trained base networks.
-        history: a record for each round (`step`, its number from 1; `stage`, `length`, `beta`; per
-            model `loss` and `gradient_norm`, means over the round), and for each evaluation
-            (`step`; per model `validation_performance`).
-        rounds: per model the first evaluated round at which it reached the criterion, or NaN.
-        performance: per model at the last evaluation, or at that of the models that were kept.
-        outcome: `criterion` where the trimmed mean of the models reached it, else `completed`,
-            `stopped` or `interrupted`.
+        history: a record for each round (`step`, its number from 1; `stage`, `length`, `beta`; for
+            each model `loss` and `gradient_norm`, means over the round), and for each evaluation
+            (`step`; for each model `validation_performance`).
+        rounds: for each model, the first evaluated round at which it reached the criterion, or NaN.
+        performance: for each model, at the last evaluation, or at that of the kept models.
+        outcome: `criterion` if the trimmed mean over models reached it, else `completed`, `stopped`
+            or `interrupted`.
     """
 
     models: tuple[PyTree, ...]
@@ -247,16 +248,16 @@ class SkipResult(NamedTuple):
 
 
 class _Carrier(BaseException):
-    """An exception with a `result`, which pickling keeps: a process may raise it for another."""
+    """An exception with a `result` that pickling keeps, so that it can cross processes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are unpickled by a call of their class with the message alone.
+        # By default, exceptions are unpickled by calling their class with only the message.
         return copyreg.__newobj__, (type(self), *self.args), vars(self)  # pyright: ignore
 
 
 class TrainingDiverged(_Carrier, RuntimeError):
-    """The loss, its gradient or an update is not finite; `result` holds the last good model, where
-    loss and gradient were, or the one training began with if they never were."""
+    """The loss, its gradient or an update is not finite; `result` holds the last model with finite
+    loss and gradient, or, if there was none, the one that training began with."""
 
     def __init__(self, message: str, result: FitResult):
         super().__init__(message)
@@ -264,7 +265,7 @@ class TrainingDiverged(_Carrier, RuntimeError):
 
 
 class TrainingInterrupted(_Carrier, KeyboardInterrupt):
-    """Training was interrupted; `result` holds the model or models and history up to then."""
+    """Training was interrupted; `result` holds the model or models and the history so far."""
 
     def __init__(self, result: FitResult | EnsembleResult | SkipResult, remedy: str = ""):
         steps = max((record["step"] for record in result.history.records), default=0)
@@ -273,7 +274,7 @@ class TrainingInterrupted(_Carrier, KeyboardInterrupt):
 
 
 class TrainingNotSaved(_Carrier, RuntimeError):
-    """A checkpoint or the log could not be written; `result` holds all up to then."""
+    """A checkpoint or the log could not be written; `result` holds everything so far."""
 
     def __init__(self, message: str, result: FitResult | EnsembleResult | SkipResult):
         super().__init__(message)
@@ -281,4 +282,4 @@ class TrainingNotSaved(_Carrier, RuntimeError):
 
 
 class CannotWrite(Exception):
-    """Which file, and why: for `fit` to add what became of the training."""
+    """Which file cannot be written, and why; `fit` adds what became of the training run."""

@@ -1,4 +1,4 @@
-"""The loop of a training, which `fit`, `ensemble` and `fit_with_skips` have in common."""
+"""The training loop that `fit`, `ensemble` and `fit_with_skips` share."""
 
 import abc
 import contextlib
@@ -33,15 +33,15 @@ Step = Future[tuple[Progress, dict[str, Any]]]  # where a step leads, and what i
 
 
 class AbstractTraining(abc.ABC):
-    """What is done in a step of a training, and what else there is to do.
+    """What a step of a training run does, and what else there is to do.
 
     Attributes:
         batches: as in `fit`.
         metric: as in `fit`, or None.
         mesh: as in `fit`.
         total: steps.
-        evaluate_every: steps between evaluations; there is one at the end too.
-        unit: what a step is called.
+        evaluate_every: steps between evaluations; there is also one at the end.
+        unit: the name of a step.
     """
 
     batches: Any
@@ -50,32 +50,32 @@ class AbstractTraining(abc.ABC):
     total: int
     evaluate_every: int
     unit = "step"
-    goes_on_without = False  # whether it goes on where the loss of a step is finite for none
+    goes_on_without = False  # whether it continues if no model has a finite loss in a step
 
     @abc.abstractmethod
     def take(self, now: Progress) -> tuple[Progress, dict[str, Any]]:
-        """One step, and the values that are recorded of it."""
+        """Take one step; also return the values to record."""
 
     @abc.abstractmethod
     def evaluate(self, now: Progress) -> dict[str, Any] | None:
-        """Scores of where it stands; None for none."""
+        """The scores of the current state; None if there are none."""
 
     @abc.abstractmethod
     def judged(self, now: Progress) -> Progress:
-        """The same after an evaluation, or a resume, with the model that is the best by now."""
+        """The state after an evaluation or a resume, with the model that is best so far."""
 
     @abc.abstractmethod
     def result(self, now: Progress, ended: str) -> FitResult | EnsembleResult | SkipResult:
-        """What the training returns if it ended like this, and what its exceptions hold."""
+        """The result if training ended like this, which its exceptions hold too."""
 
     @abc.abstractmethod
     def diverged(self, before: Progress, step: int) -> None:
-        """Raise an error about a step that gave no model a finite loss and gradient, from the
-        training before it; or return to go on."""
+        """Raise an error, given the state before a step in which no model had a finite loss and
+        gradient; or return to continue."""
 
     @abc.abstractmethod
     def is_done(self, history: History) -> bool:
-        """Whether the history leaves nothing to do, though there are steps left."""
+        """Whether the history shows that training is done, though steps are left."""
 
 
 def run(
@@ -86,25 +86,25 @@ def run(
     progress: bool,
     callback: Callback | None = None,
 ) -> Progress:
-    """Take the steps that are left; record, evaluate, write checkpoints, and stop when told to.
+    """Take the remaining steps; record, evaluate, write checkpoints, and stop when told to.
 
-    A step begins before the results of the step before it are read, so that the device always has
-    something to do. If something is wrong with the earlier step, such as a loss that is not finite,
-    the later one is dropped as if it had never begun. If the earlier one is to be evaluated or
-    written, the later one waits.
+    A step begins before the results of the previous step are read, so that the device is always
+    busy. If something is wrong with the earlier step, such as a loss that is not finite, the later
+    one is dropped as if it had never begun. If the earlier one is to be evaluated or written, the
+    later one waits.
 
     All processes take the same steps: if one is told to stop, or the one that writes cannot, they
     all stop after the current step.
 
     Args:
-        now: where to begin, its arrays on the devices of the mesh.
+        now: where to begin, with arrays on the devices of the mesh.
 
     Returns:
-        Where it ended, whole and tied to no device.
+        Where it ended, with whole arrays that are tied to no device.
 
     Raises:
-        ValueError: the log or the checkpoint cannot be written, as is known before the first step.
-        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
+        ValueError: the log or the checkpoint cannot be written, found out before the first step.
+        TrainingInterrupted: Ctrl-C, or SIGTERM if there is a checkpoint.
         TrainingNotSaved: a checkpoint or the log can no longer be written.
     """
     mesh, is_kept = training.mesh, checkpoints.path is not None
@@ -140,7 +140,7 @@ def run(
 
 @dataclasses.dataclass
 class _Course:
-    """A training on its way: where it stands, and a step that may have begun already."""
+    """A running training loop: its current state, and a step that may have begun already."""
 
     training: AbstractTraining
     now: Progress
@@ -163,7 +163,7 @@ class _Course:
             _write(self.checkpoints, write, self.now, self.training.mesh, _refused)
 
     def advance(self) -> bool:
-        """Take a step, and say whether there was a batch left for it."""
+        """Take a step, and return whether there was a batch left for it."""
         training, mesh = self.training, self.training.mesh
         begun = self.following or _begun(training, self.now)
         if _is_none(begun):
@@ -192,7 +192,7 @@ class _Course:
         return True
 
     def _heed(self) -> None:
-        """Learn whether a process was told to stop, and stop where one cannot write."""
+        """Find out whether a process was told to stop, and stop if one cannot write."""
         flags = (self.interruption.requested, self.recorder.failed is not None)
         is_shared = self.is_kept or self.is_logged
         flags = on_any(flags, self.training.mesh) if is_shared else flags
@@ -212,12 +212,12 @@ def _not_saved(error: CannotWrite, so_far: Any, course: _Course) -> TrainingNotS
 
 
 def way_of_end(now: Progress, total: int) -> str:
-    """How a training ended that nothing interrupted."""
+    """How a training run ended that was not interrupted."""
     return "completed" if now.step == total else "stopped"
 
 
 def _begun(training: AbstractTraining, now: Progress) -> Step:
-    """A step, or the exception that it raised, which matters only once the step is needed."""
+    """A step, or the exception that it raised, which only matters once the step is needed."""
     step = Step()
     try:
         step.set_result(training.take(now))
@@ -232,9 +232,9 @@ def _is_none(step: Step | None) -> bool:
 
 
 def _dropped(step: Step | None) -> None:
-    """Wait for a step that is not needed, and forget it: the device may be needed.
+    """Wait for a step that is not needed, and discard it, because the device may be needed.
 
-    Its exception is forgotten too, except a Ctrl-C, which only happened to come while it began.
+    Its exception is discarded too, except a Ctrl-C, which just happened to arrive during the step.
     """
     error = None if step is None else step.exception()
     if error is not None and not isinstance(error, Exception):
@@ -245,7 +245,7 @@ def _dropped(step: Step | None) -> None:
 
 
 def _elsewhere() -> CannotWrite:
-    """The error on the other processes; the one that cannot write gives the reason."""
+    """The error on the other processes; the one that cannot write reports the reason."""
     return CannotWrite("its files: another process tells why")
 
 
@@ -264,7 +264,7 @@ def _write(
     mesh: Mesh | None,
     elsewhere: Callable[[], Exception],
 ) -> None:
-    """Write the whole of a training, on one process."""
+    """Write the whole state of a training run, on one process."""
     whole = _at_home(now, mesh)
     _on_all(lambda: write(whole) if is_writer(mesh) else None, mesh, elsewhere)
     checkpoints.last = now.step
@@ -273,7 +273,7 @@ def _write(
 def _on_all(
     do: Callable[[], Value], mesh: Mesh | None, elsewhere: Callable[[], Exception]
 ) -> Value:
-    """Its result; where it fails on one process the others raise `elsewhere`, so that none goes on
+    """Its result; if it fails on one process, the others raise `elsewhere`, so that none continues
     and waits for it."""
     try:
         value = do()
@@ -286,11 +286,11 @@ def _on_all(
 
 
 def _at_home(now: Progress, mesh: Mesh | None) -> Progress:
-    """With arrays that are whole, of this process alone and tied to no device."""
+    """With whole arrays of only this process, tied to no device."""
     return placed(now, lambda models: bring_home(gather(models, mesh), mesh))
 
 
 def placed(now: Progress, place: Callable[[Any], Any]) -> Progress:
-    """With all models where `place` puts them."""
+    """The state with all models where `place` puts them."""
     state, previous, best = place((now.state, now.previous, now.best))
     return now._replace(state=state, previous=previous, best=best)

@@ -27,7 +27,7 @@ Loss = Callable[..., Array]  # (outputs, targets, mask) or (outputs, targets) of
 
 
 def cross_entropy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) -> Array:
-    """−log softmax(outputs)[target], averaged over the time steps the mask selects.
+    """−log softmax(outputs)[target], averaged over the time steps that the mask selects.
 
     Args:
         outputs: (k,) or (time, k), scores.
@@ -35,7 +35,7 @@ def cross_entropy(outputs: Numbers, targets: Numbers, mask: Numbers | None = Non
         mask: (time,), weights ≥ 0, or None for equal ones.
 
     Returns:
-        A scalar, in nats; inside jit NaN where a target that counts is not a class.
+        A scalar, in nats; inside jit, NaN if a target that counts is not a class.
 
     Raises:
         ValueError: the shapes do not fit, or a target is not a class.
@@ -47,7 +47,7 @@ def cross_entropy(outputs: Numbers, targets: Numbers, mask: Numbers | None = Non
 
 
 def squared_error(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) -> Array:
-    """(output − target)², averaged over the channels and the time steps the mask selects.
+    """(output − target)², averaged over the channels and the time steps that the mask selects.
 
     Args:
         outputs, targets: (k,) or (time, k); anything where the mask is 0.
@@ -74,8 +74,8 @@ def accuracy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) ->
         mask: (time,), weights ≥ 0, or None for equal ones.
 
     Returns:
-        A scalar in [0, 1], to which scores that are NaN add nothing; inside jit NaN where a target
-        that counts is not a class.
+        A scalar in [0, 1]; NaN scores count as wrong. Inside jit, NaN if a target that counts is
+        not a class.
 
     Raises:
         ValueError: the shapes do not fit, or a target is not a class.
@@ -83,7 +83,7 @@ def accuracy(outputs: Numbers, targets: Numbers, mask: Numbers | None = None) ->
     mask = plain(mask)
     outputs, targets, is_class = _read_classes(outputs, targets, mask)
     highest = jnp.argmax(outputs, axis=-1)
-    # NaN is the highest of all to argmax.
+    # For argmax, NaN is the highest of all.
     right = (highest == targets.astype(highest.dtype)) & ~jnp.isnan(outputs).any(axis=-1)
     return _average(right.astype(outputs.dtype) * is_class, mask)
 
@@ -117,9 +117,9 @@ def check_loss(name: str, loss: object) -> None:
 
 
 def apply_loss(name: str, loss: Loss, outputs: PyTree, targets: PyTree, mask: Any) -> Array:
-    """A loss or metric of one sample, called with the mask or without as its signature says.
+    """A loss or metric of one sample, called with or without the mask according to its signature.
 
-    One of several values, as those of optax, counts by their mean.
+    If it returns several values, as those of optax do, their mean is taken.
     """
     signature, loss = _signature(loss), in_jax(name, loss)
     how = "mask" if signature is None else _mask_of(signature)
@@ -141,15 +141,15 @@ def _check_unmasked(name: str, outputs: PyTree, targets: PyTree, mask: Any) -> N
 def _signature(loss: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(loss)
-    except (TypeError, ValueError):  # of a function that is not written in Python
+    except (TypeError, ValueError):  # a function that is not written in Python
         return None
 
 
 def _mask_of(signature: inspect.Signature) -> str | None:
     """How a loss takes its mask: as its third argument, by keyword, or not at all.
 
-    A third argument that has a default, such as an axis, is the mask where it is called so or
-    where its default is None.
+    A third argument with a default, which may be an axis, is the mask only if it has that name or
+    its default is None.
     """
     parameters = list(signature.parameters.values())
     if any(p.kind == p.VAR_POSITIONAL for p in parameters):
@@ -162,7 +162,7 @@ def _mask_of(signature: inspect.Signature) -> str | None:
 
 def _read_classes(outputs: Any, targets: Any, mask: Numbers | None) -> tuple[Array, Array, Array]:
     """Outputs and targets where they count, zeros elsewhere; and 1, or NaN where a target is not a
-    class: a wrong one must not be trained."""
+    class, so that a wrong one is never trained."""
     outputs = as_float_array("outputs", outputs)
     if outputs.ndim == 0:
         refuse("outputs", "have shape (k,) or (time, k)", "it is a single number")
@@ -181,7 +181,7 @@ def _read_classes(outputs: Any, targets: Any, mask: Numbers | None) -> tuple[Arr
 def _counted(mask: Numbers | None, outputs: Array, targets: Numbers) -> tuple[Array, Array]:
     """Both where the mask counts them, zeros elsewhere."""
     shape = outputs.shape[:-1]
-    # A mask weighs time steps; without a time axis there is nothing to weigh.
+    # A mask weights time steps; without a time axis there is nothing to weight.
     if mask is None or shape == ():
         return jnp.asarray(outputs), jnp.asarray(targets)
     if (found := shape_of("mask", mask)) != shape:
@@ -202,4 +202,4 @@ def _average(values: Array, mask: Numbers | None) -> Array:
         return jnp.mean(values)
     mask = jnp.asarray(mask).astype(values.dtype)
     total = jnp.sum(mask)
-    return jnp.sum(mask * values) / jnp.where(total > 0, total, 1)  # nothing selected costs 0
+    return jnp.sum(mask * values) / jnp.where(total > 0, total, 1)  # 0 if nothing is selected

@@ -18,7 +18,7 @@ from .batches import Batch, Data, read_samples
 
 
 class EnsembleRun(NamedTuple):
-    """What stays the same while training; the rules are how an optimizer is made, loss, metric."""
+    """What is constant during training; the rules are how an optimizer is made, loss, metric."""
 
     rules: Shared
     mesh: Mesh | None
@@ -28,8 +28,8 @@ class EnsembleRun(NamedTuple):
 class Member(NamedTuple):
     """A member, or all of them stacked; `good` is its last model that was good on its batch.
 
-    One that has diverged is no longer running. One that has stopped (None: none can) stays as it
-    is.
+    One that has diverged is no longer running. One that has stopped stays unchanged; None if no
+    member can stop.
     """
 
     state: State
@@ -44,8 +44,8 @@ class Member(NamedTuple):
 
 
 def progress_of(now: Progress, members: Member) -> Progress:
-    """What a checkpoint keeps: all but the hyperparameters, which the call says again, and who has
-    stopped, which the history says."""
+    """What a checkpoint keeps: everything but the hyperparameters, which the call gives again, and
+    which members have stopped, which follows from the history."""
     optimizer = (members.state.optimizer, members.is_running, members.taken)
     return now._replace(state=State(members.state.model, optimizer), previous=members.good)
 
@@ -109,8 +109,8 @@ def _scores(scored: Shared, members: Member, samples: Batch, mesh: Mesh | None) 
 
 @eqx.filter_jit
 def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Array, " members"]]:
-    """The models to return, whether each has not diverged (its last update may overflow too), and
-    the steps it took."""
+    """The models to return, whether each has not diverged (even its last update may overflow), and
+    the number of steps it took."""
 
     def last(member: Member) -> tuple[PyTree, Array, Array]:
         remains = member.is_running & is_finite(member.state.model)
@@ -121,7 +121,7 @@ def last_good(members: Member) -> tuple[PyTree, Bool[Array, " members"], Int[Arr
 
 @eqx.filter_jit
 def best_of(is_new: Bool[ArrayLike, " members"], models: PyTree, best: PyTree) -> Any:
-    """Of each member the new model or the one that was the best before."""
+    """For each member, the new model or the one that was best before."""
     return eqx.filter_vmap(choose)(is_new, models, best)
 
 

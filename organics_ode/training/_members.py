@@ -1,4 +1,4 @@
-"""The members of an ensemble: read, and stacked as one tree with a first axis of members."""
+"""The members of an ensemble: read, and stacked into one tree with a leading axis of members."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from .batches import Batch, Batches, read_function
 
 
 class Together:
-    """`batches(step)`: the batches of each member, stacked along a first axis of members."""
+    """`batches(step)`: the batches of each member, stacked along a leading axis of members."""
 
     def __init__(self, batches: Sequence[Callable[[int], Batch]]):
         self.members, self.size = tuple(batches), len(batches)
@@ -30,12 +30,12 @@ class Together:
         return self.part(step, np.arange(self.size))
 
     def part(self, step: int, rows: np.ndarray) -> Batch:
-        """Only the batches of these members."""
+        """The batches of only these members."""
         return stack([self.members[i](step) for i in rows])
 
 
 def as_members(models: Sequence[PyTree]) -> PyTree:
-    """The models as one tree; a ValueError where they are not of one structure."""
+    """The models as one tree; a ValueError if their structures differ."""
     if not isinstance(models, Sequence) or len(models) == 0:
         must = "be a sequence of models such as `[make_model(key) for key in keys]`"
         is_empty = isinstance(models, Sequence)
@@ -60,7 +60,7 @@ def as_members(models: Sequence[PyTree]) -> PyTree:
 
 
 def check_devices(count: int, members: PyTree, mesh: Mesh | None) -> None:
-    """Refuse a mesh that cannot take the members, or processes that have different ones."""
+    """Refuse a mesh that cannot take the members, or processes with different ones."""
     check_mesh(mesh)
     if mesh is not None:
         must = f"have as many members as a multiple of the mesh's {counted(mesh.size, 'device')}"
@@ -69,7 +69,7 @@ def check_devices(count: int, members: PyTree, mesh: Mesh | None) -> None:
 
 
 def stack(trees: Sequence[PyTree]) -> PyTree:
-    """Trees of one structure as one; its arrays have a first axis more."""
+    """Trees of the same structure as one, whose arrays have one more leading axis."""
 
     def one(*leaves: Any) -> Any:
         if isinstance(leaves[0], np.ndarray):
@@ -80,7 +80,7 @@ def stack(trees: Sequence[PyTree]) -> PyTree:
 
 
 def unstack(tree: PyTree) -> tuple[PyTree, ...]:
-    """The trees that `stack` made one of."""
+    """The trees that `stack` stacked."""
     count = len(jax.tree.leaves(eqx.filter(tree, eqx.is_array))[0])
     return tuple(
         jax.tree.map(lambda x, i=i: x[i] if eqx.is_array(x) else x, tree) for i in range(count)
@@ -88,7 +88,7 @@ def unstack(tree: PyTree) -> tuple[PyTree, ...]:
 
 
 def read_batches(batches: Batches | Sequence[Any], members: int) -> tuple[Any, bool]:
-    """The data, and whether all members have it in common."""
+    """The data, and whether all members share it."""
     if not isinstance(batches, Sequence) or not any(map(callable, batches)):
         return read_function(batches), True
     must = "be a function of the step, or a sequence of one per member"
@@ -119,7 +119,7 @@ def read_optimizer(
 
 
 def read_hyperparameters(hyperparameters: PyTree, models: PyTree, members: int) -> Any:
-    """Each as an array (members, …) of the models' own dtype, which updates then keep."""
+    """Each as an array (members, …) in the dtype of the models, which updates then keep."""
     dtype = common_dtype(*filter(eqx.is_inexact_array, jax.tree.leaves(models)))
 
     def read(value: ArrayLike | list) -> Array:
@@ -133,7 +133,7 @@ def read_hyperparameters(hyperparameters: PyTree, models: PyTree, members: int) 
 
 
 def _facts(model: PyTree) -> dict[str, Any]:
-    """For each leaf by its path: shape and dtype of an array, else the value itself."""
+    """For each leaf by its path: the shape and dtype of an array, otherwise the value itself."""
     leaves = jax.tree_util.tree_leaves_with_path(model)
     return {
         jax.tree_util.keystr(path).lstrip("."): f"{leaf.dtype}{list(leaf.shape)}"

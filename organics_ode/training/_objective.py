@@ -1,4 +1,4 @@
-"""What training minimises: a model applied to a batch, its losses and one step; `evaluate`."""
+"""What training minimises: a model applied to a batch, its loss, and one step; `evaluate`."""
 
 import inspect
 import math
@@ -21,15 +21,16 @@ from ..programs import Shared, compiled, shared, unawaited
 from ._losses import Loss, accuracy, apply_loss, check_classes, check_loss, cross_entropy
 from .batches import Batch, Data, Minibatches, mesh_for_samples, read_samples
 
-# What the record of a step holds besides the metric.
+# The names in the record of a step, besides the metric.
 _RECORDED = ("step", "epoch", "loss", "gradient_norm", "seconds")
 
 
 def predict(model: PyTree, inputs: PyTree, mask: ArrayLike | None = None) -> Any:
-    """A model of one sample applied to samples stacked along a leading axis.
+    """A model of one sample, applied to samples stacked along a leading axis.
 
-    A model with an argument `mask` gets it. For others the inputs (batch, time, …) behind the last
-    step that counts are zeros: NaN there would reach the gradient through states that do not count.
+    A model with an argument `mask` is given it. For others, the inputs (batch, time, …) after the
+    last step that counts are set to zero: NaN there would reach the gradient through states that do
+    not count.
     """
     model = resolve(model)
     is_batched = hasattr(model, "batched")
@@ -58,7 +59,7 @@ def gradient_step(
     metric: Loss | None,
     mesh: Mesh | None = None,
 ) -> tuple[State, dict[str, Array]]:
-    """One update by the gradient of the batch's mean loss, and what the batch scored before it."""
+    """One update by the gradient of the mean loss over a batch, and the scores before it."""
 
     def of_rows(shared: tuple[PyTree, PyTree], batch: Batch) -> tuple[PyTree, dict[str, Array]]:
         params, rest = shared
@@ -80,7 +81,7 @@ def gradient_step(
 def train_step(
     state: State, batch: Batch, rules: Shared, mesh: Mesh | None = None
 ) -> tuple[State, dict[str, Array]]:
-    """A `gradient_step` by the rules: an optimizer, a loss and a metric."""
+    """A `gradient_step` with the rules: an optimizer, a loss and a metric."""
     optimizer, loss, metric = rules.whole()
     return gradient_step(state, batch, optimizer, loss, metric, mesh)
 
@@ -108,8 +109,8 @@ def mean_scores(
 
 
 def check_scores(loss: Loss, metric: Loss | None) -> None:
-    """Refuse a loss or a metric that cannot be called, and a metric whose name would write over the
-    record of a step or of an evaluation."""
+    """Refuse a loss or metric that cannot be called, and a metric whose name would overwrite an
+    entry in the record of a step or an evaluation."""
     check_loss("loss", loss)
     if metric is not None:
         check_loss("metric", metric)
@@ -129,7 +130,7 @@ def check_model(name: str, model: object) -> None:
 def check_data(
     model: PyTree, batches: object, validation: Data | None, loss: Loss, metric: Loss | None
 ) -> None:
-    """Refuse masks and labels of data sets, which are known before the first step (host)."""
+    """Refuse bad masks and labels of data sets, which are known before the first step (host)."""
     if isinstance(batches, Minibatches):
         samples = Batch(batches.inputs, batches.targets, batches.mask)
         check_labels(model, samples, loss, metric)
@@ -150,7 +151,7 @@ def check_labels(model: PyTree, batch: Batch, loss: Loss, metric: Loss | None) -
 def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size: int) -> bool:
     """Whether loss or metric are NaN for finite outputs, as for a label that is not a class.
 
-    Outside jit they raise an error that explains it, as does a mask that selects nothing.
+    Computed outside jit, they raise an error that explains it, as does a mask that selects nothing.
     """
     for start in range(0, len(samples.inputs), size):
         part = jax.tree.map(lambda x, s=start: jnp.asarray(x[s : s + size]), samples)
@@ -171,7 +172,7 @@ def explain(model: PyTree, samples: Batch, loss: Loss, metric: Loss | None, size
 def _faults(
     model: PyTree, batch: Batch, rules: Shared
 ) -> tuple[Any, Bool[Array, " batch"], Bool[Array, " batch"]]:
-    """The outputs, where anything computed of them is NaN, and where they themselves are finite."""
+    """The outputs, where anything computed from them is NaN, and where they are finite."""
     outputs, values = _scores(model, batch, *rules.whole())
     is_nan = jnp.stack([jnp.isnan(value) for value in values.values()]).any(axis=0)
     rows = [x.reshape(len(is_nan), -1) for x in jax.tree.leaves(outputs)]
@@ -179,12 +180,12 @@ def _faults(
 
 
 def names_of(metric: Loss | None) -> list[str]:
-    """What an evaluation scores."""
+    """The names of the scores of an evaluation."""
     return list(named({"loss": None} | ({} if metric is None else {"metric": None}), metric))
 
 
 def named(values: dict[str, Any], metric: Loss | None) -> dict[str, Any]:
-    """The metric under its function's name: the arrays above cannot carry it."""
+    """The metric under the name of its function, which the compiled arrays cannot carry."""
     name = getattr(metric, "__name__", "metric")
     return {name if key == "metric" else key: value for key, value in values.items()}
 
@@ -215,11 +216,11 @@ def evaluate(
 
     Args:
         model: as in `fit`.
-        data: has `inputs`, `targets` and maybe `mask`: a split of a data set or a `Batch`; or these
-            arrays as a tuple.
+        data: an object with `inputs`, `targets` and optionally `mask`, such as a split of a data
+            set or a `Batch`; or these arrays as a tuple.
         loss, metric: as in `fit`.
-        batch_size: samples at a time, on all devices together.
-        mesh: as in `fit`; the number of samples need not divide.
+        batch_size: samples at a time, over all devices together.
+        mesh: as in `fit`; the devices need not divide the number of samples.
 
     Returns:
         A dict with `loss` and the metric under its own name.
@@ -247,7 +248,8 @@ def evaluate(
 def _scores_on(
     mesh: Mesh, model: PyTree, samples: Batch, rules: Shared, batch_size: int
 ) -> dict[str, Any]:
-    """Means over all samples: as many as the devices divide are split, each takes all the rest."""
+    """Means over all samples: as many as the devices divide are split, and each device takes the
+    whole rest."""
     count, model = len(samples.inputs), replicate(model, mesh)
     size, whole = -(-batch_size // mesh.size), count - count % mesh.size
     first, rest = (jax.tree.map(lambda x, s=s: x[s], samples) for s in np.s_[:whole, whole:])

@@ -1,6 +1,6 @@
-"""Keeps the history of a training, writes it to its log, and shows how far it is.
+"""Keeps the history of a training run, writes it to its log, and shows progress.
 
-Of an ensemble each quantity is a list with the members' values, and their median is shown.
+For an ensemble, each quantity is a list with the members' values, whose median is shown.
 """
 
 import contextlib
@@ -34,9 +34,9 @@ def check_callback(callback: object) -> None:
 
 
 class Recorder:
-    """Keeps the history, writes it to the log, and shows how far it is.
+    """Keeps the history, writes it to the log, and shows progress.
 
-    Where the log can no longer be written, `failed` says why, and writing ends.
+    If the log can no longer be written, `failed` says why, and writing ends.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Recorder:
             self._log.close()
 
     def step(self, step: int, values: dict[str, Array]) -> bool:
-        """Record a training step; whether any of the models was good."""
+        """Record a training step; returns whether any of the models was good."""
         found = arrived(named(values, self._metric))
         numbers = {name: value.tolist() for name, value in found.items()}
         epoch = {} if self._per_epoch is None else {"epoch": step / self._per_epoch}
@@ -92,7 +92,7 @@ class Recorder:
         self._show({k: v for k, v in named.items() if k != "validation_loss"})
 
     def tell(self) -> None:
-        """Call back with the records that have come since."""
+        """Call back with the new records since the last call."""
         new = self.history.records[self._told :] if self._callback is not None else ()
         for record in new:
             self._told += 1
@@ -118,9 +118,9 @@ def _median(values: float | list[float]) -> float:
 
 
 class Log:
-    """The file at `path`, opened at its end; this training's lines begin at the byte `start`.
+    """The file at `path`, opened at its end; the lines of this training run begin at byte `start`.
 
-    After a resume, lines of steps later than the history are dropped and missing ones are written.
+    After a resume, lines for steps beyond the history are dropped and missing ones are written.
     """
 
     def __init__(self, path: str | os.PathLike, start: int | None, history: History, done: int):
@@ -141,7 +141,7 @@ class Log:
             raise CannotWrite(f"the log {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
-        # What a full disk did not take has been reported by `write`.
+        # What did not fit on a full disk has been reported by `write`.
         with contextlib.suppress(OSError):
             self._file.close()
 
@@ -152,12 +152,12 @@ def _reason(error: OSError) -> str:
 
 
 def _open(path: Path) -> Any:
-    # Without `newline`, Windows would write other bytes than those that a resume looks for.
+    # Without `newline`, Windows would write other bytes than a resume looks for.
     return open(path, "a", encoding="utf-8", newline="\n", opener=_opener)
 
 
 def _opener(path: str, flags: int) -> int:
-    """Opened at once: a pipe without a reader would block, and is refused instead."""
+    """Open without blocking: a pipe without a reader is refused."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     if hasattr(os, "set_blocking"):
         os.set_blocking(descriptor, True)
@@ -165,7 +165,7 @@ def _opener(path: str, flags: int) -> int:
 
 
 def _align(path: Path, start: int | None, history: History, done: int) -> int:
-    """Make the file hold the history from `start` on and nothing after it; where it begins."""
+    """Make the file hold the history from `start` on and nothing after it; returns its start."""
     size = path.stat().st_size if path.exists() else 0
     if start is None or start > size:  # a new file
         start = size - _unfinished(path)
@@ -184,13 +184,13 @@ def _align(path: Path, start: int | None, history: History, done: int) -> int:
 
 
 def _unfinished(path: Path) -> int:
-    """The bytes of a record that a killed training began to write at the end of the file."""
+    """The bytes of a record at the end that a killed training run had begun to write."""
     last = path.read_bytes().rpartition(b"\n")[2] if path.is_file() else b""
     return len(last) if last.startswith(b'{"step') and from_line(last) is None else 0
 
 
 def _check_own(path: Path, found: bytes, wanted: bytes, done: int) -> None:
-    """Refuse a file with lines of another training, which would be lost."""
+    """Refuse a file with lines of another training run, which would be lost."""
     later = found[len(wanted) :].splitlines(keepends=True)
     is_later = [_step(line) > done for line in later if line.endswith(b"\n")]
     if not (found.startswith(wanted) or wanted.startswith(found)) or not all(is_later):
@@ -199,4 +199,4 @@ def _check_own(path: Path, found: bytes, wanted: bytes, done: int) -> None:
 
 
 def _step(line: bytes) -> int:
-    return (from_line(line) or {"step": 0})["step"]  # 0: no line of a history
+    return (from_line(line) or {"step": 0})["step"]  # 0: not a line of a history

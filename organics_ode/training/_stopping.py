@@ -1,4 +1,4 @@
-"""When a training is evaluated and stops, and which of its models it keeps."""
+"""When a training run is evaluated and stops, and which of its models it keeps."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ from .batches import Data, read_samples
 
 
 class EarlyStopping(eqx.Module):
-    """Stops a training whose validation gets no better, as `oo.fit(..., stop=EarlyStopping(…))`.
+    """Stops training when validation no longer improves, as `oo.fit(..., stop=EarlyStopping(…))`.
 
-    It ends after the `patience`-th evaluation in a row that is no better than the best before them.
-    An equal one is no better, nor is one that has NaN or infinity.
+    Training ends after `patience` evaluations in a row that are no better than the best before
+    them. An equal one is no better, nor is one with NaN or infinity.
     """
 
     metric: str
@@ -30,15 +30,14 @@ class EarlyStopping(eqx.Module):
     def __init__(self, metric: str, patience: int | None, *, higher_is_better: bool | None = None):
         """
         Args:
-            metric: `"loss"`, or the name of the metric, as the history has it behind
-                `validation_`.
-            patience: evaluations; None never stops, for `keep="best"` alone.
-            higher_is_better: need not be given where it follows from the name: True for
-                `accuracy`, `score` and `performance`, False for `loss`, `cross_entropy` and
-                `squared_error`.
+            metric: `"loss"`, or the name of the metric, as after `validation_` in the history.
+            patience: a number of evaluations; None never stops, for use with only `keep="best"`.
+            higher_is_better: may be omitted if it follows from the name: True for `accuracy`,
+                `score` and `performance`, False for `loss`, `cross_entropy` and `squared_error`.
 
         Raises:
-            ValueError: an argument is bad, or it does not follow.
+            ValueError: an argument is bad, or `higher_is_better` is missing and does not follow
+                from the name.
         """
         if not isinstance(metric, str):
             refuse("metric", 'be a name such as "loss" or "accuracy"', f"it is {shown(metric)}")
@@ -51,8 +50,8 @@ class EarlyStopping(eqx.Module):
         self.higher_is_better = check_flag("higher_is_better", higher)
 
     def best(self, history: History) -> dict[str, Any] | None:
-        """The record of the best evaluation, after whose `step` stood the model that
-        `keep="best"` keeps; None where no evaluation counts."""
+        """The record of the best evaluation; `keep="best"` keeps the model after its `step`. None
+        if no evaluation counts."""
         judge = Judge(self, keeps=True).follow(history)
         if judge.has_best.ndim:
             refuse("history", "be of one model", "it is of several; take `member(i).history`")
@@ -62,7 +61,7 @@ class EarlyStopping(eqx.Module):
 class Judge:
     """Follows the evaluations: which was the best, and how many since were no better.
 
-    Of several models each, unless `summary` makes one number of theirs.
+    For several models it follows each, unless `summary` reduces their values to one number.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Judge:
         self.rule, self.keeps, self._summary = rule, keeps, summary
         self._seen, self._best = 0, np.asarray(-np.inf)
         self._since, self.is_new = np.asarray(0), np.asarray(False)
-        self.best: dict[str, Any] | None = None  # the record, where it is that of all
+        self.best: dict[str, Any] | None = None  # the record, if it is common to all
 
     @property
     def has_best(self) -> np.ndarray:
@@ -103,7 +102,7 @@ class Judge:
 
     @property
     def kept(self) -> str:
-        """What is kept, as a checkpoint compares it."""
+        """What is kept, in the form that a checkpoint compares."""
         better = "higher" if self.rule.higher_is_better else "lower"
         return f"best {self.rule.metric}, {better} is better" if self.keeps else "last"
 
@@ -111,7 +110,7 @@ class Judge:
 def read_stopping(
     stop: EarlyStopping | None, keep: str, names: Sequence[str], **options: Any
 ) -> Judge | None:
-    """The judge of what is evaluated under these names; None where there is nothing to judge."""
+    """The judge of the evaluations under these names; None if there is nothing to judge."""
     check_choice("keep", keep, ("last", "best"))
     if stop is not None:
         check_kind("stop", stop, EarlyStopping)
@@ -124,7 +123,7 @@ def read_stopping(
 
 
 def check_judged(judge: Judge | None, validation: Data | None, every: int | None) -> None:
-    """Refuse bad validation data, and a training judged by evaluations that it does not have."""
+    """Refuse bad validation data, and a training run judged by evaluations it does not have."""
     if validation is not None:
         read_samples(validation, "validation")
     what = 'for `stop` and for `keep="best"`'
@@ -137,7 +136,7 @@ def check_judged(judge: Judge | None, validation: Data | None, every: int | None
 def check_intervals(
     validate_every: int | None, checkpoint: str | os.PathLike | None, checkpoint_every: int | None
 ) -> None:
-    """Of the arguments of a training; a ValueError names the bad one."""
+    """Check the intervals of a training run; a ValueError names a bad argument."""
     if validate_every is not None:
         validate_every = check_positive_integer("validate_every", validate_every)
     if checkpoint_every is not None:
@@ -149,7 +148,7 @@ def check_intervals(
 class Interruption:
     """While entered, the first SIGINT or SIGTERM sets `requested`; a second one acts as before.
 
-    Only the main thread may handle signals, and one that is ignored stays so (nohup). If no
+    Only the main thread may handle signals, and a signal that is ignored remains so (nohup). If no
     exception answered the request, the signal is sent again at the end.
     """
 
@@ -162,7 +161,7 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         can_handle = self._enabled and threading.current_thread() is threading.main_thread()
         for number in (signal.SIGINT, signal.SIGTERM) if can_handle else ():
-            # None: a handler that was not set from Python, and could not be put back.
+            # None: a handler that was not set from Python, and could not be restored.
             if signal.getsignal(number) not in (None, signal.SIG_IGN):
                 self._previous[number] = signal.signal(number, self._request)
         return self

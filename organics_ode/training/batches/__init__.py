@@ -1,4 +1,4 @@
-"""Batches: of a data set, of trials of a task, of an iterable."""
+"""Batches: from a data set, from trials of a task, from an iterable."""
 
 from ._batch import Batch as Batch, Data as Data, read_samples as read_samples
 from ._minibatches import Minibatches as Minibatches, minibatches as minibatches

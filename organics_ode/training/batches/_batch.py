@@ -1,4 +1,4 @@
-"""Samples and batches of them, as they are given and as training takes them."""
+"""Samples and batches, as they are given and as training takes them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -14,7 +14,7 @@ from ...cells import check_mask
 
 @runtime_checkable
 class Samples(Protocol):
-    """What has `inputs` and `targets`, each with a leading axis, and maybe a `mask`."""
+    """Anything with `inputs` and `targets`, each with a leading axis, and optionally a `mask`."""
 
     @property
     def inputs(self) -> Any: ...
@@ -23,16 +23,18 @@ class Samples(Protocol):
     def targets(self) -> Any: ...
 
 
-# What a user gives for a data set: what has `inputs` and `targets`, or a tuple of its arrays.
+# What a user gives for a data set: an object with `inputs` and `targets`, or a tuple of arrays.
 Data = Samples | Sequence[Any]
 
 
 @carded
 class Batch(NamedTuple):
-    """Samples along a leading axis: `inputs` (batch, …), such as (batch, time, m), `targets`
-    (batch, …), classes or values, and `mask`, None or (batch, time), weights ≥ 0 of the steps.
+    """Samples along a leading axis.
 
-    Targets where the mask is 0, and inputs after the last step where it is not, do not matter.
+    - `inputs`: (batch, …), such as (batch, time, m). `targets`: (batch, …), classes or values.
+    - `mask`: None or (batch, time), weights ≥ 0 of the steps.
+
+    Targets where the mask is 0 have no effect, nor have inputs after the last step where it is not.
     """
 
     inputs: Any
@@ -41,7 +43,7 @@ class Batch(NamedTuple):
 
 
 def as_batch(name: str, data: Any, must: str | None = None) -> Batch:
-    """What has `inputs` and `targets`, or the plain pair or triple (inputs, targets, mask)."""
+    """A batch from an object with `inputs` and `targets`, or from a pair or triple of arrays."""
     if hasattr(data, "inputs") and hasattr(data, "targets"):
         return Batch(data.inputs, data.targets, getattr(data, "mask", None))
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
@@ -53,7 +55,7 @@ def as_batch(name: str, data: Any, must: str | None = None) -> Batch:
 
 
 def _as_array(name: str, part: Any) -> Any:
-    """Lists and the tensors of other libraries as arrays."""
+    """Lists, and tensors of other libraries, as arrays."""
     try:
         part = plain(part)
         array = part if isinstance(part, jax.Array | np.ndarray) else np.asarray(part)
@@ -80,7 +82,7 @@ def read_samples(data: Data, name: str = "data") -> Batch:
 
 
 def check_masks(mask: ArrayLike, inputs: ArrayLike, targets: PyTree) -> None:
-    """Refuse masks that do not fit the samples, or that select nothing of one."""
+    """Refuse masks that do not fit the samples, or that select nothing in one of them."""
     times = {np.shape(x)[:2] for x in (inputs, *jax.tree.leaves(targets)) if np.ndim(x) > 1}
     if np.ndim(mask) != 2 or np.shape(mask) not in times:
         shapes = f"it has shape {np.shape(mask)}, and the inputs {np.shape(inputs)}"

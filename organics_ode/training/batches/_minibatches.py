@@ -12,7 +12,7 @@ from ._batch import Batch, Data, as_batch, check_masks
 
 
 class Minibatches(eqx.Module):
-    """`batches(step)`: the samples of a data set, shuffled anew each epoch."""
+    """`batches(step)`: the samples of a data set, reshuffled every epoch."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -22,14 +22,14 @@ class Minibatches(eqx.Module):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in the data set; the remainder of each shuffle is left out."""
+        """The number of whole batches in the data set; the rest of each shuffle is left out."""
         return len(self.inputs) // self.size
 
     def __call__(self, step: int) -> Batch:
         return self.part(step, np.arange(self.size))
 
     def part(self, step: int, rows: np.ndarray) -> Batch:
-        """Only these rows of the batch: what one of several processes needs."""
+        """Only these rows of the batch, as one of several processes needs them."""
         epoch, position = divmod(step, self.steps_per_epoch)
         chosen = _order(self.seed, epoch, len(self.inputs))[
             position * self.size : (position + 1) * self.size
@@ -38,10 +38,10 @@ class Minibatches(eqx.Module):
         return Batch(self.inputs[chosen], self.targets[chosen], mask)
 
 
-# Kept for all steps of an epoch; as many as the members of an ensemble with batches of their own.
+# Kept for all steps of an epoch; enough for the members of an ensemble with their own batches.
 @functools.lru_cache(maxsize=64)
 def _order(seed: tuple[int, ...], epoch: int, count: int) -> np.ndarray:
-    """The samples as an epoch takes them, which depends on nothing that ran before it."""
+    """The order of the samples in an epoch, which does not depend on anything before it."""
     return np.random.default_rng((*seed, epoch)).permutation(count)
 
 
@@ -49,9 +49,9 @@ def minibatches(split: Data, size: int, *, key: KeyLike) -> Minibatches:
     """Shuffled batches of a data set, as a function of the step number (host).
 
     Args:
-        split: has `inputs` (N, …) and `targets` (N, …), and maybe `mask` (N, time), the weights ≥ 0
-            of the steps: sequences of different lengths are padded to one, with weights 0. Or these
-            arrays alone: (inputs, targets) or (inputs, targets, mask).
+        split: an object with `inputs` (N, …), `targets` (N, …) and optionally `mask` (N, time), the
+            weights ≥ 0 of the steps; or these arrays as a tuple. Sequences of different lengths
+            must be padded to the same length, with weights 0.
         size: samples per batch, at most N.
         key: a PRNG key; the same key and step give the same batch.
 
@@ -59,7 +59,7 @@ def minibatches(split: Data, size: int, *, key: KeyLike) -> Minibatches:
         A callable step ↦ `Batch`, with `steps_per_epoch`.
 
     Raises:
-        ValueError: an argument is bad, or a value of the split that counts is NaN or infinite.
+        ValueError: an argument is bad, or a value in the split that counts is NaN or infinite.
     """
     key = read_key("key", key)
     size = check_positive_integer("size", size)

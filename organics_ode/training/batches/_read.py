@@ -1,4 +1,4 @@
-"""The argument `batches` of a training: functions of the step, lists, and iterables."""
+"""The argument `batches` of a training function: functions of the step, lists, and iterables."""
 
 import inspect
 import os
@@ -27,7 +27,7 @@ Batches = Callable[[int], Any] | Iterable[Any]
 
 
 class BatchesEnded(Exception):
-    """An iterator has given all its batches."""
+    """An iterator has no batches left."""
 
 
 def read_function(batches: Any) -> Callable[[int], Batch]:
@@ -58,19 +58,19 @@ def _as_batch(data: Any) -> Batch:
 
 
 def _are_arrays(batches: Any) -> bool:
-    """Whether it is a pair of arrays and no list of batches."""
+    """Whether it is a pair of arrays rather than a list of batches."""
     is_short = isinstance(batches, tuple | list) and len(batches) in (2, 3)
     return is_short and all(hasattr(part, "shape") for part in batches)
 
 
 def given(batches: Any) -> Any:
-    """The function as the user gave it, by which a checkpoint knows it again."""
+    """The function as the user gave it, by which a checkpoint recognises it."""
     return batches.function if isinstance(batches, Function) else batches
 
 
 @final
 class Function:
-    """A function of the user's, whose pairs become batches; it has the attributes it had."""
+    """A user's function, whose pairs become batches; its attributes are kept."""
 
     def __init__(self, function: Callable[[int], Any]):
         self.function = function
@@ -89,7 +89,7 @@ class Listed(eqx.Module):
 
     @property
     def steps_per_epoch(self) -> int:
-        """All of them."""
+        """The number of batches in the list."""
         return len(self.batches)
 
     def __call__(self, step: int) -> Batch:
@@ -98,9 +98,9 @@ class Listed(eqx.Module):
 
 @final
 class Stream:
-    """Batches of an iterable as it gives them, which are asked for in their order and once.
+    """The batches of an iterable, asked for in order and only once.
 
-    What can be iterated again is, epoch after epoch.
+    An iterable that can be iterated again starts over in each epoch.
     """
 
     def __init__(self, source: Iterable[Any]):
@@ -128,7 +128,7 @@ class Stream:
 def check_repeatable(
     batches: Callable[[int], Batch], checkpoint: str | os.PathLike | None, mesh: Mesh | None
 ) -> None:
-    """Refuse an iterable where the batches of a step must be had again, or alike elsewhere."""
+    """Refuse an iterable if the batches of a step are needed again, or on several processes."""
     if not isinstance(batches, Stream):
         return
     found = "`batches` is an iterable, which gives its batches once and in its own order"
@@ -140,7 +140,7 @@ def check_repeatable(
 
 
 def count_steps(batches: Callable[[int], Batch], steps: int | None, epochs: int | None) -> int:
-    """How many steps a training takes, given as one of the two."""
+    """The number of training steps, given as one of the two."""
     if (steps is None) == (epochs is None):
         raise ValueError(
             "Arguments `steps` and `epochs`: exactly one of them must be given, as `steps=1000`."

@@ -1,4 +1,4 @@
-"""Over which devices a training goes that is given no mesh, by how much there is to compute."""
+"""The devices of a training run without a mesh, by how much there is to compute."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from ...parallel import check_mesh, usual_mesh
 from ._batch import Batch
 from ._read import Listed
 
-_GRADIENT = 3  # times the multiplications of the outputs
+_GRADIENT = 3  # multiplications, relative to those of the outputs
 
 
 def mesh_for_batches(mesh: Mesh | None, model: PyTree, batches: Any) -> Mesh | None:
-    """`mesh`, checked, or the usual one where the sizes of all batches are known before one is
+    """`mesh`, checked, or the usual one if the sizes of all batches are known before the first is
     asked for."""
     check_mesh(mesh)
     sizes = _sizes(batches)
@@ -27,7 +27,7 @@ def mesh_for_batches(mesh: Mesh | None, model: PyTree, batches: Any) -> Mesh | N
 
 
 def mesh_for_samples(mesh: Mesh | None, model: PyTree, samples: Batch) -> Mesh | None:
-    """`mesh`, checked, or the usual one for these samples, whose number need not divide."""
+    """`mesh`, checked, or the usual one for these samples, whose number it need not divide."""
     check_mesh(mesh)
     if mesh is not None:
         return mesh
@@ -36,7 +36,7 @@ def mesh_for_samples(mesh: Mesh | None, model: PyTree, samples: Batch) -> Mesh |
 
 
 def mesh_for_members(mesh: Mesh | None, models: Sequence[PyTree], batches: Any) -> Mesh | None:
-    """`mesh`, or the usual one for members that learn from these batches, in common or each."""
+    """`mesh`, or the usual one for members that learn from these batches, shared or their own."""
     every = getattr(batches, "members", (batches,))
     sizes = [size for each in every for size in _sizes(each)]
     if mesh is not None or not sizes:
@@ -54,7 +54,7 @@ def mesh_for_trials(models: Sequence[PyTree], trial: Any, size: int) -> Mesh | N
 
 
 def _sizes(batches: Any) -> list[int]:
-    """Of all batches, where they are known beforehand."""
+    """The sizes of all batches, if they are known beforehand."""
     if isinstance(batches, Listed):
         return [len(batch.inputs) for batch in batches.batches]
     size = getattr(batches, "size", None)
@@ -63,14 +63,15 @@ def _sizes(batches: Any) -> list[int]:
 
 
 def _one(batches: Any) -> Any:
-    """The inputs of a batch of one sample, or what they look like."""
+    """The inputs of a batch of one sample, or their shapes and dtypes."""
     if isinstance(batches, Listed):
         return batches(0).inputs
     return eqx.filter_eval_shape(lambda: batches.part(0, np.arange(1)).inputs)
 
 
 def _work(samples: int, model: PyTree, inputs: PyTree) -> tuple[float, int]:
-    """Multiplications in a step of the sequence, every parameter once a sample, and the steps."""
+    """The multiplications in a step of the sequence, one per parameter and sample, and the number
+    of such steps."""
     parameters = sum(leaf.size for leaf in jax.tree.leaves(model) if eqx.is_inexact_array(leaf))
     shape = np.shape(jax.tree.leaves(inputs)[0])
     return float(samples) * parameters, shape[1] if len(shape) > 2 else 1

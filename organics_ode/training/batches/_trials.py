@@ -1,4 +1,4 @@
-"""Batches of fresh trials as a function of the step number, of tasks in JAX and in numpy."""
+"""Batches of fresh trials as a function of the step number, for tasks in JAX and in numpy."""
 
 import inspect
 import warnings
@@ -27,7 +27,7 @@ class Trials(eqx.Module):
         return self.part(step, np.arange(self.size))
 
     def part(self, step: int, rows: np.ndarray) -> Batch:
-        """Only these trials of the batch: what one of several processes needs."""
+        """Only these trials of the batch, as one of several processes needs them."""
         try:
             return _sample(self.task, self.size, jax.random.fold_in(self.key, step), rows)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
@@ -47,7 +47,7 @@ class NumpyTrials(eqx.Module):
         return self.part(step, np.arange(self.size))
 
     def part(self, step: int, rows: np.ndarray) -> Batch:
-        """Only these trials of the batch: each has a generator of its own."""
+        """Only these trials of the batch; each has its own generator."""
         sample: Callable[[np.random.Generator], Any] = self.task.sample  # pyright: ignore
         generators = [np.random.default_rng((*self.seed, step, int(row))) for row in rows]
         return _stacked([as_batch("task", sample(rng), _GIVES) for rng in generators])
@@ -84,7 +84,7 @@ def _across(trials: list[Batch]) -> Any:
 
 
 def is_in_numpy(task: Sampler) -> bool:
-    """Whether a task draws from a generator of numpy: its argument is named or annotated so."""
+    """Whether a task draws from a numpy generator, by the name or annotation of its argument."""
     parameters = list(inspect.signature(task.sample).parameters.values())[:1]
     return any(p.name == "rng" or p.annotation is np.random.Generator for p in parameters)
 
@@ -93,9 +93,9 @@ def trials(task: Sampler, size: int, *, key: KeyLike) -> Trials | NumpyTrials:
     """Batches of fresh trials, as a function of the step number.
 
     Args:
-        task: has `sample(key)` returning `inputs`, `targets` and maybe `mask`, as in `Task`, or
-            these as a tuple. One written in numpy has `sample(rng)`, which is called on the host
-            for every trial, with a `np.random.Generator` that depends on key, step and row only.
+        task: has `sample(key)` returning `inputs`, `targets` and optionally `mask`, as in `Task`,
+            or these as a tuple. One written in numpy has `sample(rng)`, which is called on the host
+            for every trial, with a `np.random.Generator` that depends only on key, step and row.
         size: trials per batch.
         key: a PRNG key; the same key and step give the same trials.
 

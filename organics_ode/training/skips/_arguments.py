@@ -1,4 +1,4 @@
-"""The arguments of `fit_with_skips`, read."""
+"""Reading the arguments of `fit_with_skips`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ from ._trials import Restarts, Source
 
 
 def read_models(models: Sequence[PyTree], mesh: Mesh | None) -> PyTree:
-    """The base networks as one tree, which the devices of the mesh divide."""
+    """The base networks as one tree, which the devices of the mesh can divide."""
     members = as_members(models)
     if not isinstance(models[0], SequenceToSequence):
         must = "be `SequenceToSequence` models, which answer at every step"
@@ -90,7 +90,7 @@ def read_source(
 
 
 def _check_agent(model: PyTree, task: ClosedTask) -> None:
-    """A task that runs the model itself needs an answer to every one of its outputs."""
+    """Refuse a task that runs the model itself and needs another number of outputs."""
     if not callable(task.play):
         refuse("task", "have a function `play`", f"it is {task.play!r}")
     shape = _output_shape(model)
@@ -106,19 +106,19 @@ def _output_shape(model: PyTree) -> tuple[int, ...]:
 
 
 def check_trials(models: Sequence[PyTree], source: Source, loss: Loss, round: int) -> None:
-    """Refuse trials with labels that are not classes of the models, before the first round."""
+    """Refuse, before the first round, trials with labels that are not classes of the models."""
     if round == 0 and loss is cross_entropy:
         _, batch = eqx.filter_jit(Source.draw)(source, source.key, source.batch_size)
         check_classes(batch.targets, _output_shape(models[0])[-1], batch.weights)
 
 
 def read_mesh(mesh: Mesh | None, models: Sequence[PyTree], task: Task, size: int) -> Mesh | None:
-    """The one given, or the CPU devices where they pay."""
+    """The given mesh, or the CPU devices if they are worth it."""
     return mesh if mesh is not None else mesh_for_trials(models, _trial_like(task), size)
 
 
 def read_loss(loss: Loss | None, task: Task) -> Loss:
-    """The one given, or the cross entropy where targets are classes, else the squared error."""
+    """The given loss, or the cross entropy if targets are classes, else the squared error."""
     if loss is not None:
         return loss
     targets = _trial_like(task).targets
@@ -126,7 +126,7 @@ def read_loss(loss: Loss | None, task: Task) -> Loss:
 
 
 def read_restarts(schedule: SkipSchedule | None, task: Task) -> Restarts | None:
-    """Where the blocks of skips begin, checked."""
+    """The function that says where blocks of skips begin, checked."""
     if schedule is None or schedule.restarts is None:
         return None
     trial, restarts = _trial_like(task), schedule.restarts
@@ -138,12 +138,12 @@ def read_restarts(schedule: SkipSchedule | None, task: Task) -> Restarts | None:
 
 
 def _trial_like(task: Task) -> Any:
-    """Shapes and dtypes of a trial."""
+    """The shapes and dtypes of a trial."""
     return eqx.filter_eval_shape(task.sample, jax.random.key(0))
 
 
 def _check_silent(cells: Sequence[PyTree]) -> None:
-    """Refuse a noisy network inside a `Stack`: its noise would be left out silently."""
+    """Refuse a noisy network inside a `Stack`, whose noise would silently be left out."""
     is_network = lambda node: isinstance(node, RateNetwork)  # noqa: E731
     inside = jax.tree.leaves(cells, is_leaf=is_network)
     if any(np.any(np.asarray(resolve(n).noise) > 0) for n in inside if is_network(n)):
@@ -152,7 +152,7 @@ def _check_silent(cells: Sequence[PyTree]) -> None:
 
 
 def _noise(models: Sequence[PyTree]) -> tuple[int, float] | None:
-    """The size and the time constant of the models' noise; None where no unit has any."""
+    """The size and the time constant of the models' noise; None if no unit has any."""
     cells = [model.cell for model in models]
     if not isinstance(getattr(cells[0], "circuit", None), RateNetwork):
         _check_silent(cells)

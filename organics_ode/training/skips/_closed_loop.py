@@ -1,4 +1,4 @@
-"""Trials whose inputs depend on the model's own answers."""
+"""Trials whose inputs depend on the answers of the model."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -33,10 +33,10 @@ def is_closed(task: Task) -> TypeGuard[ClosedTask]:
 def seen(
     task: Task, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
 ) -> TrialBatch:
-    """The batch with the inputs the model gets to see.
+    """The batch with the inputs that the model gets to see.
 
-    They are constants to the gradient, which is therefore that of an open loop with these inputs:
-    the same code and kernel compute it.
+    For the gradient they are constants, so it is that of an open loop with these inputs, and the
+    same code and kernel compute it.
     """
     if not is_closed(task):
         return batch
@@ -56,14 +56,14 @@ def answers(
 def _play(
     task: ClosedTask, model: SequenceToSequence, trials: PyTree, batch: TrialBatch, skips: Skips
 ) -> tuple[Float[Array, "batch time k"], Float[Array, "batch time m"]]:
-    """The outputs of a model with skips, and the inputs it saw."""
+    """The outputs of a model with skips, and the inputs that it saw."""
     run = scan_runner(model, skips, is_noisy=batch.noise is not None)
     cell, readout = run.wrapped(), resolve(model.readout)
 
     def of_trial(
         trial: PyTree, state: PyTree, noise: Array | None, starts: Array
     ) -> tuple[Array, Array]:
-        # A task passes only the inputs: the agent counts its steps to find its noise and restarts.
+        # A task passes only inputs, so the agent counts steps to find its noise and restarts.
         def step(now: tuple[Any, Array], x: Array) -> tuple[Any, Array]:
             state, t = now
             eta = None if noise is None else noise[t]

@@ -66,51 +66,52 @@ def fit_with_skips(
     progress: bool = True,
     mesh: Mesh | None = None,
 ) -> SkipResult:
-    """Train many models on a task by skips through time that are annealed away (host).
+    """Train many models on a task with skips through time that are annealed away (host).
 
-    A round is some iterations of gradient descent with the skips of its stage, on trials that all
-    models have in common, and then an evaluation of the base networks, without skips and without
-    jitter. After the stages the base networks are trained plainly. It ends when the mean over the
-    models of their performance, `task.score`, trimmed by a tenth at either end, reaches the
-    criterion. The loss is
+    A round consists of some iterations of gradient descent with the skips of its stage, on trials
+    shared by all models, followed by an evaluation of the base networks, without skips and without
+    jitter. After the stages the base networks are trained without skips. Training ends when the
+    performance of the models, `task.score`, averaged without the lowest and highest tenth, reaches
+    the criterion. The loss is
 
         Σ_t w_t loss(o_t, target_t) + activity · mean|r| + weights · mean|W|
 
-    averaged over the trials, where w are the task's `loss_weights` (of the ring tasks: the mean
+    averaged over the trials, where w are the task's `loss_weights` (for the ring tasks: the mean
     over the time before the response plus that over the response) or its mask. A trial ends at the
-    last step whose weight is not 0: what comes after it does not matter. Blocks of skips
-    begin anew at every period, or where the schedule says. Before a trial its first inputs, or the
-    task's `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate
-    networks get their own noise, the same for all models. One compiled round moves all models;
-    everything random comes from `key` and the round's number.
+    last step whose weight is not 0; later steps have no effect. Blocks of skips begin anew at every
+    period, or where the schedule says. Before a trial, its first inputs, or the task's
+    `burn_in_inputs(trial)`, are held for the burn-in, whose states have no gradient. Rate networks
+    get their own noise, the same for all models. One compiled round updates all models; all
+    randomness comes from `key` and the number of the round.
 
     A task with a method `play(step, state, trial)` → (outputs, inputs), such as
     `tasks.RuleReversal`, runs each model in closed loop, with the inputs that follow from its own
-    answers, in training (with skips) and in evaluation (without). To the gradient these inputs are
+    answers, in training (with skips) and in evaluation (without). For the gradient these inputs are
     constants.
 
     Args:
-        models: `SequenceToSequence` models of one structure, such as a `RateNetwork` in an `Euler`
-            cell with a `Readout`; any other cell, `GatedORGaNICs` or an `LSTM`, takes skips too.
+        models: `SequenceToSequence` models of the same structure, such as a `RateNetwork` in an
+            `Euler` cell with a `Readout`; any other cell, `GatedORGaNICs` or an `LSTM`, takes skips
+            too.
         task: a `Task`, of the package `tasks` or your own; its `dt` must be that of an `Euler`
             cell.
-        schedule: a `SkipSchedule`; without it the base networks are trained plainly.
+        schedule: a `SkipSchedule`; without it the base networks are trained without skips.
         optimizer: an optax transformation for one model; in the reference Adam, 0.1/n.
         key: a PRNG key.
-        rounds: at most.
-        steps_per_round, batch_size: iterations of a round, and trials of an iteration.
-        trials: of an evaluation.
+        rounds: the maximum number of rounds.
+        steps_per_round, batch_size: iterations per round, and trials per iteration.
+        trials: per evaluation.
         evaluate_every: rounds between evaluations.
         criterion: the performance to reach.
         burn_in: ms.
-        loss: of one step's outputs, target and None as the mask; unless given, `cross_entropy`
-            where the targets are classes, else `squared_error`.
+        loss: a function of the outputs of one step, the target, and None for the mask; by default
+            `cross_entropy` if the targets are classes, else `squared_error`.
         activity, weights: penalties.
-        stop, keep: as in `fit`, by the trimmed mean of the models' `performance`, all together.
-        checkpoint, checkpoint_every, log, callback, progress: as in `fit`, with rounds for its
+        stop, keep: as in `fit`, for all models together, by their trimmed mean `performance`.
+        checkpoint, checkpoint_every, log, callback, progress: as in `fit`, with rounds in place of
             steps.
-        mesh: devices that each take an equal part of the models, such as `device_mesh()`. Unless
-            given, the CPU devices that `use_cores` made, as in `fit`.
+        mesh: devices that each take an equal part of the models, such as `device_mesh()`. By
+            default, the CPU devices that `use_cores` made, as in `fit`.
 
     Returns:
         A `SkipResult(models, history, rounds, performance, outcome)`. A model whose loss, gradient
@@ -118,10 +119,10 @@ def fit_with_skips(
 
     Raises:
         ValueError: an argument is bad, a target that counts is not a class of the models, or the
-            checkpoint is of another training.
-        TrainingInterrupted: Ctrl-C, or SIGTERM where there is a checkpoint.
-        TrainingNotSaved: the checkpoint or the log can no longer be written. Both have the
-            `result` so far.
+            checkpoint belongs to another training run.
+        TrainingInterrupted: Ctrl-C, or SIGTERM if there is a checkpoint.
+        TrainingNotSaved: the checkpoint or the log can no longer be written. Both exceptions hold
+            the `result` so far.
 
     Reference:
         Soo, Goudar, Wang, "Training biologically plausible recurrent neural networks on cognitive
@@ -166,8 +167,8 @@ def fit_with_skips(
 def _begun(
     state: State, checkpoints: Checkpoints, rounds: int, keep: str, mesh: Mesh | None
 ) -> Progress:
-    """Where the training begins, on the devices of the mesh: from this state, or where the file of
-    its checkpoint ends."""
+    """Where training begins, on the devices of the mesh: from this state, or where its checkpoint
+    ends."""
     first = Progress(0, state, None, History([]), best=state.model if keep == "best" else None)
     now = checkpoints.resume(first, rounds, "rounds")
     check_same("checkpoint", (np.asarray(now.step), now.state), mesh)
@@ -219,7 +220,7 @@ class _Rounds(AbstractTraining):
         return last._replace(models=unstack(now.best), performance=performance)
 
     def diverged(self, before: Progress, step: int) -> None:
-        """Each model goes on by itself, with the parameters it had."""
+        """Each model continues on its own, with the parameters that it had."""
 
     def is_done(self, history: History) -> bool:
         has_stopped = self.judge is not None and self.judge.follow(history).has_stopped
@@ -235,8 +236,8 @@ def _has_reached(history: History, criterion: float) -> bool:
 
 
 def trimmed_mean(values: Sequence[float] | np.ndarray) -> float:
-    """The mean without the lowest and the highest tenth; NaN or an infinite value, of a model that
-    diverged, is 0."""
+    """The mean without the lowest and the highest tenth; NaN or an infinite value, from a model
+    that diverged, counts as 0."""
     values = np.asarray(values, float)
     ordered = np.sort(np.where(np.isfinite(values), values, 0))
     cut = len(ordered) // 10

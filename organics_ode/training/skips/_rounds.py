@@ -1,4 +1,4 @@
-"""The compiled parts of a training: a round of many models at once, and their evaluation."""
+"""The compiled parts of training with skips: a round of many models, and their evaluation."""
 
 from typing import NamedTuple
 
@@ -22,11 +22,11 @@ from ._runners import Skips
 from ._schedule import Stage
 from ._trials import Source, TrialBatch, has_jitter
 
-_TOGETHER = 100  # trials of an evaluation at a time
+_TOGETHER = 100  # trials evaluated at a time
 
 
 class Run(NamedTuple):
-    """What stays the same while training; the rules are optimizer, loss and restarts, or None."""
+    """What is constant during training; the rules are optimizer, loss and restarts, or None."""
 
     rules: Shared
     activity: Float[Array, ""]
@@ -46,7 +46,7 @@ def start(rules: Shared, members: PyTree) -> State:
 def train_round(
     run: Run, source: Source, state: State, skips: Skips, number: Integer[Array, ""]
 ) -> tuple[State, dict[str, Array]]:
-    """The iterations of a round, and the means of their losses and gradients' norms."""
+    """The iterations of a round, with the means of their losses and gradient norms."""
     optimizer, loss, restarts = run.rules.whole()
 
     def iterations(
@@ -82,7 +82,7 @@ def _step(
     batch: TrialBatch,
     skips: Skips,
 ) -> tuple[State, dict[str, Array]]:
-    """One update of one model, which stays as it is where gradient or update are not finite."""
+    """One update of one model, which stays unchanged if the gradient or update is not finite."""
 
     def slope(params: PyTree, rest: PyTree) -> tuple[PyTree, dict[str, Array]]:
         model = eqx.combine(params, rest)
@@ -97,7 +97,7 @@ def _step(
 
 
 def _mean_weight(model: SequenceToSequence) -> Array:
-    """The mean size of the recurrent weights; 0 for cells whose circuit has no such weights."""
+    """The mean size of the recurrent weights; 0 for cells whose circuit has none."""
     circuit = resolve(getattr(model.cell, "circuit", None))
     W = None if circuit is None else recurrent_weights(circuit)
     if W is None:
@@ -109,7 +109,7 @@ def _mean_weight(model: SequenceToSequence) -> Array:
 def evaluate_round(
     run: Run, source: Source, models: PyTree, number: Integer[Array, ""]
 ) -> Float[Array, " models"]:
-    """The mean score of each base network, on trials of their own and without jitter."""
+    """The mean score of each base network, on separate trials without jitter."""
     jitter = {"jitter": False} if has_jitter(source.task) else {}
     size = min(run.trials, _TOGETHER)
     count = -(-run.trials // size)
@@ -141,5 +141,5 @@ def _key(source: Source, number: Integer[Array, ""], purpose: int) -> PRNGKeyArr
 
 
 def skips_of(scheme: AbstractSkip, stage: Stage) -> Skips:
-    """Those of a stage, as arrays: other numbers compile nothing anew."""
+    """The skips of a stage, as arrays, so that other numbers do not recompile anything."""
     return Skips(scheme, jnp.asarray(stage.length, jnp.int32), jnp.asarray(stage.beta))

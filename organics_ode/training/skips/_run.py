@@ -15,7 +15,7 @@ from .._losses import Loss, apply_loss
 from ._runners import Skips, runner
 from ._trials import TrialBatch
 
-# Steps between kept states: the rates of 20 networks of 50 units in 20 trials stay in the cache.
+# Steps between kept states: the rates of 20 networks of 50 units in 20 trials fit into the cache.
 _STEPS = 20
 
 
@@ -23,10 +23,10 @@ def loss_and_gradient(
     model: SequenceToSequence, batch: TrialBatch, skips: Skips, loss: Loss, activity: ArrayLike
 ) -> tuple[Array, PyTree]:
     """The mean over trials of Σ_t w_t loss_t, plus `activity` times the mean |response| up to the
-    last step of each trial that counts.
+    last step of each trial that counts, and its gradient.
 
-    And its gradient: blocks of steps forth, of which only the first states are kept, then block by
-    block back, each computed again together with its part of the loss.
+    Blocks of steps run forward and only their first states are kept; then they run backward, and
+    each is recomputed together with its part of the loss.
     """
     params, fixed = eqx.partition(model, trainable(model))
     steps, trials = batch.weights.shape
@@ -68,7 +68,7 @@ def loss_and_gradient(
     first = run.rest(batch)
     last, states = jax.lax.scan(lambda s, now: (run.block(s, now[0])[0], s), first, cut)
     zeros = jax.tree.map(jnp.zeros_like, (eqx.filter(last, eqx.is_inexact_array), params))
-    # Numbers of steps in a state have no gradient.
+    # Step counters in a state have no gradient.
     parts = eqx.partition(states, eqx.is_inexact_array)
     (_, gradient), values = jax.lax.scan(back, zeros, (parts, cut), reverse=True)
     return jnp.sum(values), gradient
@@ -94,14 +94,14 @@ def outputs(
 def _read_out(
     readout: Callable[[Array], Array], responses: Float[Array, "n time batch"]
 ) -> Float[Array, "k time batch"]:
-    """A readout of every response."""
+    """The readout of every response."""
     n, time, batch = responses.shape
     columns = jax.vmap(readout, in_axes=-1, out_axes=-1)(responses.reshape(n, time * batch))
     return columns.reshape(-1, time, batch)
 
 
 def _cut(tree: PyTree, steps: int) -> Any:
-    """Arrays over time in blocks of equal length, filled up with zeros."""
+    """Arrays over time, cut into blocks of equal length and padded with zeros."""
     missing = -steps % _STEPS
 
     def cut(x: Array) -> Array:

@@ -27,9 +27,9 @@ class AbstractRunner(eqx.Module):
 
     @abstractmethod
     def over_time(self, batch: TrialBatch, runs: Runs) -> Any:
-        """What each step needs of the trials, time first.
+        """What each step needs from the trials, time first.
 
-        The state of a trial stays as it is from its first step that does not run; None: all do.
+        The state of a trial stays unchanged from its first step that does not run; None if all do.
         """
 
     @abstractmethod
@@ -46,18 +46,18 @@ def runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> Abstra
 
 
 def scan_runner(model: SequenceToSequence, skips: Skips, *, is_noisy: bool) -> "ScanRunner":
-    """Step by step, whether or not the kernel takes the model's cell."""
+    """The runner step by step, whether or not the kernel applies to the model's cell."""
     cell = _with_noise(model.cell) if is_noisy else model.cell
     return ScanRunner(cell, skips, resolve(model.state0))
 
 
 def _with_noise(cell: Any) -> AbstractCell:
-    """A rate network whose inputs are followed by its noise."""
+    """A rate network that takes its noise as further inputs."""
     return eqx.tree_at(lambda c: c.circuit, cell, Noisy(cell.circuit))
 
 
 class KernelRunner(AbstractRunner):
-    """A cell by its training kernel."""
+    """Runs a cell by its training kernel."""
 
     kernel: AbstractKernel
     skips: Skips
@@ -78,7 +78,7 @@ class KernelRunner(AbstractRunner):
 
 
 class ScanRunner(AbstractRunner):
-    """Any cell, step by step."""
+    """Runs any cell step by step."""
 
     cell: AbstractCell
     skips: Skips
@@ -130,7 +130,7 @@ def _joined(inputs: Array, noise: Array | None) -> Array:
 
 
 def _marks(starts: Bool[Array, "time batch"], length: Int[Array, ""]) -> Marks:
-    """Which steps begin and which complete blocks of θ steps, which begin anew at every start."""
+    """Which steps begin and which complete blocks of θ steps; blocks begin anew at every start."""
     t = jnp.arange(len(starts), dtype=jnp.int32)[:, None]
     begun = jax.lax.cummax(jnp.where(starts, t, 0), axis=0)
     k = (t - begun) % length

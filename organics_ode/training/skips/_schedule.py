@@ -8,7 +8,7 @@ from ._trials import Restarts
 
 
 class Stage(NamedTuple):
-    """What skips a round trains with: the number of the stage from 0, θ and β."""
+    """The skips that a round trains with: the number of the stage, from 0, θ and β."""
 
     stage: int
     length: int
@@ -16,25 +16,25 @@ class Stage(NamedTuple):
 
 
 class SkipSchedule(eqx.Module):
-    """How skips are annealed away while training.
+    """How skips are annealed away during training.
 
     `stages` stages of equal length share the first `rounds` rounds. In stage k of n
 
-        β_k = β₀ + (1−β₀) k/(n−1)        (β₀ where n = 1),
+        β_k = β₀ + (1−β₀) k/(n−1)        (β₀ if n = 1),
 
-    at a fixed θ; `CoarseStep` keeps β₀ and shortens θ evenly down to 1 instead. After the stages,
-    training goes on with the base network, β = 1.
+    at a fixed θ; `CoarseStep` instead keeps β₀ and shortens θ evenly down to 1. After the stages,
+    training continues with the base network, β = 1.
 
     Args:
         scheme: `StateSkip()`, `DerivativeSkip()` or `CoarseStep()`.
         length: θ, in steps; in the reference 10, 20 or 40 (10 for `CoarseStep`).
         stages: n; in the reference 1, 2, 6 or 11.
-        beta: β₀, at least 0 and below 1; in the reference 0, .2, .5 or .8 (0 for `CoarseStep`).
+        beta: β₀, at least 0 and below 1; in the reference 0, 0.2, 0.5 or 0.8 (0 for `CoarseStep`).
         rounds: of all stages together; in the reference 2 000.
-        restarts: trial ↦ (time,) of bool, the steps before which a block begins anew; the first
-            ones of its periods unless given. `task.presentation_starts` of a `RuleReversal`, with
-            a `length` of `task.presentation_steps`, makes of `StateSkip` the reference's skip
-            between trials: what a presentation began with enters at its end.
+        restarts: trial ↦ (time,) of bool, the steps before which a block begins anew; by default
+            the first steps of its periods. With `task.presentation_starts` of a `RuleReversal` and
+            a `length` of `task.presentation_steps`, `StateSkip` becomes the reference's skip
+            between trials: the state at the beginning of a presentation enters at its end.
 
     Raises:
         ValueError: an argument is bad.

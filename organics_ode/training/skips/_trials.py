@@ -17,9 +17,9 @@ Restarts = Callable[[Any], Bool[Array, " time"]]
 class TrialBatch(NamedTuple):
     """Trials side by side, time first, and what to show before them.
 
-    For `burn_in` steps before the trial `inputs_before` are held. `starts` are the steps before
-    which blocks of skips begin anew. `noise` and `noise_before`, that of the burn-in, are None
-    where there is none.
+    For `burn_in` steps before the trial, `inputs_before` are held. `starts` are the steps before
+    which blocks of skips begin anew. `noise`, and `noise_before` for the burn-in, are None if there
+    is no noise.
     """
 
     inputs: Float[Array, "time batch m"]
@@ -34,20 +34,20 @@ class TrialBatch(NamedTuple):
 
 @runtime_checkable
 class HasLossWeights(Protocol):
-    """A task that says how much each step counts in the loss."""
+    """A task that gives the weight of each step in the loss."""
 
     def loss_weights(self, trial: Any) -> Float[Array, " time"]: ...
 
 
 @runtime_checkable
 class HasBurnInInputs(Protocol):
-    """A task that says what is shown before a trial."""
+    """A task that gives the inputs before a trial."""
 
     def burn_in_inputs(self, trial: Any) -> Float[Array, " m"]: ...
 
 
 class Source(eqx.Module):
-    """Where trials come from: all a resumed training must have in common with what it goes on.
+    """Where trials come from: everything that a resumed run must share with the one it continues.
 
     Attributes:
         task: a `Task`.
@@ -70,14 +70,14 @@ class Source(eqx.Module):
     def draw(
         self, key: PRNGKeyArray, size: int, restarts: Restarts | None = None, **jitter: bool
     ) -> tuple[Any, TrialBatch]:
-        """Trials (with a leading axis), and the same as a batch in the models' dtype."""
+        """Trials, with a leading axis, and the same as a batch in the dtype of the models."""
         key_trials, key_noise = jax.random.split(key)
         keys = jax.random.split(key_trials, size)
         trials = jax.vmap(lambda k: self.task.sample(k, **jitter))(keys)
         inputs, targets = jax.tree.map(_time_first, (trials.inputs, trials.targets))
         steps = len(inputs)
         weights = jax.vmap(self._weights)(trials).T
-        inputs = blank(running(weights.T).T, inputs)  # whatever pads a trial
+        inputs = blank(running(weights.T).T, inputs)  # whatever the padding of a trial holds
         noise = before = None
         if self.noise is not None:
             n, tau = self.noise
@@ -90,7 +90,7 @@ class Source(eqx.Module):
         return trials, jax.tree.map(lambda x: cast(x, self.dtype), batch)
 
     def _inputs_before(self, trials: PyTree) -> Float[Array, "batch m"]:
-        """What is held before each trial: its first inputs, unless the task says otherwise."""
+        """The inputs held before each trial: its first ones, unless the task says otherwise."""
         if isinstance(self.task, HasBurnInInputs):
             return jax.vmap(self.task.burn_in_inputs)(trials)
         return trials.inputs[:, 0]
@@ -121,7 +121,7 @@ def cast(x: PyTree, dtype: Any) -> Any:
 
 
 def has_jitter(task: Task) -> bool:
-    """Whether the durations of its periods can be fixed for evaluation."""
+    """Whether the durations of a task's periods can be fixed for evaluation."""
     return "jitter" in inspect.signature(task.sample).parameters
 
 
