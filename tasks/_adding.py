@@ -23,7 +23,7 @@ class AddingProblem(AbstractTask):
 
         x_t = (v_t, k_t),    target = Σ_t k_t v_t,    t = 1 … T.
 
-    The target is repeated at every step, and the mask counts the last one only.
+    The target is repeated at every step, and the mask counts only the last one.
 
     Use it to measure how long a circuit keeps analogue values. Always answering 1, without
     memory, has a mean squared error of 2 · 1/12 ≈ 0.167 at the last step; below that, something
@@ -57,7 +57,7 @@ class AddingProblem(AbstractTask):
 
     @property
     def periods(self) -> dict[str, tuple[int, int]]:
-        """The two halves; the first is one step shorter where `length` is odd."""
+        """The two halves; the first is one step shorter if `length` is odd."""
         half = self.length // 2
         return {"first half": (0, half), "second half": (half, self.length)}
 
@@ -81,7 +81,7 @@ class AddingProblem(AbstractTask):
         )
 
     def score(self, outputs: Float[Array, "time 1"], trial: Trial) -> Float[Array, ""]:
-        """1 where the last answer lies within 0.04 of the sum, else 0."""
+        """1 if the last answer lies within 0.04 of the sum, else 0."""
         answer = outputs[-1, 0]
         error = jnp.abs(answer - trial.targets[-1, 0].astype(answer.dtype))
         return (error < _TOLERANCE).astype(answer.dtype)

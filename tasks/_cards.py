@@ -1,4 +1,4 @@
-"""What trials, data and curves show when they are printed: a card of a few lines."""
+"""How trials, data and curves are printed: as a card of a few lines."""
 
 import html
 from collections.abc import Iterable
@@ -10,15 +10,15 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-_SHOWN = 7  # rows of a table; the rest is counted
-_LONGEST = 120  # letters of a line
+_SHOWN = 7  # rows of a table; the rest are counted
+_LONGEST = 120  # characters in a line
 _KNOWN = (bool, int, float, np.ndarray, np.generic, jax.Array)
 
 Record = TypeVar("Record", bound=type)
 
 
 class Card(NamedTuple):
-    """A title, facts in a line each, and a table with its head."""
+    """A title, facts on one line each, and a table with its head."""
 
     title: str
     facts: dict[str, str] = {}
@@ -26,21 +26,21 @@ class Card(NamedTuple):
 
 
 def carded(cls: Record) -> Record:
-    """Makes a named tuple print a card: its `_card()`, or its fields where it has none, where it is
-    a batch (`_card()` is None then), and where its numbers are traced or missing."""
+    """Makes a named tuple print as a card: its `_card()`, or its fields if it has none, if it is a
+    batch (`_card()` is then None), or if its numbers are traced or missing."""
     cls.__repr__ = lambda self: _as_text(_card_of(self))  # pyright: ignore
     cls._repr_html_ = lambda self: _as_html(_card_of(self))
     return cls
 
 
 def table(columns: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
-    """Named columns of numbers as a table: its head, and its first rows."""
+    """Named columns of numbers as a table: its head and its first rows."""
     rows = zip(*(np.asarray(column)[:_SHOWN] for column in columns.values()), strict=True)
     return (tuple(columns), *(tuple(map(number, row)) for row in rows))
 
 
 def summary(value: Any) -> str:
-    """A value in one line: numbers as they are, arrays as their shapes and ranges."""
+    """A value on one line: numbers as they are, arrays by their shapes and ranges."""
     if not isinstance(value, _KNOWN) or _is_unread(value) or not np.size(value):
         return clipped(" ".join(eqx.tree_pformat(value, width=10**6).split()))
     array = np.asarray(value)
@@ -60,7 +60,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def clipped(text: str) -> str:
-    """At most a line of it."""
+    """The text, cut to at most one line."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

@@ -22,7 +22,7 @@ class HasArray(Protocol):
     def __array__(self) -> np.ndarray: ...
 
 
-# What is read as an array: one of any library, a number, or lists of numbers.
+# Anything that is read as an array: an array of any library, a number, or lists of numbers.
 Numbers = ArrayLike | Sequence[Any] | HasArray
 # A PRNG key, or the integer that seeds it. Static checkers do not know shapes.
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def check_probability(name: str, value: Any) -> None:
 
 
 def read_key(name: str, key: Any) -> PRNGKeyArray:
-    """One PRNG key, of the new kind or an old-style array, or that of an integer, its seed."""
+    """One PRNG key, of the new kind or an old-style array, or the key for an integer seed."""
     try:
         key = jax.random.key(key) if _is_seed(key) else key
         jax.eval_shape(_is_one_key, key)
@@ -112,7 +112,7 @@ def read_array(name: str, value: object) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    """The value as it is, but a tensor of PyTorch without its gradient and on the CPU."""
+    """The value unchanged, except that a tensor of PyTorch is detached and moved to the CPU."""
     return value.detach().cpu() if hasattr(value, "detach") else value
 
 
@@ -139,7 +139,7 @@ def check_flag(name: str, value: object) -> None:
 
 
 def counted(count: int, noun: str) -> str:
-    """How many: 1 step, 2 steps."""
+    """A number with its noun: 1 step, 2 steps."""
     return f"{count} {noun if count == 1 else noun + 's'}"
 
 
@@ -153,7 +153,7 @@ def check_kind(name: str, value: object, kind: type) -> None:
 
 
 def read_folder(name: str, value: str | os.PathLike[str]) -> Path:
-    """The absolute path that a text or path names, `~` being the user's home."""
+    """The absolute path that a text or path names; `~` is the user's home folder."""
     try:
         text = os.fspath(value)
     except TypeError:
@@ -163,9 +163,9 @@ def read_folder(name: str, value: str | os.PathLike[str]) -> Path:
     folder = Path(os.path.expanduser(text)).absolute()
     try:
         os.stat(folder)
-    except (FileNotFoundError, NotADirectoryError):  # for the caller to tell, with the remedy
+    except (FileNotFoundError, NotADirectoryError):  # for the caller to report, with a remedy
         pass
-    except (OSError, ValueError) as error:  # too long, links in a circle, a text that is not a name
+    except (OSError, ValueError) as error:  # too long, circular links, not a valid name
         raise ValueError(
             f"Argument `{name}` must be a path that can be followed, but {text!r:.99} is none: "
             f"{getattr(error, 'strerror', None) or error}."

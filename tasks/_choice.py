@@ -1,4 +1,4 @@
-"""Tasks that end in a choice: wait, look, remember, then choose when told."""
+"""Tasks that end in a choice: wait, look, remember, and choose when told."""
 
 import abc
 from typing import Any
@@ -27,11 +27,11 @@ class AbstractChoiceTask(AbstractCognitiveTask):
     def _draw(
         self, key: PRNGKeyArray, steps: Steps, length: int
     ) -> tuple[Float[Array, "time channels"], Int32[Array, ""], dict[str, Any]]:
-        """The inputs over time, the class to choose, and what describes the trial."""
+        """The inputs over time, the class to choose, and a description of the trial."""
 
     @property
     def chance(self) -> float:
-        """Waiting until told, and then choosing by a coin."""
+        """Waiting until told, and then tossing a coin."""
         return 0.5
 
     def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
@@ -59,7 +59,7 @@ class AbstractChoiceTask(AbstractCognitiveTask):
 
             w = ½ mask·[before]/Σ_t mask·[before] + ½ mask·[in response]/Σ_t mask·[in response]
 
-        By the mask alone the response, an eighth of the steps, would hardly count.
+        With the mask alone, the response, an eighth of the steps, would hardly count.
         """
         in_response = as_floats(within(len(trial.mask), trial.info["periods"]["response"]))
         before, during = trial.mask * (1 - in_response), trial.mask * in_response
@@ -69,12 +69,12 @@ class AbstractChoiceTask(AbstractCognitiveTask):
         """The alternative, 1 or 2, with the higher mean output over the counted response.
 
         Args:
-            outputs: what a model answered at every step.
+            outputs: the answers of a model at every step.
             trial: the trial that it answered.
 
         Returns:
-            The class that was chosen, −1 where outputs that count are NaN; `tasks.psychometric`
-            draws a curve from many.
+            The chosen class, −1 if outputs that count are NaN; `tasks.psychometric` makes a curve
+            of many.
         """
         is_choice = within(len(trial.mask), trial.info["periods"]["response"])
         weights = jnp.where(is_choice, trial.mask, 0).astype(outputs.dtype)
@@ -94,6 +94,6 @@ def noise_step(noise: float, dt: float) -> float:
 
 
 def answer_when(go: Float[Array, " time"], is_first: Array | bool) -> Float[Array, "time 3"]:
-    """Fixation until `go`, then alternative 1, or else 2."""
+    """Fixation until `go`, then alternative 1 or 2."""
     choice = jnp.where(is_first, 1, 2)
     return jax.nn.one_hot(jnp.where(go > 0.5, choice, 0), 3, dtype=go.dtype)

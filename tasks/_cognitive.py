@@ -13,13 +13,13 @@ from ._timeline import Period, nominal_steps
 class AbstractCognitiveTask(AbstractTask):
     """A laboratory task: a trial of named periods, with a known solution.
 
-    Durations are in ms. Trials that are drawn with jitter all have the length of the longest one;
-    what is left after the last period is padding, with inputs 0 and mask 0.
+    Durations are in ms. Trials that are drawn with jitter all have the length of the longest
+    possible one; any time left after the last period is padding, with inputs 0 and mask 0.
 
     Attributes:
         timeline: the periods in order, each with its duration and its jitter in ms.
-        chance: a bound on the mean score of an agent that does everything right but to look at
-            the stimuli.
+        chance: a bound on the mean score of an agent that does everything right except look at the
+            stimuli.
     """
 
     @property
@@ -37,10 +37,10 @@ class AbstractCognitiveTask(AbstractTask):
         """Draws one trial.
 
         Args:
-            key: a JAX random key.
-            jitter: draw the durations of the jittered periods, as in training, and pad the trial
-                to the longest length; False gives every period its nominal duration, as in
-                evaluation.
+            key: a PRNG key.
+            jitter: whether to draw the durations of the jittered periods, as in training, and pad
+                the trial to the longest length; if False, every period has its nominal duration,
+                as in evaluation.
 
         Returns:
             The trial, in JAX's default float type.
@@ -64,7 +64,7 @@ class AbstractCognitiveTask(AbstractTask):
 
 
 def share(hits: Float[Array, " time"], weights: Float[Array, " time"]) -> Float[Array, ""]:
-    """Σ_t w_t h_t / Σ_t w_t; 1 where no step has any weight."""
+    """Σ_t w_t h_t / Σ_t w_t; 1 if no step has any weight."""
     hits = jnp.where(weights > 0, hits, 0)  # NaN times 0 is NaN
     total = jnp.sum(weights)
     return jnp.where(total > 0, jnp.sum(weights * hits) / jnp.where(total > 0, total, 1), 1)
@@ -77,20 +77,20 @@ def held_and_right(
 ) -> Float[Array, ""]:
     """(share of steps of class 0 answered right) · (share of the other steps answered right).
 
-    The answer at a step is the class with the highest score. The product asks for both: to wait,
-    and to choose.
+    The answer at a step is the class with the highest score. The product demands both waiting and
+    choosing.
     """
     mask = mask.astype(outputs.dtype)
     is_choice = jnp.where(targets > 0, 1, 0).astype(outputs.dtype)
     answers = jnp.argmax(outputs, axis=-1).astype(targets.dtype)
-    # NaN is not an answer: argmax would take it for the largest.
+    # NaN is not an answer, but argmax would take it for the largest.
     hits = (answers == targets) & ~jnp.isnan(outputs).any(axis=-1)
     hits = hits.astype(outputs.dtype)
     return share(hits, mask * (1 - is_choice)) * share(hits, mask * is_choice)
 
 
 def segments(is_on: Float[Array, " time"]) -> Int[Array, " time"]:
-    """The number, from 1, of the run of ones that each step belongs to; 0 outside all runs."""
+    """The number, from 1, of the run of ones that each step belongs to; 0 outside any run."""
     on = jnp.where(is_on > 0, 1, 0).astype(jnp.int32)
     onsets = jnp.where(jnp.diff(on, prepend=0) > 0, 1, 0).astype(jnp.int32)
     return jnp.cumsum(onsets, dtype=jnp.int32) * on

@@ -20,8 +20,8 @@ class DelayedComparison(AbstractChoiceTask):
     """Which of two vibrations, before and after a delay, has the higher frequency?
 
     The frequencies are f and f + 8 Hz, with f ~ U(10, 26), in either order; the channel shows them
-    divided by 34 Hz. The answer is given when fixation goes off. The second frequency alone is
-    informative, as in the experiment, but only both together determine the answer.
+    divided by 34 Hz. The answer is given when fixation goes off. As in the experiment, the second
+    frequency alone is informative, but only both together determine the answer.
 
     Periods in ms: fixation 500 ± 100, f1 500 ± 100, delay ± 100, f2 500 ± 100, response 500.
 
@@ -54,7 +54,7 @@ class DelayedComparison(AbstractChoiceTask):
         return (FIXATION, f1, Period("delay", self.delay, 100.0), f2, RESPONSE)
 
     def ideal_observer(self, inputs: Float[Array, "time 2"]) -> Float[Array, "time 3"]:
-        """Compares the two frequencies that a delay parts."""
+        """Compares the two frequencies separated by the delay."""
         number = segments(inputs[:, 1])
         f1, f2 = (jnp.max(jnp.where(number == i, inputs[:, 1], 0)) for i in (1, 2))
         return answer_when(1 - inputs[:, 0], f1 > f2)

@@ -20,8 +20,8 @@ class ContextDecision(AbstractChoiceTask):
 
     Motion and colour have signed coherences c_1, c_2 of ±0.06, ±0.17 or ±0.5, drawn independently.
     While they are shown, each gives the evidence c_i + (s/√dt) ξ. One of two context channels is 1
-    from the start to the end; the go cue is 1 in the response period. The right answer is what was
-    shown of the feature in context: the sign of its sum over time.
+    throughout the trial; the go cue is 1 in the response period. The right answer is the sign of
+    the evidence actually shown for the feature in context, summed over time.
 
     Periods in ms: context 500 ± 100, stimulus 1000 ± 200, delay 500 ± 100, response 500.
 
@@ -64,7 +64,7 @@ class ContextDecision(AbstractChoiceTask):
         )
 
     def ideal_observer(self, inputs: Float[Array, "time 5"]) -> Float[Array, "time 3"]:
-        """The sign of the sum of all evidence on the feature in context."""
+        """The sign of the sum of all evidence for the feature in context."""
         return answer_when(inputs[:, 4], _evidence(inputs) > 0)
 
     def _draw(self, key: PRNGKeyArray, steps: Steps, length: int):

@@ -27,9 +27,9 @@ class CopyMemory(AbstractTask):
 
     and the inputs are the stream in one-hot form. The mask counts every step.
 
-    Use it to measure how long a circuit keeps discrete symbols. Answering the blank until the
-    delimiter and then guessing, without memory, has a cross-entropy of 10 · ln 8 / T nats a
-    step and a score of 1/8.
+    Use it to measure how long a circuit keeps discrete symbols. Without memory, answering the blank
+    until the delimiter and then guessing has a cross-entropy of 10 · ln 8 / T nats per step and a
+    score of 1/8.
 
     Args:
         delay: the steps from the last symbol to the delimiter, at least 1.
@@ -60,7 +60,7 @@ class CopyMemory(AbstractTask):
 
     @property
     def periods(self) -> dict[str, tuple[int, int]]:
-        """Symbols, delay, the one step of the delimiter, recall."""
+        """Symbols, delay, the single step of the delimiter, recall."""
         recall = _SEQUENCE + self.delay
         return {
             "symbols": (0, _SEQUENCE),
@@ -85,9 +85,9 @@ class CopyMemory(AbstractTask):
         )
 
     def score(self, outputs: Float[Array, "time outputs"], trial: Trial) -> Float[Array, ""]:
-        """The fraction of the ten symbols that is recalled; `outputs` are class scores."""
+        """The fraction of the ten symbols that are recalled; `outputs` are class scores."""
         recalled = jnp.argmax(outputs[-_SEQUENCE:], axis=-1)
-        # NaN is not an answer: argmax would take it for the largest.
+        # NaN is not an answer, but argmax would take it for the largest.
         are_answers = ~jnp.isnan(outputs[-_SEQUENCE:]).any(axis=-1)
         hits = (recalled.astype(jnp.int32) == trial.targets[-_SEQUENCE:]) & are_answers
         return jnp.mean(hits.astype(outputs.dtype))

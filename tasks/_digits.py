@@ -19,15 +19,15 @@ class SequentialDigits(AbstractDataSet):
     Sample i is x_t = pixel_t / 16 with t = 1 … 64, one channel, and its class is the digit 0 … 9.
     The parts hold 1257, 180 and 360 samples, with each digit in proportion.
 
-    Use it to try a model within a minute and without a network; `SequentialMNIST` is the
-    standard measurement. Writers are not kept apart, so the test part measures new images and
-    not new hands.
+    Use it to try a model within a minute and without a network connection; `SequentialMNIST` is the
+    standard benchmark. The parts share writers, so the test part measures generalization to new
+    images, not to new handwriting.
 
     Attributes:
         train, validation, test: inputs (N, 64, 1), targets (N,).
 
     Raises:
-        ImportError: scikit-learn, which brings the images, is not installed.
+        ImportError: scikit-learn, which contains the images, is not installed.
 
     Reference:
         Alpaydin & Kaynak, "Optical recognition of handwritten digits", UCI Machine Learning
@@ -56,9 +56,8 @@ def _stratified_rows(
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " validation"], Int[np.ndarray, " test"]]:
     """The rows of 70 %, 10 % and 20 % of the samples, each class in proportion.
 
-    Shuffled samples are laid out class after class and dealt to ten hands in turn, of which the
-    parts get 7, 1 and 2. So each class misses its share p of a part by at most 10 p (1 - p)
-    samples.
+    Shuffled samples are laid out class by class and dealt in turn to ten hands, of which the parts
+    get 7, 1 and 2. So each class misses its share p of a part by at most 10 p (1 - p) samples.
     """
     shuffled = np.random.default_rng(_SPLIT_SEED).permutation(len(targets))
     line = shuffled[np.argsort(targets[shuffled], kind="stable")]

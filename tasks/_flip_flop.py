@@ -18,7 +18,7 @@ class FlipFlop(AbstractCognitiveTask):
     """Hold the sign of the last pulse on every channel.
 
     On each channel a pulse of ±1, both signs equally likely, comes at the first step and then at
-    every step with probability p; elsewhere the input is 0. The output of a channel is the sign of
+    every step with probability p; elsewhere the input is 0. The target of a channel is the sign of
     its last pulse. The mask counts every step.
 
     Args:
@@ -59,7 +59,7 @@ class FlipFlop(AbstractCognitiveTask):
 
     @property
     def timeline(self) -> tuple[Period, ...]:
-        """One period, of all steps."""
+        """One period of all steps."""
         return (Period("stream", self.length * self.dt),)
 
     @property
@@ -83,7 +83,7 @@ class FlipFlop(AbstractCognitiveTask):
         )
 
     def score(self, outputs: Float[Array, "time bits"], trial: Trial) -> Float[Array, ""]:
-        """The share of steps and bits at which the output is within ½ of ±1, as it should be."""
+        """The share of steps and bits at which the output is within ½ of the target ±1."""
         error = jnp.abs(outputs - trial.targets.astype(outputs.dtype))
         return jnp.mean(jnp.where(error < 0.5, 1, 0).astype(outputs.dtype))
 
@@ -98,7 +98,7 @@ class FlipFlop(AbstractCognitiveTask):
 
 
 def _last_pulse(inputs: Float[Array, "time bits"]) -> Float[Array, "time bits"]:
-    """By the index of the last pulse so far, not by holding a value."""
+    """Found from the index of the last pulse so far, not by holding a value."""
     t = jnp.arange(len(inputs), dtype=jnp.int32)[:, None]
     last = jax.lax.cummax(jnp.where(inputs != 0, t, 0), axis=0)
     return jnp.take_along_axis(inputs, last, axis=0)

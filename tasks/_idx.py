@@ -15,18 +15,18 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
-    """Reads an IDX file of unsigned bytes, plain or gzipped, and checks all of its format.
+    """Reads an IDX file of unsigned bytes, plain or gzipped, and checks its whole format.
 
     The file is, with big-endian 32-bit sizes,
 
         0x00 0x00 0x08 d,    size_1 … size_d,    size_1 · … · size_d bytes in row-major order.
 
     Args:
-        path: the file; one that ends in `.gz` is unpacked no further than the shape.
+        path: the file; if it ends in `.gz`, it is unpacked no further than the shape needs.
         shape: the sizes that the file must have.
 
     Returns:
-        The bytes in that shape, read-only and without a second copy.
+        The bytes in that shape, read-only, not copied a second time.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -40,7 +40,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
         with _opened(path) as file:
             start = file.read(header)
             _check_header(path, start, shape)
-            # One byte more than there may be: a file that goes on is not unpacked further.
+            # One byte more than there may be; a longer file is not unpacked further.
             content = file.read(count + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise corrupt(path, "intact gzip data", f"broken gzip data ({error})") from error
@@ -51,7 +51,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
 
 
 def corrupt(path: Path, expected: str, found: str) -> ValueError:
-    """The error for a file that is there but wrong, for the caller to raise."""
+    """The error for a file that exists but is wrong, for the caller to raise."""
     return ValueError(
         f"File `{path}` must hold {expected}, but it holds {found}. "
         "Delete it and download it again."

@@ -17,9 +17,8 @@ from ._timeline import Period, Steps
 class DelayedMatch(AbstractChoiceTask):
     """Is the test stimulus the same as the sample before the delay?
 
-    The sample is one of k stimuli, each with a channel of its own; the test is the same with
-    probability ½, else one of the others. The answer, match or non-match, is given when fixation
-    goes off.
+    The sample is one of k stimuli, each with its own channel; the test is the same with probability
+    ½, otherwise one of the others. The answer, match or non-match, is given when fixation goes off.
 
     Periods in ms: fixation 500 ± 100, sample 500 ± 100, delay ± 100, test 500 ± 100, response 500.
 
@@ -59,7 +58,7 @@ class DelayedMatch(AbstractChoiceTask):
         return (FIXATION, sample, Period("delay", self.delay, 100.0), test, RESPONSE)
 
     def ideal_observer(self, inputs: Float[Array, "time channels"]) -> Float[Array, "time 3"]:
-        """Compares the two stimuli that a delay parts."""
+        """Compares the two stimuli separated by the delay."""
         shown = inputs[:, 1:]
         number = segments(jnp.max(shown, axis=-1))
         sample, test = (

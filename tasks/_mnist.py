@@ -25,15 +25,15 @@ class MNIST(AbstractDataSet):
 
     Sample i is x = pixels / 255 in row-major order, and its class is the digit 0 … 9. The parts
     hold 57 000, 3 000 and 10 000 samples: the 10 000 are the official test images, and the
-    3 000 are drawn once and for all from the 60 000 training images.
+    3 000 are a fixed random subset of the 60 000 training images.
 
     Use it for models without a time axis, such as a layer at its fixed point; `SequentialMNIST`
     shows one pixel at a time. It takes about 220 MB of host memory.
 
     Args:
         data_dir: the folder that holds `mnist/` with the four IDX files, gzipped or unpacked.
-            By default the environment variable ORGANICS_DATA, and where that is not set either,
-            a download into a per-user cache.
+            By default it is the environment variable ORGANICS_DATA, or, if that is not set, a
+            per-user cache that is filled by a download.
 
     Attributes:
         train, validation, test: inputs (N, 784), targets (N,).
@@ -60,7 +60,7 @@ class MNIST(AbstractDataSet):
 
     @staticmethod
     def folder(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-        """Where the files are, without a download; None where one of them is missing.
+        """The folder of the files, without a download; None if one of them is missing.
 
         Args:
             data_dir: as above.
@@ -80,18 +80,18 @@ class SequentialMNIST(AbstractDataSet):
     all images, which turns neighbours in the image into distant steps. The parts are those of
     `MNIST`.
 
-    Use it as the standard measurement of memory over hundreds of steps; `SequentialDigits` is
-    the quick one. It takes about 220 MB of host memory.
+    Use it as the standard benchmark of memory over hundreds of steps; `SequentialDigits` is the
+    quick one. It takes about 220 MB of host memory.
 
     Args:
         data_dir: as in `MNIST`.
         permuted: whether to permute the pixels.
-        seed: the seed of the permutation; no effect unless `permuted`. Published permutations
-            differ from one another, and from this one.
+        seed: the seed of the permutation; without `permuted` it has no effect. Published
+            permutations differ from one another, and from this one.
 
     Attributes:
         train, validation, test: inputs (N, 784, 1), targets (N,).
-        permutation: π, the pixel that is shown at each step, (784,);
+        permutation: π, (784,), the pixel that is shown at each step;
             `inputs[:, np.argsort(permutation)]` is in row-major order again.
 
     Raises:
@@ -102,7 +102,7 @@ class SequentialMNIST(AbstractDataSet):
 
     Reference:
         Le, Jaitly & Hinton, "A simple way to initialize recurrent networks of rectified linear
-        units", arXiv:1504.00941 (2015); of the images LeCun, Bottou, Bengio & Haffner,
+        units", arXiv:1504.00941 (2015); for the images, LeCun, Bottou, Bengio & Haffner,
         "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998).
     """
 
@@ -161,7 +161,7 @@ def read_labelled_images(
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file is corrupt, has another count, or a label above 9.
+        ValueError: a file is corrupt, has a wrong count, or has a label above 9.
     """
     images_path = find_file(folder, f"{part}-images-idx3-ubyte")
     labels_path = find_file(folder, f"{part}-labels-idx1-ubyte")
@@ -180,5 +180,5 @@ def _held_out_rows() -> Bool[np.ndarray, "60000"]:
 def _scaled(
     pixels: UInt8[np.ndarray, "samples 784"], permutation: Int[np.ndarray, "784"] | slice
 ) -> Float32[np.ndarray, "samples 784"]:
-    # Permuting the bytes and not the floats keeps the largest temporary array four times smaller.
+    # Permuting bytes rather than floats keeps the largest temporary array four times smaller.
     return np.divide(pixels[:, permutation], 255, dtype=np.float32)

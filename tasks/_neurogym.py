@@ -1,6 +1,6 @@
-"""Tasks of neurogym, or of any package whose environments look like its own."""
+"""Tasks of neurogym, or of any package with environments like those of neurogym."""
 
-# What is a class variable of other tasks is known here only once there is an environment.
+# Class variables of other tasks are known here only once there is an environment.
 # pyright: reportIncompatibleVariableOverride=false
 
 from collections.abc import Mapping
@@ -27,33 +27,34 @@ from ._task import AbstractTask, Trial
 
 @final
 class NeurogymTask(AbstractTask):
-    """A trial-based environment in the manner of neurogym, as a task of this package.
+    """A trial-based environment in the style of neurogym, as a task of this package.
 
-    Nothing of neurogym is imported: `env` needs `seed(seed)`, `new_trial()`, `dt` in ms and, after
-    `new_trial()`, `ob` (T, m), the observations of the whole trial, and `gt` (T,), the action that
-    is right at every step, an integer. It may have `start_ind` and `end_ind`, the steps of the
+    Nothing is imported from neurogym: `env` needs `seed(seed)`, `new_trial()`, `dt` in ms and,
+    after `new_trial()`, `ob` (T, m), the observations of the whole trial, and `gt` (T,), the right
+    action at every step, an integer. It may have `start_ind` and `end_ind`, the steps of the
     periods by name, and names of observations and actions in `observation_space.name` and
     `action_space.name`.
 
     Trials are drawn on the host, one after the other; `sample` may still be compiled and mapped
     over keys. The environment is seeded from the key, and the same key must draw the same trial:
-    all of its chance comes from `seed`, and it remembers nothing of the trials before. This is
-    tried with a few trials, and so a schedule of several tasks, whose turn depends on the trial
-    before, is refused; make a task of each. Wrappers that change observations or actions at every
-    step are refused too, for trials are drawn whole. Shorter trials are padded with zeros
-    that the mask leaves out; longer ones raise. Steps whose right action is 0 count as waiting.
+    all randomness must come from `seed`, and nothing may carry over from earlier trials. This is
+    tested on a few trials, so a schedule of several tasks, whose turn depends on the previous
+    trial, is refused; make a separate task of each. Wrappers that change observations or actions at
+    every step are refused too, because trials are drawn whole. Shorter trials are padded with zeros
+    that the mask leaves out; longer ones raise an error. Steps whose right action is 0 count as
+    waiting.
 
     Args:
-        env: the environment. Two tasks must not share one.
+        env: the environment, which two tasks must not share.
         length: the number of steps to pad to.
         actions: the number of actions; by default `env.action_space.n`.
         reference: where the task was published.
 
     Raises:
-        ValueError: `env` lacks one of those attributes, is wrapped, draws other trials when seeded
-            again, has right actions that are not actions (such as angles, or anything outside 0 … n
-            − 1), observations that are not finite, or a trial longer than `length`. A trial drawn
-            later raises it for the same reasons.
+        ValueError: `env` lacks one of those attributes, is wrapped, draws different trials when
+            seeded again, or has right actions that are not actions (such as angles, or anything
+            outside 0 … n − 1), observations that are not finite, or a trial longer than `length`. A
+            trial drawn later raises it for the same reasons.
 
     Reference:
         Molano-Mazón et al., "NeuroGym", PsyArXiv (2022), doi:10.31234/osf.io/aqc9n.
@@ -146,7 +147,7 @@ def _new_trial(
 
 
 def _check_actions(env: object, gt: np.ndarray, actions: Any) -> None:
-    """Right actions are integers from 0 to n − 1, and were so before the environment cut them."""
+    """Right actions are integers from 0 to n − 1, even before the environment truncates them."""
     if not np.issubdtype(gt.dtype, np.integer):
         _refuse(f"the actions in `gt` are {gt.dtype}, not integers: a task has discrete ones")
     if not isinstance(actions, Integral):
@@ -161,7 +162,7 @@ def _check_actions(env: object, gt: np.ndarray, actions: Any) -> None:
 
 
 def _check_pure(env: object, length: int, actions: int) -> None:
-    """The same seed draws the same trial: at once, and again after some others."""
+    """The same seed draws the same trial, both immediately and after some others."""
     first = _new_trial(env, 0, length, actions)
     for seed in (0, *range(1, _TRIED), 0):
         found = _new_trial(env, seed, length, actions)
@@ -174,7 +175,7 @@ def _check_pure(env: object, length: int, actions: int) -> None:
 
 
 def _check_wrappers(env: object) -> None:
-    """Trials are drawn whole, so that what a wrapper does at every step would have no effect."""
+    """Trials are drawn whole, so what a wrapper does at every step would have no effect."""
     for wrapper in _layers(env)[:-1]:
         for cls in type(wrapper).__mro__:
             changes = _PER_STEP & set(vars(cls))
@@ -187,7 +188,7 @@ def _check_wrappers(env: object) -> None:
 
 
 def _layers(env: object) -> list[Any]:
-    """The environment within its wrappers, the outermost first."""
+    """The environment and its wrappers, the outermost first."""
     inner, found = getattr(env, "unwrapped", env), [env]
     while found[-1] is not inner:
         found.append(getattr(found[-1], "env", inner))
@@ -197,13 +198,13 @@ def _layers(env: object) -> list[Any]:
 _TRIED = 20  # trials
 _MOST_ACTIONS = 2**16  # each has a name and an output
 _PER_STEP = {"action", "observation", "step"}
-# Those that gymnasium puts around every environment, and what wrappers inherit.
+# The wrappers that gymnasium puts around every environment, and what wrappers inherit.
 _HARMLESS = {"OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "Wrapper", "TrialWrapper"}
 _MISSING = object()
 
 
 def _find(env: object, name: str, default: Any = _MISSING) -> Any:
-    """An attribute of the environment, or of the outermost of those it wraps that has one."""
+    """An attribute of the environment, from the outermost layer that has it."""
     for owner in _layers(env):
         if hasattr(owner, name):
             return getattr(owner, name)
@@ -211,7 +212,7 @@ def _find(env: object, name: str, default: Any = _MISSING) -> Any:
 
 
 def _names_of(env: object, space: str, word: str, count: int) -> tuple[str, ...]:
-    """Names by index, from a dictionary of name to an index or to a list of them."""
+    """Names by index, from a dictionary that maps each name to an index or a list of them."""
     names = [f"{word} {i}" for i in range(count)]
     given = getattr(_find(env, space, None), "name", None)
     for name, indices in given.items() if isinstance(given, Mapping) else ():

@@ -1,11 +1,11 @@
-"""Packages that only some tasks need, imported at the moment of use."""
+"""Packages that only some tasks need, imported when they are used."""
 
 import importlib
 from types import ModuleType
 
 
 def require(module: str, *, package: str, purpose: str) -> ModuleType:
-    """Imports an optional module, or says what is missing, for what, and how to install it.
+    """Imports an optional module, or says what is missing, what needs it, and how to install it.
 
     Args:
         module: the name to import, such as `sklearn.datasets`.

@@ -1,4 +1,4 @@
-"""Perceptual decision making on moving dots."""
+"""Perceptual decision making with moving dots."""
 
 from typing import ClassVar, final
 
@@ -16,16 +16,17 @@ COHERENCES = (0.0, 0.032, 0.064, 0.128, 0.256, 0.512)
 
 @final
 class PerceptualDecision(AbstractChoiceTask):
-    """Which way do most of the dots move? Weigh noisy evidence, answer when fixation goes off.
+    """Which way do most of the dots move? Weigh noisy evidence; answer when fixation goes off.
 
     The signed coherence c is one of ±0, ±0.032, ±0.064, ±0.128, ±0.256, ±0.512. While the dots
     move, the evidence for right and for left is, with independent white noise,
 
         x_R = ½ (1 + c) + (s/√dt) ξ_R,    x_L = ½ (1 - c) + (s/√dt) ξ_L.
 
-    The right answer is what was shown: right if Σ_t (x_R - x_L) > 0. So an observer that weighs
-    all of the evidence scores 1, and its psychometric curve is P(right) = Φ(c √(T/2) / s), with T
-    the ms of motion; score `info["coherence"]` yourself for the sign of the nominal coherence.
+    The correct answer is what was actually shown: right if Σ_t (x_R - x_L) > 0. So an observer that
+    weighs all the evidence scores 1, and its psychometric curve is P(right) = Φ(c √(T/2) / s), with
+    T the duration of motion in ms. To score the sign of the nominal coherence instead, use
+    `info["coherence"]`.
 
     Periods in ms: fixation 500 ± 100, motion 1000 ± 200, response 500.
 

@@ -9,20 +9,20 @@ import numpy as np
 from ._checks import check_kind
 from ._optional import require
 
-# matplotlib is imported when something is drawn.
+# matplotlib is only imported when something is drawn.
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 else:
     Axes = object
 
 _MOST_NAMES = 40
-_WIDTH = 2  # Pixels of the narrowest thing that is drawn.
+_WIDTH = 2  # The width in pixels of the narrowest thing that is drawn.
 
 
 def plot_rows(
     rows: Mapping[str, Any], periods: Mapping[str, tuple[int, int]], dt: float, ax: Axes | None
 ) -> Axes:
-    """Draws named rows over time as a heat map, with the periods named above it."""
+    """Draws named rows over time as a heat map, with the names of the periods above it."""
     image = _scaled(np.stack([np.asarray(row) for row in rows.values()]))
     ax = _axes_of(ax)
     ax.set_facecolor("lavender")
@@ -42,8 +42,8 @@ def plot_rows(
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:
-    """From 0, which is white, to 1: rows of noise about 0 by their own range, for one scale for all
-    would draw the others grey on grey."""
+    """Values from 0, which is white, to 1. Rows of noise about 0 are scaled by their own range,
+    because with one scale for all, the others would be grey on grey."""
     is_signed = np.nanmin(image, axis=1, initial=0) < 0
     scaled = np.empty(image.shape)
     for rows in (is_signed, ~is_signed):
@@ -54,8 +54,8 @@ def _scaled(image: np.ndarray) -> np.ndarray:
 
 
 def _widened(image: np.ndarray, most: int) -> np.ndarray:
-    """At most so many columns, each the value furthest from what its row mostly is: a pulse of one
-    step would be narrower than a pixel, and not be drawn."""
+    """At most so many columns, each with the value furthest from the most common one of its row:
+    otherwise a pulse of one step would be narrower than a pixel, and would not be drawn."""
     time = image.shape[1]
     if time <= most:
         return image
@@ -68,7 +68,7 @@ def _widened(image: np.ndarray, most: int) -> np.ndarray:
 
 
 def _row_names(names: list[str]) -> tuple[list[float], list[str]]:
-    """Where to write which name: each row's own, or of many rows one for each group of them."""
+    """Where to write which name: one for each row, or, if there are many, one for each group."""
     if len(names) <= _MOST_NAMES:
         return list(range(len(names))), names
     groups = [": ".join(name.split(": ")[:2]) for name in names]
@@ -78,7 +78,7 @@ def _row_names(names: list[str]) -> tuple[list[float], list[str]]:
 
 
 def _name_periods(ax: Axes, periods: Mapping[str, tuple[int, int]], dt: float) -> None:
-    # Neighbouring names stand at two heights, because a period can be shorter than its name.
+    # Neighbouring names are at two heights, because a period can be shorter than its name.
     for height, (name, (start, _)) in zip(cycle((3, 15)), periods.items(), strict=False):
         ax.axvline(start * dt, color="tab:orange", linewidth=0.8)
         ax.annotate(

@@ -1,4 +1,4 @@
-"""The psychometric curve, and the normal distribution that describes it."""
+"""The psychometric curve, and the cumulative normal distribution that describes it."""
 
 import math
 from typing import Any, NamedTuple
@@ -16,10 +16,11 @@ class Psychometric(NamedTuple):
 
     Attributes:
         strengths: the distinct strengths of the stimulus, in increasing order.
-        rates: the share of answers at each strength that chose the alternative; NaN without one.
+        rates: the share of answers at each strength that chose the alternative; NaN if there are
+            none.
         errors: the standard error of each rate, √(p (1 - p)/n).
         counts: the number of answers at each strength, n.
-        missing: the number of trials of each strength without an answer, which count nowhere else.
+        missing: the number of trials of each strength without an answer, left out everywhere else.
     """
 
     strengths: Float[np.ndarray, " strengths"]
@@ -47,14 +48,14 @@ def psychometric(strengths: Numbers, chosen: Numbers) -> Psychometric:
     """How often an alternative is chosen at each strength of a stimulus (host).
 
     Use it with `task.choose` on the trials of `tasks.PerceptualDecision`: the strengths are
-    `trials.info["coherence"]`, and `chosen` is whether the choice was right (class 1). Where a
-    trial may end without an answer, take `reaction.chose(alternative)`: a comparison such as
-    `choice == 0` would count such a trial as an answer for the other one.
+    `trials.info["coherence"]`, and `chosen` is whether "right" (class 1) was chosen. If a trial may
+    end without an answer, use `reaction.chose(alternative)`: a comparison such as `choice == 0`
+    would count such a trial as an answer for the other alternative.
 
     Args:
         strengths: (N,), the strength in each trial, from a small set of values.
-        chosen: (N,), whether the alternative was chosen: bools, or 1 and 0, with −1 or NaN where
-            there was no answer.
+        chosen: (N,), whether the alternative was chosen: bools, or 1 and 0, with −1 or NaN if there
+            was no answer.
 
     Returns:
         The curve, over the strengths that occur.
@@ -87,7 +88,7 @@ def read_strengths(strengths: Numbers) -> np.ndarray:
 
 
 def read_chosen(chosen: Numbers, strengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What was chosen, as bools, and in which trials there was an answer."""
+    """Whether the alternative was chosen, and whether there was an answer, in each trial."""
     chosen = read_array("chosen", chosen)
     if np.iscomplexobj(chosen):
         raise ValueError("Argument `chosen` must hold real numbers, but they are complex.")
@@ -111,18 +112,18 @@ def read_chosen(chosen: Numbers, strengths: np.ndarray) -> tuple[np.ndarray, np.
 
 @carded
 class PsychometricFit(NamedTuple):
-    """The choices of signal detection theory, P(s) = Φ((s − μ)/σ).
+    """The psychometric function of signal detection theory, P(s) = Φ((s − μ)/σ).
 
     Attributes:
         bias: μ, the strength at which both alternatives are chosen equally often.
-        threshold: σ, how much stronger than μ a stimulus is that is chosen in 84 % of the trials.
+        threshold: σ, how far above μ a stimulus must be to be chosen in 84 % of the trials.
     """
 
     bias: float
     threshold: float
 
     def rates(self, strengths: Numbers) -> Float[np.ndarray, "*shape"]:
-        """P at any strengths, for a smooth line through the points of a curve."""
+        """P at given strengths, for a smooth line through the points of a curve."""
         return _normal((np.asarray(strengths, float) - self.bias) / self.threshold)
 
 
@@ -130,11 +131,12 @@ _STEPS, _FARTHEST = 100, 6.0
 
 
 def fit_psychometric(curve: Psychometric) -> PsychometricFit:
-    """The most likely μ and σ of P(s) = Φ((s − μ)/σ), where choices are independent (host).
+    """The maximum-likelihood μ and σ of P(s) = Φ((s − μ)/σ), for independent choices (host).
 
-    By Fisher's scoring on z = a + b s. The likelihood of a and b is concave; choices that some
-    strength parts without error have no most likely σ > 0, and the one returned is then merely
-    small. The ideal observer of `tasks.PerceptualDecision` has μ = 0 and σ = noise/√(T/2).
+    Found by Fisher scoring on z = a + b s. The log-likelihood of a and b is concave. If some
+    strength separates the choices without error, there is no most likely σ > 0, and the returned
+    one is merely small. The ideal observer of `tasks.PerceptualDecision` has μ = 0 and
+    σ = noise/√(T/2).
 
     Args:
         curve: a `Psychometric` of signed strengths, such as coherences.
@@ -143,8 +145,8 @@ def fit_psychometric(curve: Psychometric) -> PsychometricFit:
         A `PsychometricFit`. Strengths and trials without an answer are left out.
 
     Raises:
-        ValueError: not a `Psychometric` of finite strengths, it has fewer than two of them with
-            answers, a rate of answers is not in [0, 1], or the rates do not rise.
+        ValueError: it is not a `Psychometric` of finite strengths, fewer than two of them have
+            answers, a rate is not in [0, 1], or the rates do not rise.
     """
     check_kind("curve", curve, Psychometric)
     parts = {name: getattr(curve, name) for name in ("strengths", "rates", "counts")}

@@ -16,7 +16,7 @@ from ._psychometric import card_of_curve, read_chosen, read_strengths
 
 @carded
 class Reaction(NamedTuple):
-    """When an agent answered, and what.
+    """When an agent answered, and what it chose.
 
     Attributes:
         time: ms from the onset to the first step above the threshold; NaN without an answer.
@@ -27,7 +27,7 @@ class Reaction(NamedTuple):
     choice: Int32[Array, "*trials"]
 
     def chose(self, alternative: int) -> Int32[Array, "*trials"]:
-        """1 where the answer is this alternative, 0 where it is another, −1 without an answer."""
+        """1 if the answer is this alternative, 0 if it is another, −1 without an answer."""
         chosen = jnp.where(self.choice == alternative, 1, 0)
         return jnp.where(self.choice < 0, -1, chosen).astype(jnp.int32)
 
@@ -38,9 +38,9 @@ def reaction(outputs: Numbers, onset: ArrayLike, *, threshold: float, dt: float)
     Pure (jit, vmap over trials).
 
     Args:
-        outputs: (time, k), what stands for the k alternatives, without the fixation output.
-        onset: the step from which time counts, such as the start of a period of the trial: of the
-            stimulus, or of the response after a go cue.
+        outputs: (time, k), the outputs for the k alternatives, without the fixation output.
+        onset: the step from which time is counted, such as the start of the stimulus period, or of
+            the response period after a go cue.
         threshold: the level of commitment.
         dt: ms, the duration of one step.
 
@@ -73,7 +73,7 @@ class Chronometric(NamedTuple):
 
     Attributes:
         strengths: the distinct strengths of the stimulus, in increasing order.
-        times: ms, the mean reaction time at each strength; NaN where no trial counts.
+        times: ms, the mean reaction time at each strength; NaN if no trial counts.
         errors: ms, the standard error of each mean; NaN for fewer than two trials.
         counts: how many trials of each strength count.
         missing: how many trials of each strength have no answer.
@@ -93,13 +93,13 @@ class Chronometric(NamedTuple):
 def chronometric(strengths: Numbers, times: Numbers, chosen: Numbers | None = None) -> Chronometric:
     """The mean reaction time at each strength of a stimulus (host).
 
-    Use it with `tasks.reaction`, and beside `tasks.psychometric`. For a signed strength, such as
-    a coherence, give its magnitude to join both directions.
+    Use it with `tasks.reaction`, together with `tasks.psychometric`. For a signed strength, such as
+    a coherence, pass its magnitude to combine both directions.
 
     Args:
         strengths: (N,), the strength in each trial, from a small set of values.
         times: (N,), ms, the reaction time; a trial without an answer (NaN) does not count.
-        chosen: (N,), which trials count, such as those with the right answer; all unless given.
+        chosen: (N,), which trials count, such as those with the right answer; by default all.
             Bools, or 1 and 0, with −1 or NaN for a trial without an answer.
 
     Returns:

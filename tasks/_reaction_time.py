@@ -15,21 +15,21 @@ from ._timeline import Period, as_floats, within
 
 @final
 class ReactionTime(AbstractCognitiveTask):
-    """A task with a choice in which one may answer before being told: when is the agent sure?
+    """A choice task in which the agent may answer before being told: when is it sure?
 
-    From the onset of the stimulus on, the target is the choice. A network that is trained by cross
-    entropy then says at every step how likely each alternative is by what it has seen so far, and
-    `tasks.reaction` finds when that reaches a bound. The score is that of the task: fixation before
-    the stimulus, the choice in the response; what is answered in between counts in the loss alone.
+    From the onset of the stimulus on, the target is the choice. A network trained with the cross
+    entropy then tells at every step how likely each alternative is given what it has seen so far,
+    and `tasks.reaction` finds when this reaches a bound. The score is that of the task: fixation
+    before the stimulus, the choice in the response; answers in between count only in the loss.
 
         weights = ⅔ (those of the task) + ⅓ [t in stimulus]/Σ_t [t in stimulus]
 
     Args:
-        task: a task with a choice, such as `tasks.PerceptualDecision()`.
-        stimulus: the name of the period from whose onset one may answer.
+        task: a choice task, such as `tasks.PerceptualDecision()`.
+        stimulus: the name of the period from whose onset on the agent may answer.
 
     Raises:
-        ValueError: not a task with a choice, or it has no such period.
+        ValueError: it is not a choice task, or it has no such period.
 
     Reference:
         Roitman & Shadlen, Journal of Neuroscience 22 (2002).
@@ -44,7 +44,7 @@ class ReactionTime(AbstractCognitiveTask):
 
     @property
     def dt(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the task, as are the names and the reference."""
+        """That of the task, like the names and the reference."""
         return self.task.dt
 
     @property
@@ -73,7 +73,7 @@ class ReactionTime(AbstractCognitiveTask):
         return self.task.chance
 
     def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
-        """Draws a trial of the task, with the choice as target from the stimulus on."""
+        """Draws a trial of the task, with the choice as the target from the stimulus on."""
         key = read_key("key", key)
         trial = self.task.sample(key, jitter)
         (start, _), (go, stop) = (trial.info["periods"][k] for k in (self.stimulus, "response"))
@@ -95,7 +95,7 @@ class ReactionTime(AbstractCognitiveTask):
         return self.task.score(outputs, trial)
 
     def choose(self, outputs: Float[Array, "time 3"], trial: Trial) -> Int32[Array, ""]:
-        """The alternative, 1 or 2, or −1, as the task reads it from the response."""
+        """The alternative, 1 or 2, or −1, read from the response as by the task."""
         return self.task.choose(outputs, trial)
 
     def ideal_observer(self, inputs: Float[Array, "time channels"]) -> Float[Array, "time 3"]:

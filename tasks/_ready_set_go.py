@@ -23,12 +23,12 @@ _TOLERANCE, _PULSE = 0.1, 50.0
 class ReadySetGo(AbstractCognitiveTask):
     """Two pulses, ready and set, mark an interval; answer when the same interval has passed again.
 
-    The interval lasts t_s ~ U(500, 1000) ms. Each pulse is 1 for 50 ms on its channel. The
-    output is 0 until t_s after set, and 1 from there on; the answer is the first step after set at
-    which it exceeds ½. The mask counts every step of the trial.
+    The interval lasts t_s ~ U(500, 1000) ms. Each pulse is 1 for 50 ms on its channel. The target
+    is 0 until t_s after set, and 1 from then on; the answer is the first step after set at which
+    the output exceeds ½. The mask counts every step of the trial.
 
     Periods in ms: fixation 300 ± 100, measure t_s, produce t_s, done 300. Without jitter the
-    fixation lasts 300 ms; the interval is what the trial asks for, and is drawn all the same.
+    fixation lasts 300 ms, but the interval, which is what the trial is about, is still random.
 
     Args:
         dt: the duration of one step in ms, at most 50.
@@ -56,7 +56,7 @@ class ReadySetGo(AbstractCognitiveTask):
 
     @property
     def chance(self) -> float:
-        """The best share of intervals that one fixed interval meets, within the tolerance."""
+        """The largest share of intervals that one fixed answer meets, within the tolerance."""
         low, high = (steps_in(750.0 + sign * 250.0, self.dt) for sign in (-1, 1))
         intervals = np.arange(low, high + 1)
         error = np.abs(intervals[:, None] - intervals[None])
@@ -91,9 +91,9 @@ class ReadySetGo(AbstractCognitiveTask):
         return jnp.where(is_right, 1, 0).astype(outputs.dtype)
 
     def ideal_observer(self, inputs: Float[Array, "time 2"]) -> Float[Array, "time 1"]:
-        """Counts the steps from ready to set, and as many from set on."""
+        """Counts the steps from ready to set, and the same number from set on."""
         since_ready, since_set = jnp.cumsum(jax.lax.cummax(inputs, axis=0), axis=0).T
-        # At step t after both pulses the two counts differ by the interval.
+        # At any step after both pulses, the two counts differ by the interval.
         is_go = (since_set > 0) & (since_set - 1 >= since_ready - since_set)
         return jnp.where(is_go, 1, 0).astype(inputs.dtype)[:, None]
 

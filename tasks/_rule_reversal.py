@@ -21,25 +21,26 @@ _DURATION, _GRACE = 500.0, 200.0
 class RuleReversal(AbstractCognitiveTask):
     """Answer two stimuli by a hidden rule that may reverse; only the feedback reveals it.
 
-    A sequence of k presentations, each of stimulus, response, feedback and wait, 500 ms each. One
-    of two stimuli is shown. Under the first rule, stimulus i is to be answered by choice i, under
-    the second by the other one. The first rule of a sequence is drawn by a coin; it reverses at
-    most once, before the second, third, … or last presentation but one, or never, all equally
-    likely. In the feedback period one of two channels says whether the choice was right.
+    A trial is a sequence of k presentations, each of stimulus, response, feedback and wait, 500 ms
+    each. One of two stimuli is shown. Under the first rule, stimulus i is answered by choice i,
+    under the second by the other choice. The initial rule of a sequence is drawn at random; it
+    reverses at most once, before the second, third, … or next-to-last presentation, or never, all
+    equally likely. In the feedback period one of two channels tells whether the choice was right.
 
-    What is fed back depends on the choices, so inputs cannot all be drawn beforehand. There are
-    two ways to use the task:
+    The feedback depends on the choices, so inputs cannot all be drawn beforehand. There are two
+    ways to use the task:
 
     - `task.play(step, state, trial)` runs an agent in closed loop, with feedback on its own
       choices: this is how a network is trained and evaluated.
-    - `trial.inputs` is what the ideal observer sees; it supposes the first rule until it is told.
+    - `trial.inputs` is what the ideal observer sees; it assumes the first rule until told that it
+      is wrong.
 
-    The choice is the output with the greater mean over the response, after its first 200 ms. The
-    mask counts those steps, in the presentations whose rule is that of the one before: the first
+    The choice is the output with the larger mean over the response, after its first 200 ms. The
+    mask counts those steps, in presentations with the same rule as the previous one: the first
     answer, and the first one after a reversal, can only be guesses.
 
     Args:
-        presentations: k, at least 3; five are 10 s.
+        presentations: k, at least 3; five take 10 s.
         dt: the duration of one step in ms, at most 100.
 
     Raises:
@@ -74,13 +75,13 @@ class RuleReversal(AbstractCognitiveTask):
     def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
         """Draws one sequence; there is no jitter in this task.
 
-        `info` holds the `stimuli` and the `rules` (0 or 1) of the presentations, and which of
-        them are `counted`; the choice to make is their sum modulo 2.
+        `info` holds the `stimuli` and the `rules` (0 or 1) of the presentations, and which of them
+        are `counted`; the right choice is the sum of stimulus and rule, modulo 2.
         """
         key = read_key("key", key)
         u = jax.random.uniform(key, (self.presentations + 2,))
         k = jnp.arange(self.presentations, dtype=jnp.int32)
-        # Presentations count from 0: the reversal is before 1 … k - 2, or, as k - 1, never.
+        # Presentations count from 0: the reversal is before 1 … k - 2; k - 1 stands for never.
         at = 1 + jnp.floor(u[0] * (self.presentations - 1)).astype(jnp.int32)
         is_reversed = (k >= at) & (at < self.presentations - 1)
         rules = _int32(is_reversed) ^ _int32(u[1] < 0.5)
@@ -104,11 +105,11 @@ class RuleReversal(AbstractCognitiveTask):
         return self._steps
 
     def presentation_starts(self, trial: Trial) -> Bool[Array, " time"]:
-        """Which steps begin a presentation: for skips from one to the next."""
+        """Which steps begin a presentation, for skips from one to the next."""
         return jnp.arange(len(trial.inputs)) % self._steps == 0
 
     def burn_in_inputs(self, trial: Trial) -> Float[Array, "4"]:
-        """What a network is shown before the sequence: nothing, as in a wait."""
+        """The inputs of a network before the sequence: nothing, as in a wait."""
         return jnp.zeros_like(trial.inputs[0])
 
     def score(self, outputs: Float[Array, "time 2"], trial: Trial) -> Float[Array, ""]:
@@ -124,7 +125,7 @@ class RuleReversal(AbstractCognitiveTask):
         return evidence[:, 1] > evidence[:, 0]
 
     def ideal_observer(self, inputs: Float[Array, "time 4"]) -> Float[Array, "time 2"]:
-        """Keeps a rule as long as it is right, and takes the other when told it was wrong."""
+        """Keeps a rule as long as it is right, and switches when told that it was wrong."""
         frames = inputs.reshape(self.presentations, self._steps, 4)
         stimulus, was_wrong = frames[:, 0, 1] > 0.5, jnp.max(frames[..., 3], axis=1) > 0.5
         reversals = jnp.cumsum(was_wrong.astype(jnp.int32)) - was_wrong.astype(jnp.int32)
@@ -138,10 +139,10 @@ class RuleReversal(AbstractCognitiveTask):
         """Runs an agent through a sequence, with feedback on its own choices.
 
         Args:
-            step: (state, x (4,)) ↦ (next state, outputs (2,)), one step of the agent. For the
-                gradient of a training through the outputs, the feedback is a constant.
+            step: (state, x (4,)) ↦ (next state, outputs (2,)), one step of the agent. In gradients
+                through the outputs, the feedback is a constant.
             state: the state before the first step.
-            trial: the sequence; of its inputs only the stimuli are used.
+            trial: the sequence; only the stimuli of its inputs are used.
 
         Returns:
             The outputs (time, 2) to score, and the inputs (time, 4) that the agent saw.

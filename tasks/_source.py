@@ -28,24 +28,23 @@ _THREE_WAYS = (
     "neither of them, a network connection, over which the files are downloaded once."
 )
 
-_TIMEOUT = 10.0  # Seconds of silence after which a mirror counts as dead.
+_TIMEOUT = 10.0  # Seconds of silence after which a mirror counts as dead
 
 
 def mnist_folder(data_dir: str | os.PathLike[str] | None) -> Path:
-    """The folder with the four files of MNIST, after a download where the user named no folder.
+    """The folder with the four files of MNIST, downloaded if the user named no folder.
 
     Args:
         data_dir: the folder that holds `mnist/`; by default the environment variable
-            ORGANICS_DATA, and where that is not set either, a per-user cache that is filled by
-            a download.
+            ORGANICS_DATA, or, if that is not set, a per-user cache that is filled by a download.
 
     Returns:
         The path of `mnist/`. A folder that the user named is not checked here.
 
     Raises:
         ValueError: `data_dir` is not a path.
-        FileNotFoundError: the files had to be downloaded and could not be.
-        ImportError: they had to be downloaded, and pooch or tqdm is not installed.
+        FileNotFoundError: a download was needed and failed.
+        ImportError: a download was needed, and pooch or tqdm is not installed.
     """
     named = (os.environ.get(VARIABLE) or None) if data_dir is None else data_dir
     if named is not None:
@@ -54,7 +53,7 @@ def mnist_folder(data_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def present(data_dir: str | os.PathLike[str] | None) -> Path | None:
-    """The folder where all four files of MNIST are, looked for without a download; else None."""
+    """The folder of all four files of MNIST if they are there, without a download; else None."""
     named = (os.environ.get(VARIABLE) or None) if data_dir is None else data_dir
     try:
         folder = read_folder("data_dir", named) if named else _pooch().os_cache("organics_ode")
@@ -82,21 +81,21 @@ def find_file(folder: Path, name: str) -> Path:
 
 
 def download(folder: Path, md5: Mapping[str, str], mirrors: tuple[str, ...]) -> Path:
-    """Fills a folder with files, each from the first mirror that gives it intact.
+    """Fills a folder with files, each from the first mirror that has it intact.
 
-    Files that are there and intact stay as they are. A file with a wrong checksum counts as not
-    given, and is not kept.
+    Intact files that are already there are left alone. A file with a wrong checksum counts as
+    missing, and is not kept.
 
     Args:
-        folder: the folder to fill; made where it does not exist.
+        folder: the folder to fill; created if it does not exist.
         md5: the checksum of every file by its name.
-        mirrors: addresses, with a `/` at the end, to try in order.
+        mirrors: addresses, ending in `/`, to try in order.
 
     Returns:
         The folder.
 
     Raises:
-        FileNotFoundError: no mirror gave some file.
+        FileNotFoundError: some file could not be had from any mirror.
         ImportError: pooch or tqdm is not installed.
     """
     for name, checksum in md5.items():

@@ -1,4 +1,4 @@
-"""What a task and a data set are."""
+"""The definitions of a task and a data set."""
 
 import abc
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,24 +12,24 @@ from ._cards import Card, carded, clipped, counted, summary
 from ._checks import KeyLike, check_kind
 from ._plot import Axes, plot_rows
 
-# Type checkers know equinox's abstract class variables only by this name, and have none for what
+# Type checkers know equinox's abstract class variables only by this name, and have no type for what
 # most tasks declare as class variables and some compute.
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar, ClassVar as AbstractVar
 else:
     from equinox import AbstractClassVar, AbstractVar
 
-_SHOWN = 6  # of the facts about a trial
+_SHOWN = 6  # facts about a trial
 
 
 @carded
 class Trial(NamedTuple):
-    """One trial of a sampled task; `jax.vmap(task.sample)` gives every array a batch axis in front.
+    """One trial of a sampled task; `jax.vmap(task.sample)` gives every array a leading batch axis.
 
     Attributes:
         inputs: one row of input channels per time step.
-        targets: what the outputs should be at every step, counted or not: floats to regress
-            on, or int32 class indices.
+        targets: what the outputs should be at every step, counted or not: floats for regression, or
+            int32 class indices.
         mask: the weight of every step in the loss, 0 or 1.
         info: arrays that describe the trial. `info["periods"]` maps the name of every period
             to its (start, stop) steps.
@@ -68,7 +68,7 @@ class Split(NamedTuple):
 
     def _card(self) -> Card:
         counts = np.unique(np.asarray(self.targets), return_counts=True)[1]
-        # The range of many images would take a while.
+        # Computing the range of many images would take a while.
         facts = {"inputs": f"{np.shape(self.inputs)}, {self.inputs.dtype}"}
         many = summary(counts).partition(", ")[2]
         facts["targets"] = f"{summary(self.targets)}, each {many} times" if counts.size else "none"
@@ -76,7 +76,7 @@ class Split(NamedTuple):
 
 
 def _in_order(periods: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """The periods of one trial, which jit and vmap have sorted by their names, by their steps."""
+    """The periods of one trial in order of their steps; jit and vmap sort them by name."""
     steps = {name: tuple(np.asarray(each).tolist()) for name, each in periods.items()}
     return dict(sorted(steps.items(), key=lambda period: period[1]))
 
@@ -84,8 +84,8 @@ def _in_order(periods: dict[str, Any]) -> dict[str, tuple[int, int]]:
 class AbstractTask(eqx.Module):
     """A task whose trials are drawn from a distribution.
 
-    Use it where fresh trials are cheap to draw on the device; a finite set of recorded samples
-    is an `AbstractDataSet`. Tasks have no batch axis: `jax.vmap` for many trials.
+    Use it if fresh trials are cheap to draw on the device; a finite set of recorded samples is an
+    `AbstractDataSet`. Tasks have no batch axis: use `jax.vmap` for many trials.
 
     Attributes:
         dt: the duration of one step in ms.
@@ -109,7 +109,7 @@ class AbstractTask(eqx.Module):
         """Draws one trial.
 
         Args:
-            key: a JAX random key.
+            key: a PRNG key.
 
         Returns:
             The trial, in JAX's default float type.
@@ -120,7 +120,7 @@ class AbstractTask(eqx.Module):
         """How well one trial was solved, for a reader rather than an optimiser.
 
         Args:
-            outputs: what a model answered at every step.
+            outputs: the answers of a model at every step.
             trial: the trial that it answered.
 
         Returns:
@@ -138,10 +138,10 @@ class AbstractTask(eqx.Module):
         return len(self.outputs)
 
     def plot(self, trial: Trial, ax: Axes | None = None) -> Axes:
-        """Draws one trial: a row per input channel, and below them a row per target.
+        """Draws one trial, with a row per input channel, and below them a row per target (host).
 
-        Steps that the mask leaves out are blank in the rows of the targets. Of more than 40 rows,
-        those whose names agree before a colon share one name. Host only.
+        Steps that the mask leaves out are blank in the rows of the targets. If there are more than
+        40 rows, those whose names agree up to a colon share one name.
 
         Args:
             trial: one trial, without a batch axis.
@@ -151,7 +151,7 @@ class AbstractTask(eqx.Module):
             The axes.
 
         Raises:
-            ValueError: not one trial, or no axes.
+            ValueError: `trial` is not one trial, or `ax` is not axes.
             ImportError: matplotlib is not installed.
         """
         check_kind("trial", trial, Trial)
@@ -163,7 +163,7 @@ class AbstractTask(eqx.Module):
         targets = np.where(np.asarray(trial.mask) > 0, self._target_rows(trial), np.nan)
         rows = {f"in: {name}": row for name, row in zip(self.channels, trial.inputs.T, strict=True)}
         rows |= {f"out: {name}": row for name, row in zip(self.outputs, targets, strict=True)}
-        # A trial's own periods, which jitter changes.
+        # The periods of this trial, which depend on jitter.
         ax = plot_rows(rows, _in_order(trial.info["periods"]), self.dt, ax)
         ax.axhline(self.input_size - 0.5, color="black", linewidth=0.8)
         return ax
@@ -180,7 +180,7 @@ class AbstractTask(eqx.Module):
 class AbstractDataSet(eqx.Module):
     """A fixed set of labelled samples in three disjoint parts, in host memory.
 
-    Fit on `train`, choose on `validation`, report on `test`, once.
+    Fit on `train`, choose on `validation`, and report on `test`, once.
 
     Attributes:
         train, validation, test: the three parts, the same on every machine.
@@ -196,7 +196,7 @@ class AbstractDataSet(eqx.Module):
 
     @property
     def input_size(self) -> int:
-        """The number of input channels, or of features where a sample has no time axis."""
+        """The number of input channels, or of features if a sample has no time axis."""
         return self.train.inputs.shape[-1]
 
     @property

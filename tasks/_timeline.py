@@ -35,9 +35,9 @@ def draw_steps(
 ) -> tuple[Steps, int]:
     """The (start, stop) steps of every period of one trial, and the length to pad it to.
 
-    A jittered period lasts a whole number of steps, each number from (duration - jitter)/dt to
-    (duration + jitter)/dt equally likely for u ~ U(0, 1). The length is that of the longest
-    possible trial, so that it does not depend on the draw.
+    A jittered period lasts a whole number of steps, from (duration - jitter)/dt to
+    (duration + jitter)/dt, all equally likely for u ~ U(0, 1). The length is that of the longest
+    possible trial, so it does not depend on the draw.
     """
     low = np.array([steps_in(p.duration - p.jitter * jitter, dt) for p in timeline])
     high = np.array([steps_in(p.duration + p.jitter * jitter, dt) for p in timeline])
@@ -55,7 +55,7 @@ def within(length: int, steps: Int32[Array, "2"]) -> Bool[Array, " length"]:
 
 
 def spread(length: int, steps: Steps, rows: Float[Array, "periods k"]) -> Float[Array, "length k"]:
-    """What is constant in every period, over time; 0 after the last one."""
+    """Values that are constant within every period, spread over time; 0 after the last one."""
     stops = jnp.stack(list(steps.values()))[:, 1]
     t = jnp.arange(length, dtype=jnp.int32)
     period = jnp.sum(t[:, None] >= stops[None], axis=-1)
@@ -65,7 +65,7 @@ def spread(length: int, steps: Steps, rows: Float[Array, "periods k"]) -> Float[
 def counted_steps(
     length: int, response: Int32[Array, "2"], grace: int
 ) -> tuple[Float[Array, " length"], Float[Array, " length"]]:
-    """Which steps count before the response and in it, both after a time of grace; 0 or 1."""
+    """Which steps count before and in the response, each after a grace period; 0 or 1."""
     start, stop = response
     t = jnp.arange(length, dtype=jnp.int32)
     before = (t >= grace) & (t < start)
@@ -74,5 +74,5 @@ def counted_steps(
 
 
 def as_floats(x: Shaped[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """In JAX's default float type, which is not weak."""
+    """The values in JAX's default float type, not weakly typed."""
     return x.astype(jnp.zeros(()).dtype)

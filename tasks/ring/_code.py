@@ -39,7 +39,7 @@ def points_along(
 ) -> Shaped[Array, " time"]:
     """Whether the population vectors of two rings lie within an angle of each other, step by step.
 
-    A ring whose channels are all the same points nowhere.
+    A ring whose channels are all equal points nowhere.
     """
     (x, y), (u, v) = population_vector(ring), population_vector(target)
     lengths = jnp.hypot(x, y) * jnp.hypot(u, v)

@@ -1,4 +1,4 @@
-"""How the ring tasks are solved from their inputs: which direction to answer, and whether."""
+"""How the ring tasks are solved from their inputs: whether to answer, and in which direction."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -36,14 +36,14 @@ def second_if_near(rings: Rings, *, on_match: bool) -> Answer:
 
 
 def second_if_alike(rings: Rings, *, on_match: bool) -> Answer:
-    """The same by categories, which the line at right angles to π/4 separates."""
+    """The same by categories, which are separated by the line at right angles to π/4."""
     first, second = _two_directions(rings)
     alike = (jnp.cos(first - jnp.pi / 4) > 0) == (jnp.cos(second - jnp.pi / 4) > 0)
     return second, alike == on_match
 
 
 def _two_directions(rings: Rings) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The directions of the first and of the second stimulus; a delay parts them."""
+    """The directions of the first and of the second stimulus, separated by a delay."""
     number = segments(jnp.where(is_shown(rings), 1.0, 0.0))
     ring = jnp.sum(rings, axis=1)
     first, second = (jnp.sum(jnp.where((number == i)[:, None], ring, 0), axis=0) for i in (1, 2))

@@ -1,4 +1,4 @@
-"""The ring family: 20 cognitive tasks in one set of channels."""
+"""The ring family: 20 cognitive tasks with the same channels."""
 
 import functools
 from collections.abc import Callable
@@ -56,7 +56,7 @@ class _Rule(NamedTuple):
     draw: Callable[[Chance], Draw]
     solve: Callable[[Rings], Answer]
     is_reaction: bool = False
-    # The share of responses that are right without looking: within 0.2π of a random direction.
+    # The share of responses that are right by chance: within 0.2π of a random direction.
     blind: float = 0.2
 
 
@@ -119,28 +119,28 @@ RING_TASKS: tuple[str, ...] = tuple(_RULES)
 class RingTask(AbstractCognitiveTask):
     """One of the 20 tasks in `tasks.RING_TASKS`: look at a ring of directions, answer on a ring.
 
-    Inputs (85): fixation, 1 but in the response period; two modalities of 32 channels; the rule,
+    Inputs (85): fixation, 1 except in the response period; two modalities of 32 channels; the rule,
     one of 20, always on. Outputs (33): fixation, and a ring of 32. A direction θ is shown and
-    answered as a bump over the preferred directions θ_i = 2πi/32, d the circular distance:
+    answered as a bump over the preferred directions θ_i = 2πi/32, with circular distance d:
 
         b_i(θ) = 0.8 exp(-½ (8 d(θ_i, θ)/π)²).
 
     Targets are fixation 0.85 and ring 0.05; in the response period fixation 0.05 and ring
-    0.05 + b(θ). Where a match task asks for no response, fixation is held to the end.
+    0.05 + b(θ). If a match task asks for no response, fixation is held to the end.
 
     - `go`, `anti`: answer the direction that was shown, or the opposite one. `rtgo`, `rtanti`: it
-      is shown in the response period only, where fixation stays on, and is answered at once.
-      `dlygo`, `dlyanti`: after a delay.
+      is shown only in the response period, while fixation stays on, and answered at once.
+      `dlygo`, `dlyanti`: answer after a delay.
     - `dm1`, `dm2`: two directions at least π/2 apart are shown in modality 1 (2); answer the
       stronger. `ctxdm1`, `ctxdm2`: the other modality shows other strengths, to be ignored.
-      `multsendm`: both modalities count, and each alone misleads. `dlydm1`, `dlydm2`,
+      `multsendm`: both modalities count, and each alone is misleading. `dlydm1`, `dlydm2`,
       `ctxdlydm1`, `ctxdlydm2`, `multsendlydm`: one direction before a delay, one after it.
     - `dms`, `dnms`: answer the second direction if it is (is not) the first one, up to π/18.
-      `dmc`, `dnmc`: if it is (is not) of the same category, [0, π/2] or [π, 3π/2].
+      `dmc`, `dnmc`: if it is (is not) in the same category, [0, π/2] or [π, 3π/2].
 
     Periods in ms, J = U(-100, 100) with jitter: fixation 500+J; stimulus 500+J, or stimulus1,
     delay and stimulus2; delay 1000+J; response 500. The mask leaves out the first 200 ms of the
-    trial and of the response. Burn-in before the trial is the trainer's.
+    trial and of the response. Burn-in before the trial is up to the training function.
 
     Args:
         name: one of `tasks.RING_TASKS`.
@@ -179,7 +179,7 @@ class RingTask(AbstractCognitiveTask):
 
     @property
     def chance(self) -> float:
-        """Fixation held, and a response in a random direction, or, in the match tasks, withheld."""
+        """Fixation held, and a response in a random direction or, in the match tasks, withheld."""
         return 1 - self._response_weight * (1 - self._rule.blind)
 
     def sample(self, key: KeyLike, jitter: bool = True) -> Trial:
@@ -199,9 +199,10 @@ class RingTask(AbstractCognitiveTask):
     def score(self, outputs: Float[Array, "time 33"], trial: Trial) -> Float[Array, ""]:
         """w · (share of right steps before the response) + (1 - w) · (share in the response).
 
-        A step is right if fixation is held (above ½) where it should be, and else let go with the
-        population vector of the ring within 0.2π of the target's. The weight w is the share of
-        the time before the response: 2/3 without a delay, 4/5 with one, 5/6 with two stimuli.
+        A step is right if fixation is held (above ½) when it should be, or otherwise released, with
+        the population vector of the ring within 0.2π of that of the target. The weight w is the
+        share of the time before the response: 2/3 without a delay, 4/5 with one, 5/6 with two
+        stimuli.
         """
         targets = trial.targets.astype(outputs.dtype)
         holds, should_hold = outputs[:, 0] > 0.5, targets[:, 0] > 0.5
@@ -220,7 +221,7 @@ class RingTask(AbstractCognitiveTask):
         return _answers(is_go & responds, answer)
 
     def loss_weights(self, trial: Trial) -> Float[Array, " time"]:
-        """The mask, scaled so that Σ_t w_t e_t is (mean e before the response) + (mean e in it).
+        """The mask, scaled so that Σ_t w_t e_t = (mean e before the response) + (mean e in it).
 
         Args:
             trial: one trial, without a batch axis.
@@ -263,7 +264,7 @@ class RingTask(AbstractCognitiveTask):
 def _answers(
     responds: Bool[Array, " time"], direction: Float[Array, ""]
 ) -> Float[Array, "time 33"]:
-    """Fixation 0.85 and ring 0.05, or, where one responds, fixation 0.05 and the bump."""
+    """Fixation 0.85 and ring 0.05, or, during a response, fixation 0.05 and the bump."""
     fixation = jnp.where(responds, _RESPONDING, _FIXATING).astype(direction.dtype)
     ring = _BASELINE + jnp.where(responds[:, None], bump(direction), 0)
     return jnp.concatenate([fixation[:, None], ring], axis=-1)

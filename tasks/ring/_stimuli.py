@@ -1,4 +1,4 @@
-"""What the trials of the ring tasks show, and what is to be answered."""
+"""What trials of the ring tasks show, and how to answer."""
 
 from typing import NamedTuple
 
@@ -7,14 +7,14 @@ from jaxtyping import Array, Bool, Float
 
 _TURN = 2 * jnp.pi
 
-# All the chance of a trial is one draw of numbers from U(0, 1), of which every rule takes some:
-# each call of a random generator is a program of its own to compile and to run.
+# All randomness of a trial is one draw of numbers from U(0, 1), of which every rule takes some,
+# because each call of a random generator is a separate program to compile and run.
 CHANCES = 9
 Chance = Float[Array, "9"]
 
 
 class Stimulus(NamedTuple):
-    """A bump at a direction, as strong as `strengths` says in each of the two modalities."""
+    """A bump at a direction, with the given `strengths` in the two modalities."""
 
     period: str
     direction: Float[Array, ""]
@@ -51,8 +51,8 @@ def two_modalities(u: Chance, *, periods: tuple[str, str]) -> Draw:
     """Two directions, each in both modalities; the answer has the greater sum of strengths.
 
     The strengths s = c ± δ are those of `two_strengths`. Each stimulus shows s κ in one modality,
-    drawn by chance, and s (2 - κ) in the other, with its own κ ~ U(1.2, 1.4): a single modality
-    misleads, the sum of both does not.
+    drawn at random, and s (2 - κ) in the other, with its own κ ~ U(1.2, 1.4): a single modality is
+    misleading, the sum of both is not.
     """
     s = _strengths(u[2:5])
     κ = 1 + _sign(u[5:7]) * _uniform(u[7:9], 0.2, 0.4)
@@ -60,7 +60,7 @@ def two_modalities(u: Chance, *, periods: tuple[str, str]) -> Draw:
 
 
 def match_of_directions(u: Chance, *, periods: tuple[str, str], on_match: bool) -> Draw:
-    """θ_2 = θ_1 + U(-π/18, π/18) for a match, θ_1 + U(π/2, 3π/2) else, each half of the time."""
+    """θ_2 = θ_1 + U(-π/18, π/18) for a match, else θ_1 + U(π/2, 3π/2), each half of the time."""
     is_match, θ_1 = u[2] < 0.5, _TURN * u[0]
     near = _uniform(u[1], -jnp.pi / 18, jnp.pi / 18)
     θ_2 = θ_1 + jnp.where(is_match, near, _apart(u[1]))
@@ -112,7 +112,7 @@ def _answer_second(
     directions: Float[Array, "2"],
     responds: Bool[Array, ""],
 ) -> Draw:
-    """Each of the two in a random modality; the answer, if there is one, is the second."""
+    """Each of the two in a random modality; the answer, if any, is the second direction."""
     stimuli = tuple(
         Stimulus(period, directions[i], _one_modality(u[i])) for i, period in enumerate(periods)
     )
