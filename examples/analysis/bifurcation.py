@@ -1,4 +1,4 @@
-"""How the fixed points of one unit come and go: over the recurrent weight, b0, and the input."""
+"""How the fixed points of one unit come and go with the recurrent weight, b0, and the input."""
 
 import jax.numpy as jnp
 import matplotlib.pyplot as plt

@@ -1,7 +1,7 @@
-"""Branches of fixed points of larger circuits: over the input, and over the recurrent weights.
+"""Branches of fixed points of larger circuits, over the input and over the recurrent weights.
 
-Left and middle: a pair of excitatory and inhibitory populations, whose Hopf point ends an
-oscillation, with its cycles. Right: six units of divisive normalization that remember. Draws
+Left and middle: an excitatory and an inhibitory population, with the Hopf point where oscillation
+ends, and its limit cycles. Right: six units with divisive normalization that remember. Draws
 continuation.png (or --out).
 """
 
@@ -31,7 +31,7 @@ def memory() -> oo.ORGaNICs:
 
 
 def gain(circuit: oo.ORGaNICs, value: float) -> oo.ORGaNICs:
-    """The circuit with its recurrent weights times a number."""
+    """The circuit with its recurrent weights multiplied by a number."""
     return eqx.tree_at(lambda c: c.W_r, circuit, value * circuit.W_r)
 
 

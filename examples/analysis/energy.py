@@ -1,4 +1,4 @@
-"""The energy of a circuit on its way to the fixed point: the linearised flow, and the circuit."""
+"""The energy of a circuit on its way to the fixed point, and that of the linearised flow."""
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ def linear(delta):
 
 @jax.jit
 def nonlinear(delta):
-    """The circuit, from its fixed point + δ, with a ≥ 0."""
+    """The circuit, starting from its fixed point + δ, with a ≥ 0."""
     state = unravel(rest + delta)
     start = state._replace(a=jnp.maximum(state.a, 0))
     return oo.Paths(ts, oo.simulate(circuit, x, ts, state0=start).states)

@@ -1,4 +1,4 @@
-"""Power spectra of a response under each kind of noise, and the counts of spikes that follow."""
+"""Power spectra of a response under each kind of noise, and the resulting spike counts."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ n, contrast = 4, 0.5
 W = 0.8 * jnp.eye(n) + 0.1
 circuit = oo.ORGaNICs(jnp.eye(n), jnp.eye(n), W, 0.1, 0.5, 0.5, tau_y=4.0, tau_a=4.0)
 x = contrast * jnp.ones(n)
-size = 0.0005  # small beside y = .5, where the linear theory holds
+size = 0.0005  # small compared with y = 0.5, so that the linear theory holds
 kinds = {
     "white, in y": oo.Noise(State(y=size, a=0.0)),
     "white, in a": oo.Noise(State(y=0.0, a=size)),

@@ -1,9 +1,9 @@
-"""How normalization is lost as the recurrent weights leave W_r = I, by Morone et al. (2025).
+"""How normalization is lost as recurrent weights depart from W_r = I, after Morone et al. (2025).
 
-W_r = I + ΔR with symmetric random R and the same input to all units. Above: classes over Δ and
-‖z‖ with the first-order line; the distance from normalization along Δ; the rate of the slowest
-mode. Below: what other inputs, means and rectifications change, and the frequency of the limit
-cycles of matrices that are not symmetric. Draws loss_of_normalization.png (or --out).
+W_r = I + ΔR with symmetric random R and the same input to all units. Top: classes over Δ and ‖z‖
+with the first-order line; the distance from normalization along Δ; the rate of the slowest mode.
+Bottom: the effects of other inputs, means and rectifications, and the frequency of limit cycles for
+matrices that are not symmetric. Draws loss_of_normalization.png (or --out).
 """
 
 import argparse
@@ -17,7 +17,7 @@ import organics_ode as oo
 from organics_ode import robustness
 
 TAU, KEY = 2.0, 0
-SHARES = np.array([0.03, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5])  # of the loss line
+SHARES = np.array([0.03, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5])  # relative to the loss line
 PUBLISHED = {"random": robustness.symmetric, "direction": robustness.delocalised}
 OTHERS = {
     "symmetric, delocalised": {},
@@ -52,7 +52,7 @@ def draw_map(ax: plt.Axes, args: argparse.Namespace) -> None:
 
 
 def draw_line(axes: tuple[plt.Axes, plt.Axes], args: argparse.Namespace) -> None:
-    """Along Δ in units of the loss line, at three sizes of the input."""
+    """Curves along Δ in units of the loss line, at three sizes of the input."""
     for norm, color in ((0.05, "C0"), (0.2, "C1"), (0.5, "C2")):
         (line,) = robustness.loss_line([norm])
         found = diagram(SHARES * line, [norm], args)

@@ -1,4 +1,4 @@
-"""Noise spectra against contrast: a resonance that moves, and coherence between two units."""
+"""Noise spectra against contrast: a moving resonance, and the coherence between two units."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import numpy as np
 import organics_ode as oo
 
 jax.config.update("jax_enable_x64", True)
-n, paths, dt, every = 8, 64, 0.1, 2  # steps of dt ms, of which every second is kept
+n, paths, dt, every = 8, 64, 0.1, 2  # steps of dt ms, of which every second one is kept
 angles = jnp.arange(n) * 2 * jnp.pi / n
 tuning = jnp.exp(2 * (jnp.cos(angles[:, None] - angles) - 1))
 circuit = oo.ORGaNICs(
@@ -42,7 +42,7 @@ def simulated(contrast, key):
 
 @jax.jit
 def peak(contrast):
-    """Where the power of y has its peak (NaN: at 0 Hz), and the least damped mode, Hz."""
+    """The frequencies, Hz, of the peak power of y (NaN if at 0) and of the least damped mode."""
     x, fine = contrast * grating, jnp.linspace(0.2, 120.0, 1200)
     power = oo.power_spectrum(circuit, x, fine, noise)[:, first]
     found = oo.spectrum(circuit, oo.fixed_point(circuit, x).state, x)

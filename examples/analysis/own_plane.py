@@ -1,4 +1,4 @@
-"""Wilson and Cowan's pair as a user's own circuit: its plane, its folds, and its limit cycle."""
+"""The Wilson–Cowan pair as a user's own circuit: its plane, its folds, and its limit cycle."""
 
 from typing import NamedTuple
 
@@ -42,7 +42,7 @@ def pair(weights, slopes, thresholds):
     return Pair(*map(jnp.array, (weights, slopes, thresholds, 10.0)))
 
 
-# Figures 4 and 11 of Wilson and Cowan (1972), and what to show of E and I.
+# Figures 4 and 11 of Wilson and Cowan (1972), and the ranges of E and I to show.
 CIRCUITS = {
     "Two states": (
         pair([12.0, 4.0, 13.0, 11.0], [1.2, 1.0], [2.8, 4.0]),
@@ -68,7 +68,7 @@ for (title, (circuit, x, window, inputs)), row in zip(CIRCUITS.items(), axes, st
     oo.plot_bifurcation(diagram, ax=row[1])
     row[1].set(title="Fixed points over the input", xlabel="input x")
 
-# What the cycle spans, over the input.
+# The range of the cycle against the input.
 circuit, _, window, _ = CIRCUITS["A cycle"]
 for x in np.linspace(1.1, 1.9, 9):
     for cycle in planar.limit_cycles(circuit, [x], **window):

@@ -1,4 +1,4 @@
-"""How far W_r may be from the identity: W_r = I + ΔR, and the response to first order beside it."""
+"""How far W_r may be from the identity: W_r = I + ΔR, and the response to first order."""
 
 import time
 
@@ -10,7 +10,7 @@ import numpy as np
 import organics_ode as oo
 from organics_ode import robustness
 
-jax.config.update("jax_enable_x64", True)  # the error of first order is below single precision
+jax.config.update("jax_enable_x64", True)  # the first-order error is below single precision
 n, sigma, b = 100, 0.1, 0.5
 key = jax.random.key(0)
 start = time.perf_counter()
@@ -32,7 +32,7 @@ deltas = np.geomspace(1e-3, 1, 10)
 
 @jax.jit
 def responses(delta):
-    """The relative change of y to first order and exactly, by settling for 1200 ms."""
+    """The relative change of y, to first order and exactly, by settling for 1200 ms."""
     circuit = oo.ORGaNICs(
         jnp.eye(n), jnp.eye(n) + delta * R, jnp.ones((n, n)), sigma, b, b, 2.0, 2.0
     )

@@ -1,4 +1,4 @@
-"""The plane of one unit: three regimes of the recurrent weight, and a circuit that remembers."""
+"""Phase portraits of one unit: three regimes of the recurrent weight, and a unit that remembers."""
 
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -7,14 +7,14 @@ import numpy as np
 import organics_ode as oo
 from organics_ode import planar
 
-# w_r, b0, σ, input, and what to show of a and y.
+# w_r, b0, σ, input, and the ranges of a and y to show.
 REGIMES = {
     "Weak recurrence: one stable point": (0.5, 0.5, 0.1, 1.0, (-1.1, 1.1), (0.0, 0.16)),
     "Strong recurrence: two unstable points": (2.0, 0.5, 0.1, 1.0, (-1.25, 1.25), (0.0, 1.0)),
     "Strong recurrence, strong inhibition": (2.0, 1.0, 1.0, 1.0, (-1.1, 1.1), (0.0, 2.5)),
     "Faint input: memory of the start": (2.0, 0.5, 0.5, 0.05, (-1.25, 1.25), (0.0, 1.0)),
 }
-STARTS = ((-0.9, 0.05), (-0.15, 0.6), (0.55, 0.9))  # in the box: of the largest |y|, of a
+STARTS = ((-0.9, 0.05), (-0.15, 0.6), (0.55, 0.9))  # relative to the largest |y| and a shown
 
 
 def circuit_of(w_r, b0, sigma):

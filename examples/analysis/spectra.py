@@ -1,4 +1,4 @@
-"""Spectra: the eigenvalues of circuits at their fixed points, at one input and over many."""
+"""Spectra: the eigenvalues of circuits at their fixed points, for one input and for many."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def circuit_of(W_r):
 
 @jax.jit
 def spectra(circuit):
-    """At the fixed point for each input."""
+    """The spectra at the fixed point for each input."""
 
     def of(x):
         return oo.spectrum(circuit, oo.fixed_point(circuit, x).state, x)

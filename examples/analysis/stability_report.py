@@ -1,8 +1,8 @@
 """A stability report of a circuit trained on handwritten digits, one pixel per millisecond.
 
-While it learns, the circuit is looked at a few times: its fixed points for constant pixels of every
-brightness with their eigenvalues, and its finite-time Lyapunov exponents along held-out images. A
-driven circuit is at no fixed point, so the exponents are what decides. Draws stability_report.png.
+While it learns, the circuit is examined a few times: its fixed points for constant pixels of every
+brightness, with their eigenvalues, and its finite-time Lyapunov exponents along held-out images. A
+driven circuit is never at a fixed point, so the exponents decide. Draws stability_report.png.
 """
 
 import equinox as eqx
@@ -48,7 +48,7 @@ def at_rest(circuit):
 
 @eqx.filter_jit
 def driven(model, images):
-    """For each image: the largest exponents, and the largest |state| on the way."""
+    """For each image: the largest exponents, and the largest |state| along it."""
 
     def of(xs):
         start = oo.resolve(model.state0)
@@ -73,7 +73,7 @@ def look(epoch, model, digits):
 
 
 def train(model, digits, key):
-    """The circuit at every look: one learning-rate schedule, one order of batches over all."""
+    """The circuit at every look, with a single learning-rate schedule and order of batches."""
     batches = oo.minibatches(digits.train, 32, key=key)
     steps = [epoch * batches.steps_per_epoch for epoch in LOOKS]
     schedule = optax.warmup_cosine_decay_schedule(0.0, 0.01, steps[-1] // 20, steps[-1])

@@ -1,9 +1,9 @@
-"""A sweep over two parameters, and parameters from noisy time courses with their errors.
+"""A sweep over two parameters, and parameters fitted to noisy time courses with their errors.
 
 python examples/analysis/sweeps_and_fits.py [--draws 100]
 
 Prints how often the fitted parameters lie within 1, 2 and 3 standard errors of the true ones,
-beside what a normal distribution has, and a fit by scipy.optimize.curve_fit to a solution by scipy.
+compared with a normal distribution, and a fit by scipy.optimize.curve_fit to a solution by scipy.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def unit(b1=0.5, tau_y=2.0, tau_a=2.0):
 
 
 def abscissa(circuit):
-    """1/ms: how fast the circuit comes to rest."""
+    """The rate at which the circuit comes to rest, 1/ms."""
     return oo.fixed_point(circuit, np.ones(1), throw=False).abscissa
 
 

@@ -1,4 +1,4 @@
-"""A training step of a classifier of sequences: through the library, and from a plain scan."""
+"""A training step of a sequence classifier: through the library, and by a plain scan."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ CLASSES = 10
 
 
 class Shape(NamedTuple):
-    """How much is trained on at once: the sequence, the units, the samples."""
+    """The sizes of a training step: steps of the sequence, units, samples."""
 
     steps: int
     size: int
@@ -38,7 +38,7 @@ def data(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_model(side: str, size: int) -> oo.SequenceClassifier:
-    """The model of a side; the plain scan and the library have the same one."""
+    """The model of a side; the plain scan and the library use the same one."""
     keys = jax.random.split(jax.random.key(0), 3)
     readout = eqx.nn.Linear(size, CLASSES, key=keys[1])
     if side == "equinox-lstm":
@@ -57,12 +57,12 @@ def outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
 
 
 def scanned_outputs(model: oo.SequenceClassifier, xs: jax.Array) -> jax.Array:
-    """The same scores by the scan of `oo.unroll`, which keeps states alone, sample by sample."""
+    """The same scores by the scan of `oo.unroll`, which keeps only states, sample by sample."""
     return jax.vmap(model)(xs)
 
 
 def field(c: Any, state: Any, x: jax.Array) -> tuple[jax.Array, ...]:
-    """The equations of a `GatedORGaNICs` by hand."""
+    """The equations of a `GatedORGaNICs`, written by hand."""
     y, a, b0, b1 = state
     positive = a > 0
     s = jnp.where(positive, jnp.sqrt(jnp.where(positive, a, 1)), 0)
@@ -118,7 +118,7 @@ def make_step(side: str, optimizer: optax.GradientTransformation) -> Callable[..
 
 
 def prepare(side: str, shape: Shape) -> Side:
-    """The side with its step compiled, which is timed."""
+    """The side with its compiled step; compilation is timed."""
     model, optimizer = make_model(side, shape.size), optax.adam(LEARNING_RATE)
     state = [model, optimizer.init(eqx.filter(model, oo.trainable(model)))]
     xs, targets = map(jnp.asarray, data(shape))
@@ -138,13 +138,13 @@ def prepare(side: str, shape: Shape) -> Side:
 
 
 def planned_gb(executable: Any) -> float:
-    """What XLA has laid out for the step: arguments, results and everything between."""
+    """The memory that XLA plans for the step: arguments, results and everything in between."""
     plan = executable.memory_analysis()
     kept = plan.argument_size_in_bytes + plan.output_size_in_bytes
     return (kept + plan.temp_size_in_bytes) / 1e9
 
 
 def peak_gb() -> float:
-    """The peak of the accelerator's memory, or of this process where jax runs on the CPU."""
+    """The peak memory of the accelerator, or of this process if jax runs on the CPU."""
     stats = jax.devices()[0].memory_stats() or {}
     return stats["peak_bytes_in_use"] / 1e9 if "peak_bytes_in_use" in stats else resident_gb()

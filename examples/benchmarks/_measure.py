@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine, processes of their own, times, memory, tables."""
+"""What the benchmarks share: the machine, separate processes, times, memory, tables."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 class Side(NamedTuple):
     """One whole training step, compiled: `run()` gives its loss and gradients once they are there.
 
-    `run` carries parameters and optimizer state on; `planned` is what its program will take in GB,
-    where that is known before it runs, and `peak` reads the peak in GB of the memory it ran in.
+    `run` carries parameters and optimizer state along; `planned` is the memory in GB that its
+    program will take, if that is known before it runs, and `peak` reads the peak memory in GB.
     """
 
     run: Callable[[], tuple[Any, list[Any]]]
@@ -27,10 +27,10 @@ class Side(NamedTuple):
 
 
 def with_huge_pages() -> None:
-    """Starts this script anew where its memory comes in pages of 2 MB, if Linux can be asked so.
+    """Restarts this script with memory pages of 2 MB, if Linux supports it.
 
-    A training step takes and gives back hundreds of MB; in pages of 4 KB that costs a tenth of it.
-    The C library reads the setting when a process starts.
+    A training step allocates and frees hundreds of MB; with pages of 4 KB this takes a tenth of its
+    time. The C library reads the setting when a process starts.
     """
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
@@ -38,13 +38,13 @@ def with_huge_pages() -> None:
 
 
 def resident_gb() -> float:
-    """The largest resident set of this process up to now."""
+    """The largest resident set of this process so far."""
     unit = 1e9 if sys.platform == "darwin" else 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def warmed_up(side: Side) -> tuple[dict[str, float], list[Any]]:
-    """After two steps: the peak in GB, the part of it that was there before the first, and the
+    """After two steps: the peak in GB, the part of it that was in use before the first, and the
     gradients of the first."""
     before = side.peak()
     _, gradients = side.run()
@@ -59,7 +59,7 @@ def seconds_of(run: Callable[[], Any]) -> float:
 
 
 def in_its_own_process(arguments: list[str], timeout: float | None = None) -> dict[str, Any]:
-    """What this script prints as JSON when run anew, or `{"left_out": why}`."""
+    """What this script prints as JSON when it is run again, or `{"left_out": why}`."""
     command = [sys.executable, sys.argv[0], *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
@@ -73,7 +73,7 @@ def in_its_own_process(arguments: list[str], timeout: float | None = None) -> di
 
 
 class Worker:
-    """This script run anew, as a process that stays: it prints a line of JSON when it is ready, and
+    """This script run again as a persistent process: it prints a line of JSON when it is ready, and
     one for each line that it is sent."""
 
     def __init__(self, arguments: list[str]):
@@ -82,7 +82,7 @@ class Worker:
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
     def answer(self) -> Any:
-        """What it prints next, or `{"left_out": why}` where the system ended it."""
+        """What it prints next, or `{"left_out": why}` if the system ended it."""
         assert self._process.stdout is not None
         if line := self._process.stdout.readline():
             return json.loads(line)
@@ -103,7 +103,7 @@ class Worker:
 
 
 def machine(*packages: str) -> dict[str, Any]:
-    """Processor, cores, devices and versions."""
+    """The processor, cores, devices and versions."""
     import jax
 
     known = {"cpu": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
@@ -132,7 +132,7 @@ def print_machine(facts: dict[str, Any]) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """A Markdown table; missing values are a dash, numbers have three digits."""
+    """Print a Markdown table; missing values are a dash, numbers have three digits."""
     lines = [list(columns), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])

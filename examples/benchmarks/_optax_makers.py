@@ -1,4 +1,4 @@
-"""Everything in optax that makes an optimizer or a schedule, and how each is made."""
+"""Everything in optax that makes an optimizer or a schedule, and how to call it."""
 
 import functools
 import inspect
@@ -17,7 +17,7 @@ CYCLE = {"init_value": 0.0, "peak_value": 0.1, "decay_steps": 4, "warmup_steps":
 ALTERNATELY = {"should_transform_fn": lambda step, **_: step % 2 == 0}
 NORMALIZED = optax.chain(contrib.normalize(), SGD)
 
-# How it is made, where it wants more than one number.
+# How it is called, if it needs more than one number.
 ARGUMENTS: dict[str, Callable[[Any], Any]] = {
     "MultiSteps": lambda f: f(ADAM, 2),
     "add_noise": lambda f: f(0.01, 0.5, key=0),
@@ -69,7 +69,7 @@ ARGUMENTS: dict[str, Callable[[Any], Any]] = {
     "warmup_exponential_decay_schedule": lambda f: f(0.0, 0.02, 2, 3, 0.5),
     "with_extra_args_support": lambda f: f(ADAM),
 }
-# What the columns cannot say.
+# What the columns cannot tell.
 NOTES = {
     "MultiSteps": "as it is, or its `gradient_transformation()`",
     "differentially_private_aggregate": "needs the gradient of every sample",

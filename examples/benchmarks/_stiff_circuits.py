@@ -1,4 +1,4 @@
-"""The stiffest circuits of `bounded_circuits.py` by another route: scipy's Radau on ln a."""
+"""The stiffest circuits of `bounded_circuits.py`, solved in another way: scipy's Radau on ln a."""
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -9,10 +9,10 @@ def sigmoid(u: np.ndarray) -> np.ndarray:
 
 
 def by_scipy(d: dict, groups: int, hold: float) -> np.ndarray | None:
-    """y (time, n) at the solver's own steps through the held inputs; None where it fails.
+    """y (time, n) at the solver's own steps through the held inputs; None if it fails.
 
-    A modulator that an exponent of 3 and an input of 1e3 drive to 1e11 moves by 25 in its
-    logarithm, and the equations are written once more, apart from those of the library.
+    A modulator that an exponent of 3 and an input of 1e3 drive to 1e11 changes by 25 in its
+    logarithm. The equations are written again, independently of those of the library.
     """
     c, n = d["arrays"], len(d["start"][0])
     p, per_unit = float(c["exponent"]), n // groups

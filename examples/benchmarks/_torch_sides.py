@@ -16,12 +16,12 @@ import organics_ode as oo
 
 SIDES = ("torch-lstm", "torch-gru", "torch-loop")
 torch.set_num_threads(os.cpu_count() or 1)
-# As jax_default_matmul_precision = "float32", which the script sets on its side.
+# Like jax_default_matmul_precision = "float32", which the script sets for jax.
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def device() -> torch.device:
-    """The accelerator where both libraries see one."""
+    """The accelerator, if both libraries see one."""
     both = jax.default_backend() == "gpu" and torch.cuda.is_available()
     return torch.device("cuda" if both else "cpu")
 
@@ -72,7 +72,7 @@ class Loop(torch.nn.Module):
 
 
 class Recurrent(torch.nn.Module):
-    """PyTorch's own layer over whole sequences, and a readout of its last output."""
+    """A PyTorch layer over whole sequences, and a readout of its last output."""
 
     def __init__(self, layer: Callable[..., torch.nn.Module], size: int):
         super().__init__()
@@ -114,6 +114,6 @@ def prepare(side: str, shape: Shape) -> Side:
 
 
 def peak_gb() -> float:
-    """The peak of the accelerator's memory, or of this process on the CPU."""
+    """The peak memory of the accelerator, or of this process on the CPU."""
     on_gpu = device().type == "cuda"
     return torch.cuda.max_memory_allocated() / 1e9 if on_gpu else resident_gb()

@@ -1,20 +1,21 @@
-"""The theorem of bounded circuits on random ones, and what happens just outside each hypothesis.
+"""The boundedness theorem on random circuits, and what happens just outside each hypothesis.
 
 Draws `RotationalORGaNICs` of 2 to 8 units in one or two groups, with time constants, weights,
 gates, exponents and skew parts over decades, drives them by three held inputs of up to 1e3 and
 solves them adaptively at the library's default tolerance. Half of them start at
 `initial_state()`, where |y| may never exceed the bound of `oo.certify` (the same code, vmapped);
-half at random states, where the weighted norm √(Σ τ_y y²) of no group may exceed the larger of its
-start and of the bound, computed here once more. The few that are too stiff for both solvers, with
-modulators of 1e6 to 1e11, are solved by scipy in the logarithm of a. Then `GatedORGaNICs` that miss
-one hypothesis each: how many diverge, and how many exceed the bound that they would have.
+half start at random states, where the weighted norm √(Σ τ_y y²) of no group may exceed the larger
+of its start and the bound, which is computed here independently. The few that are too stiff for
+both solvers, with modulators of 1e6 to 1e11, are solved by scipy in the logarithm of a. Then
+`GatedORGaNICs` that violate one hypothesis each: how many diverge, and how many exceed the bound
+that they would have.
 
     python examples/benchmarks/bounded_circuits.py [--cases 10000 --outside 1000 --out FILE]
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's fight over the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would compete with those of XLA
 
 import argparse
 import itertools
@@ -35,7 +36,7 @@ from organics_ode.stability import bounded_checks
 
 N, M, SAVED, HOLDS, EXPONENTS = 8, 2, 97, 3, (1.0, 2.0, 3.0)
 NONE = oo.Rectification.NONE
-FAR = 1e9  # Times the bound: such a state is on its way to infinity.
+FAR = 1e9  # In units of the bound: such a state is on its way to infinity.
 
 
 def skew(rng: np.random.Generator, units: np.ndarray) -> np.ndarray:
@@ -45,7 +46,7 @@ def skew(rng: np.random.Generator, units: np.ndarray) -> np.ndarray:
 
 
 def draw(rng: np.random.Generator, groups: int) -> dict:
-    """One circuit of the class and its drive; units that it lacks are silent, and heard by none."""
+    """One circuit of the class and its drive; missing units are silent and drive no others."""
     log = lambda low, high, *shape: 10 ** rng.uniform(low, high, shape)  # noqa: E731
     size = rng.integers(1 if groups == 2 else 2, N // groups + 1)
     units = np.tile(np.arange(N // groups) < size, groups).astype(float)
@@ -88,7 +89,7 @@ def draw(rng: np.random.Generator, groups: int) -> dict:
 
 
 def untied(rng: np.random.Generator, miss: str) -> dict:
-    """One `GatedORGaNICs` of N units that misses one hypothesis, or none."""
+    """One `GatedORGaNICs` of N units that violates one hypothesis, or none."""
     drawn = draw(rng, 1)
     while drawn["units"].sum() < 3:
         drawn = draw(rng, 1)
@@ -132,13 +133,13 @@ def untied(rng: np.random.Generator, miss: str) -> dict:
 
 
 def hold_of(d: dict) -> float:
-    """ms each input is held: what is driven strongly is through with it sooner."""
+    """How long each input is held, ms: strongly driven circuits need less time."""
     c, strength = d["arrays"], np.linalg.norm(d["x"], axis=1).max()
     return (5 * np.median(c["tau_y"]) + 2 * np.max(c["tau_a"])) / (1 + strength / 10) ** 0.5
 
 
 def stacked(drawn: list[dict], template) -> tuple:
-    """The circuits as one with a leading axis, their drives, starts and durations."""
+    """The circuits stacked along a leading axis, with their drives, starts and durations."""
     fields = list(drawn[0]["arrays"])
     values = [np.stack([np.asarray(d["arrays"][f], float) for d in drawn]) for f in fields]
     many = eqx.tree_at(lambda c: [getattr(c, f) for f in fields], oo.resolve(template), values)
@@ -150,12 +151,12 @@ def stacked(drawn: list[dict], template) -> tuple:
 
 @eqx.filter_jit
 def solve(circuits, xs, starts, times, solver):
-    """y at even times, how far each run came, and whether it succeeded."""
+    """y at evenly spaced times, how far each run came, and whether it succeeded."""
 
     def one(circuit, x, start, hold):
         onsets = hold * jnp.arange(HOLDS)
         ts = jnp.linspace(0, HOLDS * hold, SAVED)
-        # No gradient is asked for: what the default keeps for one costs more than the steps.
+        # No gradient is needed, and what the default keeps for one costs more than the steps.
         how = {"solver": solver, "adjoint": diffrax.ForwardMode()}
         how |= {"max_steps": 4096, "throw": False}
         run = oo.simulate(circuit, oo.ZeroOrderHold(onsets, x), ts, state0=start, **how)
@@ -164,7 +165,7 @@ def solve(circuits, xs, starts, times, solver):
     many = (circuits, xs, starts, times)
     if isinstance(solver, diffrax.Tsit5):
         return jax.vmap(one)(*many)
-    # One by one: batched LAPACK calls of one program may wait for each other for ever.
+    # One by one, because batched LAPACK calls of one program may wait for each other forever.
     return jax.lax.map(lambda arguments: one(*arguments), many)
 
 
@@ -174,8 +175,8 @@ def bounds_of(circuits, xs):
 
 
 def in_batches(drawn: list[dict], template, solver=None, count: int = 500):
-    """The runs in batches of about one stiffness, the numbers of whose steps are alike; those that
-    an explicit solver does not end, by an implicit one."""
+    """The runs in batches of similar stiffness, which need similar numbers of steps; those that an
+    explicit solver does not finish are solved by an implicit one."""
     order = np.argsort([max(np.abs(d["x"]).max(), np.abs(d["start"][0]).max()) for d in drawn])
     left = []
     for i in range(0, len(order), count):

@@ -1,7 +1,7 @@
-"""The cognitive tasks: how fast trials are drawn, and what observers and random networks score.
+"""The cognitive tasks: how fast trials are drawn, and how observers and random networks score.
 
-For every task: seconds to draw 1 000 trials after compilation, of the clock and of the processor
-(the best of the repeats; on a busy machine they differ), the size of what is drawn, the mean and
+For every task: seconds to draw 1 000 trials after compilation, by the clock and by processor time
+(the best of the repeats; on a busy machine they differ), the size of the trials, the mean and
 lowest score of the ideal observer, the mean score of random outputs, and the chance bound.
 
     python examples/benchmarks/cognitive_tasks.py [--trials 1000 --dt 5 --repeats 5 --only dlygo …]

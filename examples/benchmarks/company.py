@@ -1,10 +1,10 @@
-"""The main job beside other programs: how much longer training takes on a machine that is busy.
+"""The main job next to other programs: how much longer training takes on a busy machine.
 
-A part of examples/start/train_digits.py (64 units, batches of 32, as many steps as asked for) is
-trained alone, beside one and beside three processes that do nothing but count, by several settings
-of the threads, each in a process of its own. Settings take turns, so that what else the machine
-does meets all of them. Compiling is timed apart. The least that is possible beside k processes on c
-cores, by equal shares, is (k + 1)/c times one thread's time alone, or 1.
+A part of examples/start/train_digits.py (64 units, batches of 32, any number of steps) runs alone,
+next to one, and next to three processes that do nothing but count, with several settings of the
+threads, each in its own process. Settings take turns, so that any other load on the machine affects
+all of them. Compilation is timed separately. With equal shares, the least possible next to k
+processes on c cores is (k + 1)/c times the time of one thread alone, or 1.
 
     python examples/benchmarks/company.py [--repeats 3 --steps 150 --json company.json]
 """
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from _measure import in_its_own_process, machine, print_machine, print_table
 
-# How each begins: devices made by `oo.use_cores`, and what the environment says.
+# How each begins: the devices made by `oo.use_cores`, and the environment variables.
 SETTINGS: dict[str, tuple[int | None, dict[str, str]]] = {
     "one thread: use_cores(1)": (1, {}),
     "as JAX begins": (None, {}),
@@ -34,7 +34,7 @@ SPINS = "while True: pass"
 
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the first step, which compiles, and means of the others."""
+    """The seconds of the first step, which compiles, and means over the others."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "start"))
     import jax
     import optax
@@ -70,7 +70,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 
 def beside(count: int, setting: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The row of a setting beside so many busy processes."""
+    """The row of a setting next to the given number of busy processes."""
     devices, environment = SETTINGS[setting]
     busy = [subprocess.Popen([sys.executable, "-c", SPINS]) for _ in range(count)]
     before = {name: os.environ.get(name) for name in environment}
@@ -88,7 +88,7 @@ def beside(count: int, setting: str, args: argparse.Namespace) -> dict[str, Any]
 
 
 def summary(rows: list[dict[str, Any]], setting: str, count: int) -> dict[str, Any]:
-    """Medians over the turns; the ratio to the setting alone is that within a turn."""
+    """Medians over the turns; the ratio to the setting alone is taken within a turn."""
     own = [[r for r in rows if r["setting"] == setting and r["beside"] == k] for k in (count, 0)]
     ratios = [here["step_ms"] / alone["step_ms"] for here, alone in zip(*own, strict=True)]
     measured = [name for name in NUMBERS if name in own[0][0]]

@@ -1,10 +1,10 @@
 """The time of a training step over 1, 2, 4 and 8 forced CPU devices, each in its own process.
 
-Strong scaling: one batch, split over more devices. A forced device is a share of the same machine,
-whose cores and load are printed. One device runs the small operations of a scan on one core, so two
-can gain; more devices than cores add no arithmetic. What they gain still is smaller working sets
-and, on a machine that others use, a larger share of it. Every process takes the same steps, and the
-losses are compared.
+Strong scaling: one batch is split over more devices. A forced device is a share of the same
+machine, whose cores and load are printed. One device runs the small operations of a scan on one
+core, so two devices can be faster; more devices than cores add no computing power. They may still
+gain from smaller working sets and, on a shared machine, from a larger share of it. Every process
+takes the same steps, and the losses are compared.
 
     python examples/benchmarks/device_scaling.py [--batch 256 --size 64 --steps 196]
 """
@@ -20,7 +20,7 @@ DEVICES = (1, 2, 4, 8)
 
 
 def measure(args: argparse.Namespace) -> dict:
-    """Seconds per step and the losses, on the devices that this process has."""
+    """Seconds per step and the losses, on the devices of this process."""
     import equinox as eqx
     import jax
     import numpy as np
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     os.environ["JAX_PLATFORMS"] = "cpu"
     runs = []
     for devices in DEVICES:
-        os.environ["JAX_NUM_CPU_DEVICES"] = str(devices)  # of the process that starts
+        os.environ["JAX_NUM_CPU_DEVICES"] = str(devices)  # for the process that is started
         runs.append(in_its_own_process([*command, f"--devices={devices}"]))
     del os.environ["JAX_NUM_CPU_DEVICES"]
     facts = machine("jax", "jaxlib", "organics_ode")

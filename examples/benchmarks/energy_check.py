@@ -1,16 +1,16 @@
 """The energy along the exact linear flow of random circuits: does it ever grow?
 
-1 000 circuits with 1 to 8 units, exponents in [1, 4], time constants over two decades, a third with
-a symmetric pool and one modulator time constant, a third with W_r ≠ I, take 100 steps δ ← exp(Jh) δ
-each. Prints how many steps raise V at all, how many by more than rounding, the worst ratio of V
-after and before a step, and the worst difference of the rate from ∇V·Jδ.
+1 000 circuits with 1 to 8 units, exponents in [1, 4] and time constants over two decades, a third
+with a symmetric pool and one modulator time constant, a third with W_r ≠ I, take 100 steps
+δ ← exp(Jh) δ each. Prints how many steps raise V at all, how many by more than rounding, the worst
+ratio of V after and before a step, and the worst difference between the rate and ∇V·Jδ.
 
     python examples/benchmarks/energy_check.py [--circuits 1000 --steps 100]
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's fight over the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would compete with those of XLA
 
 import argparse
 import platform
@@ -53,8 +53,8 @@ def follow(circuits: oo.ORGaNICs, xs: jax.Array, starts: jax.Array, hs: jax.Arra
         step = jax.scipy.linalg.expm(h * J)
         point, unravel = ravel_pytree(V.state)
 
-        # V is quadratic and the flow linear: a step is judged on δ scaled back to length 1, for
-        # what has fallen below the rounding of the state itself cannot be judged.
+        # V is quadratic and the flow is linear, so a step is judged on δ scaled back to length 1: a
+        # δ below the rounding of the state itself could not be judged.
         def one_step(d, _):
             d = d / jnp.linalg.norm(d)
             return step @ d, V(unravel(point + step @ d)) / V(unravel(point + d))

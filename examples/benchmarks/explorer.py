@@ -1,8 +1,8 @@
-"""How fast the explorer's page follows a slider: from the key that moves it to the last line drawn.
+"""How fast the explorer follows a slider: from the key that moves it to the last line drawn.
 
-In a headless chromium: a key moves the first slider of each preset by a step, and the page itself
-takes the time until the last drawing on any of its canvases. Prints JSON. `--pictures FOLDER` also
-writes screenshots of three presets.
+In a headless Chromium, a key moves the first slider of each preset by a step, and the page itself
+measures the time until the last drawing on any of its canvases. Prints JSON. `--pictures FOLDER`
+also writes screenshots of three presets.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from playwright.sync_api import sync_playwright
 
 PRESETS = ("Phase portrait", "Memory", "Normalization", "Gamma peak", "Wilson-Cowan cycle")
 PICTURES = {"Phase portrait": "phase", "Normalization": "normalization", "Gamma peak": "gamma"}
-QUIET = 400  # ms without any drawing: the picture is done
-# Notes when a key is pressed, and when anything is last drawn.
+QUIET = 400  # ms without any drawing after which the picture is done
+# Records when a key is pressed, and when anything was last drawn.
 WATCH = """
 window.seen = {key: 0, drawn: 0};
 const now = () => performance.now();
@@ -46,7 +46,7 @@ def served():
 
 
 def latencies(page, rounds):
-    """Milliseconds of so many moves of the first slider, after one that is not counted."""
+    """Milliseconds for the moves of the first slider, after one that is not counted."""
     handle, found = page.locator(".noUi-handle").first, []
     for i in range(rounds + 1):
         handle.focus()

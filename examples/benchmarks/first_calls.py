@@ -1,9 +1,9 @@
-"""How long the first call of each analysis takes in a new process, and a second one.
+"""How long the first and the second call of each analysis take in a new process.
 
 The circuits have 16 units; the second call has other values of the same shapes. Energy, covariance
-and certificate are asked for at a fixed point that was found before, `state0=point.state`. Times
-are of the clock and of the processor, all threads together: on a busy machine only the latter can
-be compared.
+and certificate are computed at a fixed point that was found before, `state0=point.state`. Times are
+by the clock and by the processor, over all threads; on a busy machine only the latter can be
+compared.
 
     python examples/benchmarks/first_calls.py [--repeats 3]
 """

@@ -1,18 +1,18 @@
-"""`oo.fixed_point` counted on random circuits, and timed against settling and LAPACK in one run.
+"""The success rate of `oo.fixed_point` on random circuits; its time against settling and LAPACK.
 
-Counts, float64: circuits inside the box that was tested for stability (W in [0, 1], gains in
-(0, 1), norm of z up to 1, largest singular value of W_r 1) and the same with a norm of z of 3,
+Success rates, in float64: circuits inside the box that was tested for stability (W in [0, 1], gains
+in (0, 1), norm of z up to 1, largest singular value of W_r 1), and the same with a norm of z of 3,
 where the plain iteration y = (I − diag(1 − √a) W_r)⁻¹ b1 z, a = (σ b0)² + W (a y²) often fails.
 
-Times: 256 inputs to one circuit. Settling is explicit Euler for 200 time constants in steps of a
-twentieth, compiled, one scan. LAPACK is numpy's `eigvals`, matrix by matrix.
+Times: 256 inputs to one circuit, all in one run. Settling is explicit Euler for 200 time constants
+in steps of a twentieth, compiled as one scan. LAPACK is numpy's `eigvals`, matrix by matrix.
 
     python examples/benchmarks/fixed_points.py [--cases 1000 --sizes 64 256]
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's fight over the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would compete with those of XLA
 
 import argparse
 import platform
@@ -54,7 +54,7 @@ def plain_iteration(circuit: oo.ORGaNICs, z: jax.Array, steps: int = 400) -> oo.
 
 
 def residual(circuit: oo.ORGaNICs, z: jax.Array, state: oo.ORGaNICsState) -> jax.Array:
-    """The largest |ẋ|τ over the largest term of its equation, written out again."""
+    """The largest |ẋ|τ over the largest term of its equation, written independently."""
     c, (y, a) = oo.resolve(circuit), state
     drive, recurrent = c.b1 * z, (1 - jnp.sqrt(a)) * (c.W_r @ y)
     floor, pool = (c.sigma * c.b0) ** 2, c.W @ (a * y**2)
@@ -67,7 +67,7 @@ def residual(circuit: oo.ORGaNICs, z: jax.Array, state: oo.ORGaNICsState) -> jax
 
 @eqx.filter_jit
 def solve_many(circuits: oo.ORGaNICs, zs: jax.Array) -> tuple[jax.Array, ...]:
-    """Whether it says that it succeeded, the residual written out again, whether it is stable."""
+    """Whether it reports success, the independent residual, and whether the point is stable."""
 
     def one(circuit, z):
         point = oo.fixed_point(circuit, z, throw=False)
@@ -97,7 +97,7 @@ def count(n: int, norm: float | None, cases: int) -> None:
 
 
 def best(run: Callable[[], object], repeats: int) -> float:
-    """The shortest of several runs, in seconds; the first one compiles and does not count."""
+    """The shortest of several runs, in seconds; the first one compiles and is not counted."""
     jax.block_until_ready(run())
     times = []
     for _ in range(repeats):
@@ -115,7 +115,7 @@ def settle(circuit: oo.ORGaNICs, z: jax.Array, length: int) -> oo.ORGaNICsState:
 
 def solve(circuit: oo.ORGaNICs, z: jax.Array) -> oo.ORGaNICsState:
     point = oo.fixed_point(circuit, z, throw=False)
-    # The residual is part of the answer: it must be computed.
+    # The residual is part of the answer, so that it must be computed.
     return jax.tree.map(lambda leaf: leaf + 0 * point.residual, point.state)
 
 
@@ -123,7 +123,7 @@ def compare(n: int, inputs: int, repeats: int) -> None:
     circuit, _ = draw(jax.random.key(n), n)
     zs = jax.vmap(lambda key: draw(key, n)[1])(jax.random.split(jax.random.key(1), inputs))
     identity = oo.replace(circuit, W_r=jnp.eye(n))
-    # W_r = I with a small a relaxes slowly: as exact as the closed form it is only after long.
+    # W_r = I with a small a relaxes slowly, and takes long to be as exact as the closed form.
     for name, c, lengths in (("general W_r", circuit, (200,)), ("W_r = I", identity, (200, 2000))):
         runs = {f"settling, {k} τ": lambda z, c=c, k=k: settle(c, z, k) for k in lengths}
         runs["fixed_point"] = lambda z, c=c: solve(c, z)

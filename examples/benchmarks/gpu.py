@@ -1,17 +1,17 @@
-"""Is the library right on a GPU, and how fast? One script, under eight minutes, one JSON.
+"""Is the library correct on a GPU, and how fast? One script, under eight minutes, one JSON.
 
-Correctness first, each with its bound; the exit status is 1 where one is missed:
-- the gradient of a training step in full float32 and in what products have by default (TF32 on a
-  GPU), against the plain scan in full float32;
+Correctness first, with a bound for each item; the exit status is 1 if one is missed:
+- the gradient of a training step in full float32 and in the default precision of products (TF32 on
+  a GPU), against the plain scan in full float32;
 - the residual of fixed points relative to the largest term, and their agreement with the CPU;
-- spectra, which JAX computes on the CPU where the GPU has no eigenvalues: where they ran, and how
-  long one takes;
+- spectra, which JAX computes on the CPU if the GPU has no eigenvalue solver: where they ran, and
+  how long one takes;
 - an adaptive solve against the CPU.
 
-Then times: a training step of the kernels beside the plain scan, equinox's LSTM and GRU, and
-PyTorch's (cuDNN's) LSTM and GRU and its eager loop, where PyTorch is installed and sees the GPU;
-over the length of the sequence; 1 000 fixed points and 1 000 solves in one call; and how many
-kernels XLA made of a step.
+Then times: a training step of the kernels against the plain scan, equinox's LSTM and GRU, and
+PyTorch's (cuDNN's) LSTM and GRU and its eager loop, if PyTorch is installed and sees the GPU; over
+the length of the sequence; 1 000 fixed points and 1 000 solves in one call; and how many kernels
+XLA made of a step.
 
     python examples/benchmarks/gpu.py [--small] [--json gpu.json]
 """
@@ -57,7 +57,7 @@ def distance(ours: Any, theirs: Any) -> float:
 
 
 def gradients(shape: Shape) -> dict[str, float]:
-    """How far the kernel's gradient is from that of the plain scan in full float32."""
+    """How far the gradient of the kernel is from that of the plain scan in full float32."""
     found = {}
     for precision in ("float32", "default"):
         sides = {}
@@ -70,14 +70,14 @@ def gradients(shape: Shape) -> dict[str, float]:
 
 
 def circuits(count: int, size: int) -> tuple[Any, jax.Array]:
-    """Circuits that differ in their weights, stacked, and their input."""
+    """Circuits with different weights, stacked, and their input."""
     make = lambda key: oo.resolve(oo.ORGaNICs.random(3, size, key=key))  # noqa: E731
     keys = jax.random.split(jax.random.key(0), count)
     return jax.vmap(make)(keys), jnp.array([0.5, 0.2, 0.1])
 
 
 def on_both(function: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
-    """What a function of arrays gives here and on the CPU."""
+    """The result of a function of arrays here and on the CPU."""
     cpu = jax.devices("cpu")[0]
     here = jax.jit(function)(*args)
     with jax.default_device(cpu):
@@ -119,7 +119,7 @@ def median(run: Callable[[], Any], repeats: int = 5) -> float:
 
 
 def kernels(side: str, shape: Shape) -> dict[str, int]:
-    """Operations of the compiled step: in all its loops, each is a kernel that a GPU starts."""
+    """The operations in all loops of the compiled step, each a kernel that a GPU launches."""
     optimizer, model = optax.adam(1e-3), make_model(side, shape.size)
     state = optimizer.init(eqx.filter(model, oo.trainable(model)))
     xs, targets = map(jnp.asarray, data(shape))
@@ -150,7 +150,7 @@ def timed(side: str, shape: Shape, repeats: int) -> dict[str, Any]:
 
 
 def torch_sides() -> tuple[tuple[str, ...], str | None]:
-    """The sides of PyTorch that can run here, and why there are none."""
+    """The sides of PyTorch that can run here, or why there are none."""
     if importlib.util.find_spec("torch") is None:
         return (), "PyTorch is not installed"
     import _torch_sides
@@ -192,6 +192,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--small", action="store_true", help="tiny, to see that it runs")
-    parser.add_argument("--json", type=Path, help="also write all of it to this file")
+    parser.add_argument("--small", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--json", type=Path, help="also write everything to this file")
     sys.exit(main(parser.parse_args()))

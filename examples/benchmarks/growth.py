@@ -1,10 +1,11 @@
 """How a training step of a `GatedORGaNICs` grows with the sequence, the units and the batch.
 
-The library, on one device and on a mesh of all (on the CPU one per core), beside a plain `lax.scan`
-with autodiff (as in training_step.py), one of the three varied at a time. Each row is a process of
-its own: it compiles, takes two steps that do not count, then `--repeats` more; the time is their
-median, the memory its peak, beside what XLA's own plan of the step takes. What is planned to take
-more than `--limit-gb`, or takes longer than `--limit-s` in all, is left out, and the table says so.
+The library, on one device and on a mesh of all (on the CPU one per core), is compared with a plain
+`lax.scan` with autodiff (as in training_step.py), varying one of the three at a time. Each row is a
+separate process: it compiles, takes two steps that do not count, then `--repeats` more. The time is
+their median, the memory the peak of the process, next to what XLA plans for the step. Anything
+planned to take more than `--limit-gb`, or taking longer than `--limit-s` in all, is left out, and
+the table says so.
 
     python examples/benchmarks/growth.py [--quick --limit-gb 16 --limit-s 300 --output growth.png]
 """
@@ -32,7 +33,7 @@ from _measure import (
 )
 
 SIDES = ("plain-scan", "organics_ode", "organics_ode-mesh")
-# What each field of a `Shape` is called, how the time should grow with it, and where.
+# The name of each field of a `Shape`, how the time should grow with it, and where.
 AXES = {"steps": ("steps of the sequence T", 1), "size": ("units n", 2), "batch": ("batch", 1)}
 FULL = {
     "steps": (196, 392, 784, 1568, 3136, 6272),
@@ -62,7 +63,7 @@ def measure_here(side: str, shape: Shape, args: argparse.Namespace) -> dict[str,
 
 
 def measurer(args: argparse.Namespace) -> Callable[[str, Shape], dict[str, Any]]:
-    """Measures a side at a shape in a process of its own, once: the base is on every axis."""
+    """Measures a side at a shape in its own process, only once even if it is on several axes."""
     known = {}
 
     def measure(side: str, shape: Shape) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def print_axis(axis: str, rows: list[dict[str, Any]]) -> None:
 
 
 def print_linearity(rows: list[dict[str, Any]], first: int = 392) -> None:
-    """How far the time per step of the sequence moves from that of `first` steps to the longest."""
+    """How the time per step of the sequence changes from that of `first` steps to the longest."""
     for side in SIDES:
         own = [r for r in rows if r["side"] == side and "left_out" not in r and r["steps"] >= first]
         each = np.array([row["median_s"] / row["steps"] for row in own])
@@ -137,7 +138,7 @@ def plot(ax: Any, rows: list[dict], axis: str, what: str, line: str) -> None:
 
 
 def add_guide(ax: Any, slope: int) -> None:
-    """A dashed line of that slope through the last point of the last side."""
+    """A dashed line with the given slope through the last point of the last side."""
     x, y = ax.lines[-1].get_data()
     if len(x) < 2:
         return
@@ -175,12 +176,14 @@ if __name__ == "__main__":
     )
     for axis, (meaning, _) in AXES.items():
         parser.add_argument(f"--{axis}", type=int, nargs="+", help=f"values of {meaning}")
-    parser.add_argument("--base", type=int, nargs=3, metavar=tuple(AXES), help="where not varied")
+    parser.add_argument(
+        "--base", type=int, nargs=3, metavar=tuple(AXES), help="values where not varied"
+    )
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit-gb", type=float, default=16.0)
     parser.add_argument("--limit-s", type=float, default=300.0)
-    parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     parser.add_argument("--output", type=Path, default=Path("growth.png"))
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--only", choices=SIDES, help=argparse.SUPPRESS)

@@ -1,10 +1,10 @@
-"""What a guarantee costs: circuits under a theorem, and free ones, by one recipe on digits.
+"""The cost of a guarantee: circuits with and without a theorem, trained in the same way on digits.
 
 Five kinds of circuits of the same size go through the stages of `train_digits.py`, several seeds of
-each as one ensemble. For each kind: held-out accuracy with its standard error, by the steps and by
-steps of a sixteenth of a millisecond, the largest Lyapunov exponents along held-out images, what
-`oo.certify` proves of the trained circuits, and the time of a step. Kinds that are in the results
-already are left out. Draws guarantees.png (or --out).
+each as one ensemble. For each kind: held-out accuracy with its standard error, with the trained
+steps and with steps of a sixteenth of a millisecond; the largest Lyapunov exponents along held-out
+images; what `oo.certify` proves of the trained circuits; and the time of a step. Kinds already in
+the results are skipped. Draws guarantees.png (or --out).
 
     python examples/benchmarks/guarantees.py [--kinds bounded free --seeds 5]
     python examples/benchmarks/guarantees.py --draw      # only the table and the picture
@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "start"))
 from train_digits import PIXEL, STAGES, loss, make_model, with_steps
 
 RESULTS = Path(__file__).parents[1] / "results" / "guarantees.jsonl"
-IMAGES = 40  # along which exponents are taken
+IMAGES = 40  # along which exponents are computed
 GATES = ("W_by0", "W_ba0", "W_by1", "W_ba1")
 KINDS = {
     "stable": "W_r = I, gains from the input",
@@ -43,7 +43,7 @@ KINDS = {
 
 
 def make(kind: str, size: int, seed: int, images: np.ndarray) -> oo.SequenceClassifier:
-    """A model of the kind; where it is not a bounded one, in the place of that of the same seed."""
+    """A model of the kind; one that is not bounded takes the place of that with the same seed."""
     keys = jax.random.split(jax.random.key(seed), 4)
     model = make_model(size, list(keys[:3]), images, groups=8 if kind == "groups" else 1)
     if kind in ("bounded", "groups"):
@@ -58,7 +58,7 @@ def make(kind: str, size: int, seed: int, images: np.ndarray) -> oo.SequenceClas
         1, size, key=keys[0], sigma=0.1, rectification=oo.Rectification.NONE, **times
     )
     zero = oo.Frozen(np.zeros((size, size), np.float32))
-    if kind == "stable":  # under the theorem: gains read the input alone
+    if kind == "stable":  # covered by the theorem: gains depend only on the input
         identity = oo.Frozen(np.eye(size, dtype=np.float32))
         circuit = oo.replace(circuit, W_r=identity, **dict.fromkeys(GATES, zero))
         return classifier(model, circuit, circuit.initial_state())
@@ -88,7 +88,7 @@ def accuracy(model: oo.SequenceClassifier, split, steps: int) -> float:
 
 
 def run(kind: str, args: argparse.Namespace) -> dict:
-    """All seeds of one kind, trained and looked at, as a line of the results."""
+    """All seeds of one kind, trained and examined, as a line of the results."""
     digits, start = tasks.SequentialDigits(), time.perf_counter()
     models = [make(kind, args.size, seed, digits.train.inputs[:400]) for seed in range(args.seeds)]
     numbers = sum(v.size for v in jax.tree.leaves(eqx.filter(models[0], oo.trainable(models[0]))))
@@ -174,7 +174,7 @@ if __name__ == "__main__":
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=tuple(KINDS))
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--draw", action="store_true", help="only the table and the picture")
+    parser.add_argument("--draw", action="store_true", help="only draw the table and the picture")
     parser.add_argument("--table", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=Path("guarantees.png"))
     main(parser.parse_args())

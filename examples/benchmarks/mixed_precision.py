@@ -1,10 +1,11 @@
-"""Products in bfloat16 against all in float32: what the digits cost and how well they are learnt.
+"""Products in bfloat16 against float32 throughout: the cost of training, and its accuracy.
 
 The model of `examples/start/train_digits.py` (its first stage, steps of one pixel) is trained twice
-from the same numbers on the same batches, as it is and in an `oo.MixedPrecision`, for every seed.
-Then gradients of both take turns, at the size of the digits and at that of sequential MNIST. Their
-memory is told twice: what is kept from the way forward for the way back, and what XLA plans for the
-whole program besides its arguments, where a CPU may widen bfloat16 to float32 again.
+for every seed, from the same parameters on the same batches, as it is and in an
+`oo.MixedPrecision`. Then gradients of both take turns, at the size of the digits and at that of
+sequential MNIST. Memory is reported in two ways: what the forward pass keeps for the backward pass,
+and what XLA plans for the whole program besides its arguments, where a CPU may widen bfloat16 to
+float32 again.
 
     python examples/benchmarks/mixed_precision.py [--epochs 40 --seeds 1 2 3] [--write]
 """
@@ -36,7 +37,7 @@ SHAPES = {"digits": (32, 96, 64), "sequential MNIST": (256, 128, 784)}  # batch,
 
 
 def models(size: int, seed: int) -> dict[str, oo.SequenceClassifier]:
-    """The same numbers twice."""
+    """The same parameters in both precisions."""
     whole = make_model(size, list(jax.random.split(jax.random.key(seed), 3)))
     low = eqx.tree_at(lambda m: m.cell, whole, oo.MixedPrecision(whole.cell))
     return dict(zip(SIDES, (whole, low), strict=True))
@@ -53,7 +54,7 @@ def train(model: oo.SequenceClassifier, digits: Any, epochs: int, seed: int) -> 
 
 
 def loss_of(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[Any, Any]:
-    """The loss as a function of the trained numbers, and these."""
+    """The loss as a function of the trained parameters, and these parameters."""
     params, rest = eqx.partition(model, oo.trainable(model))
 
     def loss(params: Any) -> jax.Array:
@@ -64,13 +65,13 @@ def loss_of(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[Any, Any]:
 
 
 def kept_mb(loss: Any, params: Any) -> float:
-    """What is kept from the way forward for the way back."""
+    """The memory that the forward pass keeps for the backward pass, MB."""
     back = jax.eval_shape(lambda params: jax.vjp(loss, params)[1], params)
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(back)) / 1e6
 
 
 def measure(shape: tuple[int, int, int], repeats: int) -> dict[str, str]:
-    """Gradients per second by the median of their times, the sides in turn, and their memory."""
+    """Gradients per second, by the median of times of sides in turn, and their memory."""
     batch, size, steps = shape
     xs = jax.random.uniform(jax.random.key(0), (batch, steps, 1))
     sides = {name: loss_of(model, xs) for name, model in models(size, 0).items()}
@@ -135,5 +136,5 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help="put the table into the page")
+    parser.add_argument("--write", action="store_true", help="write the table into the page")
     main(parser.parse_args())

@@ -1,7 +1,7 @@
 """What `oo.fit` does with every optimizer and schedule of optax: the table of docs/optimizers.md.
 
-Each one is trained for 6 steps at once, and for 3 and then 6 with a checkpoint, on a little model
-with a positive parameter: either both end in the same bits, or it is refused by name.
+Each one trains a small model with a positive parameter for 6 steps at once, and for 3 and then 6
+with a checkpoint: either both end with the same bits, or the optimizer is refused by name.
 
     python examples/benchmarks/optimizers.py [--write]
 """
@@ -55,7 +55,7 @@ def fit(optimizer: Any, steps: int, checkpoint: Path | None = None) -> oo.FitRes
 
 
 def outcome(again: Callable[[], Any]) -> str:
-    """What becomes of an optimizer, which is made anew for every call."""
+    """What becomes of an optimizer, which is created anew for every call."""
     try:
         whole = fit(again(), 6)
     except ValueError as error:
@@ -72,7 +72,7 @@ def outcome(again: Callable[[], Any]) -> str:
 
 
 def decay(kind: str, name: str, maker: Any) -> str:
-    """What becomes of its own weight decay, if it has any."""
+    """What becomes of the weight decay of an optimizer, if it has any."""
     names = {"weight_decay", "weight_decay_rate"} & set(inspect.signature(maker).parameters)
     more = dict.fromkeys(names, 0.01)
     try:
@@ -96,7 +96,7 @@ def rows() -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the table into the page")
+    parser.add_argument("--write", action="store_true", help="write the table into the page")
     write = parser.parse_args().write
     warnings.simplefilter("ignore")
     logging.disable()

@@ -1,8 +1,8 @@
-"""What it costs to train 20 networks at once instead of one, in seconds of a round.
+"""The cost of training 20 networks at once instead of one, in seconds per round.
 
 Rate networks of 50 units on a task of the ring family, with skips of the state; a round is 10
-iterations of 20 trials and an evaluation of 200 trials. One network and many alternate in one
-process; with --devices 2 (forced CPU devices) the many are shared out among them.
+iterations of 20 trials and an evaluation of 200 trials. One network and many alternate in the same
+process; with --devices 2 (forced CPU devices), the devices share the many.
 
     python examples/benchmarks/parallel_networks.py [--models 20 --devices 2 --task dms --repeats 3]
 """
@@ -21,7 +21,7 @@ PARSER.add_argument("--task", default="dms")
 PARSER.add_argument("--dt", type=float, default=5.0, help="ms per step")
 PARSER.add_argument("--models", type=int, default=20)
 PARSER.add_argument("--devices", type=int, default=2, help="forced CPU devices")
-PARSER.add_argument("--rounds", type=int, default=4, help="of each measurement")
+PARSER.add_argument("--rounds", type=int, default=4, help="rounds of each measurement")
 PARSER.add_argument("--repeats", type=int, default=3)
 
 
@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
     optimizer = optax.adam(0.002)
 
     def seconds(count: int, mesh) -> float:
-        """Of one round; those of the first one and its evaluation may be spent on compiling."""
+        """Seconds of one round; the first one and its evaluation may include compilation."""
         result = oo.fit_with_skips(
             make_models("rate", task, count, 0),
             task,

@@ -1,19 +1,19 @@
 """Every point that the searches call a solution, checked by numpy in float64.
 
-Random circuits of all classes and rectifications, of 1 to 32 units, in float32 and float64: inside
-the tested box (norms of W_r and z up to 1), with a norm of z of 3, and with a norm of W_r of 6,
-where most circuits blow up. `fixed_point` runs under `jax.vmap`, `find_fixed_points` circuit by
-circuit. The equations are written out again in numpy; a point is wrong if one of them is off by
-more than ten times the library's tolerance, relative to the largest of its terms. A gate that is
-closed may rest at 1e-65, which no float32 holds: terms below the root of the smallest number, 1e-19
-or 1e-154, count as 0.
+Random circuits of all classes and rectifications, with 1 to 32 units, in float32 and float64:
+inside the tested box (norms of W_r and z up to 1), with a norm of z of 3, and with a norm of W_r of
+6, where most circuits blow up. `fixed_point` runs under `jax.vmap`, `find_fixed_points` circuit by
+circuit. The equations are written independently in numpy; a point is wrong if one of them is off by
+more than ten times the library's tolerance, relative to the largest of its terms. A closed gate may
+rest at 1e-65, which float32 cannot represent: terms below the root of the smallest number, 1e-19 or
+1e-154, count as 0.
 
     python examples/benchmarks/residuals.py [--share 1 --starts 48]
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's fight over the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would compete with those of XLA
 
 import argparse
 import platform
@@ -31,7 +31,7 @@ import organics_ode as oo
 COUNTS = {1: 20, 2: 16, 8: 14, 32: 6}  # circuits by size, for each kind and precision
 REGIMES = ((1.0, None), (1.0, 3.0), (6.0, 3.0))  # norms of W_r and z
 TOLERANCES = {"float64": 1e-9, "float32": 2e-4}
-Terms = list[tuple[np.ndarray, np.ndarray]]  # of each equation: the value and the size of each term
+Terms = list[tuple[np.ndarray, np.ndarray]]  # for each equation: the value and size of each term
 
 
 class NeuronState(NamedTuple):
@@ -40,7 +40,7 @@ class NeuronState(NamedTuple):
 
 
 class Neurons(oo.AbstractCircuit[NeuronState]):
-    """FitzHugh and Nagumo's cells, coupled: a circuit of one's own, with terms v³ that overflow."""
+    """Coupled FitzHugh–Nagumo cells: a user's own circuit, with terms v³ that overflow."""
 
     C: jax.Array
     epsilon: jax.Array
@@ -89,7 +89,7 @@ KINDS += ["FeedbackNetwork", *(f"RateNetwork {f}" for f in FUNCTIONS), "Neurons"
 
 
 def product(matrix: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """M v, and the size of what it sums."""
+    """M v, and the size of the terms that it sums."""
     return matrix @ v, np.abs(matrix) @ np.abs(v)
 
 
@@ -113,7 +113,7 @@ def gate_terms(own: np.ndarray, v: Any, x: np.ndarray, *weights: np.ndarray) -> 
 
 
 def equations(c: Any, s: Any, x: np.ndarray) -> list[Terms]:
-    """Each equation as its terms, with the time constants left out."""
+    """The terms of each equation, without the time constants."""
     if isinstance(c, oo.ORGaNICs):
         return organics_terms(c, s, x, c.b0, c.b1)
     if isinstance(c, oo.GatedORGaNICs):
@@ -149,8 +149,9 @@ def residual(circuit: Any, state: Any, x: np.ndarray) -> float:
 
 
 class Count(NamedTuple):
-    """Circuits, points called solutions and wrong ones, of `fixed_point` and `find_fixed_points`;
-    the circuits without a point; the worst residual; the largest entry of a state."""
+    """The numbers of circuits, of points called solutions and of wrong ones, for `fixed_point` and
+    `find_fixed_points`; of circuits without a point; the worst residual; the largest state entry.
+    """
 
     circuits: int
     solved: int
@@ -169,7 +170,7 @@ def solve_many(circuits: Any, xs: jax.Array) -> Any:
 
 
 def count(kind: str, n: int, dtype: str, circuits: int, starts: int) -> Count:
-    """All circuits of one kind, size and precision, from seeds of their own."""
+    """All circuits of one kind, size and precision, from their own seeds."""
     seed = [KINDS.index(kind), n, int(dtype == "float32")]
     rngs = [np.random.default_rng([*seed, i]) for i in range(circuits)]
     drawn = [draw(kind, n, dtype, rng, i) for i, rng in enumerate(rngs)]
@@ -198,7 +199,7 @@ def table(kinds: list[str], sizes: list[int], share: float, starts: int, show: C
                 begun, circuits = time.perf_counter(), max(1, round(share * COUNTS[n]))
                 rows.append(count(kind, n, dtype, circuits, starts if n < 32 else starts // 3))
                 show(f"{kind:22} | {n:2} | {dtype}", rows[-1], time.perf_counter() - begun)
-                jax.clear_caches()  # hundreds of programs need more memory maps than Linux gives
+                jax.clear_caches()  # hundreds of programs need more memory maps than Linux allows
     columns = list(zip(*rows, strict=True))
     return Count(*(sum(column) for column in columns[:-2]), *map(max, columns[-2:]))
 
@@ -215,8 +216,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", nargs="*", default=KINDS)
     parser.add_argument("--sizes", type=int, nargs="*", default=list(COUNTS))
-    parser.add_argument("--share", type=float, default=1.0, help="of the 1 120 circuits")
-    parser.add_argument("--starts", type=int, default=48, help="of a round; a third for 32 units")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="share of the 1 120 circuits to run"
+    )
+    parser.add_argument(
+        "--starts", type=int, default=48, help="starts per round; a third for 32 units"
+    )
     jax.config.update("jax_enable_x64", True)
     args = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, jax {jax.__version__}")

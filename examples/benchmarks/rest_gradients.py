@@ -1,10 +1,10 @@
-"""Derivatives of `oo.simulate` at its default settings against an implicit solver's.
+"""Derivatives of `oo.simulate` at its default settings against those of an implicit solver.
 
-Random circuits rest, are shown something, and rest again: where nothing moves the local error of a
+Random circuits rest, are shown something, and rest again. While nothing moves, the local error of a
 step is 0, and only the bound on the step keeps the derivatives right. Half of the cases begin at
-their fixed point, some see a blank of a second, some are never shown anything. The reference is
-Kvaerno5 in float64 at a relative tolerance of 1e-8, with steps of at most 10 ms. Prints for each
-kind of circuit the worst error of the gradient, |g − g*| / |g*| over all parameters and inputs, and
+their fixed point, some see a blank for a second, some are never shown anything. The reference is
+Kvaerno5 in float64 at a relative tolerance of 1e-8, with steps of at most 10 ms. For each kind of
+circuit, prints the worst error of the gradient, |g − g*| / |g*| over all parameters and inputs, and
 of the derivative along g* in forward mode.
 
     python examples/benchmarks/rest_gradients.py [--cases 10 --seed 0 --json FILE]
@@ -36,7 +36,7 @@ class ChainState(NamedTuple):
 
 
 class Chain(oo.AbstractCircuit[ChainState]):
-    """A user's own circuit, far from normal: τ ẏ_i = −y_i + tanh(k y_{i−1} + x_i)."""
+    """A user's own, strongly non-normal circuit: τ ẏ_i = −y_i + tanh(k y_{i−1} + x_i)."""
 
     tau: Array
     k: Array
@@ -84,7 +84,7 @@ KINDS = {
 
 
 def draw(kind: str, n: int, count: int, seed: int) -> tuple:
-    """Circuits, held inputs (times and values), starts and the weights of what is read out."""
+    """Circuits, held inputs (times and values), starts and readout weights."""
     cases = []
     for i in range(count):
         rng = np.random.default_rng([seed, n, i, list(KINDS).index(kind)])
@@ -169,7 +169,7 @@ def main(args: argparse.Namespace) -> None:
         rows.append(compare(kind, n, args.cases, args.seed, SOLVERS[i % len(SOLVERS)], dtype))
         row = "| {circuit:15} | {n:2} | {solver:6} | {dtype:7} | {cases:5} | {failed:6} |"
         print((row + " {reverse:7.1e} | {forward:7.1e} |").format(**rows[-1]), flush=True)
-        jax.clear_caches()  # all these programs together need more memory maps than Linux gives
+        jax.clear_caches()  # all these programs together need more memory maps than Linux allows
     total, worst = sum(row["cases"] for row in rows), max(r["reverse"] for r in rows)
     print(f"\n{total} cases, worst error {worst:.1e}, {time.perf_counter() - start:.0f} s")
     if args.json:

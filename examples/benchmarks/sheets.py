@@ -3,7 +3,7 @@
     python examples/benchmarks/sheets.py
 
 Weights are operators: W of a sheet is a product over rows, columns and orientations, and a
-circulant pool is multiplied by Fourier transforms. Both sides of a comparison are of one run.
+circulant pool is applied by Fourier transforms. Both sides of a comparison are measured in one run.
 """
 
 import math
@@ -20,12 +20,12 @@ from organics_ode import cortex
 ROWS, ORIENTATIONS = 64, 8
 CONTRASTS = np.linspace(0.01, 1, 20)
 POOLS = (2**16, 2**18, 2**20)  # Units of a circulant pool.
-DENSE = 2**12  # Units of which a dense pool is measured as well.
+DENSE = 2**12  # Units for which a dense pool is measured too.
 REPEATS = 20
 
 
 def seconds(function: Callable[[], jax.Array]) -> float:
-    """The least time of some calls, after one that compiles."""
+    """The shortest time of some calls, after one that compiles."""
     jax.block_until_ready(function())
     times = []
     for _ in range(REPEATS):
@@ -36,12 +36,12 @@ def seconds(function: Callable[[], jax.Array]) -> float:
 
 
 def peak_gb() -> float:
-    """The most memory that this process has held, GB."""
+    """The peak memory of this process, GB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def contrast_responses() -> None:
-    """Time and memory of the responses of a whole sheet; how far they are from the closed form."""
+    """The time and memory of the responses of a whole sheet, and their error to the closed form."""
     start = time.perf_counter()
     sheet = cortex.Sheet((ROWS, ROWS), ORIENTATIONS)
     built = time.perf_counter()

@@ -1,10 +1,11 @@
-"""Skips through time against plain training: rounds to criterion and shares of networks.
+"""Skips through time against training without them: rounds to criterion and shares of networks.
 
-On every task, networks from the same seeds are trained plainly (base), with coarse steps that are
-refined (cd), with skips of the state (sctt) and of the derivative (dasc). Each run appends a line
-to the results (examples/results/skips.jsonl): its options, the round at which every network reached
-the criterion, its performance at every evaluation, and its seconds. Runs that are there already are
-left out, and one that was interrupted goes on from its checkpoint. The picture shows all results.
+On every task, networks from the same seeds are trained without skips (base), with coarse steps that
+are refined (cd), with skips of the state (sctt) and of the derivative (dasc). Each run appends a
+line to the results (examples/results/skips.jsonl): its options, the round at which every network
+reached the criterion, its performance at every evaluation, and its seconds. Runs already in the
+results are skipped, and an interrupted one resumes from its checkpoint. The picture shows all
+results.
 
     python examples/benchmarks/skips.py --tasks dlygo dms --schemes base sctt [--rounds 150 …]
     python examples/benchmarks/skips.py --draw           # only the table and the picture
@@ -34,7 +35,7 @@ COLOURS = dict(zip(SCHEMES, ("0.4", "C0", "C1", "C2"), strict=True))
 
 
 def run(args: argparse.Namespace, name: str, scheme: str) -> dict:
-    """One training, as a line of the results."""
+    """One training run, as a line of the results."""
     task = tasks.RingTask(name, args.dt)
     checkpoint = args.results.with_suffix(f".{args.circuit}-{name}-{scheme}.checkpoint")
     result = oo.fit_with_skips(
@@ -103,7 +104,7 @@ def compare(lines: list[dict]) -> None:
         if base is None or line is base:
             continue
         cap = min(line["rounds"], base["rounds"])
-        # What came after the shorter of two training runs had ended is not known of the other.
+        # Compared up to the end of the shorter run, after which nothing is known about it.
         mine, its = (np.array([r or np.inf for r in k["reached"]]) for k in (line, base))
         ratios = np.minimum(mine, cap) / np.minimum(its, cap)
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
@@ -117,7 +118,7 @@ def compare(lines: list[dict]) -> None:
 
 
 def draw(lines: list[dict], path: Path) -> None:
-    """Share of networks at the criterion, and median performance, against rounds."""
+    """The share of networks at the criterion, and median performance, against rounds."""
     names = list(dict.fromkeys((line["task"], line["circuit"]) for line in lines))
     rows = -(-len(names) // COLUMNS)
     size = (2.1 * COLUMNS + 0.5, 4.2 * rows)
@@ -182,17 +183,19 @@ if __name__ == "__main__":
     parser.add_argument("--circuit", choices=CIRCUITS, default="rate")
     parser.add_argument("--dt", type=float, default=5.0, help="ms per step")
     parser.add_argument("--models", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=150, help="at most, of 10 iterations each")
-    parser.add_argument("--stage-rounds", type=int, default=75, help="of all stages together")
-    parser.add_argument("--length", type=int, default=20, help="θ, in steps; the first of cd")
-    parser.add_argument("--stages", type=int, default=6, help="of sctt and dasc")
+    parser.add_argument("--rounds", type=int, default=150, help="at most, with 10 iterations each")
+    parser.add_argument(
+        "--stage-rounds", type=int, default=75, help="rounds of all stages together"
+    )
+    parser.add_argument("--length", type=int, default=20, help="θ, in steps; for cd the first one")
+    parser.add_argument("--stages", type=int, default=6, help="stages of sctt and dasc")
     parser.add_argument("--beta", type=float, default=0.5, help="β₀ of sctt and dasc")
-    parser.add_argument("--rate", type=float, default=0.005, help="of Adam")
-    parser.add_argument("--evaluate-every", type=int, default=5, help="rounds")
+    parser.add_argument("--rate", type=float, default=0.005, help="learning rate of Adam")
+    parser.add_argument("--evaluate-every", type=int, default=5, help="rounds between evaluations")
     parser.add_argument("--criterion", type=float, default=0.99)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=Path("skips.png"))
-    parser.add_argument("--draw", action="store_true", help="no training")
+    parser.add_argument("--draw", action="store_true", help="only draw, without training")
     parser.add_argument("--quiet", action="store_true")
     main(parser.parse_args())

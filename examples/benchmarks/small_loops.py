@@ -1,7 +1,8 @@
-"""Loops of small circuits: one kernel each, as on import of organics_ode, against XLA's own choice.
+"""Loops of small circuits: one kernel each, as organics_ode sets on import, against XLA's default.
 
-Each side is a process of its own, since XLA reads the option once; they take turns. A rest of 10 s
-is what a solver bounded by the circuit's rates takes longest for: thousands of small steps.
+Each side is a separate process, since XLA reads the option only once; they take turns. A rest of
+10 s takes longest for a solver whose step is bounded by the circuit's rates: thousands of small
+steps.
 
     python examples/benchmarks/small_loops.py [--rounds 2 --repeats 11]
 """
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-SIDES = {"XLA's own": 1024, "organics_ode": 65536}  # bytes that a turn of a loop may touch
+SIDES = {"XLA's own": 1024, "organics_ode": 65536}  # bytes that an iteration of a loop may touch
 OPTION = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
 
 

@@ -1,14 +1,14 @@
-"""What `simulate`, `unroll` and `sample_paths` cost beside the same written by hand.
+"""The cost of `simulate`, `unroll` and `sample_paths` compared with the same code written by hand.
 
-- simulate: beside a call of diffrax on the equations of the circuit, with the same solver, times,
+- simulate: against a call of diffrax on the equations of the circuit, with the same solver, times,
   longest step and tolerances for each variable; values and gradients, over a rest of 1 s.
-- unroll: beside a `lax.scan` of the same Euler step; values and gradients, 1 000 steps.
-- sample_paths: beside a scan of the same Euler-Maruyama step, 16 paths of 1 000 steps.
+- unroll: against a `lax.scan` of the same Euler step; values and gradients, 1 000 steps.
+- sample_paths: against a scan of the same Euler–Maruyama step, 16 paths of 1 000 steps.
 
-All are compiled and take turns; "ratio" is the median of the ratios within a turn, of processor
-time, which other programs on the machine change less than the clock. Then 1 000 circuits of two
-units in one vectorised call, beside a loop over `simulate` and scipy's `solve_ivp`; these two run
-some of the circuits, and their times are extrapolated to all.
+All are compiled and take turns; "ratio" is the median of the ratios of processor time within a
+turn, which depends less on other programs than the clock does. Then 1 000 circuits of two units in
+one vectorised call, against a loop over `simulate` and against scipy's `solve_ivp`; these two run
+only some of the circuits, and their times are extrapolated to all.
 
     python examples/benchmarks/small_steps.py [--sizes 2 16 64 128 --repeats 15 --json rows.json]
 """
@@ -36,7 +36,7 @@ Calls = dict[str, tuple[Callable[..., Any], Callable[..., Any]]]
 
 
 def calls(size: int) -> tuple[Calls, tuple[Any, ...]]:
-    """By name: the library's function and that by hand of (circuit, input), to scalars."""
+    """By name: the library's function of (circuit, input) and the handwritten one, to scalars."""
     key = jax.random.key(0)
     circuit = oo.resolve(oo.GatedORGaNICs.random(3, size, key=key))
     x, ts = 0.3 * jax.random.normal(key, (3,)), jnp.array([0.0, SPAN])
@@ -80,7 +80,7 @@ def calls(size: int) -> tuple[Calls, tuple[Any, ...]]:
 
 
 def paths(size: int) -> tuple[tuple[Callable[..., Any], Callable[..., Any]], tuple[Any, ...]]:
-    """The same for `sample_paths`, with noise that is added to every variable."""
+    """The same for `sample_paths`, with noise added to every variable."""
     key = jax.random.key(0)
     circuit = oo.resolve(oo.GatedORGaNICs.random(3, size, key=key))
     x, keys, noise = jnp.full(3, 0.3), jax.random.split(key, PATHS), oo.Noise(0.01)

@@ -1,9 +1,9 @@
-"""From what size on a training step pays when its batch is split over two CPU devices.
+"""From what size on it pays to split the batch of a training step over two CPU devices.
 
 One device and a mesh of two take the same steps in turn, from tiny models to large ones. On a mesh
-a step takes more processor time, by a fixed part and by one for each step of the sequence; it pays
-where the time on two cores is shorter all the same. On a machine that others use the processor time
-tells more than the clock: two cores can halve it at best.
+a step takes more processor time, by a fixed amount and by one for each step of the sequence; it
+pays if the time on two cores is shorter nevertheless. On a shared machine, processor time tells
+more than the clock: two cores can halve the elapsed time at best.
 
     python examples/benchmarks/splitting.py [--repeats 15] [--json rows.json]
 """
@@ -38,7 +38,7 @@ SMALL = (("gated", Shape(5, 4, 4)), ("rotational", Shape(5, 4, 4)))
 
 
 def timed(run: Callable[[], Any]) -> tuple[float, float]:
-    """Milliseconds by the clock and of the processor."""
+    """Milliseconds by the clock and by the processor."""
     clock, cpu = time.perf_counter(), time.process_time()
     run()
     return 1e3 * (time.perf_counter() - clock), 1e3 * (time.process_time() - cpu)
@@ -86,6 +86,6 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--small", action="store_true", help="tiny, to see that it runs")
+    parser.add_argument("--small", action="store_true", help="tiny sizes, to see that it runs")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     main(parser.parse_args())

@@ -1,24 +1,24 @@
 """A whole training step of a `GatedORGaNICs` against other ways to take it, side by side.
 
-Loss, gradient, Adam, and W ≥ 0, of a classifier of sequences. The sides:
+A step consists of the loss, the gradient, Adam, and W ≥ 0, for a sequence classifier. The sides:
 
-- plain-scan: the equations as they stand, six small products a step, `lax.scan` and autodiff;
+- plain-scan: the equations as written, six small products per step, `lax.scan` and autodiff;
 - organics_ode: what `oo.fit` does;
 - organics_ode-mesh: the same with `mesh=oo.device_mesh()`, on the CPU one device per core;
-- rotational, rotational-mesh: the same of a `RotationalORGaNICs` of as many units, in one group;
-- rotational-scan: that class by the scan of `oo.unroll` and autodiff, which keeps the states alone;
+- rotational, rotational-mesh: the same for a `RotationalORGaNICs` with as many units, in one group;
+- rotational-scan: that class by the scan of `oo.unroll` and autodiff, which keeps only the states;
 - equinox-lstm, equinox-gru: equinox's cells of the same size, through `oo.LSTM` and `oo.GRU`;
-- torch-lstm, torch-gru: PyTorch's own layers of the same size;
-- torch-loop: the same equations in eager PyTorch, the same products a step as the plain scan.
+- torch-lstm, torch-gru: PyTorch's layers of the same size;
+- torch-loop: the same equations in eager PyTorch, with the same products per step as plain-scan.
 
-Each side is a process of its own, for in one process the threads and the memory of one library slow
-down the other; they take their steps in turn, and so under the same load. Times are of whole steps,
-beside them the CPU time of the process, which tells more where others use the machine; memory is
-the peak of the process, beside what it held before its first step (libraries, data, the compiled
-program). Where sides train the same numbers, the gradients of their first step are compared. All
-processes stay to the end: together they hold 17 GB. Sides of PyTorch need
-`pip install -e ".[benchmarks]"`; on a GPU that both see, all sides run on it. On Linux all sides
-run with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
+Each side is a separate process, because within one process the threads and the memory of one
+library slow down the other; they take their steps in turn, and so under the same load. Times are
+those of whole steps, together with the CPU time of the process, which tells more on a shared
+machine; memory is the peak of the process, together with what it held before its first step
+(libraries, data, the compiled program). If sides train the same parameters, the gradients of their
+first step are compared. All processes live to the end and together hold 17 GB. The sides of PyTorch
+need `pip install -e ".[benchmarks]"`; on a GPU that both libraries see, all sides run on it. On
+Linux all sides run with pages of 2 MB, unless GLIBC_TUNABLES is set (to "" for pages of 4 KB).
 
     python examples/benchmarks/training_step.py [--batch 256 --size 128 --steps 784 --x64]
 """
@@ -84,10 +84,10 @@ def to_numpy(gradients: list[Any]) -> list[np.ndarray]:
 
 
 def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, float]:
-    """‖Δ‖/‖g‖ of the parameter where it is largest, and the largest entry over the whole norm."""
+    """The largest ‖Δ‖/‖g‖ of a parameter, and the largest entry relative to the whole norm."""
     pairs = list(zip(ours, theirs, strict=True))
     whole = np.sqrt(sum(np.sum(g**2) for g in theirs))
-    # A parameter without gradient on either side has no difference.
+    # A parameter without a gradient on either side makes no difference.
     norms = [np.linalg.norm(g) or 1.0 for g in theirs]
     relative = [np.linalg.norm(a - g) / n for (a, g), n in zip(pairs, norms, strict=True)]
     largest = max(np.abs(a - g).max() for a, g in pairs)
@@ -95,7 +95,7 @@ def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, fl
 
 
 def compare(gradients: dict[str, list[np.ndarray]]) -> dict[str, dict[str, float]]:
-    """How far the gradients of the library lie from those of other sides of the same numbers."""
+    """How far the library's gradients are from those of other sides with the same parameters."""
     return {
         side: difference(gradients[ours], gradients[side])
         for ours, sides in SAME.items()
@@ -105,7 +105,7 @@ def compare(gradients: dict[str, list[np.ndarray]]) -> dict[str, dict[str, float
 
 
 def serve(side: str, args: argparse.Namespace) -> None:
-    """The process of a side: its gradients into a file, its memory, then a step for each line."""
+    """The process of a side: writes its gradients and memory, then takes a step for each line."""
     prepared = prepare(side, args)
     memory, gradients = warmed_up(prepared)
     np.savez(args.gradients, *to_numpy(gradients))
@@ -118,7 +118,7 @@ def serve(side: str, args: argparse.Namespace) -> None:
 def measure(
     sides: list[str], args: argparse.Namespace
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[np.ndarray]]]:
-    """Times and memory of every side, and its gradients where they can be compared."""
+    """Times and memory of every side, and its gradients if they can be compared."""
     options = [f"--{name}={getattr(args, name)}" for name in ("batch", "size", "steps")]
     options += ["--x64"] if args.x64 else []
     workers, rows, gradients = {}, {}, {}

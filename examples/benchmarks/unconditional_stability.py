@@ -1,6 +1,6 @@
-"""The theorem for W_r = I on random circuits: every hypothesis and every eigenvalue, counted.
+"""The theorem for W_r = I on random circuits: every hypothesis and every eigenvalue is checked.
 
-Draws circuits with W_r = I of 1 to 32 units, time constants of each unit over four decades,
+Draws circuits with W_r = I and 1 to 32 units, with time constants of each unit over four decades,
 exponents in [1, 5] and all rectifications. Checks that the closed form solves the equations to
 1e-10 of their largest term, that all hypotheses of `oo.certify` hold (the same code, vmapped), and
 that the eigenvalues of the oscillator's pencil are those of the Jacobian.
@@ -10,7 +10,7 @@ that the eigenvalues of the oscillator's pencil are those of the Jacobian.
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's fight over the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would compete with those of XLA
 
 import argparse
 import platform
@@ -42,7 +42,7 @@ def draw(rng: np.random.Generator, count: int, n: int) -> tuple[np.ndarray, ...]
 
 @eqx.filter_jit
 def examine(rectification: oo.Rectification, arrays: tuple) -> tuple:
-    """Every check, and the two sets of eigenvalues."""
+    """All checks, and the two sets of eigenvalues."""
 
     def one(W, sigma, b0, b1, tau_y, tau_a, exponent, x):
         eye = jnp.eye(x.size)
@@ -59,7 +59,7 @@ def examine(rectification: oo.Rectification, arrays: tuple) -> tuple:
 
 
 def differences(pencil: np.ndarray, jacobian: np.ndarray) -> tuple[float, float]:
-    """Of matched eigenvalues: the largest relative to each itself, and to the largest of all."""
+    """The largest difference of matched eigenvalues, relative to each, and to the largest one."""
     gaps = np.abs(pencil[:, None] - jacobian[None, :])
     relative = gaps / np.abs(jacobian)[None, :]
     rows, columns = linear_sum_assignment(np.minimum(relative, 10))

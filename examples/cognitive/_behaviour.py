@@ -1,4 +1,4 @@
-"""What `train_classics.py` draws of a trained network: two pictures for each task."""
+"""The pictures that `train_classics.py` draws of a trained network, two for each task."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ BOUND = 0.9  # the probability at which a network has decided
 
 
 class Trained(NamedTuple):
-    """A network, and what it does in trials of its task; every array has a trial axis in front."""
+    """A network, and what it does in trials of its task; every array has a leading trial axis."""
 
     model: oo.SequenceToSequence
     task: tasks.AbstractCognitiveTask
@@ -56,7 +56,7 @@ def draw_perceptual(now: Trained, axes: list[plt.Axes]) -> None:
 
 
 def reactions(now: Trained) -> tuple[np.ndarray, np.ndarray]:
-    """When one of the alternatives is as probable as the bound, and whether it is the right one."""
+    """When the probability of an alternative reaches the bound, and whether it is the right one."""
     start = now.task.periods["motion"][0]
     probabilities = jax.nn.softmax(now.outputs, axis=-1)[..., 1:]
     react = jax.vmap(lambda p: tasks.reaction(p, start, threshold=BOUND, dt=now.task.dt))

@@ -1,4 +1,4 @@
-"""A network plays rule reversal, and what is drawn of it."""
+"""A network plays rule reversal, and the picture of it."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ COLOURS = ("C0", "C3")  # of the choices
 
 
 def play(model: oo.SequenceToSequence, task: tasks.RuleReversal, trial: tasks.Trial):
-    """The outputs of a network, without noise, and the inputs it saw."""
+    """The outputs of a network, without noise, and the inputs that it saw."""
     cell, readout = oo.resolve(model.cell), oo.resolve(model.readout)
     before = jnp.tile(task.burn_in_inputs(trial), (round(BURN_IN / task.dt), 1))
 
@@ -24,7 +24,7 @@ def play(model: oo.SequenceToSequence, task: tasks.RuleReversal, trial: tasks.Tr
 
 
 def draw_sequence(model, task: tasks.RuleReversal, key: jax.Array, axes) -> None:
-    """What the network is shown and told, the probabilities of its choices, and which are right."""
+    """The stimuli and feedback, the probabilities of the choices, and which are right."""
     trial = task.sample(key)
     outputs, inputs = play(model, task, trial)
     t = task.dt / 1000 * np.arange(len(inputs))

@@ -1,4 +1,4 @@
-"""What `train_classics.py` draws of a network that holds bits: outputs, paths, fixed points."""
+"""The picture by `train_classics.py` of a network that holds bits: outputs, paths, fixed points."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def draw_flip_flop(now: Trained, axes: list[plt.Axes]) -> None:
     paths = components.project(now.states[0][:3])
     oo.plot_state_space(paths, axes[1], color="0.75", lw=0.5)
     if not hasattr(now.model.cell, "circuit"):
-        return  # a cell of its own, such as an LSTM, is not a flow
+        return  # a cell such as an LSTM is not a flow
     circuit = now.model.cell.circuit
     points = oo.find_fixed_points(circuit, jnp.zeros(now.task.bits), key=jax.random.key(0))
     read = np.asarray(jax.vmap(now.model.readout)(points.states[0]))

@@ -1,4 +1,4 @@
-"""What a network that was trained on a ring task does in every period of its trials."""
+"""The dynamics of a network trained on a ring task, in every period of its trials."""
 
 from typing import Any, NamedTuple
 
@@ -13,12 +13,12 @@ import organics_ode as oo
 import tasks
 from organics_ode import periods
 
-TRIALS = 100  # random ones, for performance and memory
-EVERY = 4  # Steps between the Jacobians that are looked at along a trial.
+TRIALS = 100  # random trials, for performance and memory
+EVERY = 4  # steps between the Jacobians along a trial
 
 
 def run(model: oo.SequenceToSequence, inputs: jax.Array) -> periods.Visit:
-    """The states after a burn-in, and then along the trials; without noise."""
+    """The states after a burn-in and along the trials, without noise."""
     return periods.visit(model.cell, inputs, burn_in=round(BURN_IN / model.cell.dt))
 
 
@@ -43,20 +43,20 @@ def exponents(cell: Any, starts: Any, inputs: jax.Array) -> jax.Array:
 
 
 def minute(cell: Any, starts: Any, inputs: jax.Array) -> dict[str, Any]:
-    """After a minute of held input: how many states are apart, how large they were on the way."""
+    """After a minute of constant input: how many states are distinct, and how large they became."""
     ends = periods.ends(cell, starts, inputs, round(60_000 / cell.dt))
     return {"ends": ends.distinct, "largest_state": ends.largest}
 
 
 def share_right(model: oo.SequenceToSequence, task: tasks.RingTask, trials: Any, extra: int) -> Any:
-    """The share of the response's time that is right, if the delay lasts some steps longer."""
+    """The share of the response that is right if the delay lasts some steps longer."""
     stop = task.periods["delay"][1]
 
     def longer(leaf: jax.Array) -> jax.Array:
         held = jnp.repeat(leaf[:, stop - 1 : stop], extra, axis=1)
         return jnp.concatenate([leaf[:, :stop], held, leaf[:, stop:]], axis=1)
 
-    # Only the response counts: what the time before it is worth is then known, and taken off.
+    # Only the response counts: the known score of the time before it is subtracted.
     mask = trials.mask.at[:, : task.periods["response"][0]].set(0)
     spans = trials.info["periods"]
     info = trials.info | {"periods": spans | {"response": spans["response"] + extra}}
@@ -68,7 +68,7 @@ def share_right(model: oo.SequenceToSequence, task: tasks.RingTask, trials: Any,
 
 
 def summary(points: periods.PeriodPoints) -> dict[str, Any]:
-    """The numbers of a period; no abscissa where no fixed point was found."""
+    """The numbers of a period; no abscissa if no fixed point was found."""
     shares = {name: round(getattr(points, name), 4) for name in ("fixed", "stable", "slow")}
     middle = None if np.isnan(points.abscissa) else round(points.abscissa, 6)
     return shares | {"distinct": points.distinct, "abscissa": middle}
@@ -79,10 +79,10 @@ def within(times: np.ndarray, span: tuple[int, int]) -> np.ndarray:
 
 
 class Look(NamedTuple):
-    """The numbers of one network, and what is drawn of it."""
+    """The numbers of one network, and the data to draw."""
 
     record: dict[str, Any]
-    directions: np.ndarray  # (trials,), the first ones shown
+    directions: np.ndarray  # (trials,), the first direction shown in each
     responses: np.ndarray  # (trials, time, n)
     points: periods.PeriodPoints  # of the delay
     times: np.ndarray  # in steps
@@ -91,7 +91,7 @@ class Look(NamedTuple):
 
 
 def look(model: oo.SequenceToSequence, task: tasks.RingTask, args: Any) -> Look:
-    """A network in float64, on trials of evenly spread directions; memory on random ones."""
+    """A network in float64, on trials with evenly spread directions; memory on random ones."""
     keys = jax.random.split(jax.random.key(args.seed + 2))
     trials, directions = evenly(task, args.directions, keys[0])
     visit = run(model, trials.inputs)

@@ -1,4 +1,4 @@
-"""What the scripts of the cognitive tasks share: circuits, and skips by their names."""
+"""What the scripts for cognitive tasks share: circuits, and skip schedules by name."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ import organics_ode as oo
 import tasks
 
 SIZE = 50  # units
-# The groups of the reference: 20 units get the input, the next 20 are read out, 10 are neither.
+# The groups of the reference: 20 units get the input, the next 20 are read out, 10 do neither.
 INPUT_UNITS, READOUT_UNITS = (0, 20), (20, 40)
 BURN_IN = 1000.0  # ms
 
@@ -67,22 +67,22 @@ def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.Sequenc
 
 
 def make_models(circuit: str, task: tasks.RingTask, count: int, seed: int):
-    """As many of them; the same seed gives the same networks to every scheme."""
+    """Several such networks; the same seed gives every scheme the same ones."""
     keys = jax.random.split(jax.random.key(seed), count)
     return [make_model(circuit, task, key) for key in keys]
 
 
 def in_float64(model: oo.SequenceToSequence) -> oo.SequenceToSequence:
-    """In which a fixed point can be told from a slow one."""
+    """The model in float64, in which fixed points can be told from slow ones."""
     return _cast(model, jnp.float64)
 
 
 def smaller(model: oo.SequenceToSequence) -> oo.SequenceToSequence:
-    """In half precision: a file of half the size."""
+    """The model in half precision, for a file of half the size."""
     return _cast(model, jnp.float16)
 
 
 def _cast(model: oo.SequenceToSequence, dtype: Any) -> oo.SequenceToSequence:
-    """Plain arrays of another precision."""
+    """The model with plain arrays in another precision."""
     arrays, rest = eqx.partition(oo.resolve(model), eqx.is_inexact_array)
     return eqx.combine(jax.tree.map(lambda a: a.astype(dtype), arrays), rest)

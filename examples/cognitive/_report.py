@@ -14,12 +14,12 @@ COLOURS = {"organics": "#0072B2", "rate": "#D55E00"}
 
 
 def shown(rate: float | None) -> str:
-    """In 1/s; a dash where there is no point to have one."""
+    """A rate in 1/s; a dash if there is no point that has one."""
     return "-" if rate is None else f"{1e3 * rate:.2f}"
 
 
 def print_circuits(case: str, looks: list[Look]) -> None:
-    """A line for each circuit: what it does in the delay."""
+    """Print a line for each circuit, with what it does in the delay."""
     for i, record in enumerate(each.record for each in looks):
         delay, exponent = record["periods"]["delay"], record["exponent"]
         right = " ".join(f"{value:.2f}" for value in record["right"].values())
@@ -35,14 +35,14 @@ def print_circuits(case: str, looks: list[Look]) -> None:
 
 
 def spread_of(values: np.ndarray) -> str:
-    """Median and range."""
+    """The median and the range."""
     if not values.size:
         return "-"
     return f"{np.median(values):.3g} ({values.min():.3g} to {values.max():.3g})"
 
 
 def print_periods(case: str, looks: list[Look]) -> None:
-    """A line for each period: median and range over the circuits."""
+    """Print a line for each period, with medians and ranges over the circuits."""
     columns = ("fixed", "stable", "slow", "distinct", "abscissa", "along")
     for period in looks[0].record["periods"]:
         cells = []
@@ -56,7 +56,7 @@ def print_periods(case: str, looks: list[Look]) -> None:
 
 
 def draw(cases: dict[str, list[Look]], args: Any) -> None:
-    """A column for each case: state space, eigenvalues, eigenvalues along a trial, memory."""
+    """Draw a column for each case: state space, eigenvalues, eigenvalues along a trial, memory."""
     figure, axes = plt.subplots(
         4, len(cases), figsize=(4.2 * len(cases) + 0.6, 13.5), layout="constrained", squeeze=False
     )
@@ -74,7 +74,7 @@ def draw(cases: dict[str, list[Look]], args: Any) -> None:
 
 
 def draw_plane(best: Look, task: tasks.RingTask, ax: plt.Axes) -> None:
-    """From the first stimulus to the end of the delay, and the points of the delay."""
+    """Trajectories from the first stimulus to the end of the delay, and the points of the delay."""
     responses = best.responses
     onset = list(task.periods.values())[1][0]
     first, last = task.periods["delay"]
@@ -92,7 +92,7 @@ def draw_plane(best: Look, task: tasks.RingTask, ax: plt.Axes) -> None:
 
 
 def draw_eigenvalues(looks: list[Look], best: Look, colour: str, ax: plt.Axes) -> None:
-    """At the end of the delay, in 1/s."""
+    """Eigenvalues at the end of the delay, in 1/s."""
     for one in looks:
         values = 1e3 * one.eigenvalues.ravel()
         ax.plot(values.real, values.imag, ".", ms=2, color="0.75", zorder=1)

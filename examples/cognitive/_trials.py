@@ -1,4 +1,4 @@
-"""Trials of a ring task: random ones, and some that are spread around the ring."""
+"""Trials of a ring task: random ones, and ones spread evenly around the ring."""
 
 import jax
 import numpy as np

@@ -1,9 +1,9 @@
-"""The stability of circuits that learned a cognitive task, beside plain rate networks.
+"""The stability of circuits that learned a cognitive task, compared with plain rate networks.
 
-ORGaNICs circuits and rate networks are trained on tasks with a delay, or read from files of an
-earlier run, and looked at in every period: the fixed and slow points near the states of the trials
-with the eigenvalues there, the eigenvalues along the trials, Lyapunov exponents, the size of the
-state, and how long the delay can be before the answer is lost. Prints a table, writes the numbers
+ORGaNICs circuits and rate networks are trained on tasks with a delay, or read from the files of an
+earlier run, and examined in every period: the fixed and slow points near the states of the trials,
+with the eigenvalues there; the eigenvalues along the trials; Lyapunov exponents; the size of the
+state; and how long the delay can be before the answer is lost. Prints a table, writes the numbers
 (cognitive-stability.json, or --out) and draws them (cognitive_stability.png, or --picture).
 
     python examples/cognitive/cognitive_stability.py --save DIR  # trains: half an hour
@@ -31,14 +31,14 @@ import tasks
 from organics_ode.storage import command_of, origin
 
 CASES = ("organics-dlygo", "rate-dlygo", "organics-dms")
-# Rate networks learn to bridge a delay by skips of the state, ORGaNICs circuits without.
+# Rate networks learn to bridge a delay by skips of the state, ORGaNICs circuits without skips.
 ROUNDS = {"organics": 80, "rate": 400}
 SKIPS = {"length": 10, "stages": 6, "beta": 0.2, "rounds": 200}
 FILES = ("models", "save", "keep_best", "out", "picture")
 
 
 def train(case: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The trained models of a case, with the facts of the training."""
+    """The trained models of a case, with facts about their training."""
     circuit, name = case.split("-")
     task = tasks.RingTask(name, args.dt)
     result = oo.fit_with_skips(
@@ -60,7 +60,7 @@ def train(case: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def trained(case: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The models of a case, from a file or trained now; and kept, where that is asked for."""
+    """The models of a case, from a file or newly trained, and saved if that is asked for."""
     file = f"{case}.npz"
     saved = oo.load(args.models / file) if args.models else train(case, args)
     if args.save:
@@ -111,15 +111,17 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--count", type=int, default=5, help="circuits to train, of each case")
-    parser.add_argument("--rounds", type=int, help="at most, of the training")
+    parser.add_argument("--count", type=int, default=5, help="circuits to train in each case")
+    parser.add_argument("--rounds", type=int, help="training rounds, at most")
     parser.add_argument("--dt", type=float, default=20.0, help="ms per step")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--directions", type=int, default=8, help="trials that are looked at")
+    parser.add_argument("--directions", type=int, default=8, help="trials to examine")
     parser.add_argument("--delays", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="seconds")
-    parser.add_argument("--models", type=Path, help="a folder of models, to train none")
-    parser.add_argument("--save", type=Path, help="a folder for all models")
-    parser.add_argument("--keep-best", type=Path, help="a folder for the best ones, made small")
+    parser.add_argument(
+        "--models", type=Path, help="a folder of models to read instead of training"
+    )
+    parser.add_argument("--save", type=Path, help="a folder to save all models in")
+    parser.add_argument("--keep-best", type=Path, help="a folder to save the best in, made small")
     parser.add_argument("--out", type=Path, default=Path("cognitive-stability.json"))
     parser.add_argument("--picture", type=Path, default=Path("cognitive_stability.png"))
     main(parser.parse_args())

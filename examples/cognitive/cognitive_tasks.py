@@ -1,4 +1,4 @@
-"""Trials of cognitive tasks, and a psychometric curve beside the one of signal detection."""
+"""Trials of cognitive tasks, and a psychometric curve compared with signal detection theory."""
 
 import math
 
@@ -30,7 +30,7 @@ trials = jax.jit(jax.vmap(lambda key: task.sample(key, jitter=False)))(
 
 
 def early(inputs: jax.Array) -> jax.Array:
-    """Decides by the first 200 ms of the motion only."""
+    """Decides by only the first 200 ms of the motion."""
     start = task.periods["motion"][0]
     late = slice(start + int(200 / task.dt), task.periods["motion"][1])
     return task.ideal_observer(inputs.at[late, 1:].set(0.0))

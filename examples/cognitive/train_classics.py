@@ -1,6 +1,6 @@
-"""Networks learn a classic task of the laboratory, and then answer as subjects do.
+"""Networks learn a classic laboratory task, and then answer as subjects do.
 
-Trains a few rate networks (or ORGaNICs, or LSTMs) on one task, prints their scores beside those of
+Trains a few rate networks (or ORGaNICs, or LSTMs) on one task, prints their scores next to those of
 the ideal observer and of chance, and draws how the best of them behaves: psychometric and
 chronometric curves of perceptual decisions, choices by relevant and irrelevant evidence in two
 contexts, the fixed points of a flip-flop, intervals produced against intervals shown, or the share
@@ -27,20 +27,20 @@ from _networks import SIZE, memory
 import organics_ode as oo
 import tasks
 
-STEPS = 10  # a round
+STEPS = 10  # per round
 CIRCUITS = ("rate", "organics", "lstm")
 
 
 class Start(NamedTuple):
     """Random recurrent weights, W = gain·N(0, 1/n) + hold·I, and one time constant in ms."""
 
-    gain: float = 1.0  # at 1 tanh units without hold are at the edge of chaos
-    hold: float = 0.0  # near 1 each unit remembers
+    gain: float = 1.0  # at 1, tanh units without hold are at the edge of chaos
+    hold: float = 0.0  # near 1, each unit remembers
     tau: float = 100.0
 
 
 class Classic(NamedTuple):
-    """A task, how it is learned, and what is drawn of a network that has learned it."""
+    """A task, how it is learned, and the pictures of a network that has learned it."""
 
     task: tasks.AbstractCognitiveTask
     draw: Callable
@@ -50,7 +50,7 @@ class Classic(NamedTuple):
     rate: float = 0.01
 
 
-DT = 20.0  # ms a step
+DT = 20.0  # ms per step
 MEMORY = Start(gain=0.3, hold=0.8)
 REACTIONS = tasks.ReactionTime(tasks.PerceptualDecision(dt=DT))
 CLASSICS = {
@@ -76,7 +76,7 @@ CLASSICS = {
 
 
 def make_model(circuit: str, task: Any, start: Start, key: jax.Array) -> oo.SequenceToSequence:
-    """A random network of 50 units whose readout gives scores, or values to regress on."""
+    """A random network of 50 units whose readout gives scores, or values for regression."""
     keys, m, k = jax.random.split(key, 3), task.input_size, task.output_size
     W_out = jax.random.normal(keys[1], (k, SIZE)) / SIZE**0.5
     readout = oo.Readout(W_out, jnp.zeros(k), activation=None)
@@ -140,9 +140,9 @@ if __name__ == "__main__":
     parser.add_argument("--task", choices=CLASSICS, default="perceptual")
     parser.add_argument("--circuit", choices=CIRCUITS, default="rate")
     parser.add_argument("--models", type=int, default=3)
-    parser.add_argument("--rounds", type=int, help="of 10 iterations each; the task's own if none")
-    parser.add_argument("--rate", type=float, help="of Adam at the start; the task's own if none")
+    parser.add_argument("--rounds", type=int, help="of 10 iterations; by default the task's")
+    parser.add_argument("--rate", type=float, help="initial rate of Adam; by default the task's")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--trials", type=int, default=2000, help="of the pictures")
+    parser.add_argument("--trials", type=int, default=2000, help="trials for the pictures")
     parser.add_argument("--out", type=Path, default=Path("train_classics.png"))
     main(parser.parse_args())

@@ -1,10 +1,10 @@
-"""Networks learn a cognitive task by skips through time that are annealed away.
+"""Networks learn a cognitive task with skips through time that are annealed away.
 
-Trains rate networks (or ORGaNICs, or LSTMs) on one of the 20 ring tasks, and looks at the best of
-them: performance against rounds; outputs in one trial; its trajectories, in the plane of their
-first two principal components, with the skip and without it; and how well the two are aligned for
-every β, from 0 to 1, where they are the same. Draws train_cognitive.png (or --out), and with --save
-writes the best network.
+Trains rate networks (or ORGaNICs, or LSTMs) on one of the 20 ring tasks, and examines the best of
+them: performance against rounds; outputs in one trial; trajectories with and without the skip, in
+the plane of their first two principal components; and how well the two are aligned for every β
+from 0 to 1, where they are the same. Draws train_cognitive.png (or --out), and with --save writes
+the best network.
 
     python examples/cognitive/train_cognitive.py --task dlygo --scheme sctt --models 8 --rounds 150
 """
@@ -132,16 +132,16 @@ if __name__ == "__main__":
     parser.add_argument("--scheme", choices=SCHEMES, default="sctt")
     parser.add_argument("--circuit", choices=CIRCUITS, default="rate")
     parser.add_argument("--models", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=150, help="at most, of 10 iterations each")
-    parser.add_argument("--stage-rounds", type=int, help="of all stages; half of them unless given")
+    parser.add_argument("--rounds", type=int, default=150, help="at most, with 10 iterations each")
+    parser.add_argument("--stage-rounds", type=int, help="of all stages; by default half of them")
     parser.add_argument("--length", type=int, default=40, help="θ, in steps")
     parser.add_argument("--stages", type=int, default=6)
     parser.add_argument("--beta", type=float, default=0.2, help="β₀")
-    parser.add_argument("--rate", type=float, default=0.005, help="of Adam")
-    parser.add_argument("--evaluate-every", type=int, default=5, help="rounds")
+    parser.add_argument("--rate", type=float, default=0.005, help="learning rate of Adam")
+    parser.add_argument("--evaluate-every", type=int, default=5, help="rounds between evaluations")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--trials", type=int, default=20, help="of the alignment")
-    parser.add_argument("--checkpoint", type=Path, help="to go on from where it was interrupted")
+    parser.add_argument("--trials", type=int, default=20, help="trials for the alignment")
+    parser.add_argument("--checkpoint", type=Path, help="a file to resume from")
     parser.add_argument("--save", type=Path, help="where to write the best network")
     parser.add_argument("--out", type=Path, default=Path("train_cognitive.png"))
     main(parser.parse_args())

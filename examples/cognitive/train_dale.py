@@ -1,9 +1,10 @@
 """Networks of excitatory and inhibitory units learn delayed match to sample.
 
-Four rate networks that obey Dale's law, 40 units that excite and 10 that inhibit, are trained at
-once from balanced random weights (Song, Yang, Wang 2016). Half of the loss is for waiting and half
-for the answer: by the steps alone the answer, an eighth of them, would hardly count. Draws
-train_dale.png (or --out): losses, weights and eigenvalues before and after, outputs in two trials.
+Four rate networks that obey Dale's law, with 40 excitatory and 10 inhibitory units, are trained
+together from balanced random weights (Song, Yang, Wang 2016). Half of the loss is for waiting and
+half for the answer: if all steps counted equally, the answer, an eighth of them, would hardly
+matter. Draws train_dale.png (or --out): losses, weights and eigenvalues before and after, outputs
+in two trials.
 
     python examples/cognitive/train_dale.py
 """
@@ -26,7 +27,7 @@ TASK = tasks.DelayedMatch(dt=50.0)
 
 
 class Weighted:
-    """The task, with the weights of its loss as the mask."""
+    """The task, with its loss weights as the mask."""
 
     def sample(self, key: jax.Array) -> Any:
         trial = TASK.sample(key)
@@ -41,7 +42,7 @@ def make_model(seed: int) -> oo.SequenceToSequence:
 
 @eqx.filter_jit
 def score(model: oo.SequenceToSequence, trials: Any) -> jax.Array:
-    """1 where the network waits and then answers right at every step that counts."""
+    """1 if the network waits, and then answers correctly, at every step that counts."""
     return jax.vmap(TASK.score)(oo.resolve(model).batched(trials.inputs), trials).mean()
 
 

@@ -1,9 +1,9 @@
-"""Networks learn rule reversal in closed loop: what they are told depends on what they chose.
+"""Networks learn rule reversal in closed loop: the feedback depends on their choices.
 
-Trains rate networks on `tasks.RuleReversal` plainly, with skips inside the periods (sctt) or with
-the skip from one presentation to the next (between), all from the same seeds. Prints how they
-perform, and draws a sequence played by the best network, and performance against rounds:
-train_rule_reversal.png, or --out.
+Trains rate networks on `tasks.RuleReversal` without skips (base), with skips inside the periods
+(sctt), or with the skip from one presentation to the next (between), all from the same seeds.
+Prints how they perform, and draws a sequence played by the best network, and performance against
+rounds: train_rule_reversal.png (or --out).
 
     python examples/cognitive/train_rule_reversal.py --schemes base sctt between --models 8
 """
@@ -27,7 +27,7 @@ SCHEMES = {"base": "0.4", "sctt": "C1", "between": "C2"}  # and their colours
 
 
 def make_model(task: tasks.RuleReversal, key: jax.Array, args: argparse.Namespace):
-    """All units get the input and are read out; W = m I + g G/√n, with which r is remembered."""
+    """All units get the input and are read out; W = m I + g G/√n, by which r is remembered."""
     keys = jax.random.split(key, 3)
     network = oo.RateNetwork.random(task.input_size, SIZE, key=keys[0])
     G = jax.random.normal(keys[1], (SIZE, SIZE)) / np.sqrt(SIZE)
@@ -106,16 +106,16 @@ if __name__ == "__main__":
     parser.add_argument("--dt", type=float, default=50.0, help="ms per step")
     parser.add_argument("--presentations", type=int, default=5)
     parser.add_argument("--models", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=60, help="at most, of 10 iterations each")
-    parser.add_argument("--stage-rounds", type=int, help="of all stages; half of them unless given")
+    parser.add_argument("--rounds", type=int, default=60, help="at most, with 10 iterations each")
+    parser.add_argument("--stage-rounds", type=int, help="of all stages; by default half of them")
     parser.add_argument("--length", type=int, default=5, help="θ of sctt, in steps")
     parser.add_argument("--stages", type=int, default=6)
     parser.add_argument("--beta", type=float, default=0.5, help="β₀")
     parser.add_argument("--memory", type=float, default=0.8, help="m of the initial W")
     parser.add_argument("--gain", type=float, default=0.3, help="g of the initial W")
     parser.add_argument("--bias", type=float, default=0.3, help="spread of the initial b")
-    parser.add_argument("--rate", type=float, default=0.002, help="of Adam")
-    parser.add_argument("--evaluate-every", type=int, default=5, help="rounds")
+    parser.add_argument("--rate", type=float, default=0.002, help="learning rate of Adam")
+    parser.add_argument("--evaluate-every", type=int, default=5, help="rounds between evaluations")
     parser.add_argument("--criterion", type=float, default=0.99)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sequence", type=int, default=0, help="which sequence to draw")

@@ -1,6 +1,6 @@
-"""Circuits that `compare.py` trains, and controls: each lacks one part of the whole circuit.
+"""The circuits that `compare.py` trains, and controls that each lack one part of the circuit.
 
-All start as the same bank of oscillators, which remembers a sequence, with normalization weak.
+All start as the same bank of oscillators, which remembers a sequence, with weak normalization.
 """
 
 from collections.abc import Callable
@@ -13,21 +13,21 @@ import numpy as np
 
 import organics_ode as oo
 
-STEP = 1.0  # ms: what a pixel is held for
-CYCLES = (0.25, 16.0)  # of the oscillators over a sequence
+STEP = 1.0  # ms: how long a pixel is held
+CYCLES = (0.25, 16.0)  # of the oscillators, per sequence
 GATES = ("W_bx0", "W_by0", "W_ba0", "W_bx1", "W_by1", "W_ba1")
 Model = oo.SequenceClassifier
 
 
 def _start(size: int, key: jax.Array) -> dict[str, Any]:
-    """Weights and time constants before the oscillators."""
+    """The initial weights and time constants apart from the oscillators."""
     gains = oo.LogUniform(3 * STEP, 10 * STEP)
     times = {"tau_y": 20 * STEP, "tau_a": 20 * STEP, "tau_b0": gains, "tau_b1": gains}
     return {"key": key, "sigma": 0.1} | times
 
 
 def _model(circuit: Any, key: jax.Array, classes: int) -> Model:
-    """Modulators start above their rest, and so damp what comes early."""
+    """Modulators start above their rest, and so damp early inputs."""
     rest = circuit.initial_state()
     start = rest._replace(a=jnp.full_like(rest.a, 0.25))
     readout = eqx.nn.Linear(oo.resolve(circuit).size, classes, key=key)
@@ -44,7 +44,7 @@ def bounded(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Mode
 
 
 def free(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Model:
-    """A gated circuit of which nothing is tied."""
+    """A gated circuit without any constraint."""
     keys = jax.random.split(key, 3)
     none = oo.Rectification.NONE
     m = images.shape[-1]
@@ -55,7 +55,7 @@ def free(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Model:
 
 
 def lacking(*frozen: str, silent: tuple[str, ...] = ()) -> Callable[..., Model]:
-    """The free circuit with some weights left as they are at the start, and some at 0."""
+    """The free circuit with some weights fixed at their initial values, and some at 0."""
 
     def make(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Model:
         model = free(size, key, images, classes)
@@ -69,8 +69,8 @@ def lacking(*frozen: str, silent: tuple[str, ...] = ()) -> Callable[..., Model]:
 
 
 def network(f: Callable[[jax.Array], jax.Array]) -> Callable[..., Model]:
-    """A rate network with the time constants and the weights that the circuit starts from, all of
-    its units read and driven: dy/dt = (−y + W f(y) + W_in x)/τ. With f(y) = y it is linear."""
+    """A rate network with the initial time constants and weights of the circuit, in which all units
+    are driven and read out: dy/dt = (−y + W f(y) + W_in x)/τ. With f(y) = y it is linear."""
 
     def make(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Model:
         model = free(size, key, images, classes)

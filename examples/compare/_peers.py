@@ -1,4 +1,4 @@
-"""Other models that `compare.py` trains, with their published initial weights and steps."""
+"""The other models that `compare.py` trains, with their published initial weights and steps."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 import organics_ode as oo
 
 Model = oo.SequenceClassifier
-PUBLISHED = 784  # steps of the sequences that the recipes are for
+PUBLISHED = 784  # steps of the sequences for which the recipes were published
 
 
 def _classifier(cell: Any, width: int, key: jax.Array, classes: int) -> Model:
@@ -19,7 +19,7 @@ def _classifier(cell: Any, width: int, key: jax.Array, classes: int) -> Model:
 
 
 def published(name: str, longest: float) -> Callable[..., Model]:
-    """The circuit of a recipe; shorter sequences have longer steps, up to one that is stable."""
+    """The circuit of a recipe; shorter sequences have longer steps, as long as they are stable."""
     recipe = oo.recipe(name)
 
     def make(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Model:
@@ -49,7 +49,7 @@ def antisymmetric(size: int, key: jax.Array, images: np.ndarray, classes: int) -
 
 
 def lstm(size: int, key: jax.Array, images: np.ndarray, classes: int) -> Model:
-    """Gates remember at first: their bias is 1, as is usual."""
+    """Gates remember at first: their bias is 1, as usual."""
     keys = jax.random.split(key)
     cell = oo.LSTM.random(images.shape[-1], size, key=keys[0])
     forget = slice(size, 2 * size)

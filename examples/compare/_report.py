@@ -1,4 +1,4 @@
-"""What `compare.py` measures beside accuracy; its table, its picture and its page."""
+"""What `compare.py` measures besides accuracy; its table, its picture and its page."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ MARK = "<!-- {} -->\n"
 
 
 def memory_of(model: oo.SequenceClassifier, data, batch: int) -> float:
-    """What the compiled gradient of a batch keeps beside its arguments and results, MB."""
+    """The memory of the compiled gradient of a batch, beyond its arguments and results, MB."""
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
     xs, labels = (jnp.asarray(v[:batch]) for v in (data.train.inputs, data.train.targets))
 
@@ -27,7 +27,7 @@ def memory_of(model: oo.SequenceClassifier, data, batch: int) -> float:
 
 
 def abscissa_of(model: oo.SequenceClassifier, images: np.ndarray) -> float | None:
-    """Of the circuit at its fixed point for the mean pixel, 1/ms; None where none is found."""
+    """The abscissa at the fixed point for the mean pixel, 1/ms; None if no point is found."""
     circuit = getattr(model.cell, "circuit", None)
     if circuit is None:
         return None
@@ -36,13 +36,13 @@ def abscissa_of(model: oo.SequenceClassifier, images: np.ndarray) -> float | Non
 
 
 def best(line: dict, clip: int) -> int:
-    """The number of the rate with the best mean on validation data; what diverged counts as 0."""
+    """The index of the rate with the best mean on validation data; diverged runs count as 0."""
     kept = np.where(np.array(line["diverged"]), 0, np.array(line["validation"]))
     return int(np.argmax(kept[:, clip].mean(-1)))
 
 
 def table(lines: dict[str, dict], clips: tuple) -> str:
-    """In the order of accuracy without clipping."""
+    """The table, in order of accuracy without clipping."""
     head = "| model | trained numbers | held out | clipped at 1 | diverged, of all | largest norm"
     head += " | ms a step | MB | abscissa (1/ms) |\n|---|---|---|---|---|---|---|---|---|\n"
     rows = []
@@ -65,8 +65,8 @@ def table(lines: dict[str, dict], clips: tuple) -> str:
 
 
 def norms(lines: dict[str, dict], rates: list[float]) -> str:
-    """For each rate, nothing clipped: the largest norm of a gradient over that of the median step,
-    the median of the seeds, and how many of them diverged."""
+    """For each rate, without clipping: the largest gradient norm relative to that of the median
+    step, as the median over seeds, and how many seeds diverged."""
     head = "| model | " + " | ".join(f"rate {rate:g}" for rate in rates) + " |\n"
     rows = [head + "|---" * (1 + len(rates)) + "|"]
     for label, line in lines.items():
@@ -81,7 +81,7 @@ def norms(lines: dict[str, dict], rates: list[float]) -> str:
 
 
 def draw(lines: dict[str, dict], rates: list[float], score: str, path: Path) -> None:
-    """The score of every seed; norms of gradients, and what diverged, over the learning rate."""
+    """Draw the score of every seed, and gradient norms and diverged runs over the learning rate."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 0.32 * len(lines) + 1.4), layout="constrained")
     order = sorted(
         lines, key=lambda k: np.mean(np.array(lines[k]["accuracy"])[best(lines[k], 0), 0])
@@ -117,7 +117,7 @@ def draw(lines: dict[str, dict], rates: list[float], score: str, path: Path) -> 
 
 
 def write(page: Path, name: str, text: str) -> None:
-    """Put the table between its marks."""
+    """Write the table between its marks in the page."""
     mark = MARK.format(name)
     parts = page.read_text(encoding="utf-8").split(mark)
     page.write_text(mark.join([parts[0], text, *parts[2:]]), encoding="utf-8")

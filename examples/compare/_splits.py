@@ -1,4 +1,4 @@
-"""The data of `compare.py`, what a model says of each sample, and how that is scored."""
+"""The data of `compare.py`, the answers of a model to each sample, and their scores."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ import organics_ode as oo
 import tasks
 
 TASKS = ("digits", "smnist", "psmnist", "adding", "match")
-SCORES = {"adding": "share of variance explained"}  # accuracy of all others
-COUNTS = {"train": 4000, "validation": 1000, "test": 2000}  # trials of tasks that draw them
+SCORES = {"adding": "share of variance explained"}  # accuracy for all others
+COUNTS = {"train": 4000, "validation": 1000, "test": 2000}  # trials, for tasks that draw them
 VARIANCE = 1 / 6  # of the sum of two numbers from 0 to 1
 
 
@@ -20,7 +20,7 @@ class Splits(NamedTuple):
     train: Any
     validation: Any
     test: Any
-    outputs: int  # numbers that a readout has
+    outputs: int  # the size of the readout
     loss: Callable[..., Any] = oo.cross_entropy
     score: Callable[..., Any] = oo.accuracy
 
@@ -44,13 +44,13 @@ def _images(task: str) -> Splits:
 
 
 def _adding() -> Splits:
-    """The sum of the two marked ones of a hundred numbers."""
+    """The sum of the two marked numbers among a hundred."""
     drawn = _drawn(tasks.AddingProblem(100), lambda trials: trials.targets[:, -1])
     return Splits(**drawn, outputs=1, loss=oo.squared_error, score=explained)
 
 
 def _match() -> Splits:
-    """Whether two stimuli that a second parts are the same, in steps of 20 ms."""
+    """Whether two stimuli one second apart are the same, in steps of 20 ms."""
     task = tasks.DelayedMatch(stimuli=4, dt=20.0)
     alike = lambda trials: trials.info["sample"] == trials.info["test"]  # noqa: E731
     return Splits(**_drawn(task, lambda trials: alike(trials).astype(jnp.int32)), outputs=2)
@@ -66,10 +66,10 @@ def _drawn(task: Any, answers: Callable[[Any], jax.Array]) -> dict[str, tasks.Sp
 
 
 def _options(task: Any) -> dict[str, bool]:
-    """Periods of a fixed length, so that every trial ends with its last step."""
+    """Trials with fixed durations, so that every trial ends with its last step."""
     return {"jitter": False} if isinstance(task, tasks.DelayedMatch) else {}
 
 
 def explained(output: jax.Array, target: jax.Array) -> jax.Array:
-    """The share of the variance that an answer explains, in the mean: 0 for always answering 1."""
+    """The mean share of the variance that answers explain: 0 for always answering 1."""
     return 1 - jnp.mean((output - target) ** 2) / VARIANCE

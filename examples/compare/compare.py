@@ -1,11 +1,11 @@
-"""Circuits, controls and other networks by one training loop, on the same data and budget.
+"""Circuits, controls and other networks in the same training loop, on the same data and budget.
 
 Every model is trained with each learning rate of a small grid, with and without clipping, from
-several seeds: all of these at once, as one ensemble. The rate is chosen by the mean validation
-accuracy; the table has the held-out accuracy at that rate with its standard error, and what became
-of the others: the share of trainings that diverged, the largest norm of a gradient. Sizes are such
-that every model has about nine thousand trained numbers. Models that are in the results already
-are left out, so that a comparison that was stopped goes on. Draws compare.png (or --out).
+several seeds, all at once as one ensemble. The rate is chosen by the mean validation accuracy; the
+table has the held-out accuracy at that rate with its standard error, the share of training runs
+that diverged, and the largest gradient norm. Sizes are chosen so that every model has about nine
+thousand trained parameters. Models already in the results are skipped, so that a comparison that
+was stopped can be resumed. Draws compare.png (or --out).
 
     python examples/compare/compare.py [--task digits] [--models free bounded lstm]
     python examples/compare/compare.py --draw [--page docs/compare.md]   # only table and picture
@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 def descent(total: int):
-    """Adam with a warm-up and a cosine; a clip of infinity clips nothing."""
+    """Adam with a warm-up and a cosine schedule; a clip of infinity clips nothing."""
 
     def make(h: dict) -> optax.GradientTransformation:
         schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, total // 20, total)
@@ -45,7 +45,7 @@ def descent(total: int):
 
 
 def run(name: str, args: argparse.Namespace) -> dict:
-    """All trainings of one model, as a line of the results."""
+    """All training runs of one model, as a line of the results."""
     data, start = _splits.load(args.task, args.repeat), time.perf_counter()
     _, size, make = MODELS[name]
     size = max(1, round(size * args.scale))
@@ -134,9 +134,11 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=1, help="how often each pixel is shown")
-    parser.add_argument("--scale", type=float, default=1.0, help="of all sizes")
-    parser.add_argument("--table", type=Path, help="results; one for each task unless given")
-    parser.add_argument("--draw", action="store_true", help="only the table and the picture")
-    parser.add_argument("--page", type=Path, help="a page to put the table into")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale of all sizes")
+    parser.add_argument(
+        "--table", type=Path, help="file of the results; by default one for each task"
+    )
+    parser.add_argument("--draw", action="store_true", help="only draw the table and the picture")
+    parser.add_argument("--page", type=Path, help="a page to write the table into")
     parser.add_argument("--out", type=Path, default=Path("compare.png"))
     main(parser.parse_args())

@@ -1,8 +1,8 @@
 """Two areas of visual cortex: spectra and coherence with feedback on and off, and communication.
 
-The hierarchical model of Pal et al. (2025), V1 and V2, linearised about its fixed point in noise.
-Above: the power of V1, and its coherence with V2. Below: how many dimensions of V1 predict V2 and
-V1 itself, in the model and in the neurons that Semedo et al. (2019) recorded, and how many do at
+The hierarchical model of V1 and V2 by Pal et al. (2025), with noise, linearised about its fixed
+point. Top: the power of V1, and its coherence with V2. Bottom: how many dimensions of V1 predict V2
+and V1 itself, in the model and in the neurons recorded by Semedo et al. (2019), and how many do at
 each frequency. Draws two_areas.png (or --out).
 """
 
@@ -38,7 +38,7 @@ def peak(frequencies: np.ndarray, values: np.ndarray) -> str:
 
 
 def performance(shared: cortex.SharedSpectra, target: str) -> np.ndarray:
-    """Of 18 units of V1 and 18 others: of their covariance between the first and last frequency."""
+    """Communication from 18 units of V1 to 18 others, by their covariance within the band."""
     S = np.real(np.asarray(shared.cross))
     C = 2 * np.trapezoid(S, FREQUENCIES, axis=0)
     k = len(shared.units)

@@ -1,4 +1,4 @@
-"""Responses of model cortex: contrast and mask, size, onset, gamma, each beside what is known.
+"""Responses of model cortex: contrast and mask, size, onset, gamma, each with what is known.
 
 python examples/cortex/v1_responses.py
 """
@@ -17,7 +17,7 @@ NOISE = oo.Noise(oo.ORGaNICsState(y=0.01, a=0.0))
 
 
 def contrast_and_mask(ax):
-    """With W_r = I: c50² = σ² + m² exactly."""
+    """With W_r = I, c50² = σ² + m² exactly."""
     ring, sigma = cortex.Ring(36, sigma=0.1), 0.1
     unit = ring.nearest(45)
     for mask in (0.0, 0.1, 0.3):

@@ -1,4 +1,4 @@
-"""One circuit, the whole table: what visual cortex does, and what one parameter set does of it.
+"""One circuit, the whole table: what visual cortex does, and what one parameter set reproduces.
 
 python examples/cortex/v1_table.py
 """
@@ -12,13 +12,13 @@ import organics_ode as oo
 from organics_ode import cortex
 
 jax.config.update("jax_enable_x64", True)
-# One parameter set: ms; units are driven in the blank, too, as a contrast of 0.06 would drive them.
+# One parameter set, ms. Units are driven in the blank too, as by a contrast of 0.06.
 V1 = {"sigma": 0.1, "b0": 0.5, "b1": 0.5, "tau_y": 2.5, "tau_a": 1.5, "spontaneous": 0.03}
 FAST = oo.Noise(oo.ORGaNICsState(y=0.002, a=0.0))
 SLOW = oo.OrnsteinUhlenbeckNoise(oo.ORGaNICsState(y=0.0012, a=0.0), 100.0)
 COUNTED = {"window": 300.0, "scale": 0.1}  # ms; 100 spikes/s at a response of 1
 TEST, MASK = cortex.Grating(45, 0.5), cortex.Grating(135, 0.5)
-RING = cortex.Ring(4, **V1)  # what a full-field grating is to the sheet
+RING = cortex.Ring(4, **V1)  # equivalent to the sheet for a full-field grating
 SHEET = cortex.Sheet((7, 7), 4, spacing=0.5, **V1)
 UNIT, CENTRE = RING.nearest(45), SHEET.nearest(45)
 CONTRASTS = np.concatenate([[0.0], np.geomspace(0.01, 1, 16)])
@@ -109,7 +109,7 @@ def variability(ax):
     yield "variability: at contrast 1, times", F[-1] / F[0], (0.5, 0.95), "Churchland et al. 2010"
 
 
-# The phenomena of the table, each by the first words of its rows.
+# The phenomena of the table, by the first words of their rows.
 PHENOMENA = ("contrast response", "mask of 0.5", "surround", "latency", "onset", "gamma")
 PHENOMENA += ("variability", "attention")
 

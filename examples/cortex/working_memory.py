@@ -1,7 +1,7 @@
-"""A working memory: delay activity, a rotation with a steady readout, a reset, and time warped.
+"""Working memory: delay activity, a rotation with a steady readout, a reset, and time warping.
 
 The circuit of Heeger & Mackey (2019): 36 cells on a ring, whose recurrent weights map two
-components of a stimulus to themselves, or turn them. An input opens the gate for the stimulus;
+components of a stimulus to themselves, or rotate them. One input opens the gate for the stimulus;
 later another one resets the memory. Draws working_memory.png (or --out).
 """
 

@@ -1,4 +1,4 @@
-"""Large feedback networks: their fixed points, saddles too, and how their errors fall with N."""
+"""Large feedback networks: their fixed points, including saddles, and how errors fall with N."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,8 +12,8 @@ import organics_ode as oo
 def at_rest(network: oo.FeedbackNetwork, readouts: Iterable[float]) -> np.ndarray:
     """(k, N): the fixed points with readouts near the given ones, by the secant method in z.
 
-    x(z) = gχφ(x) + m z + I is iterated for each z, which converges where the bulk of the open
-    loop is inside the unit disk; then z = n·φ(x(z))/N is one equation. For φ = tanh and rank one.
+    x(z) = gχφ(x) + m z + I is iterated for each z, which converges if the bulk of the open loop is
+    inside the unit disk; then z = n·φ(x(z))/N is a single equation. For φ = tanh and rank one.
     """
     c: Any = oo.resolve(network)
     chi, m, n, I = (np.asarray(v) for v in (c.g * c.chi, c.m, c.n, c.I))
@@ -39,12 +39,12 @@ def at_rest(network: oo.FeedbackNetwork, readouts: Iterable[float]) -> np.ndarra
 
 
 def spectrum(network: oo.FeedbackNetwork, x: np.ndarray) -> np.ndarray:
-    """The eigenvalues λ of gχφ′ + m nᵀφ′/N: those of the Jacobian, with the leak −1 taken out."""
+    """The eigenvalues λ of gχφ′ + m nᵀφ′/N: those of the Jacobian without the leak −1."""
     return 1 + np.asarray(oo.spectrum(network, oo.FeedbackNetworkState(x), []).eigenvalues)
 
 
 def errors(rows: list[dict], theory: np.ndarray) -> tuple[np.ndarray, ...]:
-    """N, its root mean squared distance to the theory (N, columns, 3), the networks of each."""
+    """N, the root mean squared distance to the theory (N, columns, 3), and how many networks."""
     N, k = (np.array([row[name] for row in rows]) for name in ("N", "networks"))
     mean, sd = (np.array([row[name] for row in rows], float) for name in ("mean", "sd"))
     spread = sd**2 * (1 - 1 / k)[:, None, None]
@@ -58,7 +58,7 @@ def slope(N: np.ndarray, rms: np.ndarray, k: np.ndarray) -> tuple[float, float]:
 
 
 def label_sizes(ax: Any, sizes: Any) -> None:
-    """N itself along a logarithmic axis."""
+    """Label a logarithmic axis with the values of N."""
     ax.set_xticks(sizes, sizes)
     ax.minorticks_off()
     ax.set_xlabel("N")

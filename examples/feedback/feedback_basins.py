@@ -1,7 +1,7 @@
-"""Which of its attractors a trained feedback network comes to: least squares against FORCE.
+"""Which of its attractors a trained feedback network reaches: least squares against FORCE.
 
 The same network is trained to hold z = 2 in both ways. Starts x = a m + b I on a grid are followed
-to their ends, and the readout over time from x = m z₀ + I. Draws feedback_basins.png.
+to their ends, and the readout is followed over time from x = m z₀ + I. Draws feedback_basins.png.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main():
     for (name, train), (upper, lower) in zip(WAYS.items(), axes.T, strict=True):
         network = train(untrained, TARGET).network
         found = feedback.attractors(network, z0=np.linspace(-3, 3, 7))
-        # Between two attractors lies a saddle, near where the theory of least squares has it.
+        # Between two attractors lies a saddle, near where the theory of least squares predicts it.
         saddle = at_rest(network, theory.z[1:2]) if len(found) == 2 else np.zeros((0, args.size))
         share, left = draw_plane(upper, network, found, saddle, args.side)
         draw_paths(lower, network, found, saddle)

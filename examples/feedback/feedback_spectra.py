@@ -1,4 +1,4 @@
-"""Feedback networks of 250 to 4000 units against the theory of many units.
+"""Feedback networks of 250 to 4000 units against the theory for many units.
 
 For every fixed point of every network: the readout z, the variance Δ0 of x, the spectrum of
 gχφ′ + m nᵀφ′/N with its bulk and its outlier, and how the distance to the theory falls with N.
@@ -6,7 +6,7 @@ gχφ′ + m nᵀφ′/N with its bulk and its outlier, and how the distance to 
     python examples/feedback/feedback_spectra.py [--sizes 250 500 --seeds 16 8 --out new.json]
     python examples/feedback/feedback_spectra.py --table examples/results/feedback-spectra.json
 
-The second draws a table that was measured before. Draws feedback_spectra.png.
+The second command draws a table that was measured before. Draws feedback_spectra.png.
 """
 
 import argparse
@@ -27,13 +27,13 @@ jax.config.update("jax_enable_x64", True)
 TARGET, SHOWN = 2.0, 1000
 GEOMETRY = mean_field.Geometry(sigma_m=1.2, sigma_I=0.5, rho=0.5, p=1.0, p_m=1.0, p_I=0.3)
 STATES, COLOURS = ("other", "saddle", "target"), ("#0072B2", "#D55E00", "#009E73")
-# The radius is g√⟨φ′²⟩, the edge the largest |λ| but the outlier's, the share of |λ| above the
-# theory's radius.
+# The radius is g√⟨φ′²⟩, the edge is the largest |λ| other than the outlier's, and the share is that
+# of |λ| above the radius of the theory.
 COLUMNS = ("z", "Δ0", "radius", "edge", "outlier", "share")
 
 
 def theory_of(g):
-    """The scale of the readout, the theory's solutions, and its values of the columns."""
+    """The scale of the readout, the solutions of the theory, and its values for the columns."""
     c = mean_field.calibrate(GEOMETRY, g, TARGET)
     found = mean_field.solutions(GEOMETRY, g, c)
     values = (found.z, found.delta0, found.radius, found.radius, found.outlier.real, np.zeros(3))
@@ -56,7 +56,7 @@ def measure(network, theory):
 
 
 def listed(values):
-    """Nested lists for JSON, which knows no NaN."""
+    """Nested lists for JSON, which has no NaN."""
     return [[None if np.isnan(v) else round(v, 7) for v in row] for row in values.tolist()]
 
 
@@ -86,7 +86,7 @@ def draw_spectrum(ax, network, theory, i):
 
 
 def draw_values(ax, rows, theory, column):
-    """Mean ± standard deviation over the networks against N, on the theory's line."""
+    """Mean ± standard deviation over the networks against N, with the line of the theory."""
     i = COLUMNS.index(column)
     for j, colour in enumerate(COLOURS):
         y, e = (np.array([row[name][i][j] for row in rows], float) for name in ("mean", "sd"))

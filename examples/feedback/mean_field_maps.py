@@ -1,4 +1,4 @@
-"""A network that holds an output by feedback: all its states at rest, and which readouts do it."""
+"""A network that holds an output by feedback: all its states at rest, and which readouts work."""
 
 import argparse
 import os
@@ -25,15 +25,15 @@ COLOURS = ("#F0E442", "#56B4E9", "#D55E00")
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--side", type=int, default=200, help="pixels along each side of a map")
 side = parser.parse_args().side
-JUMP = 3.0  # between neighbouring targets: more is a pole, not a branch
-targets = np.linspace(-2, 2, 401) + 1e-3  # not on an A*
+JUMP = 3.0  # the largest step between neighbouring targets on a branch; more is a pole
+targets = np.linspace(-2, 2, 401) + 1e-3  # avoids every A*
 columns = np.linspace(-2, 2, side) + 1e-3
 
 
 @jax.jit
 @jax.vmap
 def curves(geometry, target):
-    """All states at rest of one readout, calibrated to one target."""
+    """All states at rest for one readout, calibrated to one target."""
     c = mean_field.calibrate(geometry, g, target)
     return mean_field.padded_solutions(geometry, g, c)
 
@@ -66,7 +66,7 @@ def draw(name, readout, upper, lower):
 
 
 def neighbours(z):
-    """Pairs of states at neighbouring targets that are each the other's nearest: one branch."""
+    """Pairs of states at neighbouring targets that are each other's nearest: one branch."""
     far = np.where(np.isfinite(z), z, np.inf)
     pairs = []
     for i in range(len(z) - 1):

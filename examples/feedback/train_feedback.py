@@ -1,7 +1,7 @@
 """Two ways to train the same readout: least squares against FORCE, over targets A and g.
 
-For every target, network and way: the overlaps n_m and n_I of the trained readout and how many
-attractors it makes, on the theory of least squares for many units. Draws train_feedback.png.
+For every target, network and method: the overlaps n_m and n_I of the trained readout and the number
+of attractors, together with the theory of least squares for many units. Draws train_feedback.png.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def measure(train, g, args):
 
 
 def theory(g):
-    """A; and n_m, n_I and the number of stable states that least squares makes of many units."""
+    """A, and n_m, n_I and the number of stable states by the theory of least squares."""
     targets = np.concatenate([np.linspace(-2.2, -0.1, 22), np.linspace(0.1, 2.2, 22)])
     found = [mean_field.least_squares(GEOMETRY, g, A) for A in targets]
     return targets, np.array([(f.n_m, f.n_I, f.rest.is_stable.sum()) for f in found])

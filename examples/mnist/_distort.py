@@ -1,4 +1,4 @@
-"""Images of digits, distorted on the fly: used by `train_static_mnist.py`."""
+"""Digit images, distorted on the fly: used by `train_static_mnist.py`."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ SIDE = 28
 
 @eqx.filter_jit
 def distort(images: jax.Array, key: jax.Array, strength: float) -> jax.Array:
-    """Each image under a random affine map: turned by up to 15°, 15 % larger or smaller in each
-    direction, sheared by up to .15 and shifted by up to 2.5 pixels, all times the strength."""
+    """Each image under a random affine map: rotated by up to 15°, scaled by up to 15 % in each
+    direction, sheared by up to 0.15 and shifted by up to 2.5 pixels, all times the strength."""
     rows, columns = jnp.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     bounds = strength * jnp.array([0.26, 0.15, 0.15, 0.15, 2.5, 2.5])
 

@@ -1,4 +1,4 @@
-"""Inputs that sequence models have not been trained on: used by `bounded_report.py`."""
+"""Inputs on which sequence models were not trained: used by `bounded_report.py`."""
 
 import equinox as eqx
 import jax
@@ -8,12 +8,12 @@ import numpy as np
 import organics_ode as oo
 import tasks
 
-GLARE, LENGTH = 100.0, 100  # pixels so bright, so many of them, before the image
+GLARE, LENGTH = 100.0, 100  # the brightness and number of pixels before the image
 SOLVED = 8  # images that are solved adaptively
 
 
 def changed(inputs: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-    """The images, each in a way that the circuits have not been trained on."""
+    """The images, each changed in a way on which the circuits were not trained."""
     rng = np.random.default_rng(seed)
     noise, lost = rng.normal(size=inputs.shape), rng.uniform(size=inputs.shape)
     return {
@@ -25,8 +25,8 @@ def changed(inputs: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def after_glare(model: oo.SequenceClassifier, split: tasks.Split, seed: int = 0) -> dict:
-    """What the model does with images that follow a time of glare: by its steps, and as the
-    differential equation that it stands for."""
+    """What the model does with images after a period of glare: by its steps, and as the
+    differential equation that it represents."""
     glare = GLARE * np.random.default_rng(seed).uniform(size=(len(split.inputs), LENGTH, 1))
     inputs = np.concatenate([glare, split.inputs], axis=1).astype(np.float32)
     facts = {
@@ -43,7 +43,7 @@ def after_glare(model: oo.SequenceClassifier, split: tasks.Split, seed: int = 0)
 
 
 def _solved(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[int, float, bool]:
-    """The label, the largest |y| at every ms, and whether the solver came to the end."""
+    """The label, the largest |y| at every ms, and whether the solver reached the end."""
     wide = lambda v: v.astype(float) if eqx.is_inexact_array(v) else v  # noqa: E731
     model = jax.tree.map(wide, oo.resolve(model))
     held = oo.ZeroOrderHold(jnp.arange(float(len(xs))), xs)

@@ -1,4 +1,4 @@
-"""What `train_mnist.py` trains: circuits that start as a bank of oscillators, and an LSTM."""
+"""The models that `train_mnist.py` trains: circuits that start as oscillators, and an LSTM."""
 
 import argparse
 from typing import Any
@@ -23,8 +23,8 @@ def gated(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> oo.Seq
 
 
 def bounded(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> oo.SequenceClassifier:
-    """A circuit of groups with one modulator each, from its rest state with weaker memory at first:
-    the modulators start above their rest, and so damp what comes early."""
+    """A circuit of groups with one modulator each, whose memory is weaker at first: the modulators
+    start above their rest, and so damp early inputs."""
     keys = jax.random.split(key, 4)
     circuit = oo.RotationalORGaNICs.random(
         1, args.size, key=keys[0], groups=args.groups, sigma=args.sigma, **_times(args)
@@ -35,7 +35,7 @@ def bounded(args: argparse.Namespace, images: jax.Array, key: jax.Array) -> oo.S
 
 
 def lstm(args: argparse.Namespace, key: jax.Array) -> oo.SequenceClassifier:
-    """Gates remember at first: their bias is 1, as is usual."""
+    """Gates remember at first: their bias is 1, as usual."""
     keys = jax.random.split(key)
     cell = oo.LSTM.random(1, args.size, key=keys[0])
     forget = slice(args.size, 2 * args.size)

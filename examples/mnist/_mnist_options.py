@@ -6,7 +6,7 @@ from pathlib import Path
 import organics_ode as oo
 
 PIXELS = 784
-# What the circuit starts as: said by the shipped circuit where one is trained further.
+# What the circuit starts as; a shipped circuit that is trained further determines these.
 CIRCUIT = (
     "bounded",
     "groups",
@@ -23,7 +23,7 @@ CIRCUIT = (
 
 
 def sequence_models() -> list[str]:
-    """The shipped models of pixels one after the other."""
+    """The shipped models that read pixels one after the other."""
     names = oo.pretrained_names()
     return [name for name in names if "permuted" in oo.model_card(name)["options"]]
 
@@ -33,20 +33,28 @@ def read(description: str) -> argparse.Namespace:
     add = parser.add_argument
     add("--permuted", action="store_true", help="permute the pixels")
     add("--bounded", action="store_true", help="a RotationalORGaNICs")
-    add("--groups", type=int, default=1, help="of a bounded circuit")
-    add("--start-a", type=float, default=0.25, help="modulators of a bounded circuit at the start")
+    add("--groups", type=int, default=1, help="groups of a bounded circuit")
+    add("--start-a", type=float, default=0.25, help="initial modulators of a bounded circuit")
     add("--size", type=int, default=64, help="number of principal cells")
-    add("--pixels", type=int, nargs="+", default=[4, 2, 1], help="that make a step, by stage")
-    add("--epochs", type=int, nargs="+", default=[12, 3, 1], help="by stage")
-    add("--rates", type=float, nargs="+", default=[0.01, 0.005, 0.002], help="by stage")
+    add("--pixels", type=int, nargs="+", default=[4, 2, 1], help="pixels per step, by stage")
+    add("--epochs", type=int, nargs="+", default=[12, 3, 1], help="epochs by stage")
+    add(
+        "--rates",
+        type=float,
+        nargs="+",
+        default=[0.01, 0.005, 0.002],
+        help="learning rates by stage",
+    )
     add("--batch", type=int, default=128)
-    add("--cycles", type=float, default=24.0, help="of the fastest oscillator")
-    add("--sigma", type=float, default=0.05, help="start of the semi-saturation")
-    add("--pool", type=float, default=0.02, help="scale of W at start")
-    add("--log-pool", action="store_true", help="train log W: it grows slowly")
-    add("--tau", type=float, default=20.0, help="tau_y at start, ms")
-    add("--modulators", type=float, nargs=2, default=[40.0, 400.0], help="tau_a")
-    add("--gains", type=float, nargs=2, default=[10.0, 100.0], help="tau_b0 and tau_b1")
+    add("--cycles", type=float, default=24.0, help="cycles of the fastest oscillator")
+    add("--sigma", type=float, default=0.05, help="initial semi-saturation")
+    add("--pool", type=float, default=0.02, help="initial scale of W")
+    add("--log-pool", action="store_true", help="train log W, which then grows slowly")
+    add("--tau", type=float, default=20.0, help="initial tau_y, ms")
+    add("--modulators", type=float, nargs=2, default=[40.0, 400.0], help="range of tau_a, ms")
+    add(
+        "--gains", type=float, nargs=2, default=[10.0, 100.0], help="range of tau_b0 and tau_b1, ms"
+    )
     add("--lstm", action="store_true", help="an LSTM instead, to compare with")
     add("--fixed-times", action="store_true", help="do not learn time constants")
     add("--start", choices=sequence_models(), help="train a shipped circuit further")

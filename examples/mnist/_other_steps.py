@@ -1,4 +1,4 @@
-"""Sequences of pixels in other steps, and the accuracy of the same parameters on them."""
+"""Pixel sequences with other steps, and the accuracy of the same parameters on them."""
 
 import equinox as eqx
 import numpy as np
@@ -8,13 +8,13 @@ import tasks
 
 
 def coarser(split: tasks.Split, pixels: int) -> tasks.Split:
-    """The mean of so many pixels in a row."""
+    """Means of the given number of successive pixels."""
     means = split.inputs.reshape(len(split.inputs), -1, pixels).mean(axis=2, keepdims=True)
     return split._replace(inputs=means)
 
 
 def by_steps(model: oo.SequenceClassifier, split: tasks.Split) -> dict[str, float]:
-    """Accuracies by what was changed. An LSTM has no dt: it gets the steps as they are."""
+    """Accuracies by what was changed. An LSTM has no dt, so it takes the steps as they are."""
     every_second = split._replace(inputs=split.inputs[:, ::2])
     return {
         "every pixel, dt = 1 ms": _accuracy(model, split, 1.0),

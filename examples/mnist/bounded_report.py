@@ -1,12 +1,12 @@
-"""What a bounded circuit keeps, beside a free one: a report of shipped circuits on hard inputs.
+"""What a bounded circuit guarantees, compared with a free one: shipped circuits on hard inputs.
 
     python examples/mnist/bounded_report.py [psmnist-64-bounded psmnist-64] [--data-dir DIR]
 
-For each circuit: what `oo.certify` proves, and the bound beside the largest response seen; accuracy
-on test images as they are, with half and twice the step, with noise, and with pixels dropped;
-Lyapunov exponents along test images; fixed points for constant pixels of every brightness; and what
-pixels a hundred times too bright do, by steps and by an adaptive solver in float64. Prints a table,
-writes it with --json, draws bounded_report.png (or --out).
+For each circuit: what `oo.certify` proves, and the bound next to the largest response seen;
+accuracy on test images as they are, with half and twice the step, with noise, and with pixels
+dropped; Lyapunov exponents along test images; fixed points for constant pixels of every brightness;
+and the effect of pixels a hundred times too bright, by steps and by an adaptive solver in float64.
+Prints a table, writes it with --json, and draws bounded_report.png (or --out).
 """
 
 import argparse

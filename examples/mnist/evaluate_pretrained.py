@@ -1,10 +1,10 @@
-"""Evaluate a trained circuit again, and look at its stability.
+"""Evaluate a trained circuit again, and examine its stability.
 
     python examples/mnist/evaluate_pretrained.py [smnist-64] [--data-dir DIR]
 
-The shipped parameters are solved on all test images, 1 ms a pixel; on some of them with half and
-with twice the step, with every second pixel dropped, and by an adaptive solver; then the report of
-its stability is drawn. `--images 10000` takes all of them. Draws evaluate_pretrained.png.
+The shipped circuit is run on all test images, 1 ms per pixel; and on some of them with half and
+twice the step, with every second pixel dropped, and with an adaptive solver. Then its stability
+report is drawn. `--images 10000` tries other steps on all images. Draws evaluate_pretrained.png.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from _other_steps import by_steps
 import organics_ode as oo
 import tasks
 
-# Images are shared among the cores: a power of two of them, which divides the numbers of images.
+# Images are shared among a power of two of the cores, which divides the numbers of images.
 jax.config.update("jax_num_cpu_devices", min(16, 1 << (os.cpu_count() or 1).bit_length() - 1))
 RESULTS = Path(__file__).parents[1] / "results"
 SOLVED, LOOKED_AT, RESTED = 128, 64, 16  # images
 
 
 def over_devices(function: Callable[[jax.Array], Any], images: jax.Array) -> Any:
-    """A function of many images, each device with its part of them."""
+    """A function of many images, split over the devices."""
     mesh = oo.device_mesh()
     spec = jax.sharding.PartitionSpec(mesh.axis_names)
     options = {"mesh": mesh, "in_specs": spec, "out_specs": spec, "check_vma": False}
@@ -131,7 +131,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", nargs="?", default="smnist-64", choices=sequence_models())
-    parser.add_argument("--images", type=int, default=500, help="to try other steps on")
+    parser.add_argument("--images", type=int, default=500, help="images to try other steps on")
     parser.add_argument("--data-dir", help="the folder that holds mnist/")
     parser.add_argument("--out", type=Path, default=Path("evaluate_pretrained.png"))
     main(parser.parse_args())

@@ -2,14 +2,15 @@
 
     python examples/mnist/train_mnist.py [--permuted] [--bounded] [--size 64] [--data-dir DIR]
 
-With --bounded it is a RotationalORGaNICs, bounded for every input whatever it learns; without, a
-GatedORGaNICs, which no theorem bounds. A circuit in continuous time may be trained with coarse
-steps first. The stages hold the mean of 4 pixels for 4 ms, then of 2 for 2 ms, then every pixel for
-1 ms: the same circuit, the same time constants, a quarter of the work. Its principal cells start as
-oscillators, which remember. By plain backpropagation through time, nothing clipped or scaled.
-Stop it at any time: the same command goes on where it was. Draws train_mnist.png (or --out) and
-saves the trained model (.npz), its card (.json), its history (.jsonl) and checkpoints beside it.
-Batches are shared among all devices, those of GPUs or one for each core.
+With --bounded it is a RotationalORGaNICs, which is bounded for every input whatever it learns;
+without it, a GatedORGaNICs, which no theorem bounds. A circuit in continuous time can be trained
+with coarse steps first: the stages hold the mean of 4 pixels for 4 ms, then of 2 for 2 ms, then
+every pixel for 1 ms, with the same circuit, the same time constants and, at first, a quarter of the
+work. Its principal cells start as oscillators, which remember. Training is plain backpropagation
+through time, without clipping or scaling. You can stop it at any time: the same command resumes
+where it was. Draws train_mnist.png (or --out) and saves the trained model (.npz), its card (.json),
+its history (.jsonl) and checkpoints in the same folder. Batches are shared among all devices, GPUs
+or one for each core.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def draw(histories: list[oo.History], pixels: list[int], path: Path) -> None:
 
 
 def joined(histories: list[oo.History]) -> oo.History:
-    """The stages as one history: steps and seconds go on counting."""
+    """The stages as one history, in which steps and seconds keep counting."""
     records, step, seconds = [], 0, 0.0
     for history in histories:
         for record in history.records:
@@ -88,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
         )
         model = result.model
         histories.append(result.history)
-    if not args.lstm:  # whatever the last stage was, the circuit is given every pixel for 1 ms
+    if not args.lstm:  # whatever the last stage was, the circuit now gets every pixel for 1 ms
         model = oo.replace(model, dt=1.0)
     draw(histories, args.pixels, args.out)
     oo.save(args.out.with_suffix(".npz"), model)

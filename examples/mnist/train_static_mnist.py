@@ -2,15 +2,15 @@
 
     python examples/mnist/train_static_mnist.py [--layers 2] [--general] [--data-dir DIR]
 
-An autoencoder 784-360-120-40-120-360-784 makes a code of 40 numbers, which goes through one or two
-`oo.FixedPointLayer`s (120 and 60 units) to a linear readout; the loss is the cross-entropy plus the
-squared error of the reconstruction. Training images are distorted a little, differently in each
-epoch. Draws train_static_mnist.png (or --out); beside it lie classifier, card and history.
+An autoencoder 784-360-120-40-120-360-784 makes a code of 40 numbers, which passes through one or
+two `oo.FixedPointLayer`s (120 and 60 units) to a linear readout; the loss is the cross-entropy plus
+the squared error of the reconstruction. Training images are slightly distorted, differently in each
+epoch. Draws train_static_mnist.png (or --out), and saves classifier, card and history next to it.
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads and XLA's fight over the cores
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would compete with those of XLA
 
 import argparse
 from pathlib import Path
@@ -66,13 +66,13 @@ def make_network(units: tuple[int, ...], general: bool, key: jax.Array) -> Netwo
         parts.append(oo.FixedPointLayer.random(m, n, key=k, W_r=W_r))
         m = n
     readout = eqx.nn.Linear(m, 10, key=keys[1])
-    # Firing rates are of the order 1/n: normalization shares one response among the units.
+    # Firing rates are of order 1/n, since normalization shares one response among the units.
     readout = eqx.tree_at(lambda r: r.weight, readout, m * readout.weight)
     return Network(eqx.nn.Sequential([*parts, readout]), perceptron(WIDTHS[::-1], keys[2]))
 
 
 def circuits(classifier: eqx.nn.Sequential, x: jax.Array) -> list[tuple]:
-    """Each layer's circuit for one image, and its input."""
+    """The circuit of each layer for one image, and its input."""
     found = []
     for part in classifier.layers:
         if isinstance(part, oo.FixedPointLayer):
@@ -83,7 +83,7 @@ def circuits(classifier: eqx.nn.Sequential, x: jax.Array) -> list[tuple]:
 
 @eqx.filter_jit
 def abscissae(classifier: eqx.nn.Sequential, image: jax.Array) -> list[jax.Array]:
-    """The largest real part of the eigenvalues at each layer's fixed point, 1/ms."""
+    """The largest real part of the eigenvalues at the fixed point of each layer, 1/ms."""
     return [oo.fixed_point(*c).abscissa for c in circuits(oo.resolve(classifier), image)]
 
 
@@ -142,7 +142,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
-    parser.add_argument("--strength", type=float, default=0.6, help="of the distortions")
+    parser.add_argument("--strength", type=float, default=0.6, help="strength of the distortions")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", help="the folder that holds mnist/")
     parser.add_argument("--out", type=Path, default=Path("train_static_mnist.png"))

@@ -16,9 +16,9 @@ NAMES = ("first_steps", "v1_question", "train_analyse_certify")
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
-    """The notebook with the outputs of its cells, each run in a new process as Jupyter does."""
+    """The notebook with the outputs of its cells, run in a new process as by Jupyter."""
     notebook = nbformat.read(path, as_version=4)
-    backend = os.environ.pop("MPLBACKEND", None)  # Jupyter's own draws into the notebook
+    backend = os.environ.pop("MPLBACKEND", None)  # the default of Jupyter draws into the notebook
     try:
         NotebookClient(
             notebook, timeout=1200, kernel_name="python3", coalesce_streams=True

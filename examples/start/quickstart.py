@@ -1,4 +1,4 @@
-"""Divisive normalization in 20 lines: a circuit, a stimulus, a solve, the closed form beside it."""
+"""Divisive normalization in 20 lines: a circuit, a stimulus, a solution, and its closed form."""
 
 import jax.numpy as jnp
 import matplotlib.pyplot as plt

@@ -1,10 +1,10 @@
-"""The main job: train a circuit that is proved to be bounded on handwritten digits, pixel by pixel.
+"""The main job: train a provably bounded circuit on handwritten digits, pixel by pixel.
 
 Whatever a RotationalORGaNICs learns, its responses stay below a bound for every image. It learns by
 plain backpropagation through time, without clipping, first with a step of one pixel, then with
-finer ones, so that what it has learnt is the continuous dynamics and not the step. Then the same
-parameters are solved by an adaptive solver of diffrax, on every held-out image, and must say the
-same; the bound is certified. Draws train_digits.png (or --out).
+finer ones, so that it learns the continuous dynamics and not the step. Then the same parameters are
+run with an adaptive solver of diffrax on every held-out image, and must give the same answers; the
+bound is certified. Draws train_digits.png (or --out).
 """
 
 import argparse
@@ -28,7 +28,7 @@ STAGES = ((1, 30, 0.01), (2, 10, 0.005), (4, 4, 0.002))
 def make_model(
     size: int, keys: list[jax.Array], images: np.ndarray, groups: int = 1
 ) -> oo.SequenceClassifier:
-    """A circuit that starts as a bank of oscillators, which remember the whole image."""
+    """A circuit that starts as a bank of oscillators, which remembers the whole image."""
     gains = oo.LogUniform(3 * PIXEL, 10 * PIXEL)
     circuit = oo.RotationalORGaNICs.random(
         1,
@@ -41,7 +41,7 @@ def make_model(
         tau_b0=gains,
         tau_b1=gains,
     )
-    circuit = oo.replace(circuit, W=0.02 * np.ones((groups, size)))  # normalization weak at first
+    circuit = oo.replace(circuit, W=0.02 * np.ones((groups, size)))  # weak normalization at first
     circuit = oo.fourier_memory(circuit, images, PIXEL, cycles=(0.25, 16.0), key=keys[1])
     readout = eqx.nn.Linear(size, 10, key=keys[2])
     rest = circuit.initial_state()
@@ -56,7 +56,7 @@ def loss(scores: jax.Array, label: jax.Array) -> jax.Array:
 
 
 def with_steps(data, steps: int):
-    """The data set with every pixel held for so many Euler steps."""
+    """The data set with every pixel held for the given number of Euler steps."""
     return data._replace(inputs=np.repeat(data.inputs, steps, axis=1))
 
 

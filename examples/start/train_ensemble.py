@@ -1,8 +1,8 @@
-"""Seeds and learning rates trained at once: which rate learns, and is it luck?
+"""Many seeds and learning rates trained at once: which rate learns, and is it luck?
 
 Every pair of a seed and a learning rate is a member of one ensemble of small GatedORGaNICs, trained
-on handwritten digits shown one pixel at a time. On several devices the members are shared out among
-them. Draws train_ensemble.png (or --out).
+on handwritten digits shown one pixel at a time. If there are several devices, they share the
+members. Draws train_ensemble.png (or --out).
 """
 
 import argparse
@@ -37,7 +37,7 @@ def draw(result: oo.EnsembleResult, rates: np.ndarray, path: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for ax, name in zip(axes, ("loss", "validation_accuracy"), strict=True):
         steps, values = result.history.steps(name), result.history[name]
-        width = 10 if name == "loss" else 1  # a mean over ten steps
+        width = 10 if name == "loss" else 1  # the mean over ten steps
         whole = len(values) // width * width
         values = values[:whole].reshape(-1, width, len(rates)).mean(1)
         for colour, rate in enumerate(RATES):
