@@ -31,6 +31,7 @@ jax.block_until_ready(jax.jit(lambda v: v + 1)(x))  # the backend itself
 """
 SOLVED = "points = [oo.fixed_point(c, x) for c in one]"
 CALLS = {
+    "a random circuit": ("", "oo.GatedORGaNICs.random(3, 16, key=i)"),
     "simulate, 200 ms": ("", "oo.simulate(one[i], x, np.linspace(0, 200, 201))"),
     "fixed_point, closed form": ("", "oo.fixed_point(one[i], x)"),
     "fixed_point, general": ("", "oo.fixed_point(many[i], x)"),

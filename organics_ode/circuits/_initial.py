@@ -18,6 +18,7 @@ from .._checks import (
 )
 from .._constraints import AbstractNode, Bounded
 from .._types import KeyLike, ParameterLike
+from ..programs import quickly_compiled
 
 
 class AbstractInitializer(eqx.Module):
@@ -56,9 +57,7 @@ class LogUniform(AbstractInitializer):
 
     def __call__(self, key: KeyLike, size: int) -> Bounded:
         key = read_key("key", key)
-        log_tau = jax.random.uniform(
-            key, (size,), minval=jnp.log(self.low), maxval=jnp.log(self.high)
-        )
+        log_tau = _uniform(key, size, jnp.log(self.low), jnp.log(self.high))
         return Bounded(jnp.exp(log_tau), low=self.bound)
 
 
@@ -82,7 +81,7 @@ class LogitNormal(AbstractInitializer):
 
     def __call__(self, key: KeyLike, size: int) -> Bounded:
         key = read_key("key", key)
-        tau = self.shortest / jax.nn.sigmoid(jax.random.normal(key, (size,)))
+        tau = self.shortest / _sigmoid_of_normal(key, size)
         return Bounded(tau, low=self.shortest)
 
 
@@ -95,27 +94,51 @@ def draw(initializer: Drawn, key: PRNGKeyArray, size: int) -> ParameterLike:
     return initializer(key, size) if isinstance(initializer, AbstractInitializer) else initializer
 
 
+# A circuit is drawn once: each of these is one program that is compiled for its first call.
+@quickly_compiled
+def _uniform(
+    key: PRNGKeyArray, size: int, low: Float[Array, ""], high: Float[Array, ""]
+) -> Float[Array, " n"]:
+    return jax.random.uniform(key, (size,), minval=low, maxval=high)
+
+
+@quickly_compiled
+def _sigmoid_of_normal(key: PRNGKeyArray, size: int) -> Float[Array, " n"]:
+    return jax.nn.sigmoid(jax.random.normal(key, (size,)))
+
+
+@quickly_compiled
 def uniform_fan_in(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "n m"]:
     """U(−1/√m, 1/√m) for a matrix of shape (n, m)."""
     bound = shape[1] ** -0.5
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
 
 
+@quickly_compiled
 def input_matrix(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "n m"]:
     """Uniform, then divided by its largest singular value: ‖W_zx x‖ ≤ ‖x‖."""
     W = uniform_fan_in(key, shape)
     return W / jnp.linalg.norm(W, 2)
 
 
+@quickly_compiled
+def shared_pool(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "g n"]:
+    """U(0, 1), a row for each group of units."""
+    return jax.random.uniform(key, shape)
+
+
+@quickly_compiled
 def pool_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
     """U(0, 1) with ones on the diagonal: every unit normalizes itself fully."""
     return jnp.fill_diagonal(jax.random.uniform(key, (size, size)), 1.0, inplace=False)
 
 
+@quickly_compiled
 def orthogonal_matrix(key: PRNGKeyArray, size: int) -> Float[Array, "n n"]:
     return jax.random.orthogonal(key, size)
 
 
+@quickly_compiled
 def rotation_matrix(key: PRNGKeyArray, size: int, groups: int) -> Float[Array, "n n"]:
     """I + (A − Aᵀ)/√2, A ~ N(0, 1)/√k within each group of k units."""
     k = size // groups

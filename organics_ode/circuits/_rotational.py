@@ -33,6 +33,7 @@ from ._initial import (
     draw,
     input_matrix,
     rotation_matrix,
+    shared_pool,
     uniform_fan_in,
 )
 from ._parameters import EXPONENT, INPUT, POOL, POSITIVE, RECURRENT, Parameter, read_parameters
@@ -84,9 +85,8 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
             `Frozen`).
 
     Any array may be a node (`Frozen`, `Bounded`, …) that says how it is trained. Otherwise W_r is
-    an `IdentityPlusSkew` if its symmetric part is I, and a `SymmetricPart` if not; W is
-    `NonNegative`, the scalars and the parameters with one axis are `Positive`, and the other
-    matrices are free.
+    an `IdentityPlusSkew` if its symmetric part is I, else a `SymmetricPart`; W is `NonNegative`,
+    scalars and parameters with one axis are `Positive`, and the other matrices are free.
 
     Raises:
         ValueError: a wrong shape or sign, NaN or infinite values, a W_r outside the class, or one
@@ -220,7 +220,7 @@ class RotationalORGaNICs(AbstractCircuit[RotationalORGaNICsState]):
         gates = [uniform_fan_in(k, s) for k, s in zip(keys[3:9], shapes, strict=True)]
         given = ((sigma, g), (tau_y, n), (tau_a, g), (tau_b0, g), (tau_b1, n))
         sigma, *times = [draw(p, k, s) for (p, s), k in zip(given, keys[9:], strict=True)]
-        W_zx, W = input_matrix(keys[0], (n, m)), jax.random.uniform(keys[2], (g, n))
+        W_zx, W = input_matrix(keys[0], (n, m)), shared_pool(keys[2], (g, n))
         W_r = rotation_matrix(keys[1], n, g)
         return cls(W_zx, W_r, W, sigma, *gates, *times, floor=floor, exponent=exponent)
 

@@ -38,7 +38,7 @@ GROUND = {
 ROOMS = {
     "citations": "",
     "programs": "",
-    "circuits": "",
+    "circuits": "programs",
     "cells": "circuits",
     "kernels": "circuits cells programs",
     "facts": "circuits",
