@@ -71,9 +71,9 @@ def calls(size: int) -> tuple[Calls, tuple[Any, ...]]:
 
     sides = {
         "simulate": (simulated, by_diffrax),
-        "simulate, gradient": (jax.grad(simulated), jax.grad(by_diffrax)),
+        "simulate, gradient": (eqx.filter_grad(simulated), eqx.filter_grad(by_diffrax)),
         "unroll": (unrolled, scanned),
-        "unroll, gradient": (jax.grad(unrolled), jax.grad(scanned)),
+        "unroll, gradient": (eqx.filter_grad(unrolled), eqx.filter_grad(scanned)),
     }
     inputs = {name: xs if name.startswith("unroll") else x for name in sides}
     return sides, (circuit, inputs)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from .._checks import a_or_an
 from .._types import Scalar
-from ..programs import nextafter, prevbefore
+from ..programs import detached, nextafter, prevbefore
 from ._step_limits import StepLimits
 
 _SHORTEST = 4  # Times ε times the time: a step that the time hardly resolves.
@@ -107,7 +107,8 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
     def _at_corners(self, error: PyTree, args: PyTree, step: tuple) -> tuple[PyTree, Array]:
         """The error, including what it may have missed at a corner; and the time of the corner if
         that is too much, otherwise NaN."""
-        t0, y0, t1, y1 = jax.lax.stop_gradient(step)
+        # The choice of steps has no derivatives; with those of `args` a gradient takes longer.
+        args, (t0, y0, t1, y1) = detached((args, step))
         nowhere = jnp.asarray(jnp.nan, jnp.result_type(t1))
         if self.missed is None or error is None:
             return error, nowhere

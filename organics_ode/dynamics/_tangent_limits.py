@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import highest
 from ..facts import largest_of, units
-from ..programs import in_full_precision, nextafter
+from ..programs import detached, in_full_precision, nextafter
 from ._within_switches import Driven
 
 _TURNS = 12  # Iterations of the power method before the first step.
@@ -157,7 +157,7 @@ def _linearise(
     field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree
 ) -> tuple[Callable[[Array], Array], Array]:
     """v ↦ J v, and the units in which v is measured: a and y may differ by orders of magnitude."""
-    t, y, args = jax.tree.map(_stop, (t, y, args))
+    t, y, args = detached((t, y, args))
     flat, unravel = jax.flatten_util.ravel_pytree(y)
     f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
     measured = units(args.circuit, y) if isinstance(args, Driven) else jax.tree.map(largest_of, y)
@@ -258,7 +258,3 @@ def _inverse(rate: Array) -> Array:
 def _after(t: Array) -> Array:
     """A step that begins at a switch begins one float before it."""
     return nextafter(nextafter(t))
-
-
-def _stop(leaf: PyTree) -> PyTree:
-    return jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf

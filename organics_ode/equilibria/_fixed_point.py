@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int
 
 from .._cards import Card, carded, first_numbers
 from .._checks import check_flag, check_state, counted, is_traced
@@ -29,7 +29,7 @@ from ..linear import (
     target,
     tolerance,
 )
-from ..programs import in_full_precision, quickly_compiled
+from ..programs import detached, in_full_precision, quickly_compiled
 from ._search import ATTEMPTS, ROUTES, known_point, search
 
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
@@ -194,7 +194,7 @@ def _fixed_point(
     circuit: AbstractCircuit, x: Array, start: State | None, attempts: int = ATTEMPTS
 ) -> FixedPoint[State]:
     # The search is not differentiated: the implicit function theorem needs only where it ended.
-    state, residual, iterations, route = search(*still((circuit, x, start)), attempts=attempts)
+    state, residual, iterations, route = search(*detached((circuit, x, start)), attempts=attempts)
     return _judged(circuit, x, implicit(circuit, x, state), residual, iterations, route)
 
 
@@ -233,12 +233,6 @@ def _(primals: tuple, tangents: tuple) -> tuple:
     )
     step = -solver(Equations(circuit, x, state), ravel(state))(push)
     return state, jax.flatten_util.ravel_pytree(state)[1](step)
-
-
-def still(tree: PyTree) -> PyTree:
-    """The tree without derivatives."""
-    stop = lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf  # noqa: E731
-    return jax.tree.map(stop, tree, is_leaf=lambda leaf: leaf is None)
 
 
 def _raise_failure(point: FixedPoint) -> FixedPoint:

@@ -11,8 +11,8 @@ from .._checks import is_traced
 from .._operators import FEW, with_matrices
 from ..circuits import AbstractCircuit
 from ..linear import spectrum_at, tolerance
-from ..programs import in_full_precision, quickly_compiled
-from ._fixed_point import implicit, is_known_exact, still
+from ..programs import detached, in_full_precision, quickly_compiled
+from ._fixed_point import implicit, is_known_exact
 from ._search import ATTEMPTS, known_point, search
 
 
@@ -53,11 +53,11 @@ def steady_states(
 def _steady(circuit: AbstractCircuit, xs: Array, attempts: int) -> tuple[Any, Array]:
     def at(x: Array) -> tuple[Any, Array]:
         if attempts == 0:  # the closed form, where it is exact: stable without gates
-            state, residual, _, _ = known_point(*still((circuit, x, None)))
+            state, residual, _, _ = known_point(*detached((circuit, x, None)))
             is_stable = jnp.asarray(True)
         else:
-            state, residual, _, _ = search(*still((circuit, x, None)), attempts=attempts)
-            here = still((circuit, state, x))
+            state, residual, _, _ = search(*detached((circuit, x, None)), attempts=attempts)
+            here = detached((circuit, state, x))
             is_stable = spectrum_at(*here, residual=residual).is_stable
         state = implicit(circuit, x, state)
         return state, is_stable & (residual <= tolerance(residual.dtype))

@@ -13,7 +13,7 @@ from .._nonlinearities import highest
 from .._operators import has_operators
 from ..circuits import AbstractCircuit
 from ..facts import relaxation_times, response_decays
-from ..programs import in_full_precision, quickly_compiled
+from ..programs import detached, in_full_precision, quickly_compiled
 from ._equations import Equations, ravel
 from ._krylov import COUNT, Leading, leading, spectral_norm
 
@@ -101,7 +101,7 @@ def leading_eigenvalues(
     condition ‖v‖‖w‖/|wᴴv|. Eigenvalues have first derivatives where they are simple, NaN where w is
     not found.
     """
-    stopped = jax.tree.map(_stopped, (circuit, state, x))
+    stopped = detached((circuit, state, x))
     e = Equations(stopped[0], stopped[2], stopped[1])
     v = ravel(e.like)
     units = _units(e, v)
@@ -190,7 +190,3 @@ def _units(e: Equations, v: Array) -> Array:
     filled = lambda leaf: jnp.full(leaf.shape, highest(jnp.abs(leaf)), leaf.dtype)  # noqa: E731
     size = jax.lax.stop_gradient(ravel(jax.tree.map(filled, e.unravel(v))))
     return jnp.where(size > 0, size, 1)
-
-
-def _stopped(leaf: Any) -> Any:
-    return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf

@@ -2,6 +2,7 @@
 workarounds for faults upstream."""
 
 from ._closures import opened as opened
+from ._detached import detached as detached
 from ._memory import device_memory as device_memory
 from ._precision import in_full_precision as in_full_precision
 from ._quickly import prepare as prepare, quickly_compiled as quickly_compiled
