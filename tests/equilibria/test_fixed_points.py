@@ -1,6 +1,7 @@
 """Where a circuit comes to rest: against theory, numpy, long runs and finite differences."""
 
 import functools
+import itertools
 from typing import Any, NamedTuple
 
 import diffrax
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import zoo
 from jax.flatten_util import ravel_pytree
+from oscillators import unit, unit_points
 from random_circuits import (
     NOTHING,
     ZERO,
@@ -70,9 +72,60 @@ def wide(n, seed) -> tuple[dict[str, Any], Any]:
     return values | {"tau_y": tau[0], "tau_a": tau[1]}, z
 
 
+def flat(values, z, p=2.0) -> Any:
+    """A circuit with n = 2 and its input as one vector, and the way back."""
+    positive = values | {"W": oo.Positive(np.maximum(values["W"], 1e-300))}  # 0 has no logarithm
+    return ravel_pytree((oo.ORGaNICs(**positive, exponent=jnp.asarray(p)), jnp.asarray(z)))
+
+
+UNRAVEL = flat(*draw(2, 1.0, 5))[1]
+
+
+def numbers_of(state):
+    """A scalar that every entry of the state enters."""
+    return jnp.sum(jnp.sin(state.y)) + jnp.sum(state.a * state.y) + jnp.sum(state.a**2)
+
+
+def outputs(theta):
+    circuit, x = UNRAVEL(theta)
+    point = oo.fixed_point(circuit, x, throw=False)
+    return (numbers_of(point.state), point.abscissa), point
+
+
+def reverse(theta):
+    """(the outputs, their gradients in reverse mode), and these with the point."""
+    found, back, point = jax.vjp(outputs, theta, has_aux=True)
+    both = found, jnp.stack([back((1.0, 0.0))[0], back((0.0, 1.0))[0]])
+    return both, (*both, point)
+
+
+@functools.partial(jax.jit, compiler_options=QUICKLY)
+def everything(theta):
+    """Of each θ: point and outputs, and derivatives in reverse, forward, and forward over reverse
+    mode."""
+
+    def one(theta):
+        (forward, second), (found, gradient, point) = jax.jacfwd(reverse, has_aux=True)(theta)
+        return Derivatives(point, jnp.stack(found), gradient, jnp.stack(forward), second)
+
+    return jax.vmap(one)(theta)
+
+
+STEP = 1e-5
+
+
+class Derivatives(NamedTuple):
+    point: Any
+    outputs: jax.Array
+    gradient: jax.Array
+    forward: jax.Array
+    second: jax.Array
+
+
 @pytest.fixture(scope="module")
-def small():
-    """Circuits with n = 2 in one call: name → (values, z, p), and their points by name."""
+def solved():
+    """Everything with n = 2, by one program: name → (values, z, p) of the small circuits, what was
+    found of each, and what of the θ of two circuits, at θ, θ + h and θ − h."""
     cases = {f"box {i}": (*draw(2, 1.0, i), 2.0) for i in range(40)}
     ones = np.ones(2)
     cases["worked 1"] = side_by_side((0.5, 0.5, 0.1), (2, 1, 1)), ones, 2.0
@@ -80,11 +133,40 @@ def small():
     cases["blow up"] = *blow_up(), 2.0
     for i, p in enumerate(EXPONENTS * 2):
         cases[f"identity {i}"] = *wide(2, i), p
-    circuits = [oo.ORGaNICs(**v, exponent=jnp.asarray(p)) for v, _, p in cases.values()]
-    xs = jnp.asarray(np.stack([z for _, z, _ in cases.values()]))
-    points = solve(stack(circuits), xs)
-    each = [jax.tree.map(lambda leaf, i=i: leaf[i], points) for i in range(len(cases))]
-    return cases, dict(zip(cases, each, strict=True))
+    thetas = [jnp.stack([flat(*case)[0] for case in cases.values()])]
+    for identity in (False, True):
+        theta = flat(*draw(2, 1.0, 5, identity=identity))[0]
+        steps = STEP * jnp.eye(theta.size)
+        thetas.append(jnp.concatenate([theta[None], theta[None] + steps, theta[None] - steps]))
+    ends = np.cumsum([len(theta) for theta in thetas])
+    found = in_parts(everything, np.concatenate(thetas))
+    whole, *parts = (at(found, slice(*span)) for span in itertools.pairwise([0, *ends]))
+    return cases, whole.point, list(zip(thetas[1:], parts, strict=True))
+
+
+# Calls into LAPACK of larger batches of derivatives are spread over XLA's threads, and two at once
+# may wait for each other forever.
+PART = 51
+
+
+def in_parts(function, batch):
+    """One program for all parts; the last one is filled up."""
+    parts = -(-len(batch) // PART)
+    filled = np.concatenate([batch, np.repeat(batch[-1:], parts * PART - len(batch), axis=0)])
+    found = [function(jnp.asarray(part)) for part in np.split(filled, parts)]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(batch)], *found)
+
+
+def at(tree, i):
+    """A part of a batch; no program is compiled for it."""
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[i]), tree)
+
+
+@pytest.fixture(scope="module")
+def small(solved):
+    """Circuits with n = 2: name → (values, z, p), and their points by name."""
+    cases, points, _ = solved
+    return cases, {name: at(points, i) for i, name in enumerate(cases)}
 
 
 @pytest.fixture(scope="module")
@@ -232,12 +314,10 @@ def test_the_closed_form_is_taken_as_it_is(small):
 @pytest.mark.slow_but_first
 @pytest.mark.parametrize("rectification", (BEFORE, AFTER))
 def test_the_closed_form_is_taken_as_it_is_with_rectification(rectification):
-    """Not compiled: where the closed form holds no loop turns."""
     for i, p in enumerate(EXPONENTS):
         values, z = wide(2, 50 + i)
         circuit = oo.ORGaNICs(**values, rectification=rectification, exponent=jnp.asarray(p))
-        with jax.disable_jit():
-            check_closed(circuit, z, oo.fixed_point(circuit, z))
+        check_closed(circuit, z, oo.fixed_point(circuit, z))
 
 
 def gated(values, seed, feedback):
@@ -256,8 +336,7 @@ def test_gated_circuits_are_closed_where_their_gains_do_not_depend_on_the_state(
     """In the last one they do: its gains are part of the problem, and nothing is closed."""
     values, z = wide(2, 70 + seed)
     circuit = gated(values, seed, feedback)
-    with jax.disable_jit():
-        point = oo.fixed_point(circuit, z)
+    point = oo.fixed_point(circuit, z)
     y, a, b0, b1 = map(np.asarray, point.state)
     c = oo.resolve(circuit)
     for k, b in ((0, b0), (1, b1)):
@@ -276,68 +355,16 @@ def test_gated_circuits_are_closed_where_their_gains_do_not_depend_on_the_state(
 # ---- Derivatives --------------------------------------------------------------------------------
 
 
-def flat(identity) -> Any:
-    """A circuit with n = 2 and its input as one vector, and the way back."""
-    values, z = draw(2, 1.0, 5, identity=identity)
-    values["W"] = oo.Positive(values["W"])
-    circuit = oo.ORGaNICs(**values, exponent=jnp.asarray(2.0))
-    return ravel_pytree((circuit, jnp.asarray(z)))
-
-
-UNRAVEL = flat(False)[1]
-
-
-def numbers_of(state):
-    """A scalar that every entry of the state enters."""
-    return jnp.sum(jnp.sin(state.y)) + jnp.sum(state.a * state.y) + jnp.sum(state.a**2)
-
-
-def outputs(theta):
-    circuit, x = UNRAVEL(theta)
-    point = oo.fixed_point(circuit, x, throw=False)
-    return numbers_of(point.state), point.abscissa
-
-
-def reverse(theta):
-    """(the outputs, their gradients in reverse mode)."""
-    found, back = jax.vjp(outputs, theta)
-    return found, jnp.stack([back((1.0, 0.0))[0], back((0.0, 1.0))[0]])
-
-
-@functools.partial(jax.jit, compiler_options=QUICKLY)
-def everything(theta):
-    """Of each θ: outputs, and derivatives in reverse, forward, and forward over reverse mode."""
-
-    def one(theta):
-        (forward, second), found = jax.jacfwd(lambda v: (reverse(v),) * 2, has_aux=True)(theta)
-        return Derivatives(jnp.stack(found[0]), found[1], jnp.stack(forward), second)
-
-    return jax.vmap(one)(theta)
-
-
-class Derivatives(NamedTuple):
-    outputs: jax.Array
-    gradient: jax.Array
-    forward: jax.Array
-    second: jax.Array
-
-
-STEP = 1e-5
-
-
-@pytest.fixture(scope="module", params=(False, True), ids=("general W_r", "W_r = I"))
-def derivatives(request):
+@pytest.fixture(params=(0, 1), ids=("general W_r", "W_r = I"))
+def derivatives(request, solved):
     """θ, and everything at θ, θ + h and θ − h."""
-    theta = flat(request.param)[0]
-    steps = STEP * jnp.eye(theta.size)
-    return theta, everything(
-        jnp.concatenate([theta[None], theta[None] + steps, theta[None] - steps])
-    )
+    theta, found = solved[2][request.param]
+    return theta[0], jax.tree.map(np.asarray, found)
 
 
 def differences(values):
     """Central differences of what was computed at θ, θ + h and θ − h."""
-    up, down = jnp.split(values[1:], 2)
+    up, down = np.split(values[1:], 2)
     return (up - down) / (2 * STEP)
 
 
@@ -542,9 +569,9 @@ def test_single_precision_is_kept_and_solved():
         assert residual(values, z, y, a) <= 2.1e-5
 
 
-def test_a_point_prints_its_route_and_residual(small, large):
+def test_a_point_prints_its_route_and_residual(solved, small):
     _, points = small
-    assert repr(large[0][2]).startswith("FixedPoint: a batch of ")
+    assert repr(solved[1]).startswith("FixedPoint: a batch of ")
     text = repr(points["identity 0"])
     assert "FixedPoint: stable" in text and "closed form, 0 iterations" in text
     assert oo.FixedPoint.routes[0] == "closed form"
@@ -588,17 +615,7 @@ def test_a_point_of_a_continuum_is_marginal_wherever_it_is_asked():
     assert failed.is_stable and not failed.is_marginal
 
 
-@pytest.mark.slow_but_first
-@pytest.mark.parametrize("name", ["organics identity", "gated identity"])
-def test_what_is_known_is_not_searched_for(name):
-    make = {"organics identity": zoo.organics, "gated identity": zoo.gated}[name]
-    circuit = make(identity=True)
-    if name == "gated identity":
-        gates = [jnp.zeros_like(circuit.W_by0)] * 4
-        where = lambda c: (c.W_by0, c.W_ba0, c.W_by1, c.W_ba1)  # noqa: E731
-        circuit = eqx.tree_at(where, circuit, gates)
-    x = zoo.input_of(circuit)
-    direct, searched = oo.fixed_point(circuit, x), eqx.filter_jit(oo.fixed_point)(circuit, x)
+def check_same(direct, searched):
     assert jax.tree.structure(direct) == jax.tree.structure(searched)
     for ours, theirs in zip(jax.tree.leaves(direct), jax.tree.leaves(searched), strict=True):
         assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
@@ -606,26 +623,43 @@ def test_what_is_known_is_not_searched_for(name):
     assert direct.succeeded and direct.is_stable
 
 
-def test_a_start_that_is_a_stable_point_is_taken_as_it_is():
-    circuit = zoo.organics()
+def test_what_is_known_is_not_searched_for(small):
+    cases, points = small
+    values, z, p = cases["identity 2"]
+    check_same(oo.fixed_point(oo.ORGaNICs(**values, exponent=p), z), points["identity 2"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["organics identity", "gated identity"])
+def test_what_is_known_is_not_searched_for_in_other_kinds(name):
+    make = {"organics identity": zoo.organics, "gated identity": zoo.gated}[name]
+    circuit = make(identity=True)
+    if name == "gated identity":
+        gates = [jnp.zeros_like(circuit.W_by0)] * 4
+        where = lambda c: (c.W_by0, c.W_ba0, c.W_by1, c.W_ba1)  # noqa: E731
+        circuit = eqx.tree_at(where, circuit, gates)
     x = zoo.input_of(circuit)
-    point = oo.fixed_point(circuit, x)
-    again = oo.fixed_point(circuit, x, state0=point.state)
+    check_same(oo.fixed_point(circuit, x), eqx.filter_jit(oo.fixed_point)(circuit, x))
+
+
+# README's (w_r, b0, sigma) = (2, .5, .1): a stable point, and two unstable ones.
+THREE, (STABLE, *UNSTABLE) = unit(2.0, 0.5, 0.1), unit_points(2.0, 0.5, 0.1)
+
+
+def test_a_start_that_is_a_stable_point_is_taken_as_it_is():
+    start = oo.ORGaNICsState(*(jnp.full(1, v) for v in STABLE))
+    again = oo.fixed_point(THREE, [1.0], state0=start)
     assert again.iterations == 0 and again.succeeded and again.is_stable
-    np.testing.assert_array_equal(ravel_pytree(again.state)[0], ravel_pytree(point.state)[0])
-    off = jax.tree.map(lambda v: 1.001 * v, point.state)
-    near = oo.fixed_point(circuit, x, state0=off)
+    np.testing.assert_array_equal(ravel_pytree(again.state)[0], ravel_pytree(start)[0])
+    off = jax.tree.map(lambda v: 1.001 * v, start)
+    near = oo.fixed_point(THREE, [1.0], state0=off)
     assert near.iterations > 0
-    np.testing.assert_allclose(near.state.y, point.state.y, rtol=1e-9)
+    np.testing.assert_allclose(near.state.y, start.y, rtol=1e-9)
 
 
 def test_a_start_that_is_an_unstable_point_is_left():
-    # README's (w_r, b0, sigma) = (2, .5, .1): a saddle beside stable points.
-    circuit = oo.ORGaNICs([[1.0]], [[2.0]], [[1.0]], 0.1, 0.5, 0.5, 2.0, 2.0)
-    points = oo.find_fixed_points(circuit, [0.1], key=jax.random.key(0), starts=64)
-    unstable = [i for i in range(len(points)) if not points.is_stable[i]]
-    for i in unstable:
-        start = jax.tree.map(lambda v, i=i: v[i], points.states)
-        found = oo.fixed_point(circuit, [0.1], state0=start)
+    for point in UNSTABLE:
+        start = oo.ORGaNICsState(*(jnp.full(1, v) for v in point))
+        found = oo.fixed_point(THREE, [1.0], state0=start)
         assert found.is_stable
-    assert unstable
+        np.testing.assert_allclose([*found.state.y, *found.state.a], STABLE, rtol=1e-9)

@@ -6,26 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
-from oscillators import Damped, Pendulum, unit
+from oscillators import Damped, Pendulum, unit, unit_points
 
 import organics_ode as oo
 from organics_ode.linear._jacobian import jacobian
 from organics_ode.linear._spectrum import spectrum, spectrum_of
-
-
-def roots(w_r, b0, sigma, c=0.5):
-    """All fixed points (y, a) of `unit`, from the quartic in s = √a."""
-    k, w = (sigma * b0) ** 2, w_r
-    quartic = [
-        w**2,
-        2 * w * (1 - w),
-        (1 - w) ** 2 - c**2 - k * w**2,
-        -2 * w * (1 - w) * k,
-        -((1 - w) ** 2) * k,
-    ]
-    found = np.roots(quartic)
-    s = np.sort(found[(abs(found.imag) < 1e-12) & (found.real > 0)].real)[::-1]
-    return [(c / (1 - w + w * v), v**2) for v in s]
 
 
 def at(y, a):
@@ -46,7 +31,7 @@ WORKED = (
 
 @pytest.mark.parametrize(("parameters", "y", "a", "real", "imaginary"), WORKED)
 def test_the_worked_values_come_out_to_every_printed_digit(parameters, y, a, real, imaginary):
-    point = roots(*parameters)[0]
+    point = unit_points(*parameters)[0]
     assert printed(point[0], 4) == y
     assert printed(point[1], len(a) - 2) == a
     found = spectrum(unit(*parameters), at(*point), jnp.ones(1))
@@ -57,7 +42,7 @@ def test_the_worked_values_come_out_to_every_printed_digit(parameters, y, a, rea
 
 
 def test_the_two_other_points_of_the_second_circuit_are_unstable():
-    _, second, third = roots(2, 0.5, 0.1)
+    _, second, third = unit_points(2, 0.5, 0.1)
     assert (printed(second[0], 3), printed(second[1], 4)) == ("-0.979", "0.0598")
     assert (printed(third[0], 3), printed(third[1], 4)) == ("-0.569", "0.0037")
     for point in (second, third):

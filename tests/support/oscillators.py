@@ -41,6 +41,21 @@ def unit(w_r, b0, sigma):
     return oo.ORGaNICs(one, w_r * one, one, sigma, b0, 0.5, 2.0, 2.0)
 
 
+def unit_points(w_r, b0, sigma, c=0.5):
+    """All fixed points (y, a) of `unit` at x = 1, from the quartic in s = √a."""
+    k, w = (sigma * b0) ** 2, w_r
+    quartic = [
+        w**2,
+        2 * w * (1 - w),
+        (1 - w) ** 2 - c**2 - k * w**2,
+        -2 * w * (1 - w) * k,
+        -((1 - w) ** 2) * k,
+    ]
+    found = np.roots(quartic)
+    s = np.sort(found[(abs(found.imag) < 1e-12) & (found.real > 0)].real)[::-1]
+    return [(c / (1 - w + w * v), v**2) for v in s]
+
+
 class Two(NamedTuple):
     u: jax.Array
     v: jax.Array
