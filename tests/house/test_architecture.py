@@ -13,6 +13,7 @@ from pathlib import Path
 
 import equinox as eqx
 import pytest
+from cases import for_each
 
 import organics_ode
 import tasks
@@ -99,10 +100,12 @@ def imported(package, module, nodes):
             yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
+@functools.cache
 def imports(package, module):
     return set(imported(package, module, ast.walk(sources(package)[module])))
 
 
+@functools.cache
 def top_level_imports(package, module):
     """Those that run when the module is imported: all but the ones inside functions, and those
     that only static checkers read."""
@@ -133,7 +136,7 @@ def test_a_room_comes_after_those_that_it_imports():
         done.add(room)
 
 
-@pytest.mark.parametrize("module", LIBRARY)
+@for_each(LIBRARY)
 def test_rooms_import_what_the_table_says(module):
     own = module.split(".")[0]
     allowed = GROUND | set(ROOMS.get(own, "").split())
@@ -167,7 +170,7 @@ def test_rooms_and_files_are_of_a_size_that_one_knows():
             assert lines <= 300, f"{folder.name}/{file.name} has {lines} lines"
 
 
-@pytest.mark.parametrize(("package", "module"), EVERYWHERE)
+@for_each(EVERYWHERE)
 def test_functions_are_of_a_length_that_one_reads(package, module):
     for node in ast.walk(sources(package)[module]):
         if isinstance(node, ast.FunctionDef):
@@ -186,23 +189,22 @@ def test_the_scan_sees_the_imports_there_are():
     assert "matplotlib.pyplot" not in top_level_imports("organics_ode", "_axes")
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@for_each(ROOMS)
 def test_modules_of_one_room_do_not_import_each_other_in_a_circle(room):
     own = [m for m in LIBRARY if m.startswith(f"{room}.") and not m.endswith("__init__")]
-    graph = {m: {other for other in own if _imports_module(m, other)} for m in own}
+    graph = {m: set(_imported_modules(m, own)) for m in own}
     while graph:
         leaves = {m for m, needs in graph.items() if not needs & graph.keys()}
         assert leaves, f"a circle among {sorted(graph)}"
         graph = {m: needs for m, needs in graph.items() if m not in leaves}
 
 
-def _imports_module(module, other):
-    dotted = f"organics_ode.{other}"
-    names = imports("organics_ode", module)
-    return any(name == dotted or name.startswith(f"{dotted}.") for name in names)
+def _imported_modules(module, others):
+    names = " ".join(f"{name}." for name in imports("organics_ode", module))
+    return [other for other in others if f"organics_ode.{other}." in names]
 
 
-@pytest.mark.parametrize(("package", "module"), EVERYWHERE)
+@for_each(EVERYWHERE)
 def test_tasks_and_the_library_do_not_import_each_other(package, module):
     (other,) = set(PACKAGES) - {package}
     found = [n for n in imports(package, module) if n.split(".")[0] == other]
@@ -221,7 +223,7 @@ def test_the_command_line_alone_asks_for_the_tasks_of_the_library():
     assert finders == expected
 
 
-@pytest.mark.parametrize(("package", "module"), EVERYWHERE)
+@for_each(EVERYWHERE)
 def test_optional_packages_are_imported_inside_functions(package, module):
     optional = {"matplotlib", "sklearn", "pooch", "scipy", "pandas", "xarray"}
     # Of the page itself nobody imports more than its server, inside a function.
@@ -230,7 +232,7 @@ def test_optional_packages_are_imported_inside_functions(package, module):
     assert not {n.split(".")[0] for n in top_level_imports(package, module)} & optional
 
 
-@pytest.mark.parametrize("module", [m for m in LIBRARY if m.startswith("circuits")])
+@for_each([m for m in LIBRARY if m.startswith("circuits")])
 def test_circuits_are_equations_without_solvers(module):
     solvers = {"diffrax", "optimistix", "lineax", "optax"}
     assert not {n.split(".")[0] for n in imports("organics_ode", module)} & solvers
@@ -242,9 +244,7 @@ def test_nobody_imports_plot_but_the_package_itself():
     assert [m for m, text in names.items() if "organics_ode.plot" in text] == ["__init__"]
 
 
-@pytest.mark.parametrize(
-    ("package", "module"), [pair for pair in EVERYWHERE if pair[1].endswith("__init__")]
-)
+@for_each([pair for pair in EVERYWHERE if pair[1].endswith("__init__")])
 def test_package_files_only_re_export(package, module):
     first, *rest = sources(package)[module].body
     assert isinstance(first, ast.Expr) and isinstance(first.value.value, str)
@@ -269,7 +269,7 @@ MAY_REDUCE = {"_nonlinearities", "_checks._arrays", "mean_field._padded"}
 MAY_REDUCE |= {"dynamics._controllers", "dynamics._simulate"}
 
 
-@pytest.mark.parametrize("module", [m for m in LIBRARY if m not in MAY_REDUCE])
+@for_each([m for m in LIBRARY if m not in MAY_REDUCE])
 def test_no_maximum_passes_over_nan(module):
     # `_nonlinearities` says why: `highest` and `lowest` stand in for jnp.max and jnp.min.
     nodes = ast.walk(sources("organics_ode")[module])
@@ -280,7 +280,7 @@ def test_no_maximum_passes_over_nan(module):
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+@for_each(EXAMPLES)
 def test_examples_are_short_and_use_what_is_public_and_there(path):
     text = path.read_text(encoding="utf-8")
     for name in used(ast.parse(text)):
@@ -327,7 +327,7 @@ def is_abstract(cls):
     return any(getattr(cls, kind, ()) for kind in kinds)
 
 
-@pytest.mark.parametrize("cls", MODULES, ids=lambda c: c.__qualname__)
+@for_each(MODULES)
 def test_every_module_is_abstract_or_final(cls):
     subclasses = [c for c in MODULES if cls in c.__mro__[1:]]
     if is_abstract(cls):
@@ -338,7 +338,7 @@ def test_every_module_is_abstract_or_final(cls):
         assert not cls.__name__.lstrip("_").startswith("Abstract")
 
 
-@pytest.mark.parametrize("cls", MODULES, ids=lambda c: c.__qualname__)
+@for_each(MODULES)
 def test_a_concrete_method_is_implemented_once(cls):
     for base in cls.__mro__[1:]:
         if base not in MODULES:

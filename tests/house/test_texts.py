@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-import pytest
+from cases import for_each
 from texts import check_printable
 
 import organics_ode as oo
@@ -32,7 +32,7 @@ def messages(tree):
             yield from texts(node)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@for_each(MODULES)
 def test_every_text_of_the_library_can_be_printed(path):
     found = messages if path.parent.name == "plot" else texts
     for text in found(ast.parse(path.read_text(encoding="utf-8"))):
@@ -44,6 +44,6 @@ def test_the_scan_sees_messages_and_no_docstrings():
     assert list(texts(tree)) == ["τ", "Δ "] and list(messages(tree)) == ["Δ "]
 
 
-@pytest.mark.parametrize("name", oo.pretrained_names())
+@for_each(oo.pretrained_names())
 def test_every_card_can_be_printed(name):
     check_printable(str(oo.model_card(name)))
