@@ -8,14 +8,14 @@ import matplotlib
 import numpy as np
 import pytest
 import scipy.optimize
+from oscillators import unit, unit_points
 
 import organics_ode as oo
 from organics_ode import planar
 
 matplotlib.use("agg")
 
-ONE = np.ones((1, 1))
-UNIT = oo.ORGaNICs(ONE, 2 * ONE, ONE, 0.1, 0.5, b1=0.5, tau_y=2.0, tau_a=2.0)
+UNIT = unit(2.0, 0.5, 0.1)
 
 
 class Single(NamedTuple):
@@ -77,30 +77,31 @@ def hopf(quadratic, cubic, kink=0.0, **options):
 
 
 @pytest.fixture(scope="module")
-def unit():
-    start = oo.fixed_point(UNIT, [-2.0]).state
+def over_input():
+    y, a = unit_points(2.0, 0.5, 0.1, c=-1.0)[0]
+    start = oo.ORGaNICsState([y], [a])
     return oo.continuation(UNIT, [1.0], "x", np.linspace(-2, 2, 41), starts=start)
 
 
-def test_one_unit_has_the_folds_and_hopf_points_of_its_quartic(unit):
+def test_one_unit_has_the_folds_and_hopf_points_of_its_quartic(over_input):
     exact = planar.bifurcation(UNIT, [1.0], "x", np.linspace(-2, 2, 41))
-    assert [e.kind for e in unit.events] == [e.kind for e in exact.events]
-    for ours, theirs in zip(unit.events, exact.events, strict=True):
+    assert [e.kind for e in over_input.events] == [e.kind for e in exact.events]
+    for ours, theirs in zip(over_input.events, exact.events, strict=True):
         assert abs(ours.value - theirs.value) < 1e-8
-    np.testing.assert_array_equal(unit.counts, exact.counts)
-    np.testing.assert_array_equal(unit.is_stable, exact.is_stable)
-    for ours, theirs in zip(unit.states, exact.states, strict=True):
+    np.testing.assert_array_equal(over_input.counts, exact.counts)
+    np.testing.assert_array_equal(over_input.is_stable, exact.is_stable)
+    for ours, theirs in zip(over_input.states, exact.states, strict=True):
         np.testing.assert_allclose(np.squeeze(ours, -1), theirs, rtol=1e-9, atol=1e-12)
-    fold, rise = unit.events[:2]
+    fold, rise = over_input.events[:2]
     assert (fold.side, rise.side) == (1, -1)
     assert sorted(fold.unstable) == [1, 2] and sorted(rise.unstable) == [0, 2]
-    assert unit.succeeded and np.nanmax(unit.residuals) < 1e-12
+    assert over_input.succeeded and np.nanmax(over_input.residuals) < 1e-12
     np.testing.assert_allclose(np.min(np.abs(fold.eigenvalues)), 0, atol=1e-6)
 
 
-def test_branches_are_solved_and_end_at_events(unit):
-    ends = {event.value for event in unit.events} | {-2.0, 2.0}
-    for branch in unit.branches:
+def test_branches_are_solved_and_end_at_events(over_input):
+    ends = {event.value for event in over_input.events} | {-2.0, 2.0}
+    for branch in over_input.branches:
         assert np.all(branch.residuals < 1e-10)
         assert set(branch.values[[0, -1]]) <= ends
         y, a = branch.states
@@ -108,22 +109,23 @@ def test_branches_are_solved_and_end_at_events(unit):
         np.testing.assert_allclose(
             -y[:, 0] + 0.5 * x + (1 - a[:, 0] ** 0.5) * 2 * y[:, 0], 0, atol=1e-12
         )
-    assert "Hopf" in repr(unit) and "4 events, 5 branches" in repr(unit)
+    assert "Hopf" in repr(over_input) and "4 events, 5 branches" in repr(over_input)
 
 
-def test_branches_are_tables_and_pictures(unit):
-    frame = unit.to_dataframe()
+def test_branches_are_tables_and_pictures(over_input):
+    frame = over_input.to_dataframe()
     assert len(frame) == 41 * 3 and {"x", "point", "y[0]", "a[0]", "is_stable"} <= set(frame)
-    assert frame.attrs["event_criticality"] == [event.criticality for event in unit.events]
-    ax = oo.plot_result(unit, name="a")
+    assert frame.attrs["event_criticality"] == [event.criticality for event in over_input.events]
+    ax = oo.plot_result(over_input, name="a")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "a")
     drawn = np.concatenate(next(c.get_segments() for c in ax.collections))
     np.testing.assert_array_equal(
         drawn[:, 1],
-        np.concatenate([b.states.a[:, 0] for b in unit.branches if b.unstable == 0]),
+        np.concatenate([b.states.a[:, 0] for b in over_input.branches if b.unstable == 0]),
     )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("gap", [1e-2, 1e-4, 1e-6, 1e-8])
 def test_a_branch_does_not_jump_to_one_that_nearly_touches_it(gap):
     circuit = Cubic(jnp.array([0, 0, 0, 0, 1.0]))
@@ -248,6 +250,7 @@ def test_the_hopf_point_of_two_populations_is_where_the_eigenvalues_cross(pair):
     assert (low.side, high.side) == (1, -1)
 
 
+@pytest.mark.slow
 def test_a_scale_of_the_recurrent_weights_is_a_function():
     rng = np.random.default_rng(0)
     W_r = np.eye(3) + 0.2 * rng.normal(size=(3, 3))
@@ -280,7 +283,7 @@ def test_two_directions_that_begin_to_grow_at_once_are_told():
     rest = circuit.initial_state()
     found = oo.continuation(circuit, np.zeros(4), gain, [0.5, 1.5], starts=rest)
     (event,) = found.events
-    assert event.kind == "branch point" and event.unstable == (0, 2)
+    assert found.parameter == "gain" and event.kind == "branch point" and event.unstable == (0, 2)
     np.testing.assert_allclose(event.value, 1 / 0.9, rtol=1e-9)
 
 

@@ -1,5 +1,7 @@
 """What the explorer shows, against the public functions that its own script calls."""
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import organics_ode as oo
 from organics_ode import planar
 from organics_ode.explore import MODELS, PRESETS, script, view
+from organics_ode.explore._programs import around, course
 
 BY_NAME = {preset.name: preset for preset in PRESETS}
 UNIT, CELLS, PAIR = (BY_NAME[n] for n in ("Phase portrait", "Normalization", "Wilson-Cowan cycle"))
@@ -15,6 +18,10 @@ UNIT, CELLS, PAIR = (BY_NAME[n] for n in ("Phase portrait", "Normalization", "Wi
 
 def seen(preset, **values):
     return view(preset.model, dict(preset.values) | values)
+
+
+def numbers_of(preset):
+    return {name: jnp.asarray(value) for name, value in preset.values.items()}
 
 
 # Each compiles its own programs.
@@ -71,23 +78,30 @@ def test_noise_and_energy_are_those_of_the_script(shown_and_run):
     assert shown.peak == pytest.approx(highest)
 
 
-def test_velocities_vanish_on_the_nullclines():
-    for preset in (UNIT, PAIR):
-        shown = seen(preset)
-        numbers = {name: jnp.asarray(value) for name, value in preset.values.items()}
-        circuit, x, _ = preset.model.build(numbers)
-        for which, curve in enumerate(shown.nullclines):
-            u, v = curve[np.isfinite(curve).all(axis=1)].T
-            assert len(u) > 50
-            on_it = np.asarray(planar.vector_field(circuit, x, u, v)[which])
-            # A straight line through a cell is off by the curvature: a kink at a = 0 is the worst.
-            assert np.median(np.abs(on_it)) < 2e-3 * np.abs(shown.flow[which]).max()
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("preset", [UNIT, PAIR], ids=lambda preset: preset.name)
+def test_velocities_vanish_on_the_nullclines(preset):
+    shown = seen(preset)
+    circuit, x, _ = preset.model.build(numbers_of(preset))
+    for which, curve in enumerate(shown.nullclines):
+        u, v = curve[np.isfinite(curve).all(axis=1)].T
+        assert len(u) > 50
+        on_it = np.asarray(planar.vector_field(circuit, x, u, v)[which])
+        # A straight line through a cell is off by the curvature: a kink at a = 0 is the worst.
+        assert np.median(np.abs(on_it)) < 2e-3 * np.abs(shown.flow[which]).max()
 
 
 def test_the_curve_over_contrast_is_divisive_normalization():
-    shown, v = seen(CELLS), CELLS.values
+    # Only this is compiled; what else is seen of this model has its shapes here.
+    responses = jax.jit(lambda values: course(CELLS.model, values).contrast_responses)
+    shown, v = responses(numbers_of(CELLS)), CELLS.values
+    moved = eqx.filter_eval_shape(course, CELLS.model, numbers_of(CELLS))
+    found = eqx.filter_eval_shape(
+        around, CELLS.model, moved.circuit, moved.x, moved.points, moved.rows, jnp.zeros((2, 2))
+    )
+    assert found.eigenvalues.shape == moved.points.shape and found.flow.size == 0
     c = np.geomspace(0.01, 1.0, 61)
-    for curve, mask in zip(shown.contrast_responses, (v["x2"], 0.0), strict=True):
+    for curve, mask in zip(shown, (v["x2"], 0.0), strict=True):
         drives = (v["b1"] * c) ** 2, (v["b1"] * mask) ** 2
         pool = (v["sigma"] * v["b0"]) ** 2 + v["w_own"] * drives[0] + v["w_other"] * drives[1]
         np.testing.assert_allclose(curve, v["b1"] * c / np.sqrt(pool), rtol=1e-10)

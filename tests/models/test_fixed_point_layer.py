@@ -283,6 +283,7 @@ def test_training_keeps_the_constraints():
     assert not np.allclose(trained.W_r, np.eye(N))
 
 
+@pytest.mark.slow
 def test_a_sample_without_a_fixed_point_stops_the_training_and_says_so():
     # Nothing comes to rest where the drive is no number.
     inputs = np.asarray(XS).copy()

@@ -68,6 +68,18 @@ def pair(*numbers):
 
 
 OSCILLATING = pair(16.0, 12.0, 15.0, 3.0, 1.3, 2.0, 4.0, 3.7)
+
+
+@jax.jit
+def compiled_velocity(E, I, x):
+    return jnp.stack(OSCILLATING.vector_field(None, Populations(E, I), x[None]))
+
+
+def velocity(E, I, x):
+    """Of `OSCILLATING`, for numpy and scipy."""
+    return np.asarray(compiled_velocity(float(E), float(I), float(x)))
+
+
 NERVE = FitzHughNagumo(*(jnp.array(v) for v in (0.7, 0.8, 12.5)))
 
 
@@ -186,11 +198,7 @@ def test_branches_end_at_events_which_others_share(route):
 
 def residual_of_a_fold(z):
     """f = 0 and det J = 0 of the oscillating pair, by finite differences of numpy."""
-
-    def field(E, I, x):
-        state = Populations(jnp.array(E), jnp.array(I))
-        return np.array(OSCILLATING.vector_field(None, state, jnp.array([x])), float) * 10
-
+    field = lambda *z: 10 * velocity(*z)  # noqa: E731
     h = 1e-6
     E, I, x = z
     J = np.stack(
@@ -312,10 +320,7 @@ def test_the_period_and_the_multiplier_of_a_nerve_are_scipys():
 
 
 def test_the_cycle_of_wilson_and_cowan_and_its_multiplier():
-    def field(t, z):
-        state = Populations(jnp.array(z[0]), jnp.array(z[1]))
-        return np.array(OSCILLATING.vector_field(None, state, jnp.array([1.25])), float)
-
+    field = lambda t, z: velocity(*z, 1.25)  # noqa: E731
     (cycle,) = planar.limit_cycles(OSCILLATING, 1.25 * ONE)
     start = np.asarray(cycle.pairs[0])
     run = scipy.integrate.solve_ivp(field, (0, cycle.period), start, rtol=1e-8, atol=1e-10)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 import zoo
 from gates import constant, settled_gates
 from marks import slow
@@ -18,7 +19,9 @@ ONE = np.ones((1, 1))
 X1 = jnp.ones(1)
 
 
-def single(w_r, *, sigma=0.1, b0=0.5, b1=0.5, w=1.0, tau_y=2.0, tau_a=2.0, **options):
+def single(w_r, *, sigma=0.1, b0=0.5, b1=0.5, w=1.0, tau_y=2.0, tau_a=2.0, exponent=2.0, **options):
+    """Of every exponent the same program."""
+    options |= {"exponent": np.asarray(exponent)}
     return oo.ORGaNICs(ONE, w_r * ONE, w * ONE, sigma, b0, b1, tau_y, tau_a, **options)
 
 
@@ -186,6 +189,8 @@ def test_one_unit_with_negative_recurrence_or_gates_with_feedback_is_not_certifi
 @pytest.mark.slow_but_first
 @pytest.mark.parametrize("b1", (4.58e-5, 0.03555, 0.99995))
 def test_the_gated_counterexample_is_never_certified(b1):
+    at_rest = lambda b: b - 1 / (1 + np.exp(10 - 20 * b / np.sqrt(0.01 + b**2)))  # noqa: E731
+    (b1,) = scipy.optimize.fsolve(at_rest, b1, xtol=1e-15)
     a = 0.01 + b1**2
     values = (b1 / np.sqrt(a), a, 0.5, b1)
     state0 = oo.GatedORGaNICsState(*(jnp.array([v]) for v in values))
