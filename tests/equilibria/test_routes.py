@@ -121,6 +121,7 @@ def test_a_linear_circuit_is_solved_in_as_many_steps_as_it_has_variables():
     assert end.steps <= 6
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("count", (50, 3), ids=("more than places", "fewer"))
 def test_a_queue_ends_where_each_start_ends_alone(count):
     """Also for starts that rest already, and for ones that fail."""

@@ -17,6 +17,9 @@ def at(y, a):
     return oo.ORGaNICsState(jnp.array([y]), jnp.array([a]))
 
 
+many_spectra = jax.jit(jax.vmap(spectrum_of))
+
+
 def printed(value, digits):
     return f"{float(value):.{digits}f}"
 
@@ -87,7 +90,7 @@ def test_frequencies_damping_and_time_scales_of_a_known_oscillator():
 
 
 def test_vectors_belong_to_their_values_in_the_same_order():
-    circuit = zoo.gated()
+    circuit = zoo.organics()
     x, state = zoo.input_of(circuit), zoo.state_of(circuit)
     found, J = spectrum(circuit, state, x, vectors=True), jacobian(circuit, state, x)
     left = np.asarray(J) @ np.asarray(found.vectors)
@@ -152,9 +155,14 @@ def test_printing_shows_a_table_with_units():
 
 def test_float32_stays_float32():
     circuit = zoo.CIRCUITS["organics float32"]()
-    found = spectrum(circuit, zoo.state_of(circuit), zoo.input_of(circuit))
-    assert found.eigenvalues.dtype == np.complex64
-    assert found.frequencies.dtype == found.abscissa.dtype == np.float32
+    given = circuit, zoo.state_of(circuit), zoo.input_of(circuit)
+
+    def shown(*given):
+        found = spectrum(*given)
+        return found.eigenvalues, found.frequencies, found.abscissa
+
+    shapes = eqx.filter_eval_shape(shown, *given)
+    assert [found.dtype for found in shapes] == [np.complex64, np.float32, np.float32]
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -167,11 +175,11 @@ def test_bad_arguments_are_named():
 
 def test_an_eigenvalue_that_is_not_known_makes_nothing_stable():
     # In a batch: there the compiler passes over NaN.
-    J = jnp.stack([-jnp.diag(jnp.arange(1.0, 21.0)), jnp.full((20, 20), jnp.nan)])
-    found = jax.jit(jax.vmap(spectrum_of))(J)
-    np.testing.assert_array_equal(found.is_stable, [True, False])
-    np.testing.assert_array_equal(found.is_marginal, [False, False])
-    np.testing.assert_array_equal(np.isnan(found.abscissa), [False, True])
+    J = np.stack([-np.diag(np.arange(1.0, 21.0)), np.full((20, 20), np.nan), -np.eye(20)])
+    found = many_spectra(jnp.asarray(J))
+    np.testing.assert_array_equal(found.is_stable, [True, False, True])
+    np.testing.assert_array_equal(found.is_marginal, [False, False, False])
+    np.testing.assert_array_equal(np.isnan(found.abscissa), [False, True, False])
     known, unknown = (jax.tree.map(lambda leaf, i=i: leaf[i], found) for i in (0, 1))
     assert repr(known).startswith("Spectrum: stable")
     assert "... 13 more" in repr(known) and len(repr(known).splitlines()) == 10
@@ -210,10 +218,9 @@ def test_a_strong_input_leaves_a_circuit_certified_in_float32():
 
 
 def test_a_matrix_that_has_no_balance_still_has_its_eigenvalues():
-    chain, huge = np.triu(np.full((6, 6), 1e6)) - 2e6 * np.eye(6), np.zeros((6, 6))
-    huge[0, 1] = 1e300
-    J = np.stack([chain, np.zeros((6, 6)), huge])
-    found = jax.jit(jax.vmap(spectrum_of))(jnp.asarray(J))
+    J = np.zeros((3, 20, 20))
+    J[0], J[1, 0, 1] = np.triu(np.full((20, 20), 1e6)) - 2e6 * np.eye(20), 1e300
+    found = many_spectra(jnp.asarray(J))
     diagonals = np.diagonal(J, axis1=1, axis2=2).astype(complex)
     np.testing.assert_allclose(found.eigenvalues, diagonals, rtol=1e-12)
     assert np.isfinite(found.resolution).all()
@@ -232,7 +239,7 @@ def test_rounding_makes_nothing_stable_that_is_far_from_normal(n, dtype):
             own = np.diag(np.append(0.02, -rng.uniform(0.3, 1, n - 1))[rng.permutation(n)])
             feedforward = np.triu(10.0**decade * rng.normal(size=(n, n)) / np.sqrt(n), 1)
             J.append(rotation @ (own + feedforward) @ rotation.T)
-    found = jax.jit(jax.vmap(spectrum_of))(jnp.asarray(np.stack(J), dtype))
+    found = many_spectra(jnp.asarray(np.stack(J), dtype))
     assert not np.any(found.is_stable)
 
 
@@ -245,7 +252,7 @@ def test_what_no_matrix_nearby_makes_unstable_is_stable_though_its_vectors_are_a
     axes = [np.linalg.qr(rng.normal(size=(n, n)))[0] for _ in strengths]
     chains = [-np.eye(n) + s * np.eye(n, k=1) for s in strengths]
     J = np.stack([Q @ A @ Q.T for Q, A in zip(axes, chains, strict=True)]).astype(dtype)
-    found = jax.jit(jax.vmap(spectrum_of))(jnp.asarray(J))
+    found = many_spectra(jnp.asarray(J))
     # How far the nearest matrix with an imaginary eigenvalue is, and how far rounding may be off.
     turned = 1j * np.linspace(0, 3, 200)[:, None, None] * np.eye(n)
     distance = np.linalg.svd(J[:, None].astype(float) - turned, compute_uv=False).min((1, 2))

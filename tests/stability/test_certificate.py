@@ -10,6 +10,7 @@ import zoo
 from gates import constant, settled_gates
 from marks import slow
 from oscillators import Damped, unit
+from random_circuits import velocity
 
 import organics_ode as oo
 from organics_ode.stability._certificate import Certificate, certify
@@ -108,9 +109,13 @@ def test_a_unit_on_its_kink_comes_back_from_both_sides(rectification, exponent):
 
 
 def test_the_smallest_deviation_from_the_identity_is_not_certified():
-    circuit = constant()
-    nudged = eqx.tree_at(lambda c: c.W_r, circuit, circuit.W_r.at[0, 1].add(1e-12))
-    found = certify(nudged, zoo.input_of(circuit))
+    circuit, x = blow_up()
+    eye = np.eye(2)
+    y, a = zoo.closed_form(oo.replace(circuit, W_r=eye), x)
+    nudged = oo.replace(circuit, W_r=eye + np.array([[0, 1e-12], [0, 0]]))
+    # The input at which it rests where it did.
+    moved = (1 - np.sqrt(a)) * [1e-12 * y[1], 0]
+    found = certify(nudged, x - moved / 0.99, state0=oo.ORGaNICsState(y, a))
     assert not found.holds and found.theorem is None and found.scope is None and found.p is None
     assert "W_r differs from I, by up to 1e-12" in found.reasons[0]
     assert "not a proof" in found.evidence and found.abscissa < 0
@@ -190,7 +195,7 @@ def test_one_unit_with_negative_recurrence_or_gates_with_feedback_is_not_certifi
 @pytest.mark.parametrize("b1", (4.58e-5, 0.03555, 0.99995))
 def test_the_gated_counterexample_is_never_certified(b1):
     at_rest = lambda b: b - 1 / (1 + np.exp(10 - 20 * b / np.sqrt(0.01 + b**2)))  # noqa: E731
-    (b1,) = scipy.optimize.fsolve(at_rest, b1, xtol=1e-15)
+    (b1,) = scipy.optimize.root(at_rest, b1, tol=1e-14).x
     a = 0.01 + b1**2
     values = (b1 / np.sqrt(a), a, 0.5, b1)
     state0 = oo.GatedORGaNICsState(*(jnp.array([v]) for v in values))
@@ -203,8 +208,10 @@ def test_the_gated_counterexample_is_never_certified(b1):
 
 def test_the_blow_up_case_is_not_certified():
     circuit, x = blow_up()
-    state0 = oo.ORGaNICsState(jnp.array([0.819, 0.799]), jnp.array([1.048, 0.618]))
-    found = certify(circuit, x, state0=state0)
+    given = {name: np.asarray(value) for name, value in oo.values(circuit).items()}
+    known = velocity(given, np.asarray(x))
+    y, a = np.split(scipy.optimize.root(known, [0.819, 0.799, 1.048, 0.618], tol=1e-14).x, 2)
+    found = certify(circuit, x, state0=oo.ORGaNICsState(y, a))
     assert not found.holds and not found.is_global and found.theorem is None
     np.testing.assert_allclose(found.state.y, [0.819, 0.799], atol=1e-3)
     assert found.abscissa < 0 and "not a proof" in found.evidence
