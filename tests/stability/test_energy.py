@@ -380,7 +380,7 @@ def test_a_circuit_without_a_stable_fixed_point_is_refused():
 
 
 def test_bad_states_are_refused(unchecked):
-    circuit = zoo.organics(identity=True)
+    circuit = zoo.organics(identity=True, exponent=exponent(2.0))
     V = energy(circuit, zoo.input_of(circuit))
     for call in (V, V.rate, V.gradient, V.reconstruction, V.normalization):
         with pytest.raises(
