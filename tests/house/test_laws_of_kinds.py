@@ -58,51 +58,66 @@ def check_close(ours, alone, system):
         np.testing.assert_allclose(a, b, rtol=rounding, atol=rounding)
 
 
-def check_batched(step, system, states, xs):
-    """Compiled and with a batch axis it is the loop; a single precision stays one."""
-    many = eqx.filter_jit(lambda c, s, x: jax.vmap(lambda s, x: step(c, s, x))(s, x))
-    batched = many(system, states, xs)
-    for i in range(LENGTH):
-        one = step(system, at(states, i), xs[i])
-        assert kinds(one) == kinds(at(states, i))
-        check_close(at(batched, i), one, system)
-    single = eqx.filter_eval_shape(many, *map(in_single, (system, states, xs)))
-    assert kinds(single) == kinds(eqx.filter_eval_shape(in_single, batched))
-
-
-def check_differentiable(step, system, state, x):
+@eqx.filter_jit
+def found(step, system, states, xs):
+    """By one program, for each kind compiles its own: the steps of a batch at once and one after
+    the other, and the gradient of the first in what is trained."""
     params, rest = eqx.partition(system, oo.trainable(system))
 
-    @eqx.filter_jit
-    @eqx.filter_grad
-    def gradient(params):
-        new = step(eqx.combine(params, rest), state, x)
+    def loss(params):
+        new = step(eqx.combine(params, rest), at(states, 0), xs[0])
         leaves = jax.tree.leaves(eqx.filter(new, eqx.is_inexact_array))
         return sum(jnp.sum((leaf - 0.3) ** 2) for leaf in leaves)
 
-    leaves = jax.tree.leaves(gradient(params))
+    one = lambda each: step(system, *each)  # noqa: E731
+    return (
+        jax.vmap(one)((states, xs)),
+        jax.lax.map(one, (states, xs)),
+        eqx.filter_grad(loss)(params),
+    )
+
+
+def check_steps(step, system, states, xs):
+    """With a batch axis it is the loop, a single precision stays one, and all that is trained is
+    reached."""
+    batched, looped, gradient = found(step, system, states, xs)
+    check_close(batched, looped, system)
+    assert kinds(looped) == kinds(states)
+    single = eqx.filter_eval_shape(found, step, *map(in_single, (system, states, xs)))
+    assert kinds(single[0]) == kinds(eqx.filter_eval_shape(in_single, batched))
+    leaves = jax.tree.leaves(gradient)
     assert leaves and all(np.all(np.isfinite(leaf)) for leaf in leaves)
     assert any(np.any(np.asarray(leaf) != 0) for leaf in leaves)
+
+
+def field(circuit, state, x):
+    return circuit.vector_field(0.0, state, x)
+
+
+@eqx.filter_jit
+def jacobians(circuit, state, x):
+    """What facts know of it, and the derivative of its equations."""
+    flat, unflatten = jax.flatten_util.ravel_pytree(state)
+    derived = jax.jacfwd(
+        lambda s: jax.flatten_util.ravel_pytree(field(circuit, unflatten(s), x))[0]
+    )
+    return oo.jacobian(circuit, state, x), derived(flat)
 
 
 @pytest.mark.parametrize("cls", of_kind(oo.AbstractCircuit), ids=lambda cls: cls.__name__)
 def test_a_circuit(cls):
     circuit = objects.build(cls)
     xs, states = inputs_of(circuit, float), states_of(circuit, LENGTH)
-    field = lambda c, s, x: c.vector_field(0.0, s, x)  # noqa: E731
-    check_batched(field, circuit, states, xs)
-    check_differentiable(field, circuit, at(states, 0), xs[0])
+    check_steps(field, circuit, states, xs)
     assert repr(circuit).startswith(cls.__name__)
     values = oo.resolve(circuit)
     assert type(values) is cls and eqx.tree_equal(oo.resolve(values), values)
-    flat, unflatten = jax.flatten_util.ravel_pytree(at(states, 1))
+    known, derived = jacobians(circuit, at(states, 1), xs[1])
+    np.testing.assert_allclose(known, derived, rtol=ROUNDING, atol=ROUNDING)
 
-    def flat_field(s):
-        return jax.flatten_util.ravel_pytree(field(circuit, unflatten(s), xs[1]))[0]
 
-    # What facts know of its Jacobian is the derivative of its equations.
-    found = oo.jacobian(circuit, at(states, 1), xs[1])
-    np.testing.assert_allclose(found, jax.jacfwd(flat_field)(flat), rtol=ROUNDING, atol=ROUNDING)
+def step(cell, state, x):
+    return cell.step(state, x)
 
 
 @pytest.mark.parametrize("cls", of_kind(oo.AbstractCell), ids=lambda cls: cls.__name__)
@@ -110,12 +125,11 @@ def test_a_cell(cls):
     cell = objects.build(cls)
     dtype = jax.tree.leaves(cell.initial_state())[0].dtype
     xs, states = inputs_of(cell, dtype), states_of(cell, LENGTH)
-    step = lambda c, s, x: c.step(s, x)  # noqa: E731
-    check_batched(step, cell, states, xs)
-    check_differentiable(step, cell, at(states, 0), xs[0])
+    check_steps(step, cell, states, xs)
     assert repr(cell).startswith(cls.__name__)
     state, all_states = cell.initial_state(), oo.unroll(cell, xs)
+    one = eqx.filter_jit(step)
     for i in range(LENGTH):
-        state = cell.step(state, xs[i])
+        state = one(cell, state, xs[i])
         check_close(at(all_states, i), state, cell)
     check_close(oo.unroll(cell, xs, last_only=True), state, cell)
