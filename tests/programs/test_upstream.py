@@ -216,10 +216,37 @@ for _ in range(600):
 """
 
 
-def hangs(flags):
-    """Whether 600 runs of a batch of second derivatives come to a stop."""
+# Without this library: four batched solves of which none needs another one.
+SOLVES = """
+import faulthandler
+import jax, jax.numpy as jnp
+
+jax.config.update("jax_enable_x64", True)
+keys = jax.random.split(jax.random.key(0), 5)
+matrices = [jax.random.normal(key, (512, 8, 8)) + 8 * jnp.eye(8) for key in keys[1:]]
+b = jax.random.normal(keys[0], (512, 8, 8))
+
+@jax.jit
+def solves(matrices, b):
+    def step(i, total):
+        found = []
+        for j, M in enumerate(matrices):
+            M = (M + 1e-9 * total).astype(complex if j % 2 else float)
+            found.append(jax.scipy.linalg.solve_triangular(M, b.astype(M.dtype) + total))
+        return sum(jnp.real(x).sum() for x in found) * 1e-12
+    return jax.lax.fori_loop(0, 20, step, 0.0)
+
+jax.block_until_ready(solves(matrices, b))
+for _ in range(2000):
+    faulthandler.dump_traceback_later(20, exit=True)  # a run takes 25 ms
+    jax.block_until_ready(solves(matrices, b))
+"""
+
+
+def hangs(flags, program=SECOND_DERIVATIVES):
+    """Whether hundreds of runs of a program come to a stop."""
     run = subprocess.run(
-        [sys.executable, "-c", SECOND_DERIVATIVES],
+        [sys.executable, "-c", program],
         env=os.environ | {"XLA_FLAGS": flags},
         capture_output=True,
         text=True,
@@ -240,3 +267,10 @@ def test_second_derivatives_of_a_batch_of_fixed_points_do_not_hang():
 @pytest.mark.slow
 def test_upstream_in_the_default_order_of_xla_they_do():
     assert hangs(f"{ORDER}=true"), f"{GONE} (if this machine has more than one core)"
+
+
+@ON_CPU
+@SETS_THE_ORDER
+@pytest.mark.slow
+def test_upstream_batched_solves_wait_for_each_other():
+    assert hangs(f"{ORDER}=true", SOLVES), f"{GONE} (if this machine has more than one core)"
