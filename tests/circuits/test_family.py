@@ -52,28 +52,29 @@ def test_2019_is_its_equations():
     np.testing.assert_allclose(np.stack(found), np.stack(expected), rtol=1e-13)
 
 
-def shown(ts, stimulus=(0.8, 0.6), reset=None):
-    """The stimulus with an open gate for 200 ms; then a pulse of 100 ms that resets."""
-    values = [[*stimulus, 5.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
-    onsets = [0.0, 200.0]
-    if reset is not None:
-        onsets += [reset, reset + 100.0]
-        values += [[0.0, 0.0, 0.0, 50.0], [0.0, 0.0, 0.0, 0.0]]
-    return oo.ZeroOrderHold(np.array(onsets), np.array(values))
+def shown(stimulus=(0.8, 0.6), reset=None):
+    """The stimulus with an open gate for 200 ms; then a pulse of 100 ms that resets, or is 0."""
+    pulse, at = (0.0, 300.0) if reset is None else (50.0, reset)
+    silent = [0.0, 0.0, 0.0, 0.0]
+    values = [[*stimulus, 5.0, 0.0], silent, [0.0, 0.0, 0.0, pulse], silent]
+    return oo.ZeroOrderHold(np.array([0.0, 200.0, at, at + 100.0]), np.array(values))
 
 
+TIMES = 22
 PRECISE = {"rtol": 1e-9, "atol": 1e-12}
 
 
 def simulated(circuit, inputs, ts):
+    """All at 22 times and with four onsets: one program."""
+    assert len(ts) == TIMES and len(inputs.values) == 4
     controller = diffrax.PIDController(**PRECISE)
     return oo.simulate(circuit, inputs, ts, stepsize_controller=controller, max_steps=200_000)
 
 
 def test_the_ring_of_2019_holds_its_response_for_ten_seconds_and_resets():
     circuit = memory(ring(36)[1])
-    ts = np.array([0.0, 400.0, 10_400.0, 10_600.0])
-    y = np.asarray(simulated(circuit, shown(ts, reset=10_400.0), ts).states.y)
+    ts = np.array([0.0, *np.linspace(400.0, 10_400.0, TIMES - 2), 10_600.0])
+    y = np.asarray(simulated(circuit, shown(reset=10_400.0), ts).states.y)[[0, 1, -2, -1]]
     assert np.linalg.norm(y[1]) > 0.5
     np.testing.assert_allclose(y[2], y[1], rtol=0, atol=1e-6 * np.abs(y[1]).max())
     np.testing.assert_allclose(ring(36)[0].T @ y[1] / np.linalg.norm(y[1]), [0.8, 0.6], atol=1e-9)
@@ -85,8 +86,8 @@ def test_it_rotates_at_the_angular_frequency_of_its_weights_with_a_steady_norm()
     omega, tau = 0.05, 10.0
     turn = basis @ np.array([[0, -1], [1, 0]]) @ basis.T
     circuit = memory(projector + omega * turn, tau=tau)
-    ts = 400.0 + np.linspace(0.0, 2000.0, 21)
-    y = np.asarray(simulated(circuit, shown(ts), np.concatenate([[0.0], ts])).states.y)[1:]
+    ts = 400.0 + np.linspace(0.0, 2000.0, TIMES - 1)
+    y = np.asarray(simulated(circuit, shown(), np.concatenate([[0.0], ts])).states.y)[1:]
     z = (y @ basis) @ np.array([1, 1j])
     np.testing.assert_allclose(np.abs(z), np.abs(z[0]), rtol=1e-6)
     angle = np.unwrap(np.angle(z))
@@ -96,9 +97,9 @@ def test_it_rotates_at_the_angular_frequency_of_its_weights_with_a_steady_norm()
 def test_a_factor_on_all_time_constants_warps_time():
     rng = np.random.default_rng(1)
     W = np.linalg.qr(rng.normal(size=(36, 36)))[0]
-    ts = np.linspace(0.0, 600.0, 13)
-    plain = simulated(memory(W), shown(ts), ts).states.y
-    slow_input = oo.ZeroOrderHold(2 * np.array([0.0, 200.0]), shown(ts).values)
+    ts = np.linspace(0.0, 600.0, TIMES)
+    plain = simulated(memory(W), shown(), ts).states.y
+    slow_input = oo.ZeroOrderHold(2 * np.array([0.0, 200.0, 300.0, 400.0]), shown().values)
     warped = simulated(memory(W, factor=2.0), slow_input, 2 * ts).states.y
     np.testing.assert_allclose(warped, plain, rtol=0, atol=1e-7)
 
@@ -116,13 +117,13 @@ def test_complex_weights_are_those_of_real_and_imaginary_parts():
         oo.complex_weights(np.ones(3))
 
 
-def v1(size=20, W_yy=None, alpha=0.0, tau=(2.0, 2.0, 2.0)):
+def v1(size=4, W_yy=None, alpha=0.0, tau=(2.0, 2.0, 2.0)):
     eye = np.eye(size)
     W_yy = eye if W_yy is None else W_yy
     return oo.ORGaNICs2020(eye, W_yy, np.ones((size, size)), 0.1, 0.2, *tau, alpha=alpha)
 
 
-def drive(size=20, energy=0.25):
+def drive(size=4, energy=0.25):
     z = np.abs(np.cos(np.pi * np.arange(size) / size))
     return z * np.sqrt(energy / np.sum(z**2))
 
@@ -162,8 +163,8 @@ def test_2020_is_its_equations():
 
 
 def test_beyond_u_of_1_there_is_no_fixed_point_of_2020_and_the_search_says_so():
-    circuit = v1(size=2)
-    assert not oo.fixed_point(circuit, np.array([5.0, 5.0]), throw=False).succeeded  # u = 1.4
+    circuit = v1()
+    assert not oo.fixed_point(circuit, drive(energy=50.0), throw=False).succeeded  # u = 1.4
     rest = oo.replace(circuit, sigma=10.0).initial_state()
     assert np.all(np.isfinite(np.concatenate(rest)))
 
