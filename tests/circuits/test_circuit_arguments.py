@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import zoo
+from marks import slow
 
 import organics_ode as oo
 from organics_ode.circuits import INPUT, RECURRENT, read_parameters
@@ -169,7 +170,7 @@ def test_negative_weights_known_only_at_run_time_raise_then(kind):
         jax.block_until_ready(build(W, -tau).tau_y)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", [slow("organics"), "gated"])
 def test_many_random_circuits_are_built_by_vmap(kind):
     cls = CLASSES[kind][0]
     keys = jax.random.split(jax.random.key(1), 2)

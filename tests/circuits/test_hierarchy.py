@@ -88,10 +88,16 @@ def test_an_area_normalizes_whatever_it_hears_from_above():
         np.testing.assert_allclose(point.state.y_rate, expected, rtol=0, atol=1e-5)
         np.testing.assert_allclose(point.state.u_rate, b * np.sqrt(sigma**2 + np.sum(z**2)), 1e-4)
         assert point.is_stable
-    # u⁺ would be 1.1.
-    assert not oo.fixed_point(circuit, np.array([3, 0, 0, 0, 0, 0.0]), throw=False).succeeded
     rest = oo.replace(circuit, sigma=10.0).initial_state()
     assert np.all(np.isfinite(np.concatenate(rest)))
+
+
+@pytest.mark.slow
+def test_beyond_a_u_of_1_an_area_has_no_fixed_point_and_the_search_says_so():
+    eye = np.eye(3)
+    circuit = oo.ORGaNICs2025(eye, eye, np.ones((3, 3)), eye, 0.1, 0.4, 1.0, 1.0, alpha=2.0)
+    # u⁺ would be 1.1.
+    assert not oo.fixed_point(circuit, np.array([3, 0, 0, 0, 0, 0.0]), throw=False).succeeded
 
 
 @pytest.fixture(scope="module")

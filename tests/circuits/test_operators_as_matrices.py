@@ -60,9 +60,9 @@ def problem(kind, seed, dtype, *, gated=False, rectification=oo.Rectification.NO
 
 
 TYPES = {"float32": np.float32, "float64": np.float64}
-# Each kind once in each precision or class by default, all pairs with the slow tests.
+# Each precision and class once by default, all pairs with the slow tests.
 EVERY = list(itertools.product(KINDS, TYPES, (False, True)))
-FEW = [case for i, case in enumerate(EVERY) if i % 4 == i // 4 % 4]
+FEW = [("Kronecker", "float32", True), ("Sparse", "float64", False)]
 
 
 def cases(every, few):
@@ -93,7 +93,7 @@ def _derivatives(circuit, at, along):
 PAIRS = list(itertools.product(KINDS, TYPES))
 
 
-@pytest.mark.parametrize("kind, dtype", cases(PAIRS, [PAIRS[i] for i in (1, 4, 11)]))
+@pytest.mark.parametrize("kind, dtype", cases(PAIRS, [("Kronecker", "float32")]))
 def test_a_spectrum_by_products_is_as_near_as_it_says(kind, dtype):
     for seed in range(2):
         structured, dense, state, x = problem(kind, 10 + seed, TYPES[dtype])

@@ -181,7 +181,8 @@ def largest(network):
     return np.abs(np.linalg.eigvals(np.asarray(oo.resolve(network).W, np.float64))).max()
 
 
-@pytest.mark.parametrize(("n", "excitatory", "radius"), ((50, 0.8, None), (31, 0.6, 0.7)))
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize(("n", "excitatory", "radius"), ((31, 0.6, 0.7), (50, 0.8, None)))
 def test_a_network_by_dales_law_is_balanced_and_has_its_radius(n, excitatory, radius):
     k = round(excitatory * n)
     key = jax.random.key(2)
