@@ -101,7 +101,7 @@ def test_the_cell_converges_to_the_solution_at_first_order(driven):
     assert order(errors) == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.slow_but_first
+@pytest.mark.slow
 def test_heun_keeps_its_order_on_a_hold(driven):
     hold = oo.ZeroOrderHold(SWITCHES, driven[2])
     errors = fixed_step_errors(driven, hold, diffrax.Heun(), (1, 2, 4, 8))
@@ -115,6 +115,7 @@ def test_without_its_switch_times_a_hold_costs_an_order(driven):
     assert order(naive) == pytest.approx(1, abs=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driven", [NONE], indirect=True, ids=["none"])
 def test_tsit5_keeps_its_order_on_a_hold(driven):
     # Only without rectification: its kinks inside a hold are met by no step.
@@ -152,6 +153,7 @@ def steps(circuit, inputs, controller=None):
 LOOSE = diffrax.PIDController(rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("rectification", (NONE, AFTER))
 def test_a_hold_costs_about_one_step_per_switch_and_no_rejections(pixels, rectification):
     accepted, rejected = steps(gated(rectification), pixels, LOOSE)
@@ -188,6 +190,7 @@ def test_step_to_is_refused_for_an_input_with_switches(pixels):
         oo.simulate(gated(NONE), pixels, [0.0, 784.0], stepsize_controller=controller)
 
 
+@pytest.mark.slow
 def test_step_to_runs_where_nothing_switches():
     circuit = zoo.organics()
     x, times = zoo.input_of(circuit), jnp.linspace(0, 5, 11)

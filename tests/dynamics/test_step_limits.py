@@ -40,9 +40,8 @@ X = np.array([0.8, 0.3])
 # Derivatives
 
 
-@pytest.mark.parametrize(
-    "solver", (EXPLICIT[0], *map(slow, EXPLICIT[1:])), ids=lambda s: type(s).__name__
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", EXPLICIT, ids=lambda s: type(s).__name__)
 def test_a_unit_that_rests_keeps_its_derivatives(solver):
     circuit = filtering()
 
@@ -308,7 +307,7 @@ class Linear(oo.AbstractCircuit[LinearState]):
         return LinearState(jnp.zeros(len(self.A)))
 
 
-@pytest.mark.parametrize("mode", [-2, 2, -0.4 + 1j, 1j, -1 + 0.1j])
+@pytest.mark.parametrize("mode", [-2, slow(2), -0.4 + 1j, slow(1j), slow(-1 + 0.1j)])
 def test_the_damping_is_that_of_the_dominating_mode(mode):
     rng = np.random.default_rng(0)
     pair = np.array([[mode.real, -mode.imag], [mode.imag, mode.real]])

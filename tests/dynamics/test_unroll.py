@@ -124,21 +124,21 @@ def differentiated(cell, xs, last_only, keep_every):
     return sum(jnp.sum(leaf**2) for leaf in states), states
 
 
+# One that divides the length, one that does not, and one longer than the sequence.
 @pytest.mark.slow_but_first
+@pytest.mark.parametrize("keep_every", [3, 1, 4, 50])
 @pytest.mark.parametrize("last_only", [False, True])
-def test_what_is_kept_does_not_change_states_or_gradients(last_only):
+def test_what_is_kept_does_not_change_states_or_gradients(last_only, keep_every):
     cell = oo.Euler(oo.resolve(zoo.gated(NONE)), DT)
     xs = zoo.input_of(cell, length=STEPS)
     plain, (_, expected) = oo.unroll(cell, xs), differentiated(cell, xs, last_only, 1)
     plain = [leaf[-1] for leaf in plain] if last_only else plain
-    # One that divides the length, one that does not, and one longer than the sequence.
-    for keep_every in (1, 4, 3, 50):
-        (_, states), gradient = differentiated(cell, xs, last_only, keep_every)
-        for leaf, value in zip(states, plain, strict=True):
-            assert leaf.shape == ((zoo.N,) if last_only else (STEPS, zoo.N))
-            np.testing.assert_allclose(leaf, value, rtol=0, atol=1e-14)
-        for leaf, value in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
-            np.testing.assert_allclose(leaf, value, rtol=1e-12, atol=1e-12)
+    (_, states), gradient = differentiated(cell, xs, last_only, keep_every)
+    for leaf, value in zip(states, plain, strict=True):
+        assert leaf.shape == ((zoo.N,) if last_only else (STEPS, zoo.N))
+        np.testing.assert_allclose(leaf, value, rtol=0, atol=1e-14)
+    for leaf, value in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(leaf, value, rtol=1e-12, atol=1e-12)
 
 
 def test_keeping_fewer_states_takes_less_memory():

@@ -91,7 +91,8 @@ def stationary(dt, steps, alpha):
     return jnp.mean(v[:, v.shape[1] // 2 :] ** 2)
 
 
-@pytest.mark.parametrize("dt", [0.2, 1.0])
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("dt", [1.0, 0.2])
 def test_the_stationary_variance_is_that_of_the_method(dt):
     # v ← (1 − dt/τ) v + √dt α ξ has the variance α² τ/2 / (1 − dt/2τ): above the exact by O(dt).
     tau, alpha, steps = 2.0, 0.3, 4000

@@ -59,10 +59,6 @@ def stationary():
     return paths - 0.7
 
 
-def theory(circuit, x, noise, f):
-    return oo.covariance(circuit, x, noise), oo.cross_spectrum(circuit, x, f, noise)
-
-
 def welch(paths, i, j):
     """Of segments that do not overlap, two-sided, per Hz."""
     settings = {"fs": 1000 / (DT * KEEP), "nperseg": SEGMENT, "noverlap": 0}
@@ -75,7 +71,7 @@ def welch(paths, i, j):
 
 
 def test_the_covariance_of_paths_is_that_of_the_theory(stationary):
-    C = np.asarray(theory(Decay(), X, all_kinds(), np.array([1.0]))[0])
+    C = np.asarray(oo.covariance(Decay(), X, all_kinds()))
     found = np.einsum("pti,ptj->ij", stationary[:, 500:], stationary[:, 500:])
     found = found / stationary[:, 500:, 0].size
     size = np.sqrt(np.outer(np.diag(C), np.diag(C)))
@@ -86,7 +82,7 @@ def test_the_covariance_of_paths_is_that_of_the_theory(stationary):
 def test_welchs_estimate_lies_within_its_band(stationary):
     segments = PATHS * SEGMENTS
     f, first = welch(stationary, 0, 0)
-    S = np.asarray(theory(Decay(), X, all_kinds(), f)[1])
+    S = np.asarray(oo.cross_spectrum(Decay(), X, f, all_kinds()))
     low, high = (scipy.stats.chi2.ppf(q, 2 * segments) / (2 * segments) for q in (0.025, 0.975))
     for i, estimate in enumerate((first, welch(stationary, 1, 1)[1])):
         ratio = estimate.real / S[:, i, i].real
@@ -103,7 +99,7 @@ def test_coloured_noise_of_circuits_has_the_covariance_and_spectrum_of_the_theor
     circuit, x = CIRCUITS[name](), jnp.array([0.5, -0.3])
     rest = oo.fixed_point(circuit, x).state
     noise = oo.OrnsteinUhlenbeckNoise(2e-4, 10.0)
-    C = np.asarray(theory(circuit, x, noise, np.array([1.0]))[0])
+    C = np.asarray(oo.covariance(circuit, x, noise))
     keys = jax.random.split(KEY, PATHS)
     steps = KEEP * (SEGMENT * SEGMENTS + 2000)
     paths = np.asarray(paths_of(circuit, x, noise, rest, keys, steps, KEEP, DT))[:, 2000:]
@@ -113,12 +109,13 @@ def test_coloured_noise_of_circuits_has_the_covariance_and_spectrum_of_the_theor
     np.testing.assert_allclose(found / size, C / size, rtol=0, atol=0.15)
     for i in range(len(C)):
         f, estimate = welch(paths, i, i)
-        S = np.asarray(theory(circuit, x, noise, f)[1])[:, i, i].real
+        S = np.asarray(oo.cross_spectrum(circuit, x, f, noise))[:, i, i].real
         # At the lowest frequencies alone: tails of the fourth power drown in what the window leaks.
         near = f < 60
         assert np.mean(estimate.real[near] / S[near]) == pytest.approx(1, abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_measurement_adds_to_the_trace_and_leaves_the_path_as_it_is():
     measured = oo.MeasurementNoise(Two(0.03, 0.05), 5.0, correlation=0.4)
     keys = jax.random.split(KEY, 4000)
