@@ -152,6 +152,7 @@ def test_a_fixed_point_from_several_starts_is_where_long_solves_end(network, sol
             np.testing.assert_allclose(point.state.x, end, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_simulate_and_unroll_come_to_the_attractor(network, solved):
     state0 = oo.FeedbackNetworkState(-2 * network.m)
     run = oo.simulate(network, [], jnp.array([0.0, 30.0]), state0=state0)

@@ -141,9 +141,10 @@ def test_spectrum_and_implicit_gradient_of_a_sheet_of_operators():
     np.testing.assert_allclose(two.abscissa, one.abscissa, rtol=1e-10)
 
 
-def test_solves_and_eigenvalues_by_products_alone_are_those_of_the_jacobian():
-    *_, x = sheets()
-    structured = sheets()[1]
+@pytest.fixture(scope="module")
+def irregular():
+    """A circuit of operators, a state, an input, and its Jacobian there."""
+    _, structured, x = sheets()
     c = oo.resolve(structured.circuit)
     # Recurrence that is not I: sparse, of both signs, and weak enough to be stable.
     rng = np.random.default_rng(0)
@@ -152,7 +153,11 @@ def test_solves_and_eigenvalues_by_products_alone_are_those_of_the_jacobian():
     )
     c = eqx.tree_at(lambda c: c.W_r, c, W_r)
     state = jax.tree.map(lambda v: v + 0.1 * _uniform(*v.shape), c.initial_state())
-    J = np.asarray(oo.jacobian(c, state, x))
+    return c, state, x, np.asarray(oo.jacobian(c, state, x))
+
+
+def test_solves_by_products_alone_are_those_of_the_jacobian(irregular):
+    c, state, x, J = irregular
     e, v, b = Equations(c, x, state), ravel(state), _uniform(len(J), seed=5)
     solve = jax.jit(lambda b, shift, scale: solver(e, v, shift=shift, scale=scale)(b))
     for shift, scale in ((0.0, 1.0), (1.0, -2.0)):
@@ -161,6 +166,11 @@ def test_solves_and_eigenvalues_by_products_alone_are_those_of_the_jacobian():
         np.testing.assert_allclose(found, np.linalg.solve(A, b), rtol=1e-8, atol=1e-10)
     pulled = jax.vjp(lambda b: solve(b, shift, scale), b)[1](b)[0]
     np.testing.assert_allclose(pulled, np.linalg.solve(A.T, b), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_eigenvalues_by_products_alone_are_those_of_the_jacobian(irregular):
+    c, state, x, J = irregular
     found = spectrum_at(c, state, x, vectors=True)
     exact = np.linalg.eigvals(J)
     exact = exact[np.lexsort((-exact.imag, -exact.real))][: found.eigenvalues.size]
