@@ -111,7 +111,7 @@ def test_a_model_comes_back_and_computes_the_same(build, tmp_path):
     assert eqx.tree_equal(loaded(sequence()), model(sequence()))
 
 
-@pytest.mark.slow_but_first
+@pytest.mark.slow
 @every_cell
 def test_exponents_at_a_fixed_point_are_those_of_the_step(build):
     cell, x = build(), sequence()[0]

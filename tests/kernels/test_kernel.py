@@ -76,6 +76,7 @@ def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
     assert_close(ours, pullback(scanned, circuit, state0, xs, False, cell), 1e-10)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_finite_differences():
     circuit = zoo.gated()
     xs, state0 = sequences(circuit, 20), zoo.state_of(circuit)
@@ -118,6 +119,7 @@ def model(seed, to_sequence=False):
     return kind(oo.Euler(circuit, 0.3), readout, state0=zoo.state_of(circuit))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("to_sequence", (True, False))
 def test_a_model_gives_the_same_for_a_batch_as_for_each_sample(to_sequence):
     net = model(0, to_sequence)

@@ -36,8 +36,8 @@ def with_nodes():
 
 
 CASES = {
-    "one group": (circuit, oo.Euler, True),
     "groups, p = 3": (functools.partial(circuit, groups=3, exponent=3.0), oo.ShuOsher, False),
+    "one group": (circuit, oo.Euler, True),
     "nodes": (with_nodes, oo.Euler, False),
     "a group for each unit, p = 1.5": (
         functools.partial(circuit, groups=6, exponent=1.5),
@@ -50,7 +50,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", [*list(CASES)[:3], *map(slow, list(CASES)[3:])])
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("name", CASES)
 def test_values_and_all_gradients_equal_those_of_the_scan(name):
     build, cell, last_only = CASES[name]
     system = build()
@@ -90,6 +91,7 @@ def test_masked_sequences_end_where_those_of_unroll_do():
     assert_close(pullback(by_kernel, *arguments), pullback(by_scan, *arguments), 1e-10)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_finite_differences():
     system = circuit(groups=2)
     xs, state0 = sequences(system, 20), zoo.state_of(system)

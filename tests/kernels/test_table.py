@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from marks import slow
 from rate_cases import UNITS, M, N, connectivity
 from schemes import SCHEMES
 
@@ -87,9 +88,9 @@ def pullback(cell, state0, xs, mask, last_only, by_kernel):
     ("name", "length", "is_masked", "last_only"),
     [
         ("known tau", LENGTH, True, False),
-        ("trained tau", LENGTH, False, False),
+        slow("trained tau", LENGTH, False, False),
         ("one trained tau", 2 * rates._STEPS, True, True),
-        ("trained tau", 3, False, True),
+        slow("trained tau", 3, False, True),
     ],
 )
 def test_a_batch_of_a_rate_network_and_its_gradient_are_those_of_unroll(

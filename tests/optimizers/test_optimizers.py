@@ -12,6 +12,7 @@ import numpy as np
 import optax
 import pytest
 from feedback_cases import FIGURE_1E, G
+from marks import slow
 from trainings import ADAM, KEY, SIZE, classifier, two_classes
 
 import organics_ode as oo
@@ -162,13 +163,23 @@ def test_descent_of_a_feedback_network_passes_the_loss_on():
 # What weight decay may not touch.
 
 
+BOUNDED = functools.partial(oo.Bounded, low=10.0)
+
+
 def nothing(outputs, targets, mask):
     return 0.0 * jnp.sum(outputs)
 
 
-@pytest.mark.parametrize("node", (oo.Positive, functools.partial(oo.Bounded, low=10.0)))
-@pytest.mark.parametrize("mask", (None, oo.weight_decay_mask))
-def test_weight_decay_shrinks_weights_and_leaves_scales_alone(node, mask):
+@pytest.mark.parametrize(
+    ("mask", "node"),
+    [
+        (None, oo.Positive),
+        (oo.weight_decay_mask, BOUNDED),
+        slow(None, BOUNDED),
+        slow(oo.weight_decay_mask, oo.Positive),
+    ],
+)
+def test_weight_decay_shrinks_weights_and_leaves_scales_alone(mask, node):
     model = linear(node=node)
     optimizer = optax.adamw(0.1, weight_decay=0.1, mask=mask)
     after = fit(optimizer, 300, model, loss=nothing).model
@@ -262,8 +273,8 @@ def test_what_can_not_train_is_refused_by_name(message, unchecked):
 # What goes on to the same bits.
 
 RESUMED = {
-    "lbfgs": optax.lbfgs,
     "MultiSteps": lambda: optax.MultiSteps(optax.adam(0.1), 2),
+    "lbfgs": optax.lbfgs,
     "inject_hyperparams": lambda: optax.inject_hyperparams(optax.adamw)(
         optax.cosine_decay_schedule(0.1, 6)
     ),
