@@ -36,7 +36,7 @@ def least_error(C, k, r):
         B = v[: k * r].reshape(k, r) @ v[k * r :].reshape(r, l)
         return np.trace(C2 - 2 * B.T @ C3 + B.T @ C1 @ B)
 
-    starts = np.random.default_rng(1).normal(size=(8, (k + l) * r))
+    starts = np.random.default_rng(1).normal(size=(2, (k + l) * r))
     return min(scipy.optimize.minimize(error, v, tol=1e-12).fun for v in starts)
 
 

@@ -42,6 +42,7 @@ def test_parameters_come_back_from_exact_responses():
     np.testing.assert_allclose(found, (1, 1.7, 1.2, 45, 8), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_semi_saturation_of_a_ring_is_recovered_with_mask_and_attention():
     ring, contrasts = cortex.Ring(12, sigma=0.2), np.geomspace(0.02, 1, 10)
     unit = ring.nearest(40)
@@ -153,7 +154,7 @@ def share_within(fits, times):
 
 
 def test_a_circuit_comes_back_from_responses_and_a_spectrum():
-    fits = list(draws(3))
+    fits = list(draws(1))
     assert share_within(fits, 4)[0] == 1
     assert fits[0].names == FREE and len(fits[0].residuals) == 2
     assert fits[0].plot().get_xlabel() == "datum"

@@ -90,9 +90,9 @@ def test_variability_prints_draws_and_becomes_tables(found):
 
 
 def test_without_a_spontaneous_drive_a_blank_has_no_factor():
-    ring = cortex.Ring(2)
-    found = cortex.fano_response(ring, TEST, [0.0, 0.5], WHITE, units=1)
-    assert np.isnan(found.factors[0, 0]) and found.factors[1, 0] > 1
+    ring = cortex.Ring(4, tau_y=10.0, tau_a=10.0)
+    found = cortex.fano_response(ring, TEST, [0.0, 0.5, 1.0], NOISE, window=WINDOW, scale=SCALE)
+    assert np.all(np.isnan(found.factors[0])) and np.all(found.factors[1:, 1] > 1)
 
 
 def test_a_spontaneous_drive_adds_its_square_to_that_of_a_stimulus():

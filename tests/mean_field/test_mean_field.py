@@ -210,6 +210,7 @@ def test_all_states_at_rest_of_every_class(kind):
     assert seen == alone.get(kind, {1, 3})
 
 
+@pytest.mark.slow
 def test_feedback_alone_has_three_states_in_closed_form():
     found = at_target(mean_field.Geometry(*SHAPE, 0, 1, 0), 0.3, 1.0)
     mirrored = -1 - 2 * 0.25 * 0.6 / 1.44

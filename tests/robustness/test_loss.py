@@ -49,13 +49,14 @@ def settled(circuit, x, steps=400, dt=2.0):
 
 NONE, BEFORE, AFTER = oo.Rectification.NONE, oo.Rectification.BEFORE, oo.Rectification.AFTER
 VARIANTS = [
-    {"rectification": BEFORE},
     {"rectification": AFTER, "mean": 0.3},
+    {"rectification": BEFORE},
     {"random": robustness.Diluted(0.5), "direction": robustness.localised, "mean": -0.3},
     {"random": robustness.symmetric, "direction": robustness.delocalised, "mean": 0.2},
 ]
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_counted_is_what_the_full_circuit_does(variant):
     options = {"random": robustness.gaussian, "direction": robustness.anywhere, "mean": 0.0}
