@@ -251,6 +251,7 @@ def test_a_vertical_nullcline_is_drawn():
     assert any(np.array_equal(line.get_xdata(), [0, 0]) for line in ax.get_lines())
 
 
+@pytest.mark.slow
 def test_what_lies_outside_of_the_window_is_not_drawn_but_what_comes_from_there_is():
     # A saddle above the window: no marker of it, and the border that comes down from it.
     one = np.ones((1, 1))

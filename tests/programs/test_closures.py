@@ -2,12 +2,14 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import memory
 import numpy as np
 import pytest
 import zoo
+from marks import slow
 
 import organics_ode as oo
 from organics_ode.programs._closures import Opened, opened
@@ -57,14 +59,22 @@ def test_new_numbers_and_arrays_in_a_closure_do_not_compile_again(respond, compi
         np.testing.assert_allclose(value, respond(f), rtol=1e-9)
 
 
-def test_a_global_that_changes_is_seen(respond, monkeypatch):
+@eqx.filter_jit
+def called(f):
+    """As `simulate` calls it, and compiled at once."""
+    return f(jnp.zeros(()))
+
+
+@pytest.mark.parametrize("through", ["a call", slow("a solve")])
+def test_a_global_that_changes_is_seen(through, respond, monkeypatch):
+    answer = respond if through == "a solve" else lambda f: called(opened(f, jnp.zeros(())))
     f = lambda t: SCALE * jnp.ones(1)  # noqa: E731
     assert isinstance(opened(f, jnp.zeros(())), Opened)
-    before = respond(f)
+    before = answer(f)
     monkeypatch.setitem(globals(), "SCALE", 0.5)
-    after = respond(lambda t: SCALE * jnp.ones(1))
+    after = answer(lambda t: SCALE * jnp.ones(1))
     assert not np.allclose(before, after)
-    np.testing.assert_allclose(after, respond(lambda t: 0.5 * jnp.ones(1)), rtol=1e-12)
+    np.testing.assert_allclose(after, answer(lambda t: 0.5 * jnp.ones(1)), rtol=1e-12)
 
 
 def test_numbers_that_decide_stay_numbers():

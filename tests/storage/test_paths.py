@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from diagrams import DELTAS, KEY, NORMS, SMALL
 from ensembles import train as train_ensemble
+from marks import slow
 from trainings import train
 
 import organics_ode as oo
@@ -54,7 +55,9 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    "writer", [slow(w) if w == "path of phase_diagram" else w for w in WRITERS]
+)
 def test_files_are_written_at_home(home, writer):
     WRITERS[writer](Named("~/file"))
     assert os.listdir(home) == ["file"] and (home / "file").is_file()

@@ -25,6 +25,7 @@ def test_a_card_says_what_the_model_is_and_how_to_make_it(name):
     assert card["options"]["seed"] == 0 and 0.5 < card["accuracy"]["test"] < 1
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize("name", STATIC)
 def test_a_classifier_of_images_is_as_accurate_as_its_card_says(name):
     if not os.environ.get("ORGANICS_DATA"):
@@ -35,6 +36,7 @@ def test_a_classifier_of_images_is_as_accurate_as_its_card_says(name):
     assert accuracy > 0.981
 
 
+@pytest.mark.slow
 def test_a_layer_is_certified_for_any_image():
     *before, layer, _ = oo.pretrained("static-mnist-2").layers
     image = np.random.default_rng(0).uniform(size=784).astype(np.float32)

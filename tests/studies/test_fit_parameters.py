@@ -57,7 +57,8 @@ def solved(ts, b1, tau_y, tau_a):
             (-a + 0.0025 + a * y**2) / tau_a,
         ]
 
-    return solve_ivp(field, (0, ts[-1]), [0, 0.0025], t_eval=ts, rtol=1e-9, atol=1e-11).y[0]
+    precise = {"method": "DOP853", "rtol": 1e-9, "atol": 1e-11}
+    return solve_ivp(field, (0, ts[-1]), [0, 0.0025], t_eval=ts, **precise).y[0]
 
 
 @pytest.fixture(scope="module")

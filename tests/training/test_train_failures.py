@@ -204,7 +204,8 @@ def test_other_errors_in_batches_come_through():
         train(batches=batches_with(fail, at=1))
 
 
-@pytest.mark.parametrize("size", (1, 3, 7, 256))
+@pytest.mark.slow_but_first
+@pytest.mark.parametrize("size", (3, 1, 7, 256))
 def test_evaluate_is_the_mean_over_samples_for_every_batch_size(size):
     model, data = classifier(), two_classes(7)
     outputs = [model(jnp.asarray(x)) for x in data.inputs]
