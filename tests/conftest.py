@@ -40,6 +40,7 @@ if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").sta
 # Before anything loads LAPACK: its own threads and XLA's fight over the cores in batched calls.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import checked
 import jax
 import jaxtyping
 import memory
@@ -63,6 +64,8 @@ def pytest_configure(config):
     """Import the library with checked types, but not into a process that only hands tests out."""
     if config.getoption("tx", None) and not hasattr(config, "workerinput"):
         return
+    # For good: functions inside of functions are decorated whenever they are made.
+    jaxtyping.jaxtyped = checked.by_dimensions(jaxtyping.jaxtyped)
     with jaxtyping.install_import_hook(CHECKED, "checked.when_called"):
         import organics_ode
         import tasks
