@@ -60,7 +60,7 @@ def test_normalization_slows_the_rotation_and_beyond_one_reverses_it(root):
     def flow(y):
         return c.vector_field(0.0, held._replace(y=y), jnp.zeros(2)).y
 
-    matrix = np.array(jax.jacfwd(flow)(jnp.zeros(SIZE)))
+    matrix = np.array(jax.jit(jax.jacfwd(flow))(jnp.zeros(SIZE)))
     omega = 2 * np.pi / (LENGTH * DT) * np.linspace(0.5, 3.0, SIZE // 2)
     for i in range(SIZE // 2):  # as complex numbers: the sense of rotation counts
         block = matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2]

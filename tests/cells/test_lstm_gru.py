@@ -81,7 +81,7 @@ def test_unroll_without_bias_is_a_loop_over_the_cell_of_equinox(build):
 @every_cell
 def test_the_gradient_is_finite_and_reaches_every_leaf(build):
     model = classifier(build())
-    gradient = eqx.filter_grad(lambda m: jnp.sum(m(sequence()) ** 2))(model)
+    gradient = eqx.filter_jit(eqx.filter_grad(lambda m: jnp.sum(m(sequence()) ** 2)))(model)
     assert jax.tree.structure(gradient) == jax.tree.structure(
         eqx.filter(model, oo.trainable(model))
     )

@@ -99,7 +99,7 @@ def test_the_jacobian_is_the_derivative(rank):
         return network.vector_field(None, oo.FeedbackNetworkState(v), jnp.zeros(0)).x
 
     J = oo.jacobian(network, state, [])
-    np.testing.assert_allclose(J, jax.jacfwd(field)(state.x), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(J, jax.jit(jax.jacfwd(field))(state.x), rtol=1e-12, atol=1e-14)
     blocks = oo.jacobian_blocks(network, state, [])
     np.testing.assert_allclose(blocks.x.x, J, rtol=1e-13)
 

@@ -60,7 +60,7 @@ def equations(c, state, x):
 def test_an_area_is_its_equations():
     circuit = area(2, 3, 4)
     state, x = state_of(circuit), np.random.default_rng(1).uniform(0, 1, 6)
-    found = circuit.vector_field(0.0, state, jnp.asarray(x))
+    found = eqx.filter_jit(circuit.vector_field)(0.0, state, jnp.asarray(x))
     np.testing.assert_allclose(np.stack(found), np.stack(equations(circuit, state, x)), rtol=1e-12)
     assert (circuit.input_size, circuit.size) == (6, 3)
 

@@ -55,7 +55,7 @@ def test_communication_is_pure_and_takes_spectra():
     for matrix in (C, turned):
         found = jax.jit(lambda C: cortex.communication(C, *_SPLIT))(matrix)
         np.testing.assert_allclose(found, cortex.communication(C, *_SPLIT), rtol=1e-9)
-    slope = jax.grad(lambda C: cortex.communication(C, *_SPLIT)[0])(jnp.asarray(C))
+    slope = jax.jit(jax.grad(lambda C: cortex.communication(C, *_SPLIT)[0]))(jnp.asarray(C))
     step = np.random.default_rng(2).normal(size=C.shape)
     step = 1e-6 * (step + step.T)
     ends = [cortex.communication(C + s * step, *_SPLIT)[0] for s in (1, -1)]

@@ -41,12 +41,17 @@ def drawn(name):
 
 def scores(name, outputs):
     trials = jax.tree.map(jnp.asarray, drawn(name))
-    return np.asarray(jax.vmap(RingTask(name, DT).score)(jnp.asarray(outputs), trials))
+    return np.asarray(scorer(name)(jnp.asarray(outputs), trials))
+
+
+@functools.cache
+def scorer(name):
+    return jax.jit(jax.vmap(RingTask(name, DT).score))
 
 
 def observed(name):
     inputs = jnp.asarray(drawn(name).inputs)
-    return np.asarray(jax.vmap(RingTask(name, DT).ideal_observer)(inputs))
+    return np.asarray(jax.jit(jax.vmap(RingTask(name, DT).ideal_observer))(inputs))
 
 
 def rings(name, period):
