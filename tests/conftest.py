@@ -41,10 +41,14 @@ if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").sta
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import checked
+import contexts
 import jax
 import jaxtyping
 import memory
 import pytest
+from jax._src.interpreters import mlir
+
+mlir.make_ir_context = contexts.for_many(mlir.make_ir_context)
 
 # A shell starts what it puts into the background with SIGINT ignored, and so its children: the
 # library leaves it so, and the tests of interruptions would wait for nothing.
