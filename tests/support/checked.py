@@ -13,6 +13,9 @@ import typing
 import beartype
 import jaxtyping
 
+# The library warns at the user's line, and knows that jaxtyping may stand between.
+__name__ = f"jaxtyping.{__name__}"
+
 # An int where a float is asked for is right, as for every static type checker.
 CONF = beartype.BeartypeConf(is_pep484_tower=True)
 
