@@ -46,9 +46,8 @@ import jax
 import jaxtyping
 import memory
 import pytest
-from jax._src.interpreters import mlir
 
-mlir.make_ir_context = contexts.for_many(mlir.make_ir_context)
+contexts.share()
 
 # A shell starts what it puts into the background with SIGINT ignored, and so its children: the
 # library leaves it so, and the tests of interruptions would wait for nothing.
