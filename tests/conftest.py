@@ -41,13 +41,10 @@ if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").sta
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import checked
-import contexts
 import jax
 import jaxtyping
 import memory
 import pytest
-
-contexts.share()
 
 # A shell starts what it puts into the background with SIGINT ignored, and so its children: the
 # library leaves it so, and the tests of interruptions would wait for nothing.
