@@ -33,7 +33,7 @@ class Sheet(AbstractPopulation):
     whose rows sum to 1 within the sheet, and the same for all orientations: a grating over the
     whole field evokes the contrast response of a `Ring`. Above 512 units the weights are operators:
     W is an `oo.Kronecker`, W_zx and W_r are each an `oo.Diagonal`. A sheet of 64 × 64 places with
-    8 orientations has 32 768 units, and a dense matrix over them would take 8 GB.
+    8 orientations has 32 768 units, and a dense matrix over them would take 4 GB in float32.
 
     Args:
         shape: (rows, columns) of the grid; its first row has the lowest y.
