@@ -127,17 +127,25 @@ def _version(package: str) -> str:
         return "absent"
 
 
+def in_words(facts: dict[str, Any]) -> str:
+    """The machine in a line."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
 def print_machine(facts: dict[str, Any]) -> None:
-    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    print(in_words(facts), end="\n\n")
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Print a Markdown table; missing values are a dash, numbers have three digits."""
+    print("\n".join(table(columns, rows)))
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> list[str]:
+    """The lines of a Markdown table; missing values are a dash, numbers have three digits."""
     lines = [list(columns), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
-    for line in lines:
-        print("| " + " | ".join(map(str.ljust, line, widths)) + " |")
+    return ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
 
 
 def _cell(value: Any) -> str:

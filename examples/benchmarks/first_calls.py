@@ -5,14 +5,18 @@ and certificate are computed at a fixed point that was found before, `state0=poi
 by the clock and by the processor, over all threads; on a busy machine only the latter can be
 compared.
 
-    python examples/benchmarks/first_calls.py [--repeats 3]
+    python examples/benchmarks/first_calls.py [--repeats 3 --json rows.json]
 """
 
 import argparse
-import platform
+import json
 import statistics
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
+
+from _measure import machine, print_machine, print_table
 
 PREPARE = """
 import time
@@ -54,24 +58,47 @@ for i in range(2):
 """
 
 
+# Names of the columns, in the order of the times that MEASURE prints.
+TIMES = {
+    "first_s": "first, s",
+    "first_cpu_s": "of the processor",
+    "second_s": "second, s",
+    "second_cpu_s": "of the processor",
+}
+
+
+def measure(name: str, repeats: int) -> dict[str, Any]:
+    """Medians over so many new processes; without times where the call fails."""
+    before, call = CALLS[name]
+    script = "\n".join([PREPARE, before, MEASURE.format(call=call)])
+    runs = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        for _ in range(repeats)
+    ]
+    if failed := [run.stderr for run in runs if run.returncode]:
+        print(f"{name}: {failed[0][-500:]}", file=sys.stderr)
+        return {"call": name}
+    times = zip(*(map(float, run.stdout.split()) for run in runs), strict=True)
+    return {"call": name} | dict(zip(TIMES, map(statistics.median, times), strict=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
-    print(f"{platform.machine()}, Python {platform.python_version()}, medians of {repeats}\n")
-    print("| call | first | of the processor | second | of the processor |\n|---|---|---|---|---|")
-    for name, (before, call) in CALLS.items():
-        script = "\n".join([PREPARE, before, MEASURE.format(call=call)])
-        runs = [
-            subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-            for _ in range(repeats)
-        ]
-        times = [list(map(float, run.stdout.split())) or [float("nan")] * 4 for run in runs]
-        medians = [statistics.median(each) for each in zip(*times, strict=True)]
-        first, second = (" | ".join(f"{t:.3g} s" for t in medians[i : i + 2]) for i in (0, 2))
-        print(f"| {name} | {first} | {second} |", flush=True)
-        if runs[0].returncode:
-            print(runs[0].stderr[-500:], file=sys.stderr)
+    parser.add_argument("--calls", nargs="+", choices=CALLS, default=list(CALLS))
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    args = parser.parse_args()
+    facts = machine("jax", "jaxlib", "organics_ode") | {"repeats": args.repeats}
+    print_machine(facts)
+    rows = []
+    for name in args.calls:
+        rows.append(measure(name, args.repeats))
+        print(f"{name}: {rows[-1].get('first_s', float('nan')):.2f} s", file=sys.stderr)
+    columns = ["call", *TIMES.values()]
+    print_table(columns, [[row["call"], *map(row.get, TIMES)] for row in rows])
+    if args.json:
+        record = {"machine": facts, "rows": rows}
+        args.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

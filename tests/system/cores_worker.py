@@ -8,6 +8,7 @@ from pathlib import Path
 import devices_worker as worker
 import jax
 import numpy as np
+import threads
 
 import organics_ode as oo
 from organics_ode.parallel import _cores, usual_mesh
@@ -61,9 +62,8 @@ def main(folder):
     made = oo.use_cores(2)
     assert "NPROC" not in os.environ
     jax.config.update("jax_enable_x64", True)
-    names = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").glob("*")]
     found = {
-        "threads": sum("XLAEigen" in name for name in names),
+        "threads": threads.named("XLAEigen"),
         "made": made,
         "devices": len(jax.devices()),
         "again": oo.use_cores(2),

@@ -102,6 +102,21 @@ def test_small_steps_are_compared_with_those_by_hand(run):
     assert min(record["sweep"].values()) > 0
 
 
+def test_the_page_of_speed_has_the_tables_of_the_results():
+    command = [sys.executable, str(_FOLDER / "speed_page.py")]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    page = (_FOLDER.parents[1] / "docs" / "speed.md").read_text().split("\n")
+    lines = [line for line in printed.split("\n") if line and not line.startswith("## ")]
+    assert len(lines) > 30 and [line for line in lines if line not in page] == []
+
+
+@pytest.mark.slow
+def test_first_calls_are_timed(run):
+    text, record = run("first_calls.py", "--repeats=1", "--calls", "fixed_point, closed form")
+    (row,) = record["rows"]
+    assert f"| {row['call']} " in text and row["first_s"] > row["second_s"] > 0
+
+
 @pytest.mark.slow
 def test_the_script_for_a_gpu_finds_the_library_right_on_the_cpu(run):
     text, record = run("gpu.py", "--small")
