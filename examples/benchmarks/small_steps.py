@@ -153,7 +153,12 @@ def sweep(circuits: int, some: int) -> dict[str, float]:
     scipy = cpu(by_scipy)
     scale = circuits / some
     few = circuits / max(1, some // 10)
-    return {"vectorised_s": vectorised, "loop_s": loop * scale, "scipy_s": scipy * few}
+    return {
+        "circuits": circuits,
+        "vectorised_s": vectorised,
+        "loop_s": loop * scale,
+        "scipy_s": scipy * few,
+    }
 
 
 def main(args: argparse.Namespace) -> None:

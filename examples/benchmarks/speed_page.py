@@ -32,7 +32,9 @@ def training_step(record: Record) -> list[str]:
         cells = [row["side"], row["median_s"], f"{low:.3g} to {high:.3g}", row["cpu_s"]]
         cells += [row["peak_gb"], row.get("compile_s")]
         rows.append(cells + [row["times_faster"][name] for name in against])
-    return table(columns, rows)
+    apart = max(each["by_parameter"] for each in record["gradient_differences"].values())
+    told = "Gradients of sides that train the same numbers differ by at most"
+    return [*table(columns, rows), "", f"{told} {apart:.1e} of a parameter's norm."]
 
 
 def splitting(record: Record) -> list[str]:
@@ -49,7 +51,13 @@ def small_steps(record: Record) -> list[str]:
     found = record["sweep"]
     columns = ["in one vectorised call, s", "in a loop, s", "by scipy's `solve_ivp`, s"]
     row = [found["vectorised_s"], found["loop_s"], found["scipy_s"]]
-    return [*lines, "", "A thousand circuits of two units over 100 ms:", "", *table(columns, [row])]
+    return [
+        *lines,
+        "",
+        f"{found['circuits']} circuits of two units over 100 ms:",
+        "",
+        *table(columns, [row]),
+    ]
 
 
 def first_calls(record: Record) -> list[str]:

@@ -12,7 +12,7 @@ from .. import facts
 from .._nonlinearities import highest
 from .._types import State
 from ..circuits import AbstractCircuit
-from ..programs import in_full_precision
+from ..programs import detached, in_full_precision
 from ._inputs import AbstractInput, Constant, LinearInput, ZeroOrderHold
 
 _SAMPLES = 256  # Evenly spaced times at which an input that is a function is sampled.
@@ -24,7 +24,7 @@ def sizes(
 ) -> State:
     """The size of each variable under this input, at most 1, as a state."""
     x = jax.lax.stop_gradient(_loudest(inputs, ts)).astype(ts.dtype)
-    circuit, state0 = jax.lax.stop_gradient((circuit, state0))
+    circuit, state0 = detached((circuit, state0))
     found = facts.sizes(circuit, state0, x, ts[0])
     return jax.tree.map(lambda s, v: jax.lax.stop_gradient(_size(s, v)), found, state0)
 

@@ -28,6 +28,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jaxlib.version
@@ -112,7 +113,8 @@ def within_loop(carry: Carry, fixed: Value) -> tuple[Carry, Value]:
     XLA moves loop-invariant code, including eigenvalues, out of a loop made by `jax.vmap`, even if
     the loop never runs: then it is computed for nothing. No upstream issue is known.
     """
-    return jax.lax.optimization_barrier((carry, fixed))
+    arrays, others = eqx.partition((carry, fixed), eqx.is_array)
+    return eqx.combine(jax.lax.optimization_barrier(arrays), others)
 
 
 def lazily(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oscillators import unit, unit_points
 from random_circuits import NOTHING, ZERO, eigenvalues
 
 import organics_ode as oo
@@ -22,25 +23,6 @@ ONE, NIL = np.ones((1, 1)), np.zeros((1, 1))
 
 
 # ---- One unit: the quartic of math.md §3 --------------------------------------------------------
-
-
-def unit(w_r, b0, sigma):
-    return oo.ORGaNICs(ONE, w_r * ONE, ONE, sigma, b0, 0.5, 2.0, 2.0)
-
-
-def roots(w_r, b0, sigma, c=0.5):
-    """All fixed points (y, a) of `unit`, those of the quartic in s = √a."""
-    k = (sigma * b0) ** 2
-    quartic = [
-        w_r**2,
-        2 * w_r * (1 - w_r),
-        (1 - w_r) ** 2 - c**2 - k * w_r**2,
-        -2 * w_r * (1 - w_r) * k,
-        -((1 - w_r) ** 2) * k,
-    ]
-    found = np.roots(quartic)
-    s = found[(abs(found.imag) < 1e-12) & (found.real > 0)].real
-    return np.array(sorted((c / (1 - w_r + w_r * v), v**2) for v in s))
 
 
 search = functools.partial(oo.find_fixed_points, key=KEY, starts=64)
@@ -58,7 +40,7 @@ def three():
 )
 def test_the_points_of_one_unit_are_the_roots_of_its_quartic(parameters):
     points = search(unit(*parameters), np.ones(1))
-    exact = roots(*parameters)
+    exact = np.array(sorted(unit_points(*parameters)))
     assert len(points) == len(exact)
     points = points.sort(points.states.y[:, 0])
     np.testing.assert_allclose(points.states.y[:, 0], exact[:, 0], rtol=1e-8)
