@@ -93,16 +93,18 @@ def report(name: str, args: argparse.Namespace) -> tuple[dict, np.ndarray]:
 def draw(reports: dict[str, dict], along: dict[str, np.ndarray], path: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
     ways = list(changed(np.zeros((1, 1, 1))))
+    bins = np.histogram_bin_edges(np.concatenate(list(along.values())), 40)
     for i, (name, facts) in enumerate(reports.items()):
         at = np.arange(len(ways)) + 0.8 * (i + 0.5) / len(reports) - 0.4
         axes[0].barh(at, [facts[way] for way in ways], 0.8 / len(reports), label=name)
-        axes[1].hist(along[name], 40, histtype="step", label=name)
+        axes[1].hist(along[name], bins, histtype="step", label=name)
     axes[0].set_yticks(range(len(ways)), ways)
     axes[0].set(xlabel="accuracy", xlim=(0, 1))
     axes[0].invert_yaxis()
     axes[1].axvline(0, color="0.7", lw=1)
     axes[1].set(xlabel="largest Lyapunov exponent (1/ms)", ylabel="test images")
-    axes[1].legend(frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     figure.savefig(path, dpi=120)
 
 
