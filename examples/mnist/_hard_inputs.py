@@ -10,6 +10,7 @@ import tasks
 
 GLARE, LENGTH = 100.0, 100  # the brightness and number of pixels before the image
 SOLVED = 8  # images that are solved adaptively
+FINE = 8  # shorter steps, for the explicit steps of a millisecond diverge in strong glare
 
 
 def changed(inputs: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
@@ -25,12 +26,14 @@ def changed(inputs: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def after_glare(model: oo.SequenceClassifier, split: tasks.Split, seed: int = 0) -> dict:
-    """What the model does with images after a period of glare: by its steps, and as the
-    differential equation that it represents."""
+    """What the model does with images after a period of glare: by steps, and as the differential
+    equation that it represents."""
     glare = GLARE * np.random.default_rng(seed).uniform(size=(len(split.inputs), LENGTH, 1))
     inputs = np.concatenate([glare, split.inputs], axis=1).astype(np.float32)
     facts = {
-        "glare, by steps: accuracy": oo.evaluate(model, split._replace(inputs=inputs))["accuracy"]
+        f"glare, dt = {1 / k:g} ms: {name}": value
+        for k in (1, FINE)
+        for name, value in _by_steps(model, split._replace(inputs=inputs), k).items()
     }
     with jax.enable_x64(True):
         solved = [_solved(model, jnp.asarray(xs, float)) for xs in inputs[:SOLVED]]
@@ -40,6 +43,22 @@ def after_glare(model: oo.SequenceClassifier, split: tasks.Split, seed: int = 0)
         "glare, adaptive: right": sum(right),
         "glare, adaptive: largest |y|": max(size for _, size, _ in solved),
     }
+
+
+def _by_steps(model: oo.SequenceClassifier, split: tasks.Split, k: int) -> dict[str, float]:
+    """With k steps a millisecond: the share of images after which the state is still finite, and
+    of those that are read right."""
+    model = eqx.tree_at(lambda m: m.cell.dt, model, 1 / k)
+    split = split._replace(inputs=np.repeat(split.inputs, k, axis=1))
+    ends = {"still finite": _is_finite, "right": oo.accuracy}
+    return {
+        name: oo.evaluate(model, split, metric=metric)[metric.__name__]
+        for name, metric in ends.items()
+    }
+
+
+def _is_finite(output: jax.Array, target: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.isfinite(output), axis=-1)
 
 
 def _solved(model: oo.SequenceClassifier, xs: jax.Array) -> tuple[int, float, bool]:
