@@ -1,13 +1,14 @@
 """How fast the explorer follows a slider: from the key that moves it to the last line drawn.
 
 In a headless Chromium, a key moves the first slider of each preset by a step, and the page itself
-measures the time until the last drawing on any of its canvases. Prints JSON. `--pictures FOLDER`
-also writes screenshots of three presets.
+measures the time until the last drawing on any of its canvases. `--pictures FOLDER` also writes
+screenshots of three presets.
+
+    python examples/benchmarks/explorer.py [--rounds 20 --json rows.json]
 """
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from _measure import machine, print_machine, print_table
 from playwright.sync_api import sync_playwright
 
 PRESETS = ("Phase portrait", "Memory", "Normalization", "Gamma peak", "Wilson-Cowan cycle")
@@ -59,13 +61,14 @@ def latencies(page, rounds):
 def summary(found):
     ordered = sorted(found)
     ninth = ordered[min(len(ordered) - 1, round(0.9 * len(ordered)))]
-    numbers = {"median": statistics.median(found), "p90": ninth, "max": ordered[-1]}
+    numbers = {"median_ms": statistics.median(found), "p90_ms": ninth, "max_ms": ordered[-1]}
     return {name: round(value, 1) for name, value in numbers.items()} | {"moves": len(found)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="moves of each slider")
+    parser.add_argument("--json", type=Path, help="a file for the results")
     parser.add_argument("--pictures", type=Path, help="a folder for screenshots")
     args = parser.parse_args()
     process, address, started = served()
@@ -77,20 +80,27 @@ def main():
             page.add_init_script(WATCH)
             page.goto(address)
             page.wait_for_selector(".noUi-handle", timeout=60_000)
-            found = {}
+            rows = []
             for name in PRESETS:
                 page.get_by_text(name, exact=True).first.click()
                 page.wait_for_timeout(2000)
                 if args.pictures and name in PICTURES:
                     page.screenshot(path=args.pictures / f"explore_{PICTURES[name]}.png")
-                found[name] = summary(latencies(page, args.rounds)) if args.rounds else {}
+                if args.rounds:
+                    rows.append({"preset": name} | summary(latencies(page, args.rounds)))
             version = browser.version
             browser.close()
         process.wait(timeout=60)
     finally:
         process.kill()
-    machine = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "chromium": version}
-    print(json.dumps({"start_s": round(started, 1), "latency_ms": found} | machine, indent=2))
+    facts = machine("jax", "bokeh", "organics_ode") | {"chromium": version}
+    print_machine(facts)
+    names = list(rows[0]) if rows else []
+    print_table(names, [row.values() for row in rows])
+    print(f"served after {started:.1f} s")
+    if args.json:
+        record = {"machine": facts, "rows": rows, "served_s": round(started, 1)}
+        args.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -66,11 +66,18 @@ def first_calls(record: Record) -> list[str]:
     return table(names.values(), [[row[name] for name in names] for row in record["rows"]])
 
 
+def explorer(record: Record) -> list[str]:
+    names = {"preset": "preset", "median_ms": "median, ms", "p90_ms": "nine of ten within, ms"}
+    names |= {"moves": "moves"}
+    return table(names.values(), [[row[name] for name in names] for row in record["rows"]])
+
+
 TABLES: dict[str, Callable[[Record], list[str]]] = {
     "training-step": training_step,
     "splitting": splitting,
     "small-steps": small_steps,
     "first-calls": first_calls,
+    "explorer": explorer,
 }
 
 

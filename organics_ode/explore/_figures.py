@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, PrintfTickFormatter, Range1d, Span
 from bokeh.plotting import figure
 
@@ -11,12 +12,30 @@ from ._models import Model
 from ._view import View
 
 WIDTH, HEIGHT = 430, 300
+# All that a move changes comes in one message, so that each picture is painted once, and nothing is
+# sent back. The message names sources and axes: if it held them, bokeh would search the whole
+# document. Only the text is replaced: bokeh would lay out the whole page again for every move.
+MOVED = """
+const [numbers, filled, ranges, text] = moved.tags
+const flat = Float64Array.from(numbers)
+const named = new Map(models)
+for (const [source, parts, words] of filled) {
+  const data = new Map(words)
+  for (const [name, start, end] of parts) data.set(name, flat.slice(start, end))
+  named.get(source).setv({data}, {sync: false})
+}
+for (const [axis, start, end] of ranges) named.get(axis).setv({start, end}, {sync: false})
+words.setv({text}, {silent: true, sync: false})
+const view = Bokeh.index.find_one(words)
+if (view != null) view.markup_el.innerHTML = text
+"""
 _FLOW = "#b0b0b0"
 _MARKS: dict[str, Any] = {"marker": "marker", "fill_color": "fill", "line_color": "black"}
 _MARKS |= {"size": 11, "line_width": 2}
 # The response and the modulator of each unit: colours of different lightness, and dashed lines.
 _STYLES = ((BLUE, "solid"), (BLUE, "dashed"), (ORANGE, "solid"), (ORANGE, "dashed"))
 _TICKS = [0.01, 0.03, 0.1, 0.3, 1.0]  # of contrast
+_WORDS = {"marker", "fill"}
 _SOURCES = ("course", "arrows", "nullclines", "points", "eigenvalues", "powers", "contrast")
 
 
@@ -36,14 +55,41 @@ class Pictures:
         }
 
     def show(self, seen: View) -> None:
-        """Send the numbers of a view to the page."""
+        """Draw a view for the first time."""
         for name, data in columns(self.model, seen).items():
             self.sources[name].data = data
         for name, (across, up) in limits(self.model, seen).items():
             shown = self.axes[name]
-            for range_, ends in ((shown.x_range, across), (shown.y_range, up)):
-                if (range_.start, range_.end) != ends:
-                    range_.update(start=ends[0], end=ends[1])
+            for range_, (start, end) in ((shown.x_range, across), (shown.y_range, up)):
+                range_.update(start=start, end=end)
+
+    def named(self) -> list[Any]:
+        """The sources and axes by the names that `changes` has for them."""
+        ranges = [
+            [f"{name} {i}", each]
+            for name, shown in self.axes.items()
+            for i, each in enumerate((shown.x_range, shown.y_range))
+        ]
+        return [*map(list, self.sources.items()), *ranges]
+
+    def changes(self, seen: View) -> list[Any]:
+        """What `MOVED` reads: all numbers as one array, since each array is two messages, and of
+        each source its columns, which are parts of that array or lists of words; and the ends of
+        the axes."""
+        flat, filled, ranges, end = [], [], [], 0
+        for source, data in columns(self.model, seen).items():
+            words, parts = [], []
+            for name, each in data.items():
+                if name in _WORDS:
+                    words.append([name, list(each)])
+                    continue
+                start, end = end, end + len(each)
+                parts.append([name, start, end])
+                flat.append(each)
+            filled.append([source, parts, words])
+        for name, both in limits(self.model, seen).items():
+            ranges += [[f"{name} {i}", *ends] for i, ends in enumerate(both)]
+        return [np.concatenate(flat), filled, ranges]
 
     def _lines(self, shown: Any, source: str, across: str, place: str = "top_right") -> Any:
         n = len(self.model.responses)
@@ -60,9 +106,7 @@ class Pictures:
     def _plane(self) -> Any:
         first, second = self.model.variables
         shown, flow = _axes("Phase portrait", first, second), self.sources["arrows"]
-        shown.segment("u", "v", "u_end", "v_end", source=flow, line_color=_FLOW)
-        head: dict[str, Any] = {"marker": "triangle", "angle": "angle", "size": 5}
-        shown.scatter("u_end", "v_end", source=flow, color=_FLOW, **head)
+        shown.line("u", "v", source=flow, line_color=_FLOW)
         for name, colour, dash in ((first, BLUE, "solid"), (second, RED, "dashed")):
             style = {"line_color": colour, "line_dash": dash, "line_width": 2}
             words = {"legend_label": f"d{name}/dt = 0"}

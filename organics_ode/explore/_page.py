@@ -17,7 +17,7 @@ from bokeh.models import (
     Toggle,
 )
 
-from ._figures import HEIGHT, WIDTH, Pictures
+from ._figures import HEIGHT, MOVED, WIDTH, Pictures
 from ._presets import PRESETS, Preset
 from ._script import script
 from ._view import View, view
@@ -25,13 +25,6 @@ from ._view import View, view
 _LEFT = 290
 _LOST = """
 words.text = '<b>The explorer has ended.</b> Start it again, then reload this page.'
-"""
-# Only the text is replaced; bokeh would lay out the whole page again for every move of a slider.
-_TOLD = """
-const text = told.data.html[0]
-words.setv({text}, {silent: true})
-const view = Bokeh.index.find_one(words)
-if (view != null) view.markup_el.innerHTML = text
 """
 _COPY = "navigator.clipboard.writeText(text.text)"
 
@@ -47,8 +40,9 @@ class Tab:
         )
         self.hint = Div(width=WIDTH - 10, name="hint")
         self.words = Div(width=WIDTH - 10, name="words")
-        self.told = ColumnDataSource({"html": [""]}, name="told")
-        self.words.tags = [self.told]  # bokeh does not send a model that nothing refers to
+        self.moved = ColumnDataSource(name="moved")
+        self.follow = CustomJS(code=MOVED)
+        self.words.tags = [self.moved]  # bokeh does not send a model that nothing refers to
         self.code = PreText(visible=False, name="code", width=2 * WIDTH)
         self.copy = Button(label="Copy", visible=False, name="copy", width=90)
         self.toggle = Toggle(label="Show the Python", name="python", width=160)
@@ -66,8 +60,7 @@ class Tab:
         self.presets.on_change("active", lambda attr, old, new: self._choose(PRESETS[new]))
         self.toggle.on_change("active", lambda attr, old, new: self._show_code())
         self.copy.js_on_click(CustomJS(args={"text": self.code}, code=_COPY))
-        told = CustomJS(args={"words": self.words, "told": self.told}, code=_TOLD)
-        self.told.js_on_change("data", told)
+        self.moved.js_on_change("tags", self.follow)
         lost = CustomJS(args={"words": self.words}, code=_LOST)
         self.document.js_on_event(ConnectionLost, lost)
 
@@ -76,8 +69,10 @@ class Tab:
         self.preset, self.values = preset, dict(preset.values)
         self.hint.text = f"<b>{preset.name}.</b> {html.escape(preset.says)}"
         self.pictures = Pictures(preset.model)
+        models = {"words": self.words, "moved": self.moved, "models": self.pictures.named()}
+        self.follow.args = models
         self.sliders.children = [self._slider(knob) for knob in preset.model.knobs]
-        self._draw()
+        self._draw(is_first=True)
         words = column(self.hint, self.words, width=WIDTH, height=HEIGHT)
         time, plane, *others = self.pictures.axes.values()
         self.grid.children = [column(row(time, plane, words), row(*others))]
@@ -104,15 +99,16 @@ class Tab:
             self.is_due = True
             self.document.add_next_tick_callback(self._draw)
 
-    def _draw(self) -> None:
+    def _draw(self, is_first: bool = False) -> None:
         self.is_due = False
         seen = view(self.preset.model, self.values)
         self.stable = None if seen.chosen is None else tuple(seen.points[seen.chosen].tolist())
-        self.pictures.show(seen)
         text = words(self.preset, seen)
-        if not self.words.text:
-            self.words.text = text  # for the first picture, which is sent as a whole
-        self.told.data = {"html": [text]}
+        if is_first:
+            self.pictures.show(seen)
+            self.words.text = text
+        else:
+            self.moved.tags = [*self.pictures.changes(seen), text]
         self._show_code()
 
     def _show_code(self) -> None:

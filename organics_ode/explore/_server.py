@@ -44,9 +44,9 @@ def explore(
     """
     if not 0 <= port <= _HIGHEST:
         refuse("port", f"be from 0 to {_HIGHEST}", f"it is {port}")
-    server = _listening(port)
+    server, port = _listening(port)
     try:  # from here on an interrupt ends it cleanly, even while it compiles
-        _serve(server, browser, grace, say)
+        _serve(server, port, browser, grace, say)
     except KeyboardInterrupt:
         pass
     finally:
@@ -54,11 +54,11 @@ def explore(
     say("The explorer has ended.")
 
 
-def _serve(server: Any, browser: bool, grace: float, say: Callable[[str], Any]) -> None:
+def _serve(server: Any, port: int, browser: bool, grace: float, say: Callable[[str], Any]) -> None:
     jax.config.update("jax_platforms", "cpu")  # a program of milliseconds, and eigenvalues
     jax.config.update("jax_enable_x64", True)
     _prepare(say)
-    address = f"http://{ADDRESS}:{server.port}/"
+    address = f"http://{ADDRESS}:{port}/"
     say(f"The explorer is at {address}")
     say(f"It ends {grace:g} s after its last tab is closed, or with Ctrl-C.")
     server.start()
@@ -68,32 +68,43 @@ def _serve(server: Any, browser: bool, grace: float, say: Callable[[str], Any]) 
     server.io_loop.start()
 
 
-def _listening(port: int) -> Any:
-    """The server, not started yet."""
+def _listening(port: int) -> tuple[Any, int]:
+    """The server, not started yet, and the port that it listens on."""
     try:
         from bokeh.application import Application
         from bokeh.application.handlers.function import FunctionHandler
-        from bokeh.server.server import Server
+        from bokeh.server.server import BaseServer
+        from bokeh.server.tornado import BokehTornado
+        from tornado.httpserver import HTTPServer
+        from tornado.ioloop import IOLoop
     except ImportError as error:
         raise ImportError(_MISSING) from error
     from ._page import Tab
 
     tab: Any = Tab  # called with the document of each tab
-    _check_port(port)
-    application = Application(FunctionHandler(tab))
-    return Server({"/": application}, address=ADDRESS, port=port)
+    listener = _bound(port)
+    port = listener.getsockname()[1]
+    pages = BokehTornado(
+        {"/": Application(FunctionHandler(tab))},
+        extra_websocket_origins=[f"{ADDRESS}:{port}", f"localhost:{port}"],
+    )
+    answers = HTTPServer(pages)
+    answers.add_sockets([listener])
+    return BaseServer(IOLoop.current(), pages, answers), port
 
 
-def _check_port(port: int) -> None:
-    """Checked before bokeh's server tries, which would leave a socket open on failure."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ADDRESS, port))
-        except OSError as error:
-            why = "is in use" if error.errno == errno.EADDRINUSE else "cannot be used"
-            free = "give another one with `--port`, or leave it out for one that is free"
-            raise OSError(f"Port {port} {why}: {free}.") from error
+def _bound(port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((ADDRESS, port))
+    except OSError as error:
+        why = "is in use" if error.errno == errno.EADDRINUSE else "cannot be used"
+        free = "give another one with `--port`, or leave it out for one that is free"
+        raise OSError(f"Port {port} {why}: {free}.") from error
+    listener.setblocking(False)
+    # Connections inherit it. Otherwise a picture, which is sent in small packets, would wait 40 ms
+    # until the browser has confirmed the first of them.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _prepare(say: Callable[[str], Any]) -> None:

@@ -1,5 +1,6 @@
 """The command `explore` where it cannot serve."""
 
+import select
 import socket
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from organics_ode.__main__ import main
 from organics_ode.explore import explore
+from organics_ode.explore._server import _bound
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
@@ -23,6 +25,18 @@ def test_a_port_in_use_is_named(capsys):
         port = taken.getsockname()[1]
         assert main(["explore", "--no-browser", "--port", str(port)]) == 1
     assert f"Port {port} is in use: give another one with `--port`" in capsys.readouterr().err
+
+
+def test_small_packets_are_sent_at_once():
+    """Otherwise a picture waits 40 ms for the browser to confirm its first packet."""
+    pytest.importorskip("bokeh", reason="bokeh is absent: pip install 'organics_ode[explore]'.")
+    with _bound(0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        with socket.create_connection(listener.getsockname()):
+            select.select([listener], [], [], 10)
+            answering, _ = listener.accept()
+        with answering:
+            assert answering.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_none_is_refused():
