@@ -14,10 +14,11 @@ from .._constraints import resolve
 from .._types import Numbers, State, StateLike
 from ..cells import AbstractCell, CellLike, read_cell
 from ..programs import after, in_full_precision
-from ._parts import Parts, is_whole, parts_of, whole
+from ._parts import LEVELS, Parts, is_whole, orthonormal, parts_of, whole
 
 # An ellipse of a complex pair flatter than this counts as a double real eigenvalue.
 _FLATTEST = 1e-6
+_ROUNDED = 1e3  # ε, relative: what a sum of products may differ by if its signs are reversed
 
 
 def lyapunov(
@@ -46,9 +47,10 @@ def lyapunov(
     Where a circuit consists of parts of which the earlier ones do not depend on later ones, its
     exponents are those of its parts, and each part has its own frame. A feedforward chain thus has
     the mean logarithms of its multipliers as exponents, however non-normal it is, and no transient.
-    This takes d vectors for any k. The exponents of a part that is non-normal in other axes are
-    only as exact as its eigenvalues: rounding moves those of a chain of n units in rotated axes by
-    about ε^(1/n).
+    Such a step takes k + 1 vectors for every level of parts (gates that hear only the input, then
+    the units that hear the gates), or d with more than four levels; one part takes k. The exponents
+    of a part that is non-normal in other axes are only as exact as its eigenvalues: rounding moves
+    those of a chain of n units in rotated axes by about ε^(1/n).
 
     Args:
         cell: an `AbstractCell`, such as `Euler(circuit, dt)`.
@@ -103,9 +105,13 @@ def _exponents(cell: AbstractCell[State], state0: State, xs: Array, k: int, burn
         growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
     else:
         # Any part may have the largest exponent, so each needs its own frame.
-        _, growth, leaked = jax.lax.cond(
-            is_whole(parts), lambda: first, lambda: (parts, *run(parts, v0.size))
-        )
+        each = lambda: (parts, *run(parts, v0.size))  # noqa: E731
+        if LEVELS * (k + 1) < v0.size:
+            shared = lambda: (parts, *_by_levels(step, v0, xs, parts, k, burn_in))  # noqa: E731
+            apart = lambda: jax.lax.cond(jnp.max(parts.level) < LEVELS, shared, each)  # noqa: E731
+        else:
+            apart = each
+        _, growth, leaked = jax.lax.cond(is_whole(parts), lambda: first, apart)
         one = after(growth, whole(v0))
         growth = jax.lax.cond(leaked, lambda: run(one, k)[0], lambda: growth)
     return growth / jnp.asarray(getattr(cell, "dt", 1), v0.dtype)
@@ -122,9 +128,7 @@ def _along(
     """The exponents per step of a number of vectors, each within its part; and whether a part
     depended on another one on which it should not."""
     order, same, mute = parts.order, parts.same[:, :columns], ~parts.hears[:, :columns]
-    F = jax.jacfwd(step)(v0, xs[0])[order][:, order]
-    S = _coordinates(jnp.where(parts.same, F, 0), parts)
-    S_inverse = jnp.where(parts.same, jnp.linalg.inv(S), 0)
+    S, S_inverse = _frames(jax.jacfwd(step)(v0, xs[0]), parts)
 
     def one(carry: tuple, x: Array) -> tuple[tuple, Array]:
         v, U, leaked = carry
@@ -139,6 +143,59 @@ def _along(
     (last, _, leaked), growth = jax.lax.scan(one, (v0, frame, jnp.asarray(False)), xs)
     exponents = jnp.mean(growth[burn_in:], axis=0)
     return jnp.where(jnp.isfinite(last).all(), exponents, jnp.nan), leaked
+
+
+def _by_levels(
+    step: Callable[[Array, Array], Array],
+    v0: Array,
+    xs: Array,
+    parts: Parts,
+    k: int,
+    burn_in: int,
+) -> tuple[Array, Array]:
+    """The k largest exponents per step, and whether a part depended on another one on which it
+    should not, with k vectors for all parts of a level, each of which has its own rows of them.
+
+    What the parts of other levels hear from them is left out. If one part of a level heard another
+    one after all, its rows would not change sign with its own vector, but with the other's.
+    """
+    order, d = parts.order, v0.size
+    at = parts.level[None] == jnp.arange(LEVELS)[:, None]
+    mute = ~jnp.any(parts.hears[None] & at[:, None, :], axis=2)
+    rounded = _ROUNDED * jnp.finfo(v0.dtype).eps
+    signs = jnp.asarray(np.random.default_rng(0).choice([-1.0, 1.0], d), v0.dtype)[parts.label]
+    S, S_inverse = _frames(jax.jacfwd(step)(v0, xs[0]), parts)
+
+    def one(carry: tuple, x: Array) -> tuple[tuple, Array]:
+        v, U, leaked = carry
+        v, push = jax.linearize(lambda v: step(v, x), v)
+        W = S @ U
+        rows = jnp.concatenate([W, signs[:, None] * W[:, :1]], axis=1).T
+
+        def of(level: Array) -> Array:
+            vectors = jnp.zeros_like(rows).at[:, order].set(jnp.where(level[None], rows, 0))
+            moved = lambda: jax.vmap(push)(vectors)[:, order]  # noqa: E731
+            return jax.lax.cond(jnp.any(level), moved, lambda: 0 * rows)  # many have two levels
+
+        pushed = jax.lax.map(of, at)
+        *own, turned = jnp.sum(jnp.where(at[:, None], pushed, 0), axis=0)
+        size = parts.same.astype(v.dtype) @ (jnp.abs(own[0]) + jnp.abs(W[:, 0]))
+        leaked = leaked | jnp.any(jnp.abs(turned - signs * own[0]) > rounded * size)
+        leaked = leaked | jnp.any(mute[:, None] & (pushed != 0))
+        U, growth = orthonormal(S_inverse @ jnp.stack(own, axis=1), parts)
+        return (v, U, leaked), growth
+
+    frame = (parts.place[:, None] == jnp.arange(k)[None]).astype(v0.dtype)
+    (last, _, leaked), growth = jax.lax.scan(one, (v0, frame, jnp.asarray(False)), xs)
+    exponents = jnp.where(parts.place[:, None] == 0, jnp.mean(growth[burn_in:], axis=0), -jnp.inf)
+    exponents = -jnp.sort(-exponents.ravel())[:k]
+    return jnp.where(jnp.isfinite(last).all(), exponents, jnp.nan), leaked
+
+
+def _frames(F: Float[Array, "d d"], parts: Parts) -> tuple[Array, Array]:
+    """The coordinates of the parts of the first step, and their inverse."""
+    S = _coordinates(jnp.where(parts.same, F[parts.order][:, parts.order], 0), parts)
+    return S, jnp.where(parts.same, jnp.linalg.inv(S), 0)
 
 
 def _coordinates(F: Float[Array, "d d"], parts: Parts) -> Float[Array, "d d"]:

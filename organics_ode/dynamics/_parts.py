@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 _PROBES = 4
+LEVELS = 4  # the most levels of parts that share their vectors
 
 
 class Parts(NamedTuple):
@@ -17,40 +18,76 @@ class Parts(NamedTuple):
     - `order`: (d,), the variables in an order that keeps each part together.
     - `label`: (d,), in that order, the part of each variable.
     - `hears`: (d, d), in that order, whether variable i depends on j after any number of steps.
+    - `level`: (d,), in that order, the length of the longest chain of other parts that the part of
+      each variable depends on, `LEVELS` if it is longer. Parts of one level are independent.
     """
 
     order: Int[Array, " d"]
     label: Int[Array, " d"]
     hears: Bool[Array, "d d"]
+    level: Int[Array, " d"]
 
     @property
     def same(self) -> Bool[Array, "d d"]:
         """In that order, whether variables i and j are in one part."""
         return self.label[:, None] == self.label[None, :]
 
+    @property
+    def place(self) -> Int[Array, " d"]:
+        """In that order, the place of each variable in its part, from 0."""
+        return jnp.arange(self.label.size) - jnp.argmax(self.same, axis=1)
+
 
 def parts_of(step: Callable[[Array, Array], Array], v0: Array, xs: Array) -> Parts:
     """The parts of a step (d,), (m,) ↦ (d,), read from its Jacobians at the start and at a few
-    random states. An entry that is not finite counts as a dependence."""
+    random states, with random inputs: where `jax.vmap` goes over sequences only, the parts are
+    those of all of them. An entry that is not finite counts as a dependence."""
     rng = np.random.default_rng(0)
     moves = rng.normal(size=(_PROBES, v0.size)) * np.arange(_PROBES)[:, None]
     moves[_PROBES // 2 :] = np.abs(moves[_PROBES // 2 :])
     size = 1 + jnp.abs(v0)
     states = v0[None] + jnp.asarray(moves, v0.dtype) * size[None]
-    inputs = xs[jnp.asarray(np.linspace(0, len(xs) - 1, _PROBES).astype(int))]
+    inputs = jnp.asarray(rng.normal(size=(_PROBES, *xs.shape[1:])), xs.dtype)
     F = jax.vmap(jax.jacfwd(step))(states, inputs)
     hears = jnp.any(F != 0, axis=0) | jnp.eye(v0.size, dtype=bool)
     for _ in range(int(np.ceil(np.log2(max(v0.size, 2))))):
         hears = hears.astype(v0.dtype) @ hears.astype(v0.dtype) > 0
     label = jnp.argmax(hears & hears.T, axis=1)
     order = jnp.argsort(label, stable=True)
-    return Parts(order, label[order], hears[order][:, order])
+    label, hears = label[order], hears[order][:, order]
+    other = hears & (label[:, None] != label[None, :])
+    level = jnp.zeros_like(label)
+    for _ in range(LEVELS):
+        level = jnp.max(jnp.where(other, level[None, :] + 1, 0), axis=1)
+    return Parts(order, label, hears, level)
 
 
 def whole(like: Float[Array, " d"]) -> Parts:
     """All variables as one part."""
     order = jnp.arange(like.size)
-    return Parts(order, 0 * order, jnp.full((like.size, like.size), True))
+    return Parts(order, 0 * order, jnp.full((like.size, like.size), True), 0 * order)
+
+
+def orthonormal(U: Float[Array, "d k"], parts: Parts) -> tuple[Array, Array]:
+    """Within each part, the rows of U as orthonormal columns, and the logarithms of the lengths
+    that they had (d, k), the same for all variables of a part. A column without length stays 0.
+
+    Each column is projected twice, which makes it orthogonal to rounding.
+    """
+    same = parts.same.astype(U.dtype)
+
+    def one(j: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        Q, sizes = carry
+        u = U[:, j]
+        for _ in range(2):
+            u = u - jnp.sum(Q * (same @ (Q * u[:, None])), axis=1)
+        square = same @ (u * u)
+        size = jnp.sqrt(jnp.where(square > 0, square, 1))
+        u = jnp.where(square > 0, u / size, 0)
+        return Q.at[:, j].set(u), sizes.at[:, j].set(jnp.where(square > 0, size, 0))
+
+    Q, sizes = jax.lax.fori_loop(0, U.shape[1], one, (0 * U, 0 * U))
+    return Q, jnp.log(sizes)
 
 
 def is_whole(parts: Parts) -> Bool[Array, ""]:

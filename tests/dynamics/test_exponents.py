@@ -3,6 +3,7 @@
 import functools
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -230,8 +231,35 @@ def test_a_driven_chain_has_the_mean_logarithms_of_its_multipliers_in_float32_to
         np.testing.assert_allclose(lyapunov(cell, xs.astype(dtype), 2), expected[:2], rtol=rtol)
 
 
+def test_parts_that_share_their_vectors_have_the_exponents_of_all_of_them():
+    """Blocks of 5 and 4 units and 12 single ones on three levels, mixed, against all d vectors."""
+    rng = np.random.default_rng(1)
+    ends = np.cumsum([5, 4, *[1] * 12])
+    block = np.searchsorted(ends, np.arange(21), side="right")
+    level = np.array([0, 1, *[0] * 5, *[2] * 7])[block]
+    mixed = rng.permutation(21)
+    hears = (block[:, None] == block) | (level[:, None] > level)
+    A, B = (np.where(hears, rng.normal(size=(21, 21)), 0)[mixed][:, mixed] for _ in range(2))
+    xs = rng.normal(size=(60, 1))
+    for dtype, rtol in ((np.float64, 1e-9), (np.float32, 1e-3)):
+        matrices = (jnp.asarray(M, dtype) for M in (A - 2 * np.eye(21), 0.5 * B))
+        cell = oo.Euler(Linear(*matrices), 0.05)
+        expected = lyapunov(cell, xs.astype(dtype))
+        found = lyapunov(cell, xs.astype(dtype), 4)
+        np.testing.assert_allclose(found, expected[:4], rtol=rtol)
+
+
+def test_over_a_batch_of_sequences_they_are_those_of_each():
+    circuit = oo.RotationalORGaNICs.random(2, 6, key=0)
+    cell, xs = oo.Euler(circuit, 0.5), np.random.default_rng(0).normal(size=(3, 40, 2))
+    found = jax.vmap(lambda each: lyapunov(cell, each, 1))(jnp.asarray(xs))
+    np.testing.assert_allclose(found, [lyapunov(cell, each, 1) for each in xs], rtol=1e-10)
+
+
 class Late(oo.AbstractCircuit):
-    """Two units that hear each other only at states that nothing has looked at."""
+    """Two units that hear each other only at states that nothing has looked at; n in all."""
+
+    n: int = eqx.field(static=True, default=2)
 
     @property
     def input_size(self):
@@ -241,23 +269,25 @@ class Late(oo.AbstractCircuit):
     def vector_field(self, t, state, x):
         """A rotation by the input, behind a step that is far away."""
         far = jax.nn.relu(jnp.sum(state.y) - 1e6)
-        return Point(-state.y + x[0] + 1e-3 * far * state.y[::-1])
+        heard = jnp.zeros_like(state.y).at[:2].set(state.y[1::-1])
+        return Point(-state.y + x[0] + 1e-3 * far * heard)
 
     def initial_state(self):
         """0."""
-        return Point(jnp.zeros(2))
+        return Point(jnp.zeros(self.n))
 
 
-def test_what_is_heard_after_all_is_not_lost():
-    cell = oo.Euler(Late(), 0.01)
+@pytest.mark.parametrize(("n", "k"), ((2, 2), (10, 1)))  # all vectors, and shared ones
+def test_what_is_heard_after_all_is_not_lost(n, k):
+    cell = oo.Euler(Late(n), 0.01)
     xs = np.full((3, 1), 1e8)
     rest = cell.initial_state()
-    frame, growth = np.eye(2), []
+    frame, growth = np.eye(n, k), []
     for F in step_matrices(cell, rest, jnp.asarray(xs)):
         frame, R = np.linalg.qr(F @ frame)
         growth.append(np.log(np.abs(np.diag(R))))
     expected = np.sort(np.mean(growth, axis=0))[::-1] / cell.dt
-    found = lyapunov(cell, xs)
+    found = lyapunov(cell, xs, k)
     assert abs(growth[-1][0] - growth[0][0]) > 1
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
