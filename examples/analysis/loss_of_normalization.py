@@ -4,6 +4,10 @@ W_r = I + ΔR with symmetric random R and the same input to all units. Top: clas
 with the first-order line; the distance from normalization along Δ; the rate of the slowest mode.
 Bottom: the effects of other inputs, means and rectifications, and the frequency of limit cycles for
 matrices that are not symmetric. Draws loss_of_normalization.png (or --out).
+
+    python examples/analysis/loss_of_normalization.py [--page docs/measured.md]
+
+`--page` puts the table of distances and rates between its marks in that page.
 """
 
 import argparse
@@ -17,6 +21,7 @@ import organics_ode as oo
 from organics_ode import robustness
 
 TAU, KEY = 2.0, 0
+MARK = "<!-- the table of examples/analysis/loss_of_normalization.py -->\n"
 SHARES = np.array([0.03, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5])  # relative to the loss line
 PUBLISHED = {"random": robustness.symmetric, "direction": robustness.delocalised}
 OTHERS = {
@@ -51,21 +56,23 @@ def draw_map(ax: plt.Axes, args: argparse.Namespace) -> None:
     print(found)
 
 
-def draw_line(axes: tuple[plt.Axes, plt.Axes], args: argparse.Namespace) -> None:
-    """Curves along Δ in units of the loss line, at three sizes of the input."""
+def draw_line(axes: tuple[plt.Axes, plt.Axes], args: argparse.Namespace) -> list[str]:
+    """Curves along Δ in units of the loss line, at three sizes of the input, and their table."""
+    lines = [["Δ/Δ_loss", *SHARES], ["---"] * (1 + SHARES.size)]
     for norm, color in ((0.05, "C0"), (0.2, "C1"), (0.5, "C2")):
         (line,) = robustness.loss_line([norm])
         found = diagram(SHARES * line, [norm], args)
         away, rate = found.distance[..., 0], TAU * found.abscissa[..., 0]
         axes[0].loglog(SHARES, np.nanmean(away, axis=0), "o-", color=color, label=f"‖z‖ = {norm}")
         axes[1].semilogx(SHARES, np.nanmean(rate, axis=0), "o-", color=color)
-        for share, d, r in zip(SHARES, np.nanmean(away, 0), np.nanmean(rate, 0), strict=True):
-            print(f"|z| {norm}, Δ/loss {share:.2f}: distance {d:.3f}, rate·τ {r:.4f}")
+        lines += [[f"distance, ‖z‖ = {norm}", *np.nanmean(away, axis=0).round(3)]]
+        lines += [["leading Re λ·τ", *np.nanmean(rate, axis=0).round(4)]]
     axes[0].loglog(SHARES, SHARES, "k--", label="first order")
     axes[0].set(xlabel="Δ / loss line", ylabel="|δy|/|y|", title="Distance from normalization")
     axes[0].legend(frameon=False, fontsize=8)
     axes[1].axhline(-0.01, color="k", ls=":", lw=1)
     axes[1].set(xlabel="Δ / loss line", ylabel="leading Re λ · τ", title="Slowing")
+    return [f"| {' | '.join(map(str, line))} |" for line in lines]
 
 
 def draw_others(ax: plt.Axes, args: argparse.Namespace) -> None:
@@ -106,7 +113,11 @@ def main(args: argparse.Namespace) -> None:
     jax.config.update("jax_enable_x64", True)
     figure, axes = plt.subplots(2, 3, figsize=(13.5, 7.6), layout="constrained")
     draw_map(axes[0, 0], args)
-    draw_line((axes[0, 1], axes[0, 2]), args)
+    table = "\n".join(draw_line((axes[0, 1], axes[0, 2]), args))
+    print(table)
+    if args.page:
+        before, _, after = args.page.read_text(encoding="utf-8").split(MARK)
+        args.page.write_text(f"{before}{MARK}\n{table}\n\n{MARK}{after}", encoding="utf-8")
     draw_others(axes[1, 0], args)
     draw_cycles((axes[1, 1], axes[1, 2]), args)
     figure.savefig(args.out, dpi=110)
@@ -117,5 +128,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=int, default=100)
     parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--page", type=Path, help="a page to write the table into")
     parser.add_argument("--out", type=Path, default=Path("loss_of_normalization.png"))
     main(parser.parse_args())

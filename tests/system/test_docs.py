@@ -78,7 +78,7 @@ def test_the_readme_has_the_accuracies_of_the_cards():
     named = {
         n: float(a) for ns, xs in rows for n, a in zip(ns.split(", "), xs.split(", "), strict=True)
     }
-    assert len(named) == 7
+    assert len(named) == 8
     for name, accuracy in named.items():
         assert accuracy == round(oo.model_card(name.strip("`"))["accuracy"]["test"], 4), name
 
