@@ -108,7 +108,7 @@ def _exponents(cell: AbstractCell[State], state0: State, xs: Array, k: int, burn
         each = lambda: (parts, *run(parts, v0.size))  # noqa: E731
         if LEVELS * (k + 1) < v0.size:
             shared = lambda: (parts, *_by_levels(step, v0, xs, parts, k, burn_in))  # noqa: E731
-            apart = lambda: jax.lax.cond(jnp.max(parts.level) < LEVELS, shared, each)  # noqa: E731
+            apart = lambda: jax.lax.cond(jnp.all(parts.level < LEVELS), shared, each)  # noqa: E731
         else:
             apart = each
         _, growth, leaked = jax.lax.cond(is_whole(parts), lambda: first, apart)

@@ -56,9 +56,10 @@ def parts_of(step: Callable[[Array, Array], Array], v0: Array, xs: Array) -> Par
     order = jnp.argsort(label, stable=True)
     label, hears = label[order], hears[order][:, order]
     other = hears & (label[:, None] != label[None, :])
-    level = jnp.zeros_like(label)
+    level, is_longer = jnp.zeros_like(label), jnp.ones_like(label, bool)
     for _ in range(LEVELS):
-        level = jnp.max(jnp.where(other, level[None, :] + 1, 0), axis=1)
+        is_longer = jnp.any(other & is_longer[None, :], axis=1)
+        level = level + is_longer.astype(level.dtype)
     return Parts(order, label, hears, level)
 
 
