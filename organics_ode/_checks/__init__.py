@@ -14,6 +14,7 @@ from ._arrays import (
     check_shape as check_shape,
     check_within as check_within,
     common_dtype as common_dtype,
+    on_device as on_device,
     plain as plain,
     shape_of as shape_of,
     with_ones as with_ones,

@@ -89,8 +89,16 @@ def _as_float_array(name: str, value: object, dtype: DTypeLike | None) -> Array:
         with np.errstate(over="ignore"):
             narrow = array.astype(dtype)
         _check_kept(name, array, narrow)
-        array = narrow
+        return on_device(narrow)
     return jnp.asarray(array, dtype)
+
+
+def on_device(values: Any, dtype: DTypeLike | None = None) -> Array:
+    """Known values as an array of JAX, in a copy (host). `jnp.asarray` compiles a program for every
+    new shape, this none."""
+    with np.errstate(over="ignore"):
+        array = np.asarray(values, dtype)
+    return jax.device_put(array, may_alias=False)
 
 
 def _is_ragged(value: object) -> bool:

@@ -8,6 +8,7 @@ nodes (`NonNegative`, `Connectivity`, `SpectralBound`, `SymmetricPart`) store th
 """
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -26,6 +27,7 @@ from .._checks import (
     check_positive,
     check_positive_number,
     is_traced,
+    on_device,
     read_number,
     refuse,
 )
@@ -214,7 +216,7 @@ class Connectivity(AbstractProjected):
             must = f"hold -1, 0 or 1 for each of the {array.shape[1]} presynaptic units"
             refuse("signs", must, f"it has shape {signs.shape} and values {np.unique(signs)}")
         with jax.ensure_compile_time_eval():  # known inside jit
-            self.mask, self.signs = jnp.asarray(mask), jnp.asarray(signs, jnp.int8)
+            self.mask, self.signs = on_device(mask), on_device(signs, np.int8)
         self.value = self.checked("value", array)
 
     def unwrap(self) -> Float[Array, "n m"]:
@@ -223,19 +225,21 @@ class Connectivity(AbstractProjected):
     def checked(self, name: str, value: Array) -> Array:
         """The value; refused as the argument `name` if it is outside the set."""
         if not is_traced(value):
-            with jax.ensure_compile_time_eval():
-                is_bad = bool(jnp.any(self._is_illegal(value) & (value != 0)))
-            if is_bad:
+            # In numpy, which compiles nothing.
+            mask, signs, known = map(np.asarray, (self.mask, self.signs, value))
+            if np.any(_is_illegal(mask, signs, known) & (known != 0)):
                 refuse(name, "be 0 where `mask` is False and have the `signs`", "it does not")
         return value
 
     def project(self) -> "Connectivity":
-        new = jnp.where(self._is_illegal(self.value), 0, self.value)
+        new = jnp.where(_is_illegal(self.mask, self.signs, self.value), 0, self.value)
         return eqx.tree_at(lambda p: p.value, self, new)
 
-    def _is_illegal(self, value: Array) -> Array:
-        # NaN is not a wrong sign: it stays, so that training detects it.
-        return ~self.mask | (self.signs[None, :].astype(value.dtype) * value < 0)
+
+def _is_illegal(mask: Any, signs: Any, value: Any) -> Any:
+    """Where weights are outside the mask or have the wrong sign; in numpy for numpy's arrays."""
+    # NaN is not a wrong sign: it stays, so that training detects it.
+    return ~mask | (signs[None, :].astype(value.dtype) * value < 0)
 
 
 class SpectralBound(AbstractProjected):

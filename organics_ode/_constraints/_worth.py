@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import paramax
 
-from .._checks import is_traced
+from .._checks import is_traced, on_device
 
 
 def worth(part: Any) -> Any:
@@ -80,7 +80,7 @@ def _here(x: Any) -> Any:
     if not isinstance(x, jax.Array) or is_traced(x) or len(x.devices()) == 1:
         return x
     with jax.ensure_compile_time_eval():
-        return jnp.asarray(np.asarray(x))
+        return on_device(np.asarray(x))
 
 
 def _is_shape(part: object) -> bool:

@@ -15,6 +15,7 @@ from .._checks import (
     check_positive,
     check_positive_integer,
     check_state,
+    on_device,
     read_key,
     refuse,
     refuse_traced,
@@ -103,9 +104,7 @@ def _from_drawn(
     while True:
         # The first round uses the key itself, and includes the known states.
         own = key if not ends else jax.random.fold_in(key, len(ends))
-        ends.append(
-            _ends(circuit, x, _drawn(circuit, x, own, starts, scale, jnp.asarray(not ends)))
-        )
+        ends.append(_ends(circuit, x, _drawn(circuit, x, own, starts, scale, on_device(not ends))))
         v, residuals = (np.concatenate(parts) for parts in zip(*ends, strict=True))
         found, is_complete = _gathered(circuit, x, v, residuals, np.arange(len(v)))
         if len(ends) == rounds or is_complete:
@@ -151,7 +150,7 @@ def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray
     is_large = starts.v.shape[1] > _SMALL
     ends = jax.tree.map(np.array, starts)
     # With the type of the ends: a weak type would compile another program.
-    starts = jax.tree.map(jnp.asarray, ends)
+    starts = jax.tree.map(on_device, ends)
     taken = [_TAKEN[is_large or method is settle] for method in _METHODS]
     calls = [(program, (circuit, x, starts, i)) for i, program in enumerate(taken)]
     prepare([*calls, (_POLISHED[is_large], (circuit, x, starts))])
@@ -159,7 +158,7 @@ def _ends(circuit: AbstractCircuit, x: Array, starts: Point) -> tuple[np.ndarray
         parts = jax.tree.leaves(program(circuit, x, starts, i))
         for whole, part in zip(jax.tree.leaves(ends), parts, strict=True):
             whole[i :: len(_METHODS)] = part
-    ends = _POLISHED[is_large](circuit, x, jax.tree.map(jnp.asarray, ends))
+    ends = _POLISHED[is_large](circuit, x, jax.tree.map(on_device, ends))
     return np.asarray(ends.v), np.asarray(ends.residual)
 
 

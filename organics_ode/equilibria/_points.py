@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._cards import SHOWN, Card, carded, first_numbers
-from .._checks import as_float_array, check_finite, fields_of, refuse
+from .._checks import as_float_array, check_finite, fields_of, on_device, refuse
 from .._constraints import resolve
 from .._tables import AbstractTabular, Table, named, numbered
 from .._types import Numbers, StateLike
@@ -161,8 +161,8 @@ def look(circuit: AbstractCircuit, x: Array, v: np.ndarray, residuals: np.ndarra
     k = len(v)
     # Compiled for powers of two rather than for every number of points.
     padded = np.resize(np.arange(k), 1 << (k - 1).bit_length() if k else 0)
-    found = _look(circuit, x, jnp.asarray(v[padded]), jnp.asarray(residuals[padded]))
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:k]), found)
+    found = _look(circuit, x, on_device(v[padded]), on_device(residuals[padded]))
+    return jax.tree.map(lambda leaf: on_device(np.asarray(leaf)[:k]), found)
 
 
 @quickly_compiled
@@ -180,7 +180,7 @@ def _look(circuit: AbstractCircuit, x: Array, v: Array, residuals: Array) -> Loo
 def rows(tree: PyTree, kept: np.ndarray) -> PyTree:
     """These rows of every leaf, as JAX arrays (host). numpy selects them: JAX would recompile for
     every number of rows."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[kept]), tree)
+    return jax.tree.map(lambda leaf: on_device(np.asarray(leaf)[kept]), tree)
 
 
 def distinct(
@@ -195,7 +195,7 @@ def distinct(
     near = _SAME[v.dtype] if near is None else near
     left, clusters = np.argsort(ranks, kind="stable"), []
     while left.size:
-        size = np.asarray(_fields(circuit, x, jnp.asarray(v[left[0]])))
+        size = np.asarray(_fields(circuit, x, on_device(v[left[0]])))
         same = np.all(np.abs(v[left] - v[left[0]]) <= near * size, axis=1)
         same[0] = True  # even if it is NaN: each turn removes at least one
         clusters.append(left[same])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._checks import check_positive_number, refuse_traced
+from .._checks import check_positive_number, on_device, refuse_traced
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..linear import Equations, Point, Spectrum, blur, read_point, tolerance
@@ -99,7 +99,7 @@ def slow_points(
     circuit, like, x = read_point(circuit, None, x)
     refuse_traced("circuit", circuit, x, starts)
     v0 = read_starts(starts, like)
-    v, residuals, speeds = map(np.asarray, _slowest(circuit, x, v0, jnp.asarray(within, v0.dtype)))
+    v, residuals, speeds = map(np.asarray, _slowest(circuit, x, v0, on_device(within, v0.dtype)))
     finite = np.isfinite(residuals) & np.isfinite(speeds)
     v, residuals, speeds = v[finite], residuals[finite], speeds[finite]
     clusters = distinct(circuit, x, v, speeds, within)

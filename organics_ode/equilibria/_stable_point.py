@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._checks import is_traced, refuse
+from .._checks import is_traced, on_device, refuse
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
 from ..linear import balanced, float64_remedy, jacobian_matrix, read_point
@@ -81,7 +81,7 @@ def _refuse_unstable(J: Array, is_stable: Array, point: FixedPoint) -> Array:
 def _is_within_rounding(J: np.ndarray) -> bool:
     """Whether a Jacobian within rounding of this one has an eigenvalue with real part 0."""
     unit = J.shape[0] * np.finfo(J.dtype).eps
-    J = np.asarray(balanced(jnp.asarray(J))[0], float)
+    J = np.asarray(balanced(on_device(J))[0], float)
     # The points on the imaginary axis nearest to its eigenvalues.
     shifts = 1j * np.linalg.eigvals(J).imag
     eye = np.eye(len(J))

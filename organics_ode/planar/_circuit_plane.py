@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._checks import on_device
 from .._nonlinearities import are_finite, highest
 from .._types import Numbers
 from ..circuits import AbstractCircuit
@@ -123,7 +124,7 @@ class CircuitPlane(AbstractPlane):
         return PlanarFixedPoints(
             states,
             spectra.eigenvalues,
-            jnp.asarray(residuals),
+            on_device(residuals),
             of_spectra(spectra),
             self.at,
             self.names,

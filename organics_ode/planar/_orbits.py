@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .._checks import on_device
 from .._nonlinearities import highest
 from ..circuits import AbstractCircuit
 from ..linear import Equations
@@ -70,7 +71,7 @@ class Flow(eqx.Module):
 
 def flow_of(circuit: AbstractCircuit, x: Array, scale: np.ndarray, sign: int = 1) -> Flow:
     dtype = np.dtype(x.dtype)
-    return Flow(circuit, x, jnp.asarray(scale.astype(dtype)), jnp.asarray(np.array(sign, dtype)))
+    return Flow(circuit, x, on_device(scale, dtype), on_device(sign, dtype))
 
 
 def scale_of(*rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from .._checks import a_or_an, is_traced, refuse
+from .._checks import a_or_an, is_traced, on_device, refuse
 from ._functions import name_of, saved_name
 
 # Their classes and functions have names that do not depend on which script runs.
@@ -162,7 +162,7 @@ def _array_facts(value: object) -> Facts:
 
 def _array(path: str, fact: Facts, array: np.ndarray) -> Array | np.ndarray | np.generic:
     if fact["kind"] == "PRNG key":
-        key = jax.random.wrap_key_data(jnp.asarray(array), impl=fact["impl"])
+        key = jax.random.wrap_key_data(on_device(array), impl=fact["impl"])
         if (str(key.dtype), str(key.shape)) != (fact["dtype"], fact["shape"]):
             raise Unloadable(f"holds `{path}` as a key of {fact['dtype']}, which it is not")
         return key
@@ -172,7 +172,7 @@ def _array(path: str, fact: Facts, array: np.ndarray) -> Array | np.ndarray | np
         raise ValueError(f"`{path}` is not the array that the header describes")
     if fact["kind"] != "jax array":
         return array[()] if fact["kind"] == "numpy scalar" else array
-    value = jnp.asarray(array)
+    value = on_device(array)
     if value.dtype != dtype:
         remedy = 'call `jax.config.update("jax_enable_x64", True)` first'
         raise Unloadable(f"holds `{path}` as {dtype}, which jax has turned off; {remedy}")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import a_or_an, as_known_array, refuse, shown
+from .._checks import a_or_an, as_known_array, on_device, refuse, shown
 from .._types import Numbers
 from ..circuits import AbstractCircuit
 from ._parameters import Place, read_place, value_of, with_value
@@ -131,11 +131,11 @@ def _read_inputs(
         if values.ndim != 1 or len(place.entry) != 1 or place.entry[0] >= m:
             found = f"`{place}` has shape {values.shape}"
             refuse("axes", f"hold numbers for one of m = {m} inputs", found)
-        return jnp.asarray(values, dtype)
+        return on_device(values, dtype)
     values = values[:, None] if values.ndim == 1 and m == 1 else values
     if values.shape != (len(values), m):
         refuse("axes", f"have shape (k, {m}) for `x`", f"it has shape {values.shape}")
-    return jnp.asarray(values, dtype)
+    return on_device(values, dtype)
 
 
 def dtype_of(circuit: AbstractCircuit) -> jnp.dtype:

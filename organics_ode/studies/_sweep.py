@@ -20,6 +20,7 @@ from .._checks import (
     check_flag,
     check_positive_integer,
     check_shape,
+    on_device,
     refuse,
     shown,
 )
@@ -132,7 +133,7 @@ def sweep(
     chunk = (file and file.chunk(chunk)) or _chunk(program, chunk)
     leaves = _run(program, chunk, file, check_flag("progress", progress))
     tree = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    results = jax.tree.map(lambda v: jnp.asarray(v.reshape(*shape, *v.shape[1:])), tree)
+    results = jax.tree.map(lambda v: on_device(v.reshape(*shape, *v.shape[1:])), tree)
     name = getattr(function, "__name__", "value")
     return Sweep(values, results, name if name.isidentifier() else "value")
 

@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from ..._checks import (
     check_positive_integer,
+    on_device,
     read_integer,
     read_key,
     refuse,
@@ -155,7 +155,7 @@ def _corrected(family: Family, v: np.ndarray, value: float, number: int) -> np.n
 
 def _unit(family: Family, seeds: list[tuple[np.ndarray, float]]) -> Float[np.ndarray, " d"]:
     """The typical size of each variable, the largest in its field; 1 where it is not known."""
-    rows = jnp.asarray(np.stack([np.append(*seed) for seed in seeds]), family.x.dtype)
+    rows = on_device(np.stack([np.append(*seed) for seed in seeds]), family.x.dtype)
     size = np.max([np.asarray(_fields(family, z), float) for z in rows], axis=0)
     return np.where(size > _UNKNOWN, size, 1.0)
 
@@ -192,7 +192,7 @@ def _judged(family: Family, z: Float[np.ndarray, "k e"]) -> Judged:
     parts = [z[i : i + _BATCH] for i in range(0, len(z), _BATCH)]
     found = []
     for part in parts:
-        padded = jnp.asarray(part[np.resize(np.arange(len(part)), _BATCH)], family.x.dtype)
+        padded = on_device(part[np.resize(np.arange(len(part)), _BATCH)], family.x.dtype)
         found.append(jax.tree.map(lambda v, k=len(part): np.asarray(v)[:k], _judge(family, padded)))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
 
@@ -264,7 +264,7 @@ def _cycles(
     orbits = cycles_near(done.system, change.z, at, form)
     unravel = jax.vmap(Equations(*_first(done.system.family)).unravel)
     low, high = (
-        jax.tree.map(np.asarray, unravel(jnp.asarray(np.stack(rows), done.system.family.x.dtype)))
+        jax.tree.map(np.asarray, unravel(on_device(np.stack(rows), done.system.family.x.dtype)))
         for rows in ([o.low for o in orbits], [o.high for o in orbits])
     )
     frequencies = np.array([1000 / o.period for o in orbits])

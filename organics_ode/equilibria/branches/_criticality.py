@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from ..._checks import on_device
 from ...linear import Equations
 from ...programs import in_full_precision, quickly_compiled
 from ._family import Family, derivatives
@@ -70,8 +71,8 @@ def normal_form(
     sides = _BESIDE * np.stack([np.real(q), -np.real(q), np.imag(q), -np.imag(q)])
     shifts = np.concatenate([np.zeros((1, len(unit))), sides])
     dtype = family.x.dtype
-    real = [jnp.asarray(each, dtype) for each in (z, unit, shifts, np.asarray(value.imag))]
-    complexes = [jnp.asarray(each, np.result_type(dtype, np.complex64)) for each in (q, left)]
+    real = [on_device(each, dtype) for each in (z, unit, shifts, np.asarray(value.imag))]
+    complexes = [on_device(each, np.result_type(dtype, np.complex64)) for each in (q, left)]
     found = [np.asarray(each, float) for each in _terms(family, *real, *complexes)]
     terms, *orders = found
     cubic, size = terms.sum(axis=1), np.abs(terms[0]).sum()

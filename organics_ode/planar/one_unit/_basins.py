@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from ..._checks import on_device
 from ..._nonlinearities import highest, power, root
 from ...cells import runge_kutta
 from .._results import PlanarFixedPoints
@@ -24,7 +25,7 @@ def ends(
     everything = jnp.concatenate([found.states.y, found.states.a], axis=1)
     stable = np.flatnonzero(np.asarray(found.is_stable))
     targets = everything[stable]
-    radii = jnp.asarray([_ARRIVED * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
+    radii = on_device([_ARRIVED * _clearance(everything, i) for i in stable.tolist()], q.c.dtype)
     reached = _march(q, y, a, targets, radii, max_steps)
     table = np.concatenate([stable, [-2, -2, -1]]).astype(int)  # −3 to −1 count from the end
     return table[np.asarray(reached)]

@@ -4,11 +4,10 @@ import re
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..._checks import refuse
+from ..._checks import on_device, refuse
 from ..._nonlinearities import Rectification
 from ..._types import Numbers
 from ...circuits import AbstractCircuit, ORGaNICs, ORGaNICsState
@@ -68,9 +67,9 @@ class UnitPlane(AbstractPlane):
             for each in (found.y, found.a, found.eigenvalues, found.residuals)
         )
         return PlanarFixedPoints(
-            ORGaNICsState(*(jnp.asarray(v[:, None], self.dtype) for v in (y, a))),
-            jnp.asarray(values, np.result_type(self.dtype, np.complex64)),
-            jnp.asarray(residuals, self.dtype),
+            ORGaNICsState(*(on_device(v[:, None], self.dtype) for v in (y, a))),
+            on_device(values, np.result_type(self.dtype, np.complex64)),
+            on_device(residuals, self.dtype),
             tuple(found.kinds[i] for i in order),
             self.at,
             self.names,
