@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 
@@ -142,7 +143,7 @@ def test_shu_osher_reads_its_arguments_as_euler_does():
     circuit = zoo.CIRCUITS["gated float32"]()
     cell = oo.ShuOsher(circuit, 1)
     assert cell.input_size == zoo.M
-    assert eqx.tree_equal(cell.initial_state(), circuit.initial_state())
+    assert tree_equal(cell.initial_state(), circuit.initial_state())
     new = cell.step(zoo.state_of(circuit), zoo.input_of(circuit))
     assert {leaf.dtype for leaf in new} == {np.dtype("float32")}
     with pytest.raises(ValueError, match="Argument `dt` must be a positive number"):
@@ -153,7 +154,7 @@ def test_a_cell_reads_its_sizes_and_start_from_the_circuit():
     circuit = zoo.gated()
     cell = oo.Euler(circuit, 0.1)
     assert cell.input_size == circuit.input_size == zoo.M
-    assert eqx.tree_equal(cell.initial_state(), circuit.initial_state())
+    assert tree_equal(cell.initial_state(), circuit.initial_state())
 
 
 @pytest.mark.parametrize("dt", (0.1, 1, np.float64(0.1), jnp.asarray(0.1, jnp.float32)))

@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 
@@ -107,8 +108,8 @@ def test_a_model_comes_back_and_computes_the_same(build, tmp_path):
     model = classifier(build())
     oo.save(tmp_path / "model", model)
     loaded = oo.load(tmp_path / "model")
-    assert eqx.tree_equal(loaded, model)
-    assert eqx.tree_equal(loaded(sequence()), model(sequence()))
+    assert tree_equal(loaded, model)
+    assert tree_equal(loaded(sequence()), model(sequence()))
 
 
 @pytest.mark.slow
@@ -134,7 +135,7 @@ def test_weights_may_be_nodes(build):
     cell = build()
     frozen = eqx.tree_at(lambda c: c.cell.weight_hh, cell, replace_fn=oo.Frozen)
     assert not jax.tree.leaves(oo.trainable(frozen).cell.weight_hh)[0]
-    assert eqx.tree_equal(oo.unroll(frozen, sequence()), oo.unroll(cell, sequence()))
+    assert tree_equal(oo.unroll(frozen, sequence()), oo.unroll(cell, sequence()))
     assert frozen.step(frozen.initial_state(), sequence()[0]).h.shape == (N,)
 
 
@@ -143,7 +144,7 @@ def test_weights_may_be_nodes(build):
 )
 def test_a_random_one_is_the_one_of_equinox(cls, inner):
     cell = cls.random(M, N, key=KEY)
-    assert eqx.tree_equal(cell, cls(inner(M, N, key=KEY)))
+    assert tree_equal(cell, cls(inner(M, N, key=KEY)))
     assert (cell.input_size, cell.size) == (M, N)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 from marks import slow
 
 import organics_ode as oo
@@ -169,7 +170,7 @@ def test_it_keeps_the_noise_of_a_network_and_goes_into_stacks_and_files(tmp_path
     ):
         _noise([oo.SequenceToSequence(stacked, readout)])
     oo.save(tmp_path / "model", model)
-    assert eqx.tree_equal(oo.load(tmp_path / "model"), model)
+    assert tree_equal(oo.load(tmp_path / "model"), model)
     assert cell.dt == 1.0 and cell.circuit is cell.cell.circuit
 
 

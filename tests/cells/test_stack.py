@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 from organics_ode import periods
@@ -108,7 +109,7 @@ def test_a_stack_is_trained_skipped_and_saved(tmp_path):
     assert fitted.history["loss"][-1] < 0.9 * fitted.history["loss"][0]
     for old, new in zip(net.cell.cells, fitted.model.cell.cells, strict=True):
         params = eqx.filter(old, oo.trainable(old))
-        assert not eqx.tree_equal(params, eqx.filter(new, oo.trainable(new)))
+        assert not tree_equal(params, eqx.filter(new, oo.trainable(new)))
     first, last = zoo.state_of(cell.cells[0]), zoo.state_of(cell.cells[2])
     start = cell.join(first, oo.GRUState(jnp.ones(UNITS)), last)
     model = oo.SequenceClassifier(cell, net.readout, state0=start)
@@ -129,14 +130,14 @@ def test_equinoxs_own_layers_stand_where_cells_do(layer):
     own = layer(M, UNITS, key=KEY)
     cell = {eqx.nn.GRUCell: oo.GRU, eqx.nn.LSTMCell: oo.LSTM}[layer](own)
     xs, state = sequences()[0], cell.initial_state()
-    assert eqx.tree_equal(classifier(own, UNITS), classifier(cell, UNITS))
-    assert eqx.tree_equal(oo.Stack(own), oo.Stack(cell))
-    assert eqx.tree_equal(
+    assert tree_equal(classifier(own, UNITS), classifier(cell, UNITS))
+    assert tree_equal(oo.Stack(own), oo.Stack(cell))
+    assert tree_equal(
         oo.TemporalSkip(own, oo.StateSkip(), 2, 0.5), oo.TemporalSkip(cell, oo.StateSkip(), 2, 0.5)
     )
     check_close(oo.unroll(own, xs), oo.unroll(cell, xs))
     check_close(periods.visit(own, xs[None]), periods.visit(cell, xs[None]))
-    assert eqx.tree_equal(cell.initial_state(), state)
+    assert tree_equal(cell.initial_state(), state)
 
 
 def gru(inputs, size):

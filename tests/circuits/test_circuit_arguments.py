@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import zoo
+from compared import tree_equal
 from marks import slow
 
 import organics_ode as oo
@@ -137,7 +138,7 @@ def test_lists_integers_and_numbers_are_read_as_arrays(kind):
     whole = {name: v if name in MATRICES else np.maximum(v, 1) for name, v in whole.items()}
     given = {name: value.tolist() for name, value in whole.items()}
     expected = oo.resolve(cls(**{name: v.astype(float) for name, v in whole.items()}))
-    assert eqx.tree_equal(oo.resolve(cls(**given)), expected)
+    assert tree_equal(oo.resolve(cls(**given)), expected)
     assert expected.W_r.dtype == np.float64
 
 
@@ -163,7 +164,7 @@ def test_negative_weights_known_only_at_run_time_raise_then(kind):
         return oo.resolve(cls(**(values() | {"W": W, "tau_y": tau})))
 
     W, tau = (jnp.asarray(values()[name]) for name in ("W", "tau_y"))
-    assert eqx.tree_equal(build(W, tau).W, W)
+    assert tree_equal(build(W, tau).W, W)
     with pytest.raises(RuntimeError, match=r"Argument `W` must not be negative"):
         jax.block_until_ready(build(-W, tau).W)
     with pytest.raises(RuntimeError, match=r"Argument `tau_y` must be positive"):
@@ -261,7 +262,7 @@ def test_random_takes_values_nodes_and_initializers():
 
 def test_different_keys_give_different_circuits_and_equal_keys_equal_ones():
     one, same, other = (oo.ORGaNICs.random(2, 3, key=jax.random.key(k)) for k in (0, 0, 1))
-    assert eqx.tree_equal(one, same) and not np.any(np.asarray(one.W_r == other.W_r))
+    assert tree_equal(one, same) and not np.any(np.asarray(one.W_r == other.W_r))
 
 
 @pytest.mark.parametrize("bad", (0, -1, 2.0, True, "3", None))

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compared import tree_equal
 from jax.experimental import sparse
 
 import organics_ode as oo
@@ -204,7 +205,7 @@ def test_a_file_keeps_operators(kind, tmp_path):
     c = circuit(KINDS[kind]())
     oo.save(tmp_path / "circuit.npz", c)
     again = oo.load(tmp_path / "circuit.npz")
-    assert eqx.tree_equal(again, c)
+    assert tree_equal(again, c)
 
 
 def test_a_sheet_of_many_units_takes_operators():

@@ -8,6 +8,7 @@ import optax
 import pytest
 import scipy.optimize
 import zoo
+from compared import tree_equal
 from rate_cases import SIGNS, UNITS, M, N, check_legal, connectivity
 
 import organics_ode as oo
@@ -155,7 +156,7 @@ def test_the_laws_of_circuits(name, tmp_path):
     np.testing.assert_allclose(many, one, atol=64 * np.finfo(dtype).eps)
     # It comes back from a file, and prints its fields.
     oo.save(tmp_path / "net", net)
-    assert eqx.tree_equal(oo.load(tmp_path / "net"), net, typematch=True)
+    assert tree_equal(oo.load(tmp_path / "net"), net, typematch=True)
     assert all(field in repr(net) for field in ("W_in", "tau_noise", "input_units"))
     values = oo.resolve(net)
     assert {getattr(values, k).dtype for k in ("W", "W_in", "b", "tau", "noise")} == {dtype}

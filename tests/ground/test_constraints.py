@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 
@@ -170,13 +171,13 @@ def test_nodes_nest():
 
 def test_a_frozen_projected_node_is_not_projected_away():
     node = oo.Frozen(oo.NonNegative(np.ones(2)))
-    assert eqx.tree_equal(oo.project(node), node)
+    assert tree_equal(oo.project(node), node)
 
 
 @pytest.mark.parametrize("name", ("organics none p=1.5", "gated bounded tau", "gated frozen W_r"))
 def test_resolve_is_idempotent(name):
     once = oo.resolve(zoo.CIRCUITS[name]())
-    assert eqx.tree_equal(once, oo.resolve(once))
+    assert tree_equal(once, oo.resolve(once))
 
 
 def test_nodes_and_plain_arrays_give_equal_vector_fields():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from compared import tree_equal
 from forms import Tensor
 from marks import slow
 
@@ -35,7 +36,7 @@ ARRAYS = {"lists": lambda v: v.tolist(), "torch": Tensor, "pandas": frame, "xarr
 
 
 def same(a, b):
-    assert eqx.tree_equal(a, b, typematch=True), (a, b)
+    assert tree_equal(a, b, typematch=True), (a, b)
 
 
 @pytest.mark.parametrize("kind", ARRAYS)

@@ -10,6 +10,7 @@ import numpy as np
 import paramax
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 
@@ -121,7 +122,7 @@ def test_values_are_differentiated_as_the_equations_are():
 @pytest.mark.parametrize("kind", OF_KINDS)
 def test_replacing_all_values_by_themselves_changes_no_bit(kind):
     thing = of_kind(kind)
-    assert eqx.tree_equal(oo.replace(thing, **oo.values(thing)), thing, typematch=True)
+    assert tree_equal(oo.replace(thing, **oo.values(thing)), thing, typematch=True)
 
 
 @pytest.mark.parametrize("kind", OF_KINDS)
@@ -138,7 +139,7 @@ def test_replaced_values_are_what_is_read_and_nothing_is_compiled_anew(kind):
     assert jax.tree.structure(arrays) == jax.tree.structure(arrays_now)
     assert jax.tree.map(jax.typeof, arrays) == jax.tree.map(jax.typeof, arrays_now)
     is_number = lambda x: isinstance(x, float)  # noqa: E731
-    assert eqx.tree_equal(*(eqx.filter(x, is_number, inverse=True) for x in (others, others_now)))
+    assert tree_equal(*(eqx.filter(x, is_number, inverse=True) for x in (others, others_now)))
     numbers = [eqx.filter(x, is_number) for x in (others, others_now)]
     assert jax.tree.structure(numbers[0]) == jax.tree.structure(numbers[1])
 

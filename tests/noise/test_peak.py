@@ -3,13 +3,13 @@
 import functools
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 from organics_ode import LargeNoiseWarning, Noise, by_block, by_field, spectral_peak
@@ -138,7 +138,7 @@ def test_the_default_signal_is_the_sum_of_the_responses(ring):
     circuit, x, noise = ring
     default = spectral_peak(circuit, x, noise)
     told = spectral_peak(circuit, x, noise, weights=oo.ORGaNICsState(np.ones(3), 0.0))
-    assert eqx.tree_equal(default, told)
+    assert tree_equal(default, told)
     cross = by_block(circuit, oo.cross_spectrum(circuit, x, [default.frequency], noise)).y.y[0]
     np.testing.assert_allclose(default.power, cross.sum().real, rtol=1e-10)
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 from organics_ode import Noise, covariance, sample_paths
@@ -31,7 +32,7 @@ def test_without_noise_it_is_the_explicit_euler_method():
     xs = zoo.input_of(circuit, length=12)
     expected = oo.unroll(oo.Euler(circuit, 0.3), xs)
     paths = sample_paths(circuit, xs, Noise(), dt=0.3, key=KEY)
-    assert eqx.tree_equal(paths.states, expected, rtol=1e-13, atol=1e-15)
+    assert tree_equal(paths.states, expected, rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(paths.ts, 0.3 * np.arange(1, 13), rtol=1e-15)
     assert paths.succeeded
 
@@ -76,7 +77,7 @@ def test_a_constant_input_is_a_sequence_of_the_same_input():
     x = zoo.input_of(circuit)
     held = sample_paths(circuit, x, Noise(0.1), dt=0.1, steps=6, key=KEY)
     given = sample_paths(circuit, jnp.tile(x, (6, 1)), Noise(0.1), dt=0.1, key=KEY)
-    assert eqx.tree_equal(held, given, rtol=1e-13)
+    assert tree_equal(held, given, rtol=1e-13)
 
 
 @eqx.filter_jit
@@ -223,7 +224,7 @@ def test_an_input_over_time_is_looked_at_where_a_step_begins(name):
     over = sample_paths(circuit, inputs, Noise(0.1), steps=16, **settings)
     given = sample_paths(circuit, rows, Noise(0.1), **settings)
     # The function is smooth: the hair by which a hold is looked at later is not there.
-    assert eqx.tree_equal(over, given, rtol=1e-12)
+    assert tree_equal(over, given, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.3])

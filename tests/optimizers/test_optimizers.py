@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compared import tree_equal
 from feedback_cases import FIGURE_1E, G
 from marks import slow
 from trainings import ADAM, KEY, SIZE, classifier, two_classes
@@ -183,7 +184,7 @@ def test_weight_decay_shrinks_weights_and_leaves_scales_alone(mask, node):
     model = linear(node=node)
     optimizer = optax.adamw(0.1, weight_decay=0.1, mask=mask)
     after = fit(optimizer, 300, model, loss=nothing).model
-    assert eqx.tree_equal(after.tau, model.tau)
+    assert tree_equal(after.tau, model.tau)
     np.testing.assert_allclose(after.w, 0.1 * 0.99**300, rtol=1e-9)
 
 
@@ -211,7 +212,7 @@ DECAYING = {
 @pytest.mark.parametrize("name", DECAYING)
 def test_a_mask_and_its_absence_give_the_same_bits(name):
     one, other = (fit(DECAYING[name](m), 7).model for m in (oo.weight_decay_mask, None))
-    assert eqx.tree_equal(one, other) and not eqx.tree_equal(one, linear())
+    assert tree_equal(one, other) and not tree_equal(one, linear())
 
 
 def test_a_decay_that_is_a_hyperparameter_leaves_scales_alone():
@@ -292,8 +293,8 @@ def check_it_goes_on(make, folder):
     whole = fit(make(), 6).model
     fit(make(), 3, checkpoint=folder / "run")
     resumed = fit(make(), 6, checkpoint=folder / "run")
-    assert resumed.history.resumed == (3,) and eqx.tree_equal(resumed.model, whole)
-    assert not eqx.tree_equal(whole, linear())
+    assert resumed.history.resumed == (3,) and tree_equal(resumed.model, whole)
+    assert not tree_equal(whole, linear())
 
 
 @pytest.mark.slow_but_first

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from compared import tree_equal
 from diagrams import DELTAS, KEY, NORMS, SMALL
 
 import organics_ode as oo
@@ -32,7 +33,7 @@ def diagram(**options):
 
 
 def same(one, other):
-    return eqx.tree_equal(one, other) or all(
+    return tree_equal(one, other) or all(
         np.array_equal(a, b, equal_nan=True)
         for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     )

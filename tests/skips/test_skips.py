@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 from marks import slow
 from rate_cases import N, check_legal, connectivity
 from schemes import SCHEMES
@@ -40,7 +41,7 @@ def without_seconds(history):
 
 
 def check_same(result, other):
-    assert eqx.tree_equal(result.models, other.models)
+    assert tree_equal(result.models, other.models)
     assert without_seconds(result.history) == without_seconds(other.history)
     np.testing.assert_array_equal(result.performance, other.performance)
     assert result.outcome == other.outcome
@@ -337,7 +338,7 @@ def test_without_a_schedule_the_base_networks_are_trained():
     plain = train(schedule=None, rounds=2)
     np.testing.assert_array_equal(plain.history["beta"], [1, 1])
     late = oo.SkipSchedule(oo.StateSkip(), length=3, stages=2, beta=0.5, rounds=2)
-    assert not eqx.tree_equal(train(schedule=late, rounds=2).models, plain.models)
+    assert not tree_equal(train(schedule=late, rounds=2).models, plain.models)
 
 
 # Stopping and going on
@@ -405,11 +406,11 @@ def test_rounds_stop_and_keep_the_best_of_all_models_together(undisturbed, tmp_p
     assert result.history.steps("loss")[-1] == best + 2 and result.outcome == "stopped"
     assert told == [record["step"] for record in result.history.records]
     np.testing.assert_array_equal(result.performance, performance[best])
-    assert all(map(eqx.tree_equal, result.models, train(rounds=best + 1).models))
+    assert all(map(tree_equal, result.models, train(rounds=best + 1).models))
     path = tmp_path / "run"
     for rounds in (best + 2, best + 2, 7):
         again = train(rounds=rounds, keep="best", **options, checkpoint=path)
-        assert all(map(eqx.tree_equal, again.models, result.models))
+        assert all(map(tree_equal, again.models, result.models))
     with pytest.raises(ValueError, match="`keep` was 'best performance, higher is better' and is"):
         train(checkpoint=path)
 

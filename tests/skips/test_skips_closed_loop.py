@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compared import tree_equal
 
 import organics_ode as oo
 import tasks
@@ -153,8 +154,8 @@ def test_the_gradient_is_that_of_the_played_trials():
 def test_for_beta_one_the_skip_between_trials_is_none_to_the_bit():
     base = measure(model())
     found = measure(model(), LENGTH, 1.0, TASK.presentation_starts)
-    assert eqx.tree_equal(found, base)
-    assert not eqx.tree_equal(measure(model(), LENGTH, 0.9, TASK.presentation_starts), base)
+    assert tree_equal(found, base)
+    assert not tree_equal(measure(model(), LENGTH, 0.9, TASK.presentation_starts), base)
 
 
 def test_the_feedback_is_on_the_own_choices():
@@ -231,7 +232,7 @@ def test_a_training_goes_on_to_the_same_bits(undisturbed, tmp_path):
     train(rounds=3, checkpoint=tmp_path / "run", checkpoint_every=2)
     result = train(checkpoint=tmp_path / "run")
     assert result.history.resumed == (3,)
-    assert eqx.tree_equal(result.models, undisturbed.models)
+    assert tree_equal(result.models, undisturbed.models)
     np.testing.assert_array_equal(result.history["loss"], undisturbed.history["loss"])
     np.testing.assert_array_equal(result.performance, undisturbed.performance)
     in_periods = oo.SkipSchedule(oo.StateSkip(), length=LENGTH, stages=2, beta=0.4, rounds=4)

@@ -20,6 +20,7 @@ import objects
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
 from organics_ode.robustness import _study
@@ -80,7 +81,7 @@ def test_nothing_is_called_while_a_file_is_read(path, monkeypatch):
     for cls in map(type, model):
         monkeypatch.setattr(cls, "__init__", lambda *args, **kw: calls.append(args))
         monkeypatch.setattr(cls, "__call__", lambda *args, **kw: calls.append(args), raising=False)
-    assert eqx.tree_equal(oo.load(path), model) and not calls
+    assert tree_equal(oo.load(path), model) and not calls
 
 
 def test_the_functions_of_the_table_are_elementwise_or_casts():
@@ -348,7 +349,7 @@ def test_moments_of_an_optimizer_may_have_any_sign(path):
     oo.save(path, state)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert eqx.tree_equal(oo.load(path), state)
+        assert tree_equal(oo.load(path), state)
 
 
 def test_how_a_solve_ended_needs_no_like(path):
@@ -359,7 +360,7 @@ def test_how_a_solve_ended_needs_no_like(path):
     )
     oo.save(path, [one, eqx.tree_at(lambda t: t.result, one, both)])
     back, many = oo.load(path)
-    assert eqx.tree_equal(back, one) and bool(back.succeeded)
+    assert tree_equal(back, one) and bool(back.succeeded)
     assert many.succeeded.tolist() == [True, False]
 
 
@@ -448,7 +449,7 @@ def test_what_the_header_tells_is_never_used(path, told):
     saved = circuit()
     facts, arrays = forge.parts(saved)
     forge.write(path, facts, arrays, values=told)
-    assert eqx.tree_equal(oo.load(path), saved, typematch=True)
+    assert tree_equal(oo.load(path), saved, typematch=True)
     forge.write(path, facts, arrays, values=told, checksum=header_of(path)["checksum"][::-1])
     refused(path, match="its checksum is another one")
 

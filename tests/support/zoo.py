@@ -6,7 +6,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from marks import slow
@@ -120,7 +119,7 @@ def input_of(circuit, *, seed=0, length=None):
     m = circuit.input_size
     shape = (m,) if length is None else (length, m)
     x = np.random.default_rng(seed + 100).normal(size=shape)
-    return jnp.asarray(x, circuit.initial_state().y.dtype)
+    return jax.device_put(x.astype(circuit.initial_state().y.dtype))
 
 
 def state_of(circuit, *, seed=0):
@@ -129,7 +128,7 @@ def state_of(circuit, *, seed=0):
     like = circuit.initial_state()
     draws = {name: rng.uniform(0.1, 1.5, leaf.shape) for name, leaf in like._asdict().items()}
     draws["y"] = rng.normal(size=like.y.shape)
-    return type(like)(**{k: jnp.asarray(v, like.y.dtype) for k, v in draws.items()})
+    return type(like)(**{k: jax.device_put(v.astype(like.y.dtype)) for k, v in draws.items()})
 
 
 def closed_form(circuit, x):

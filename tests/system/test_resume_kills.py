@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-import equinox as eqx
 import numpy as np
 import pytest
+from compared import tree_equal
 from trainings import without_seconds
 
 import organics_ode as oo
@@ -97,8 +97,8 @@ def test_twenty_kills_end_in_the_weights_of_an_undisturbed_training(tmp_path):
     assert sorted(os.listdir(killed)) == ["log", "run"]
     one, other = oo.load(quiet / "run"), oo.load(killed / "run")
     assert one.step == other.step == STEPS and not one.resumed and len(other.resumed) > KILLS // 2
-    assert eqx.tree_equal(one.model, other.model)
-    assert eqx.tree_equal(one.optimizer, other.optimizer)
+    assert tree_equal(one.model, other.model)
+    assert tree_equal(one.optimizer, other.optimizer)
     histories = [oo.History.from_columns(run.history) for run in (one, other)]
     assert without_seconds(histories[0]) == without_seconds(histories[1])
     assert oo.History.read(killed / "log").records == histories[1].records

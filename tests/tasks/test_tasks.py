@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compared import tree_equal
 
 import tasks
 from tasks._checks import check_integer, check_time_step
@@ -94,12 +94,12 @@ def test_a_score_accepts_outputs_of_either_float_type(task, dtype):
 
 @pytest.mark.parametrize("name", ["adding", "copy"], indirect=True)
 def test_jit_draws_the_same_trial(task):
-    assert eqx.tree_equal(task.sample(KEYS[1]), jax.jit(task.sample)(KEYS[1]))
+    assert tree_equal(task.sample(KEYS[1]), jax.jit(task.sample)(KEYS[1]))
 
 
 def test_vmap_is_a_loop(task):
     for i in (0, 1, len(KEYS) - 1):
-        assert eqx.tree_equal(trial_of(sample_many(task), i), sample(task, KEYS[i]))
+        assert tree_equal(trial_of(sample_many(task), i), sample(task, KEYS[i]))
 
 
 def test_different_keys_draw_different_trials(task):
@@ -372,7 +372,7 @@ def test_digits_are_stratified(digits, raw_digits, part):
 
 def test_digits_are_split_the_same_everywhere(digits):
     assert digits.validation.targets[:8].tolist() == [1, 7, 9, 7, 5, 0, 9, 4]
-    assert eqx.tree_equal(tasks.SequentialDigits(), digits)
+    assert tree_equal(tasks.SequentialDigits(), digits)
 
 
 def test_digits_without_scikit_learn_say_how_to_install_it(monkeypatch):

@@ -1,10 +1,10 @@
 """Batches as people have them: pairs of arrays, lists, generators, tasks written in numpy."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compared import tree_equal
 from trainings import ADAM, KEY, SIZE, classifier, train, two_classes, without_seconds
 
 import organics_ode as oo
@@ -42,7 +42,7 @@ def fit(batches, **options):
 
 
 def check_same(result, usual, names=("loss", "accuracy", "gradient_norm")):
-    assert eqx.tree_equal(result.model, usual.model)
+    assert tree_equal(result.model, usual.model)
     for name in names:
         np.testing.assert_array_equal(result.history[name], usual.history[name])
 
@@ -130,7 +130,7 @@ def test_members_take_generators_and_lists():
     whole = train_all(USUAL)
     for batches in (pairs(), list(pairs())):
         result = train_all(batches)
-        assert all(map(eqx.tree_equal, result.models, whole.models))
+        assert all(map(tree_equal, result.models, whole.models))
     own, _ = read_batches([lambda step: USUAL(step)[:2], USUAL], 2)
     for stacked, one in zip(own(1)[:2], USUAL(1), strict=False):
         np.testing.assert_array_equal(stacked, [one, one])

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from compared import tree_equal
 from ensembles import BATCHES, RATES, seeds, train
 from trainings import ADAM, KEY, SGD, SIZE, classifier, two_classes, without_seconds
 
@@ -128,13 +129,13 @@ def test_an_ensemble_that_was_stopped_goes_on_to_the_same_bits(tmp_path, with_on
         train(**options)
     assert caught.value.result.steps == (5, 5, 2, 5)
     result, whole = train(**options), with_one_diverged
-    assert eqx.tree_equal(result.models, whole.models)
+    assert tree_equal(result.models, whole.models)
     assert (result.outcomes, result.steps) == (whole.outcomes, whole.steps)
     assert result.history.resumed == (5,)
     np.testing.assert_equal(without_seconds(result.history), without_seconds(whole.history))
     log = oo.History.read(tmp_path / "log.jsonl")
     np.testing.assert_equal(log.records, result.history.records)
-    assert eqx.tree_equal(train(**options).models, whole.models)  # finished: nothing is done
+    assert tree_equal(train(**options).models, whole.models)  # finished: nothing is done
     message = "^Argument `checkpoint` must be of the same training.*`hyperparameters`"
     with pytest.raises(ValueError, match=message):
         train(hyperparameters=2 * RATES, **options)

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 from resumed import ASKED, STEPS, USUAL, Killed, at, check_same, dies, run
 from trainings import KEY, SIZE, classifier, two_classes
 
@@ -55,7 +56,7 @@ def test_a_signal_ends_the_training_after_the_step_in_flight(tmp_path, undisturb
     assert [signal.getsignal(k) for k in (signal.SIGINT, signal.SIGTERM)] == before
     stopped = caught.value.result
     assert stopped.outcome == "interrupted" and stopped.history.steps("loss")[-1] == 5
-    assert eqx.tree_equal(oo.load(tmp_path / "run").model, stopped.model)
+    assert tree_equal(oo.load(tmp_path / "run").model, stopped.model)
     result = run(tmp_path)
     assert list(range(5, STEPS)) == ASKED
     check_same(result, undisturbed)
@@ -230,7 +231,7 @@ def test_a_divergence_after_a_resume_is_that_of_an_undisturbed_training(tmp_path
         run(tmp_path, every=2, **options)
     resumed = run(tmp_path, every=2, **options)
     assert ASKED[0] == 2 and resumed.outcome == "diverged"
-    assert eqx.tree_equal(resumed.model, whole.model)
+    assert tree_equal(resumed.model, whole.model)
 
 
 def test_the_bar_says_where_it_goes_on(tmp_path, capsys):
@@ -362,7 +363,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, undisturbed, monkeypatch):
     monkeypatch.undo()
     result = caught.value.result
     assert result.outcome == "interrupted" and result.history.steps("loss")[-1] == 6
-    assert eqx.tree_equal(result.model, run(steps=6).model)
+    assert tree_equal(result.model, run(steps=6).model)
     assert os.listdir(tmp_path) == ["run"]
     check_same(run(tmp_path), undisturbed)
 

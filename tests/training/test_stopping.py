@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 from ensembles import BATCHES, seeds
 from resumed import Killed, at, check_same, dies, run
 from trainings import ADAM, classifier, train, two_classes, without_seconds
@@ -119,10 +120,10 @@ def test_it_stops_as_the_rule_says_with_the_exact_best_model(whole, stopped, exp
     ours, theirs = without_seconds(stopped.history), without_seconds(whole.history)
     assert ours == theirs[: len(ours)]
     # And the model is the one that a training of so many steps ends with.
-    assert eqx.tree_equal(stopped.model, train(**FIT | {"steps": best}).model)
+    assert tree_equal(stopped.model, train(**FIT | {"steps": best}).model)
     kept_last = train(**FIT, stop=PATIENCE)
     assert kept_last.outcome == "stopped" and ours == without_seconds(kept_last.history)
-    assert eqx.tree_equal(kept_last.model, train(**FIT | {"steps": last}).model)
+    assert tree_equal(kept_last.model, train(**FIT | {"steps": last}).model)
     scores = oo.evaluate(stopped.model, OTHERS)
     assert scores["loss"] == np.nanmin(whole.history["validation_loss"][: last // 2])
 
@@ -130,15 +131,15 @@ def test_it_stops_as_the_rule_says_with_the_exact_best_model(whole, stopped, exp
 def test_the_best_is_kept_without_stopping_and_by_the_loss_unless_told(whole, tmp_path):
     result = run(tmp_path, **FIT, keep="best")
     again = run(tmp_path, **FIT, keep="best")  # it has ended
-    assert eqx.tree_equal(again.model, result.model)
+    assert tree_equal(again.model, result.model)
     best = 2 * (np.argmin(whole.history["validation_loss"]) + 1)
     assert result.outcome == "completed" and len(result.history) == len(whole.history)
-    assert eqx.tree_equal(result.model, train(**FIT | {"steps": int(best)}).model)
+    assert tree_equal(result.model, train(**FIT | {"steps": int(best)}).model)
     never = oo.EarlyStopping("validation_accuracy", None)
     by_accuracy = train(**FIT, stop=never, keep="best")
     best = 2 * (np.argmax(whole.history["validation_accuracy"]) + 1)
     assert by_accuracy.outcome == "completed" and never.best(by_accuracy.history)["step"] == best
-    assert eqx.tree_equal(by_accuracy.model, train(**FIT | {"steps": int(best)}).model)
+    assert tree_equal(by_accuracy.model, train(**FIT | {"steps": int(best)}).model)
 
 
 @pytest.mark.slow_but_first
@@ -155,20 +156,20 @@ def test_a_killed_training_stops_where_it_would_have_with_the_same_model(
             run(tmp_path, **options)
     result = run(tmp_path, **options)
     assert result.outcome == "stopped" and result.history.steps("loss")[-1] == last
-    assert eqx.tree_equal(result.model, stopped.model)
+    assert tree_equal(result.model, stopped.model)
     check_same(result._replace(outcome="completed"), undisturbed._replace(history=result.history))
     np.testing.assert_array_equal(result.history["loss"], stopped.history["loss"])
     file = oo.load(tmp_path / "run")
-    assert eqx.tree_equal(file.best, stopped.model) and file.step == last
+    assert tree_equal(file.best, stopped.model) and file.step == last
     # It has ended, with more steps too; with more patience it goes on as one that had it.
     again = run(tmp_path, **options | {"steps": STEPS + 10})
-    assert again.outcome == "stopped" and eqx.tree_equal(again.model, stopped.model)
+    assert again.outcome == "stopped" and tree_equal(again.model, stopped.model)
     if when == "at the end":
         longer = {"stop": oo.EarlyStopping("loss", 6), "keep": "best"}
         went_on = run(tmp_path, **options | longer)
         in_one = train(**FIT, **longer)
         assert went_on.history.steps("loss")[-1] == in_one.history.steps("loss")[-1] > last
-        assert eqx.tree_equal(went_on.model, in_one.model)
+        assert tree_equal(went_on.model, in_one.model)
 
 
 def test_a_training_that_was_begun_without_may_be_stopped_but_has_lost_its_best(
@@ -207,7 +208,7 @@ def test_without_evaluations_that_count_the_last_model_is_kept():
     options = FIT | {"validation": lost}
     result = train(**options, **BEST)
     assert result.outcome == "stopped" and result.history.steps("loss")[-1] == 6
-    assert eqx.tree_equal(result.model, train(**FIT | {"steps": 6}).model)
+    assert tree_equal(result.model, train(**FIT | {"steps": 6}).model)
 
 
 def test_a_training_that_diverges_or_is_interrupted_has_its_best(stopped, expected):
@@ -216,7 +217,7 @@ def test_a_training_that_diverges_or_is_interrupted_has_its_best(stopped, expect
     options = FIT | {"optimizer": violent, "keep": "best"}
     result = train(**options, throw=False)
     good = train(**options | {"steps": best})
-    assert result.outcome == "diverged" and eqx.tree_equal(result.model, good.model)
+    assert result.outcome == "diverged" and tree_equal(result.model, good.model)
     with pytest.raises(oo.TrainingDiverged, match="`result` has the best model so far"):
         train(**options)
 
@@ -227,7 +228,7 @@ def test_a_training_that_diverges_or_is_interrupted_has_its_best(stopped, expect
 
     with pytest.raises(oo.TrainingInterrupted) as caught:
         train(batches=interrupts, **FIT, keep="best")
-    assert eqx.tree_equal(caught.value.result.model, stopped.model)
+    assert tree_equal(caught.value.result.model, stopped.model)
 
 
 @pytest.mark.slow
@@ -257,7 +258,7 @@ def test_members_stop_and_keep_their_best_as_each_alone(tmp_path):
     again = call(checkpoint=tmp_path / "run")
     assert again.history.resumed == (first + 2,)
     assert (again.steps, again.outcomes) == (result.steps, result.outcomes)
-    assert all(map(eqx.tree_equal, again.models, result.models))
+    assert all(map(tree_equal, again.models, result.models))
     with pytest.raises(ValueError, match="`patience` of `stop` was 3 and is 4"):
         call(checkpoint=tmp_path / "run", stop=oo.EarlyStopping("loss", 4))
 
@@ -276,7 +277,7 @@ def test_a_callback_is_told_every_record_in_its_turn(tmp_path):
     result = train(**options, callback=callback)
     assert told == result.history.records
     assert without_seconds(result.history) == without_seconds(plain.history)
-    assert eqx.tree_equal(result.model, plain.model)
+    assert tree_equal(result.model, plain.model)
     told.clear()
     run(tmp_path, **options | {"steps": 5}, callback=callback)
     went_on = run(tmp_path, **options, callback=callback)
@@ -297,7 +298,7 @@ def test_what_a_callback_raises_ends_the_training():
 
     with pytest.raises(oo.TrainingInterrupted, match="after step 3") as caught:
         train(steps=5, callback=stops)
-    assert eqx.tree_equal(caught.value.result.model, train(steps=3).model)
+    assert tree_equal(caught.value.result.model, train(steps=3).model)
 
 
 REFUSED = {

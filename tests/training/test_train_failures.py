@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import zoo
+from compared import tree_equal
 from marks import slow
 from trainings import KEY, SGD, SIZE, classifier, train, two_classes
 
@@ -57,7 +58,7 @@ def test_divergence_raises_with_the_last_model_of_finite_loss(one_step):
         train(batches=batches_with(spoiled, at=2), steps=5)
     result = caught.value.result
     assert result.outcome == "diverged"
-    assert finite(result.model) and eqx.tree_equal(result.model, one_step.model)
+    assert finite(result.model) and tree_equal(result.model, one_step.model)
     assert len(result.history) == 3
     last = result.history.records[-1]
     assert not (np.isfinite(last["loss"]) and np.isfinite(last["gradient_norm"]))
@@ -66,7 +67,7 @@ def test_divergence_raises_with_the_last_model_of_finite_loss(one_step):
 def test_divergence_is_a_result_where_nothing_is_to_be_thrown(one_step):
     result = train(batches=batches_with(spoiled, at=2), steps=5, throw=False)
     assert result.outcome == "diverged"
-    assert eqx.tree_equal(result.model, one_step.model)
+    assert tree_equal(result.model, one_step.model)
 
 
 def test_a_log_of_a_diverged_run_can_be_read(tmp_path):
@@ -85,7 +86,7 @@ def test_a_signal_in_the_step_that_diverges_does_not_lose_the_result(tmp_path, o
     options = {"steps": 5, "checkpoint": tmp_path / "run"}
     with pytest.raises(oo.TrainingDiverged, match="at step 3") as caught:
         train(batches=batches_with(stopped, at=2), **options)
-    assert eqx.tree_equal(caught.value.result.model, one_step.model)
+    assert tree_equal(caught.value.result.model, one_step.model)
 
 
 def test_a_log_that_fills_up_in_the_step_that_diverges_is_told(tmp_path, monkeypatch):
@@ -131,7 +132,7 @@ def test_an_interruption_after_an_update_that_overflows_returns_the_last_good_mo
         result = caught.value.result
         if isinstance(result, oo.EnsembleResult):
             result = result.member(0)
-        assert result.outcome == "diverged" and eqx.tree_equal(result.model, model)
+        assert result.outcome == "diverged" and tree_equal(result.model, model)
 
 
 def test_what_is_frozen_may_be_infinite():
@@ -152,7 +153,7 @@ def test_a_model_that_was_never_good_comes_back_as_it_began():
     model = classifier()
     with pytest.raises(oo.TrainingDiverged, match=r"step 1: .*has the model it began") as caught:
         train(model, batches_with(spoiled, at=0))
-    assert eqx.tree_equal(caught.value.result.model, model)
+    assert tree_equal(caught.value.result.model, model)
 
 
 def test_only_a_model_with_explicit_steps_is_told_of_them():
@@ -178,7 +179,7 @@ def test_an_interruption_raises_with_the_model_so_far(two_steps):
     assert isinstance(caught.value, KeyboardInterrupt)
     result = caught.value.result
     assert result.outcome == "interrupted"
-    assert eqx.tree_equal(result.model, two_steps.model)
+    assert tree_equal(result.model, two_steps.model)
     assert same(result.history, two_steps.history)
 
 
