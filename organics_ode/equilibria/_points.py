@@ -84,7 +84,7 @@ class AbstractPoints(eqx.Module, AbstractTabular):
         return Table(numbered((len(self),), "point"), columns, units, {"starts": self.starts})
 
     def _kind(self, i: int) -> str:
-        kind = kind_of(jax.tree.map(lambda leaf: leaf[i], self.spectra))
+        kind = kind_of(jax.tree.map(lambda leaf: on_device(np.asarray(leaf)[i]), self.spectra))
         return kind if self._is_at_rest[i] else "slow"
 
     @property

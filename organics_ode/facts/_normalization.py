@@ -37,7 +37,7 @@ def is_identity(W_r: Array | AbstractOperator) -> Bool[Array, ""]:
         return W_r.is_identity()
     # In numpy where W_r is known: this is asked outside of programs, and should compile nothing.
     xp: Any = jnp if is_traced(W_r) else np
-    return jnp.asarray(xp.all(xp.asarray(W_r) == xp.eye(W_r.shape[0], dtype=W_r.dtype)))
+    return jnp.asarray(xp.all(xp.asarray(W_r) == np.eye(W_r.shape[0], dtype=W_r.dtype)))
 
 
 def terms(

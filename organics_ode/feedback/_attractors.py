@@ -14,6 +14,7 @@ from .._checks import (
     check_positive_integer,
     check_positive_number,
     counted,
+    on_device,
     refuse,
     refuse_traced,
 )
@@ -123,8 +124,9 @@ def _gathered(c: Any, x: Array, v: np.ndarray, residuals: np.ndarray, starts: in
     one = firsts(clusters)
     spectra = look(c, x, v[one], residuals[one]).spectra
     kept = np.flatnonzero(np.asarray(spectra.is_stable))
-    states = jnp.asarray(v[one[kept]])
+    states = on_device(v[one[kept]])
     hits = np.asarray([len(clusters[i]) for i in kept], int)
-    z = c.readout(FeedbackNetworkState(states))
-    order = np.argsort(np.asarray(z).reshape(len(kept), -1)[:, 0]) if len(kept) else kept
-    return Attractors(z[order], states[order], hits[order], starts - int(np.sum(hits)))
+    z = np.asarray(c.readout(FeedbackNetworkState(states)))
+    order = np.argsort(z.reshape(len(kept), -1)[:, 0]) if len(kept) else kept
+    z, states = on_device(z[order]), on_device(np.asarray(states)[order])
+    return Attractors(z, states, hits[order], starts - int(np.sum(hits)))

@@ -16,7 +16,7 @@ from .._operators import FEW, has_operators
 from .._tables import AbstractTabular, Table, numbered
 from .._types import Numbers, State, StateLike
 from ..circuits import AbstractCircuit
-from ..programs import in_full_precision, lazily
+from ..programs import in_full_precision, lazily, quickly_compiled
 from ._balanced import balanced
 from ._equations import Equations, blur, ravel
 from ._jacobian import jacobian_matrix, read_point
@@ -80,19 +80,15 @@ class Spectrum(eqx.Module, AbstractTabular):
 
     @property
     def damping_ratios(self) -> Float[Array, "*batch d"]:
-        size = jnp.abs(self.eigenvalues)
-        return -self.eigenvalues.real / jnp.where(size == 0, 1, size)
+        return _damping_ratios(self.eigenvalues)
 
     @property
     def qualities(self) -> Float[Array, "*batch d"]:
-        rate = -self.eigenvalues.real
-        size = jnp.abs(self.eigenvalues)
-        return jnp.where(rate == 0, jnp.inf, size / jnp.where(rate == 0, 1, 2 * rate))
+        return _qualities(self.eigenvalues)
 
     @property
     def time_scales(self) -> Float[Array, "*batch d"]:
-        rate = -self.eigenvalues.real
-        return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
+        return _time_scales(self.eigenvalues)
 
     def to_table(self) -> Table:
         """The eigenvalues, and the vectors if there are any, over `mode`."""
@@ -106,10 +102,29 @@ class Spectrum(eqx.Module, AbstractTabular):
 
     def _card(self) -> Card:
         columns = (self.eigenvalues, self.frequencies, self.damping_ratios, self.time_scales)
-        rows = list(zip(*(np.asarray(column[:SHOWN]) for column in columns), strict=True))
+        rows = list(zip(*(np.asarray(column)[:SHOWN] for column in columns), strict=True))
         title = f"Spectrum: {kind_of(self)}, abscissa {float(self.abscissa):.6g} /ms"
         head = ("eigenvalue (1/ms)", "freq. (Hz)", "damping", "time (ms)")
         return Card(title, columns=head, rows=rows, total=self.eigenvalues.size)
+
+
+# One program each: printing a spectrum for the first time would compile one for every operation.
+@quickly_compiled
+def _damping_ratios(values: Complex[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+    size = jnp.abs(values)
+    return -values.real / jnp.where(size == 0, 1, size)
+
+
+@quickly_compiled
+def _qualities(values: Complex[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+    rate, size = -values.real, jnp.abs(values)
+    return jnp.where(rate == 0, jnp.inf, size / jnp.where(rate == 0, 1, 2 * rate))
+
+
+@quickly_compiled
+def _time_scales(values: Complex[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+    rate = -values.real
+    return jnp.where(rate == 0, jnp.inf, 1 / jnp.where(rate == 0, 1, rate))
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from .._types import Numbers
 from ..circuits import AbstractCircuit, GatedORGaNICs, ORGaNICs, what_is
 from ..facts import closed_form, is_exact, normalization
 from ..linear import read_point
-from ..programs import in_full_precision
+from ..programs import in_full_precision, quickly_compiled
 
 
 @carded
@@ -47,13 +47,7 @@ class Oscillator(eqx.Module):
 
     @property
     def eigenvalues(self) -> Complex[Array, " d"]:
-        n = self.weights.size
-        eye = jnp.eye(n, dtype=self.damping.dtype)
-        # (√K q, q̇) as variables: the companion matrix with its two blocks on one scale.
-        root_K = jnp.sqrt(self.stiffness)
-        companion = jnp.block([[0 * eye, root_K], [-root_K, -self.damping]])
-        pencil = jnp.linalg.eigvals(companion)
-        return jnp.concatenate([pencil, self.gain_rates.astype(pencil.dtype)])
+        return _eigenvalues(self.damping, self.stiffness, self.gain_rates)
 
     def _card(self) -> Card:
         values: Any = np.asarray(self.eigenvalues)
@@ -116,6 +110,17 @@ def _with_closed_form(circuit: AbstractCircuit) -> AbstractCircuit:
     if not exact:
         refuse("circuit", must, "it does not; see `oo.spectrum` for its eigenvalues")
     return circuit
+
+
+@quickly_compiled
+def _eigenvalues(
+    damping: Float[Array, "n n"], stiffness: Float[Array, "n n"], gain_rates: Float[Array, " k"]
+) -> Complex[Array, " d"]:
+    # (√K q, q̇) as variables: the companion matrix with its two blocks on one scale.
+    root_K = jnp.sqrt(stiffness)
+    companion = jnp.block([[jnp.zeros_like(root_K), root_K], [-root_K, -damping]])
+    pencil = jnp.linalg.eigvals(companion)
+    return jnp.concatenate([pencil, gain_rates.astype(pencil.dtype)])
 
 
 @in_full_precision

@@ -87,8 +87,14 @@ def test_a_card_is_a_table_in_a_notebook(cls):
     assert words == repr(thing).split()
 
 
+def three(leaf):
+    """A batch of one array, by numpy: it compiles nothing."""
+    return jax.device_put(np.stack([leaf] * 3))
+
+
 def unknown(leaf):
-    return leaf * np.nan if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
+    is_number = jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return jax.device_put(np.asarray(leaf) * np.nan) if is_number else leaf
 
 
 def test_cards_are_printed_under_tracers_of_batches_and_of_trees_without_numbers(cls):
@@ -101,7 +107,7 @@ def test_cards_are_printed_under_tracers_of_batches_and_of_trees_without_numbers
         return 0
 
     jax.eval_shape(seen, arrays)
-    batch = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), arrays)
+    batch = jax.tree.map(three, arrays)
     texts.append(repr(eqx.combine(batch, rest)))
     texts.append(repr(eqx.combine(jax.tree.map(unknown, batch), rest)))
     empty = [jax.tree.map(lambda _, value=value: value, thing) for value in (None, 1j)]
@@ -114,7 +120,7 @@ def test_cards_are_printed_under_tracers_of_batches_and_of_trees_without_numbers
 def test_a_batch_says_how_many_of_it_are_stable_and_succeeded():
     point = objects.build(oo.FixedPoint)
     abscissae = jnp.array([-1.0, -2.0, 3.0])
-    batch = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), point)
+    batch = jax.tree.map(three, point)
     batch = eqx.tree_at(lambda p: (p.abscissa, p.resolution), batch, (abscissae, jnp.zeros(3)))
     title, *lines = [" ".join(line.split()) for line in repr(batch).splitlines()]
     assert title == "FixedPoint: a batch of 3"

@@ -321,4 +321,4 @@ def _array(hint):
     kinds = {"bool": bool, "int32": np.int32, "int": int, "complex": complex}
     kinds |= {"float32": np.float32, "float": float}
     array = np.ones(shape, next(dtype for name, dtype in kinds.items() if name in kind))
-    return jnp.asarray(array) if hint.array_type is jax.Array else array
+    return jax.device_put(array) if hint.array_type is jax.Array else array

@@ -13,6 +13,7 @@ from ..._checks import check_kind, is_traced
 from ..._constraints import resolve
 from ...circuits import ORGaNICs
 from ...equilibria import steady_states
+from ...programs import quickly_compiled
 from ..populations import AbstractPopulation, Attention
 from ..stimuli import AbstractStimulus, Plaid
 
@@ -57,9 +58,16 @@ def steady_rates(
     how many routes were tried."""
     circuit = resolve(circuit)
     steady = steady_states(circuit, experiment.inputs, attempts)
-    rates = with_circuit(experiment.population, circuit).rates(steady.states.y)
-    rates = jnp.where(steady.found[:, None], rates[:, experiment.units], jnp.nan)
+    population = with_circuit(experiment.population, circuit)
+    rates = _rates_of(population, steady.states.y, steady.found, experiment.units)
     return rates, steady.attempts
+
+
+@quickly_compiled
+def _rates_of(
+    population: AbstractPopulation, y: Array, found: Array, units: np.ndarray
+) -> Float[Array, "k n"]:
+    return jnp.where(found[:, None], population.rates(y)[:, units], jnp.nan)
 
 
 def with_circuit(population: AbstractPopulation, circuit: ORGaNICs) -> AbstractPopulation:
