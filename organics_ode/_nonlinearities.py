@@ -2,6 +2,7 @@
 everywhere, in both modes; and extremes of values that may include NaN."""
 
 import enum
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -90,17 +91,20 @@ def _is(exponent: Exponent, number: int) -> bool:
 # Compiled for a CPU, `max` and `min` along an axis skip NaN as soon as they work on several rows at
 # once: the maximum of [1, NaN] is then 1, and that of [NaN, NaN] is −∞, which is below every
 # tolerance. Code that decides whether something succeeded uses these functions instead.
-# https://github.com/openxla/xla/issues/21461 is of this kind.
+# https://github.com/openxla/xla/issues/21461 is of this kind. Called by hand, each is one program.
+@functools.partial(jax.jit, static_argnames="axis", inline=True)
 def highest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
     """The maximum, overall or along an axis; NaN where a value is NaN."""
     return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.max(values, axis))
 
 
+@functools.partial(jax.jit, static_argnames="axis", inline=True)
 def lowest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
     """The minimum, overall or along an axis; NaN where a value is NaN."""
     return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.min(values, axis))
 
 
+@functools.partial(jax.jit, inline=True)
 def are_finite(*values: Array) -> Bool[Array, ""]:
     """Whether no entry of any of the arrays is NaN or infinite."""
     return jnp.stack([jnp.all(jnp.isfinite(each)) for each in values]).all()

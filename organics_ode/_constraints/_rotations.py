@@ -43,7 +43,8 @@ class IdentityPlusSkew(AbstractHolder):
 
     def unwrap(self) -> Float[Array, "n n"]:
         skew = self.theta - jnp.swapaxes(self.theta, -1, -2)
-        return jnp.eye(skew.shape[-1], dtype=skew.dtype) + _within_groups(skew, self.groups)
+        eye = (jnp if is_traced(skew) else np).eye(skew.shape[-1], dtype=skew.dtype)
+        return _within_groups(skew, self.groups) + eye
 
     def coordinate(self, name: str, value: Array) -> Float[Array, "n n"]:
         """θ for a value, checked as the argument `name`."""

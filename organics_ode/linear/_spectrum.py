@@ -1,5 +1,6 @@
 """Eigenvalues of a circuit's Jacobian, and what they mean."""
 
+import functools
 import math
 from typing import Protocol, runtime_checkable
 
@@ -204,6 +205,7 @@ def spectrum_at(
     return Spectrum(found.values, found.vectors if vectors else None, resolution)
 
 
+@functools.partial(quickly_compiled, level=1)
 def spectrum_of(
     J: Float[Array, "d d"], *, residual: Float[Array, ""] | float = 0.0, vectors: bool = False
 ) -> Spectrum:

@@ -1,10 +1,11 @@
 """Means over one period of every trial, and over the trials of every condition."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._cards import carded
@@ -14,6 +15,7 @@ from .._checks import (
     check_finite,
     check_positive_integer,
     is_traced,
+    on_device,
     refuse,
 )
 from .._types import Numbers
@@ -112,27 +114,28 @@ def read_trials(
 ) -> tuple[Array, Array]:
     """Responses as floats, 0 in trials that are left out, and labels as integers, checked."""
     conditions = check_positive_integer("conditions", conditions)
-    responses = as_float_array("responses", responses)
-    labels = labels if is_traced(labels) else as_known_array(name, labels)
-    if not jnp.issubdtype(labels.dtype, jnp.integer) and labels.dtype != bool:
-        refuse(name, "hold integers", f"its dtype is {labels.dtype}")
-    if responses.ndim < 1 or labels.shape != responses.shape[:1]:
-        shapes = f"the shapes are {labels.shape} and {responses.shape}"
+    rows: Any = as_float_array("responses", responses)
+    kinds: Any = labels if is_traced(labels) else as_known_array(name, labels)
+    if not jnp.issubdtype(kinds.dtype, jnp.integer) and kinds.dtype != bool:
+        refuse(name, "hold integers", f"its dtype is {kinds.dtype}")
+    if rows.ndim < 1 or kinds.shape != rows.shape[:1]:
+        shapes = f"the shapes are {kinds.shape} and {rows.shape}"
         refuse(name, "have shape (trials,), the first axis of `responses`", shapes)
-    if not is_traced(labels) and labels.size:
-        low, high = int(labels.min()), int(labels.max())
+    if not is_traced(kinds) and kinds.size:
+        low, high = int(kinds.min()), int(kinds.max())
         if low < -1 or high >= conditions:
             must = f"be between 0 and {conditions - 1}, or -1"
             refuse(name, must, f"it holds {low} to {high}")
     # Labels known only inside jit cannot be checked: invalid ones are left out too.
-    labels = jnp.asarray(labels).astype(jnp.int32)
-    is_kept = (labels >= 0) & (labels < conditions)
-    labels = jnp.where(is_kept, labels, -1)
+    xp: Any = jnp if is_traced(kinds) or is_traced(rows) else np  # numpy compiles nothing
+    kinds = xp.asarray(kinds).astype(np.int32)
+    is_kept = (kinds >= 0) & (kinds < conditions)
+    kinds = xp.where(is_kept, kinds, -1)
     # Trials that are left out may be NaN, and NaN times 0 is NaN.
-    responses = jnp.where(is_kept.reshape(-1, *[1] * (responses.ndim - 1)), responses, 0)
-    if not is_traced(responses):
-        check_finite("responses", responses)
-    return responses, labels
+    rows = xp.where(is_kept.reshape(-1, *[1] * (rows.ndim - 1)), xp.asarray(rows), 0)
+    if xp is jnp:
+        return rows, kinds
+    return check_finite("responses", on_device(rows)), on_device(kinds)
 
 
 @in_full_precision
