@@ -52,7 +52,8 @@ def as_float_array(name: str, value: object, dtype: DTypeLike | None = None) -> 
         return _as_float_array(name, value, dtype)
     if isinstance(value, jax.Array) and value.dtype in _FLOATS:
         wanted = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else dtype)
-        if wanted == value.dtype:
+        # A weak type, as that of `jnp.full(3, 0.5)`, would compile every program once more.
+        if wanted == value.dtype and not value.weak_type:
             return value  # as below, in a hundredth of the time
     with jax.ensure_compile_time_eval():
         return _as_float_array(name, value, dtype)

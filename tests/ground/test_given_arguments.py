@@ -167,8 +167,10 @@ def test_numbers_lists_and_arrays_share_their_programs(compiled):
     for x in (1.0, 0.25, 0.75, 0.3):
         oo.fixed_point(circuit, np.array([x]), state0=(np.zeros(1), np.ones(1)))
     oo.fixed_point(circuit, 0.5, state0=(0, 1.0))  # gives a number its axis
+    weak = jnp.full(1, 0.25)
+    assert weak.weak_type and not oo.Constant(weak).value.weak_type
     compiled()
-    for x in (1, 0.25, [0.75], np.float32(0.3)):
+    for x in (1, 0.25, [0.75], np.float32(0.3), weak):
         oo.fixed_point(circuit, x, state0=(0, 1.0))
     assert compiled() == 0
 
