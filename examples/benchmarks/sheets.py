@@ -1,4 +1,4 @@
-"""Large sheets of V1: contrast responses of 32 768 units, and how the cost of pools grows.
+"""Large sheets: contrast responses of 32 768 units of V1, how pools grow, and training.
 
     python examples/benchmarks/sheets.py
 
@@ -11,8 +11,10 @@ import resource
 import time
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import numpy as np
+import optax
 
 import organics_ode as oo
 from organics_ode import cortex
@@ -90,8 +92,26 @@ def growth() -> None:
     print(f"  {DENSE:>8}  {1e3 * sides[0]:>8.3f}  circulant; dense {1e3 * sides[1]:.3f} ms")
 
 
+def training() -> None:
+    """A step of `oo.fit` for 4 096 units whose pool is trained, batch 4."""
+    one, key = oo.Diagonal(np.ones(DENSE, np.float32)), jax.random.key(0)
+    print(f"training step of {DENSE} units with a circulant pool, batch 4")
+    for steps in (100, 1000):
+        kernel = oo.NonNegative(np.asarray(pool(DENSE).kernel, np.float32))
+        values = (one, one, oo.Circulant(kernel), 0.1, 0.5, 0.5, 2.0, 10.0)
+        cell = oo.Euler(oo.ORGaNICs(*values), 0.5)
+        model = oo.SequenceClassifier(cell, eqx.nn.Linear(DENSE, 10, key=key))
+        inputs = np.random.default_rng(0).uniform(size=(4, steps, DENSE)).astype(np.float32)
+        batch = oo.Batch(inputs, np.arange(4))
+        options = {"optimizer": optax.adam(1e-3), "steps": 8, "progress": False}
+        found = oo.fit(model, lambda step, batch=batch: batch, **options)
+        took = np.median(np.diff(found.history["seconds"]))
+        print(f"  {steps:>5} steps: {took:.2f} s; peak memory of the process {peak_gb():.2f} GB")
+
+
 if __name__ == "__main__":
     device = jax.devices()[0]
     print(f"{device.platform}, jax {jax.__version__}, {jax.numpy.zeros(()).dtype}")
     contrast_responses()
     growth()
+    training()

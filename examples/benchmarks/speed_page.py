@@ -72,11 +72,21 @@ def explorer(record: Record) -> list[str]:
     return table(names.values(), [[row[name] for name in names] for row in record["rows"]])
 
 
+def long_sequences(record: Record) -> list[str]:
+    names = {"steps": "steps", "batch": "batch", "side": "side", "median_s": "median s"}
+    names |= {"compile_s": "compiled in s", "peak_gb": "peak GB", "planned_gb": "planned GB"}
+    rows = record["tables"]["batch"] + record["tables"]["steps"]
+    each = [1e6 * row["median_s"] / row["steps"] for row in rows]
+    cells = [[*(row[name] for name in names), us] for row, us in zip(rows, each, strict=True)]
+    return table([*names.values(), "µs a step of the sequence"], cells)
+
+
 TABLES: dict[str, Callable[[Record], list[str]]] = {
     "training-step": training_step,
     "splitting": splitting,
     "small-steps": small_steps,
     "first-calls": first_calls,
+    "long-sequences": long_sequences,
     "explorer": explorer,
 }
 
