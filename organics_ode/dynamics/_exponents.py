@@ -127,7 +127,7 @@ def _along(
 ) -> tuple[Array, Array]:
     """The exponents per step of a number of vectors, each within its part; and whether a part
     depended on another one on which it should not."""
-    order, same, mute = parts.order, parts.same[:, :columns], ~parts.hears[:, :columns]
+    order, same, mute = parts.order, parts.same[:, :columns], parts.mute[:, :columns]
     S, S_inverse = _frames(jax.jacfwd(step)(v0, xs[0]), parts)
 
     def one(carry: tuple, x: Array) -> tuple[tuple, Array]:
@@ -161,7 +161,7 @@ def _by_levels(
     """
     order, d = parts.order, v0.size
     at = parts.level[None] == jnp.arange(LEVELS)[:, None]
-    mute = ~jnp.any(parts.hears[None] & at[:, None, :], axis=2)
+    mute = parts.level[None] < jnp.arange(LEVELS)[:, None]
     rounded = _ROUNDED * jnp.finfo(v0.dtype).eps
     signs = jnp.asarray(np.random.default_rng(0).choice([-1.0, 1.0], d), v0.dtype)[parts.label]
     S, S_inverse = _frames(jax.jacfwd(step)(v0, xs[0]), parts)

@@ -33,6 +33,12 @@ class Parts(NamedTuple):
         return self.label[:, None] == self.label[None, :]
 
     @property
+    def mute(self) -> Bool[Array, "d d"]:
+        """In that order, whether it would matter if variable i heard j after all: not if its part
+        is of a higher level, for then the exponents are still those of the parts."""
+        return ~(self.hears | (self.level[:, None] > self.level[None, :]))
+
+    @property
     def place(self) -> Int[Array, " d"]:
         """In that order, the place of each variable in its part, from 0."""
         return jnp.arange(self.label.size) - jnp.argmax(self.same, axis=1)

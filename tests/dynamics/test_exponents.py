@@ -292,6 +292,21 @@ def test_what_is_heard_after_all_is_not_lost(n, k):
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
+class LateBelow(Late):
+    """Unit 1 hears unit 2 always, and unit 0 only at states that nothing has looked at."""
+
+    def vector_field(self, t, state, x):
+        """All units decay at the same rate."""
+        u, v, w = state.y
+        far = jax.nn.relu(u - 1e6)
+        return Point(jnp.stack([x[0] - u, far + w - v, x[0] - w]))
+
+
+def test_what_a_higher_level_hears_after_all_changes_nothing():
+    found = lyapunov(oo.Euler(LateBelow(3), 0.01), np.full((3, 1), 1e8))
+    np.testing.assert_allclose(found, np.full(3, np.log(0.99) / 0.01), rtol=1e-10)
+
+
 def test_divergence_is_an_error_and_inside_jit_nan():
     cell = oo.Euler(Lorenz(28.0), 1.0)
     xs = jnp.zeros((30, 1))
