@@ -27,6 +27,7 @@ _DAMPED = 0.17  # The value of −Re λ/|λ| above which a mode counts as damped
 _MARGIN = 0.8  # Of the stability limit there; at a ratio of .5 the limit is a sixth further out.
 _NORM_TURNS = 4  # Iterations of the power method for ‖A‖₂, which is needed to within a tenth.
 _REACH, _FAITHFUL = 1.0, 0.1  # |hλ| where the coefficients of a solver are not known.
+_LEAST_UNIT = 1e-3  # Of how far a variable moves within the fastest mode: no unit is smaller.
 _SQUARINGS = 16  # Of the propagator over 2⁻¹⁶ of the time.
 # The error of a step relative to a mode that decays or rings, and to one that grows, perhaps
 # e⁵⁰-fold in hundreds of steps.
@@ -85,7 +86,7 @@ class ExplicitLimit(AbstractTangentLimit):
         return jax.lax.scan(turn, begin, None, 2 * _TURNS)[0]
 
     def turn(self, rate: Modes, t: Array, y: PyTree, args: PyTree, since: Array) -> Modes:
-        product, size = _linearise(self.field, t, y, args)
+        product, size = _linearise(self.field, t, y, args, rate.radius)
         v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
@@ -134,7 +135,8 @@ class ImplicitLimit(AbstractTangentLimit):
         return self.turn(None, t, y, args, jnp.zeros_like(t))
 
     def turn(self, rate: PyTree, t: Array, y: PyTree, args: PyTree, since: Array) -> Array:
-        product, size = _linearise(self.field, t, y, args)
+        rate = jnp.zeros_like(t) if rate is None else rate
+        product, size = _linearise(self.field, t, y, args, rate)
         J = jax.vmap(product, out_axes=1)(jnp.eye(size.size, dtype=size.dtype))
         return _living_rate(J, since)
 
@@ -154,14 +156,24 @@ def tangent_limit(
 
 
 def _linearise(
-    field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree
+    field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree, rate: Array
 ) -> tuple[Callable[[Array], Array], Array]:
-    """v ↦ J v, and the units in which v is measured: a and y may differ by orders of magnitude."""
-    t, y, args = detached((t, y, args))
+    """v ↦ J v, and the units in which v is measured: a and y may differ by orders of magnitude.
+
+    A variable that has died out is not measured by what is left of it when an input moves it again:
+    J would have entries as large as e¹⁰⁰, which are no rates.
+    """
+    t, y, args, rate = detached((t, y, args, rate))
     flat, unravel = jax.flatten_util.ravel_pytree(y)
     f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
     measured = units(args.circuit, y) if isinstance(args, Driven) else jax.tree.map(largest_of, y)
     size = jax.flatten_util.ravel_pytree(measured)[0]
+    moves = jnp.where(rate > 0, f(flat) * _inverse(rate), 0)
+    moves = jnp.where(jnp.isfinite(moves), moves, 0)
+    furthest = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(highest(jnp.abs(leaf)), leaf.shape), unravel(moves)
+    )
+    size = jnp.maximum(size, _LEAST_UNIT * jax.flatten_util.ravel_pytree(furthest)[0])
     return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
 
 
