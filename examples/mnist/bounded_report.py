@@ -1,6 +1,6 @@
 """What a bounded circuit guarantees, compared with a free one: shipped circuits on hard inputs.
 
-    python examples/mnist/bounded_report.py [psmnist-64-bounded psmnist-64] [--data-dir DIR]
+    python examples/mnist/bounded_report.py [--names psmnist-64 …] [--data-dir DIR]
 
 For each circuit: what `oo.certify` proves, and the bound next to the largest response seen;
 accuracy on test images as they are, with half and twice the step, with noise, and with pixels
@@ -149,7 +149,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     default = [name for name in sequence_models() if "psmnist-64" in name][::-1]
-    parser.add_argument("names", nargs="*", default=default, help="shipped circuits")
+    parser.add_argument("--names", nargs="+", default=default, help="shipped circuits")
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument(
         "--glare", action="store_true", help="only the effects of glare, for --json"
