@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-from _hard_inputs import GLARE, after_glare, changed
+from _hard_inputs import GLARE, after_glare, again, changed
 from _mnist_options import sequence_models
 from _other_steps import by_steps
 
@@ -91,20 +91,6 @@ def report(name: str, args: argparse.Namespace) -> tuple[dict, np.ndarray]:
     return facts | origin(time.perf_counter() - start), along
 
 
-def glare(args: argparse.Namespace) -> None:
-    """The effects of glare alone, in the results that there are."""
-    record = json.loads(args.json.read_text(encoding="utf-8"))
-    for name in args.names:
-        model, card = oo.pretrained(name), oo.model_card(name)
-        test = tasks.SequentialMNIST(args.data_dir, permuted=card["options"]["permuted"]).test
-        start = time.perf_counter()
-        facts = after_glare(model, tasks.Split(*(part[: args.images] for part in test)))
-        print(name, facts, flush=True)
-        record["circuits"][name] |= facts | {"glare": origin(time.perf_counter() - start)}
-    text = json.dumps(record, indent=1, ensure_ascii=False)
-    args.json.write_text(text + "\n", encoding="utf-8")
-
-
 def draw(reports: dict[str, dict], along: dict[str, np.ndarray], path: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
     ways = list(changed(np.zeros((1, 1, 1))))
@@ -125,7 +111,7 @@ def draw(reports: dict[str, dict], along: dict[str, np.ndarray], path: Path) -> 
 
 def main(args: argparse.Namespace) -> None:
     if args.glare:
-        return glare(args)
+        return again(args.json, args.names, args.images, args.data_dir)
     found = {}
     for i, name in enumerate(args.names, 1):
         found[name] = report(name, args)
