@@ -66,6 +66,13 @@ def first_calls(record: Record) -> list[str]:
     return table(names.values(), [[row[name] for name in names] for row in record["rows"]])
 
 
+def company(record: Record) -> list[str]:
+    names = {"setting": "setting", "beside": "busy processes beside it", "step_ms": "ms a step"}
+    names |= {"times_alone": "times its time alone", "cpu_ms": "processor ms a step"}
+    names |= {"waits": "waits a step"}
+    return table(names.values(), [[row[name] for name in names] for row in record["table"]])
+
+
 def explorer(record: Record) -> list[str]:
     names = {"preset": "preset", "median_ms": "median, ms", "p90_ms": "nine of ten within, ms"}
     names |= {"moves": "moves"}
@@ -86,6 +93,7 @@ TABLES: dict[str, Callable[[Record], list[str]]] = {
     "splitting": splitting,
     "small-steps": small_steps,
     "first-calls": first_calls,
+    "company": company,
     "long-sequences": long_sequences,
     "explorer": explorer,
 }
