@@ -18,7 +18,7 @@ from ._parts import LEVELS, Parts, is_whole, orthonormal, parts_of, whole
 
 # An ellipse of a complex pair flatter than this counts as a double real eigenvalue.
 _FLATTEST = 1e-6
-_ROUNDED = 1e3  # ε, relative: what a sum of products may differ by if its signs are reversed
+_ROUNDED = 1e3  # ε, relative: what the product of a multiple may differ by
 
 
 def lyapunov(
@@ -156,21 +156,24 @@ def _by_levels(
     """The k largest exponents per step, and whether a part depended on another one on which it
     should not, with k vectors for all parts of a level, each of which has its own rows of them.
 
-    What the parts of other levels hear from them is left out. If one part of a level heard another
-    one after all, its rows would not change sign with its own vector, but with the other's.
+    What the parts of other levels hear from them is left out. One more vector tells whether a part
+    of a level heard another one after all: a mixture of the k vectors, multiplied by a number of
+    its own in each part. Without that, its image is the same mixture, multiplied by these numbers.
     """
     order, d = parts.order, v0.size
     at = parts.level[None] == jnp.arange(LEVELS)[:, None]
     mute = parts.level[None] < jnp.arange(LEVELS)[:, None]
     rounded = _ROUNDED * jnp.finfo(v0.dtype).eps
-    signs = jnp.asarray(np.random.default_rng(0).choice([-1.0, 1.0], d), v0.dtype)[parts.label]
+    rng = np.random.default_rng(0)
+    mixture, numbers = jnp.asarray(rng.normal(size=k), v0.dtype), rng.uniform(1, 2, d)
+    number = jnp.asarray(numbers, v0.dtype)[parts.label]
     S, S_inverse = _frames(jax.jacfwd(step)(v0, xs[0]), parts)
 
     def one(carry: tuple, x: Array) -> tuple[tuple, Array]:
         v, U, leaked = carry
         v, push = jax.linearize(lambda v: step(v, x), v)
         W = S @ U
-        rows = jnp.concatenate([W, signs[:, None] * W[:, :1]], axis=1).T
+        rows = jnp.concatenate([W.T, (number * (W @ mixture))[None]])
 
         def of(level: Array) -> Array:
             vectors = jnp.zeros_like(rows).at[:, order].set(jnp.where(level[None], rows, 0))
@@ -178,11 +181,13 @@ def _by_levels(
             return jax.lax.cond(jnp.any(level), moved, lambda: 0 * rows)  # many have two levels
 
         pushed = jax.lax.map(of, at)
-        *own, turned = jnp.sum(jnp.where(at[:, None], pushed, 0), axis=0)
-        size = parts.same.astype(v.dtype) @ (jnp.abs(own[0]) + jnp.abs(W[:, 0]))
-        leaked = leaked | jnp.any(jnp.abs(turned - signs * own[0]) > rounded * size)
+        images = jnp.sum(jnp.where(at[:, None], pushed, 0), axis=0)
+        own, mixed = images[:k].T, images[k]
+        size = parts.same.astype(v.dtype) @ jnp.sum(jnp.abs(own) + jnp.abs(W), axis=1)
+        off = jnp.abs(mixed - number * (own @ mixture))
+        leaked = leaked | jnp.any(off > rounded * size)
         leaked = leaked | jnp.any(mute[:, None] & (pushed != 0))
-        U, growth = orthonormal(S_inverse @ jnp.stack(own, axis=1), parts)
+        U, growth = orthonormal(S_inverse @ own, parts)
         return (v, U, leaked), growth
 
     frame = (parts.place[:, None] == jnp.arange(k)[None]).astype(v0.dtype)

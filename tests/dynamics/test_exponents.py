@@ -257,9 +257,10 @@ def test_over_a_batch_of_sequences_they_are_those_of_each():
 
 
 class Late(oo.AbstractCircuit):
-    """Two units that hear each other only at states that nothing has looked at; n in all."""
+    """Units 0 and `other` of n, which hear each other only at states that nothing has looked at."""
 
     n: int = eqx.field(static=True, default=2)
+    other: int = eqx.field(static=True, default=1)
 
     @property
     def input_size(self):
@@ -268,8 +269,9 @@ class Late(oo.AbstractCircuit):
 
     def vector_field(self, t, state, x):
         """A rotation by the input, behind a step that is far away."""
-        far = jax.nn.relu(jnp.sum(state.y) - 1e6)
-        heard = jnp.zeros_like(state.y).at[:2].set(state.y[1::-1])
+        far = jax.nn.relu(state.y[0] - 5e5)
+        pair = np.array([0, self.other])
+        heard = jnp.zeros_like(state.y).at[pair].set(state.y[pair[::-1]])
         return Point(-state.y + x[0] + 1e-3 * far * heard)
 
     def initial_state(self):
@@ -277,9 +279,10 @@ class Late(oo.AbstractCircuit):
         return Point(jnp.zeros(self.n))
 
 
-@pytest.mark.parametrize(("n", "k"), ((2, 2), (10, 1)))  # all vectors, and shared ones
-def test_what_is_heard_after_all_is_not_lost(n, k):
-    cell = oo.Euler(Late(n), 0.01)
+# All vectors, and shared ones.
+@pytest.mark.parametrize(("n", "k", "other"), ((2, 2, 1), *((10, 1, i) for i in (1, 2, 3, 9))))
+def test_what_is_heard_after_all_is_not_lost(n, k, other):
+    cell = oo.Euler(Late(n, other), 0.01)
     xs = np.full((3, 1), 1e8)
     rest = cell.initial_state()
     frame, growth = np.eye(n, k), []
