@@ -12,9 +12,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._checks import a_or_an
+from .._nonlinearities import are_finite
 from .._types import Scalar
 from ..programs import detached, nextafter, prevbefore
 from ._step_limits import StepLimits
@@ -86,8 +88,8 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         controller_state: PyTree,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         inner, rate = controller_state
-        y_error, corner = self._at_corners(y_error, args, (t0, y0, t1, y1_candidate))
         before, after, error = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
+        error, corner = self._at_corners(error, before, after, args, (t0, y0, t1, y1_candidate))
         keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
             t0, t1, before, after, args, error, error_order, inner
         )
@@ -104,32 +106,34 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
 
-    def _at_corners(self, error: PyTree, args: PyTree, step: tuple) -> tuple[PyTree, Array]:
+    def _at_corners(
+        self, error: PyTree, before: PyTree, after: PyTree, args: PyTree, step: tuple
+    ) -> tuple[PyTree, Array]:
         """The error, including what it may have missed at a corner; and the time of the corner if
         that is too much, otherwise NaN."""
         # The choice of steps has no derivatives; with those of `args` a gradient takes longer.
-        args, (t0, y0, t1, y1) = detached((args, step))
+        before, after, args, (t0, y0, t1, y1) = detached((before, after, args, step))
         nowhere = jnp.asarray(jnp.nan, jnp.result_type(t1))
         if self.missed is None or error is None:
             return error, nowhere
         found = self.missed(args, *(t0, y0, t1, y1))
         if found is None:  # a circuit without corners
             return error, nowhere
-        missed, share = found
-        off, before, after = (self._in_sizes(tree) for tree in (missed, y0, y1))
+        missed, share = self._in_sizes(found[0]), found[1]
         asked = jax.tree.map(
             lambda e, u, v: e / (self.atol + self.rtol * jnp.maximum(jnp.abs(u), jnp.abs(v))),
-            *(off, before, after),
+            *(missed, before, after),
         )
-        finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(error)]).all()
+        finite = are_finite(*jax.tree.leaves(error))
         corner = t0 + jnp.clip(share, _NEAREST, _FURTHEST) * (t1 - t0)
         corner = jnp.where((self.norm(asked) > 1) & finite, corner, nowhere)
         return jax.tree.map(lambda e, m: jnp.maximum(jnp.abs(e), m), error, missed), corner
 
     def _in_sizes(self, state: PyTree) -> PyTree:
+        """The state in units of the sizes, as one vector: a program of fewer parts."""
         if self.size is None or state is None:
             return state
-        return jax.tree.map(jnp.divide, state, self.size)
+        return ravel_pytree(state)[0] / ravel_pytree(self.size)[0]
 
 
 class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
@@ -177,9 +181,7 @@ class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
             # As diffrax does at a jump: continue two floats later, past the switch itself.
             made_jump = jnp.any(nextafter(t1) == self.switches)
             start = jnp.where(made_jump, nextafter(nextafter(t1)), t1)
-        finite = jnp.array(
-            [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(y1_candidate)]
-        ).all()
+        finite = are_finite(*jax.tree.leaves(y1_candidate))
         result = RESULTS.where(finite, RESULTS.successful, RESULTS.nonfinite)
         return True, start, self._step_end(start), made_jump, controller_state, result
 

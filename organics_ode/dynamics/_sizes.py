@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import facts
-from .._nonlinearities import highest
+from .._nonlinearities import largest_each
 from .._types import State
 from ..circuits import AbstractCircuit
 from ..programs import detached, in_full_precision
@@ -26,19 +26,19 @@ def sizes(
     x = jax.lax.stop_gradient(_loudest(inputs, ts)).astype(ts.dtype)
     circuit, state0 = detached((circuit, state0))
     found = facts.sizes(circuit, state0, x, ts[0])
-    return jax.tree.map(lambda s, v: jax.lax.stop_gradient(_size(s, v)), found, state0)
+    known = jax.tree.map(lambda size: jnp.where(jnp.isfinite(size), size, 0), found)
+    # The largest in each field, of its sizes and at the start.
+    common, largest = (
+        jax.tree.unflatten(jax.tree.structure(tree), largest_each(*jax.tree.leaves(tree)))
+        for tree in (known, state0)
+    )
+    return jax.tree.map(jax.lax.stop_gradient, jax.tree.map(_size, known, common, largest))
 
 
-def _size(size: Array, start: Array) -> Array:
-    size, largest = _known(size), highest(jnp.abs(start))
-    common = highest(size)
+def _size(size: Array, common: Array, largest: Array) -> Array:
     otherwise = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
     size = jnp.where(size > 0, size, jnp.where(common > 0, common, otherwise))
     return jnp.minimum(size, 1)
-
-
-def _known(size: Array) -> Array:
-    return jnp.where(jnp.isfinite(size), size, 0)
 
 
 def _loudest(inputs: AbstractInput, ts: Array) -> Float[Array, " m"]:

@@ -14,7 +14,7 @@ import jax.scipy.linalg
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._nonlinearities import highest
+from .._nonlinearities import highest, largest_each
 from ..facts import largest_of, units
 from ..programs import detached, in_full_precision, nextafter
 from ._within_switches import Driven
@@ -90,11 +90,13 @@ class ExplicitLimit(AbstractTangentLimit):
         v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
+        grown = v + moved * _inverse(rate.radius)
         # Sums instead of matrix products: with one of these XLA's CPU backend cannot keep the solve
-        # of a small circuit in one kernel (`programs/_upstream.py`).
-        squared, moved_squared = jnp.sum(v**2), jnp.sum(moved**2)
+        # of a small circuit in one kernel (`programs/_upstream.py`). All in one: it compiles faster.
+        squares = jnp.stack([v**2, moved**2, v * moved, grown**2])
+        squared, moved_squared, overlap, grown_squared = jnp.sum(squares, 1)
         rates = jnp.sqrt(moved_squared / squared)
-        cosine = jnp.sum(v * moved) / jnp.sqrt(squared * moved_squared)
+        cosine = overlap / jnp.sqrt(squared * moved_squared)
         usable = jnp.isfinite(rates) & (rates > 0)
         # Means over turns: for a rotating pair a single turn says little. For an undamped pair each
         # cosine is the opposite of the previous one.
@@ -103,8 +105,7 @@ class ExplicitLimit(AbstractTangentLimit):
         damping = memory * rate.damping - (1 - memory) * (rate.cosine + cosine) / 2
         fastest = moved / jnp.sqrt(moved_squared)
         even = rate._replace(radius=radius, damping=damping, cosine=cosine, fastest=fastest)
-        grown = v + moved * _inverse(rate.radius)
-        grown = grown / jnp.sqrt(jnp.sum(grown**2))
+        grown = grown / jnp.sqrt(grown_squared)
         odd = rate._replace(growth=jnp.where(cosine > 0, rates, 0), growing=grown)
         new = jax.tree.map(lambda a, b: jnp.where(rate.is_odd, a, b), odd, even)
         new = jax.tree.map(lambda a, b: jnp.where(usable, a, b), new, rate)
@@ -166,14 +167,13 @@ def _linearise(
     t, y, args, rate = detached((t, y, args, rate))
     flat, unravel = jax.flatten_util.ravel_pytree(y)
     f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
-    measured = units(args.circuit, y) if isinstance(args, Driven) else jax.tree.map(largest_of, y)
+    measured = units(args.circuit, y) if isinstance(args, Driven) else largest_of(y)
     size = jax.flatten_util.ravel_pytree(measured)[0]
     moves = jnp.where(rate > 0, f(flat) * _inverse(rate), 0)
     moves = jnp.where(jnp.isfinite(moves), moves, 0)
-    furthest = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(highest(jnp.abs(leaf)), leaf.shape), unravel(moves)
-    )
-    size = jnp.maximum(size, _LEAST_UNIT * jax.flatten_util.ravel_pytree(furthest)[0])
+    leaves = jax.tree.leaves(unravel(moves))
+    field_of = np.repeat(np.arange(len(leaves)), [leaf.size for leaf in leaves])
+    size = jnp.maximum(size, _LEAST_UNIT * largest_each(*leaves)[field_of])
     return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
 
 

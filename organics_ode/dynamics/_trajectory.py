@@ -96,18 +96,20 @@ def read_solution(
     states = jax.tree.map(
         lambda y: jnp.where(saved.reshape(-1, *(1,) * (y.ndim - 1)), y[:-1], jnp.inf), solution.ys
     )
-    stats = {k: solution.stats[k] for k in _STEPS} | {"t_reached": t, "largest": largest(last)}
     still = jax.tree.map(jax.lax.stop_gradient, (t, last))
-    result = _with_divergence(solution.result, stats["largest"], t, largest(velocity(*still)))
+    size, speed = largest(last, velocity(*still))
+    stats = {k: solution.stats[k] for k in _STEPS} | {"t_reached": t, "largest": size}
+    result = _with_divergence(solution.result, size, t, speed)
     return Trajectory(ts, states, result, stats, is_implicit=is_implicit)
 
 
 _STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")
 
 
-def largest(state: PyTree) -> Float[Array, ""]:
-    """The largest magnitude in a state; NaN if it holds one."""
-    return highest(jnp.stack([highest(jnp.abs(leaf)) for leaf in jax.tree.leaves(state)]))
+def largest(*states: PyTree) -> Float[Array, " states"]:
+    """The largest magnitude in each of the states; NaN for one that holds a NaN."""
+    flat = [jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(s)]) for s in states]
+    return highest(jnp.abs(jnp.stack(flat)), 1)
 
 
 def raise_failure(trajectory: Trajectory) -> Trajectory:

@@ -61,7 +61,7 @@ def _(c: ORGaNICs2025, state: ORGaNICs2025State) -> ORGaNICs2025State:
 def _(c: ORGaNICs2025, state: ORGaNICs2025State) -> ORGaNICs2025State:
     """Rates of units span ten decades, and changes of their roots and squares scale with the
     product of their own size and the largest one."""
-    largest = jax.tree.map(largest_of, state)
+    largest = largest_of(state)
     mean = lambda own, most: root(jnp.maximum(own, FLOOR**2) * most, 2)  # noqa: E731
     spread = {f: mean(getattr(state, f), getattr(largest, f)) for f in ("y_rate", "s", "s_rate")}
     return largest._replace(**spread)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from .._nonlinearities import highest
+from .._nonlinearities import highest, largest_each
+from .._types import State
 from ..circuits import NO_TIME, AbstractCircuit, Time
 from ._fact import Fact
 from ._starts import around
@@ -111,7 +112,7 @@ def sizes(
 def units(circuit: AbstractCircuit, state: PyTree) -> PyTree:
     """The unit in which changes of each variable are compared with those of others, as a state.
     Default: the largest value in its field, 1 where that is 0."""
-    return jax.tree.map(largest_of, state)
+    return largest_of(state)
 
 
 @Fact
@@ -162,11 +163,13 @@ def normalization(circuit: AbstractCircuit) -> str | None:
     return None
 
 
-def largest_of(leaf: Array) -> Array:
-    """The largest value of a field in place of each, 1 where it is 0."""
-    largest = highest(jnp.abs(leaf))
-    usable = jnp.isfinite(largest) & (largest > 0)
-    return jnp.full(leaf.shape, jnp.where(usable, largest, 1), leaf.dtype)
+def largest_of(state: State) -> State:
+    """The largest magnitude in a field in place of each of its values, 1 where it is 0."""
+    fields, structure = jax.tree.flatten(state)
+    largest = largest_each(*fields)
+    units = jnp.where(jnp.isfinite(largest) & (largest > 0), largest, 1)
+    filled = [jnp.full(f.shape, unit, f.dtype) for f, unit in zip(fields, units, strict=True)]
+    return jax.tree.unflatten(structure, filled)
 
 
 def _linearised(

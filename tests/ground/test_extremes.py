@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from organics_ode._nonlinearities import are_finite, highest, lowest
+from organics_ode._nonlinearities import are_finite, highest, largest_each, lowest
 
 SIZES = (1, 2, 8, 16, 32, 1000)
 
@@ -22,6 +22,16 @@ def test_they_are_numpys_for_rows_with_and_without_nan(size, dtype):
             found, (of_rows, of_rows, exact(rows, axis=0), exact(rows)), strict=True
         ):
             np.testing.assert_array_equal(values, expected)
+
+
+def test_the_largest_magnitude_of_each_of_several_arrays():
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((7,), (1,), (3, 5), (7,), (40,))]
+    arrays[3][6], arrays[4][0] = np.nan, -np.inf
+    found = jax.jit(largest_each)(*arrays)
+    np.testing.assert_array_equal(found, [np.max(np.abs(array)) for array in arrays])
+    batched = jax.vmap(largest_each)(*(np.stack([array, 2 * array]) for array in arrays))
+    np.testing.assert_array_equal(batched, np.stack([found, 2 * found]))
 
 
 def test_what_is_not_finite_is_seen_in_any_of_several_arrays():
