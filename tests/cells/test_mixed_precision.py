@@ -12,9 +12,7 @@ from compared import tree_equal
 from marks import slow
 
 import organics_ode as oo
-from organics_ode.kernels import Carry, Marks, _chunked, _kernel, gated, kernel_of
-from organics_ode.training.skips._arguments import _noise
-from organics_ode.training.skips._runners import _with_noise
+from organics_ode.kernels import gated, kernel_of
 
 KEY = jax.random.key(0)
 BATCH, STEPS, N = 6, 20, 8
@@ -103,19 +101,6 @@ def test_kernel_and_scan_have_the_gradients_of_float32_within_the_rounding(build
             assert np.linalg.norm(a - b) < most * np.linalg.norm(b)
 
 
-def test_activations_are_kept_in_half_of_the_memory():
-    def kept(cell):
-        kernel, state = kernel_of(cell), oo.resolve(cell.initial_state())
-        xs = jnp.zeros((STEPS, zoo.M, BATCH), np.float32)
-        carry = Carry(_kernel.wide(state, BATCH))
-        given = kernel._given(carry, xs, Marks(), None)
-        (_, _), (_, starts, every) = _chunked._forward(kernel._rule(), True, given)
-        assert {s.dtype for s in jax.tree.leaves(starts)} == {np.dtype(np.float32)}
-        return sum(v.nbytes for v in jax.tree.leaves(every))
-
-    assert kept(oo.MixedPrecision(step())) == kept(step()) / 2 == 4 * STEPS * N * BATCH * 2
-
-
 def test_small_steps_add_up_where_bfloat16_stands_still():
     """y' = (1 − y)/τ from ½: each step moves y by 1/1000 of itself, a tenth of what is lost."""
 
@@ -152,7 +137,7 @@ def test_it_learns_as_float32_does_and_bfloat16_stands_still_and_says_so():
     np.testing.assert_array_equal(still.model.cell.circuit.W_r, half.cell.circuit.W_r)
 
 
-def test_it_keeps_the_noise_of_a_network_and_goes_into_stacks_and_files(tmp_path):
+def test_it_goes_into_files(tmp_path):
     network = oo.RateNetwork.random(zoo.M, N, key=KEY, tau_noise=30.0)
     network = jax.tree.map(
         lambda v: v.astype(np.float32) if eqx.is_inexact_array(v) else v, network
@@ -160,15 +145,7 @@ def test_it_keeps_the_noise_of_a_network_and_goes_into_stacks_and_files(tmp_path
     cell = oo.MixedPrecision(oo.Euler(network, 1.0))
     readout = eqx.nn.Linear(N, 2, key=KEY, dtype=np.float32)
     model = oo.SequenceToSequence(cell, readout)
-    assert kernel_of(cell) is None and _noise([model]) == (N, 30.0)
-    assert _with_noise(cell).input_size == zoo.M + N
-    stacked = oo.Stack(
-        oo.MixedPrecision(step()), oo.Euler(oo.RateNetwork.random(N, N, key=KEY), 0.5)
-    )
-    with pytest.raises(
-        ValueError, match="`models` must have no noise in the networks of a `Stack`"
-    ):
-        _noise([oo.SequenceToSequence(stacked, readout)])
+    assert kernel_of(cell) is None
     oo.save(tmp_path / "model", model)
     assert tree_equal(oo.load(tmp_path / "model"), model)
     assert cell.dt == 1.0 and cell.circuit is cell.cell.circuit

@@ -13,8 +13,7 @@ from gates import constant, settled_gates
 from jax.flatten_util import ravel_pytree
 
 import organics_ode as oo
-from organics_ode.cells import RungeKutta
-from organics_ode.dynamics._exponents import lyapunov
+from organics_ode import RungeKutta, lyapunov
 from organics_ode.facts import closed_form
 from organics_ode.linear import jacobian
 

@@ -7,12 +7,36 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from compared import tree_equal
 
 import organics_ode as oo
+from organics_ode.dynamics._inputs import as_input
 
 TS = np.array([0.0, 1.0, 2.5, 4.0, 4.5])
 VALUES = np.random.default_rng(0).normal(size=(5, 3))
 END, TAU, OMEGA = 6.0, 3.0, 1.7
+
+
+# What stands for an input
+
+
+def test_a_pair_of_times_and_values_is_held():
+    circuit = zoo.organics(n=1, m=1)
+    ts, values = [0.0, 1.0, 2.0], [0.0, 1.0, 0.5]
+    held = oo.ZeroOrderHold(ts, np.array(values)[:, None])
+    assert tree_equal(as_input((ts, values), 1), held)
+    # Two numbers are an input of two.
+    assert tree_equal(as_input((0.5, 0.2), 2), oo.Constant([0.5, 0.2]))
+    for bad, name in (([0.0, 0.0, 2.0], "inputs.ts"), (ts[:2], "inputs.ts")):
+        with pytest.raises(ValueError, match=f"Argument `{name}` must"):
+            oo.simulate(circuit, (bad, values), TS)
+
+
+def test_a_pair_of_tensors_of_pytorch_is_held():
+    torch = pytest.importorskip("torch", reason="PyTorch is not a requirement of the tests")
+    pair = torch.tensor(TS), torch.ones(len(TS), 2)
+    held = oo.ZeroOrderHold(TS, np.ones((len(TS), 2), np.float32))
+    assert tree_equal(as_input(pair, 2), held)
 
 
 # Lookup

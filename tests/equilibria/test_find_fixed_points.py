@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oscillators import unit, unit_points
+from precisions import X, check_full, own
 from random_circuits import NOTHING, ZERO, eigenvalues
 
 import organics_ode as oo
-from organics_ode import planar
+from organics_ode import facts, planar
 from organics_ode.equilibria import _find_fixed_points
-from organics_ode.facts import _starts
+from organics_ode.equilibria._points import read_starts
 
 NONE = oo.Rectification.NONE
 KEY = jax.random.key(0)
@@ -356,6 +357,28 @@ def test_what_says_where_to_start_is_checked(unchecked):
         look(key=KEY, rounds=0)
 
 
+def test_starts_may_be_lists(unchecked):
+    like = oo.ORGaNICsState(np.array([0.1, 0.2]), np.array([0.3, 0.4]))
+    rows = read_starts(oo.ORGaNICsState([[0.1, 0.2]], [[0.3, 0.4]]), like)
+    np.testing.assert_array_equal(rows, [[0.1, 0.2, 0.3, 0.4]])
+    with pytest.raises(ValueError, match=r"`starts` must be an ORGaNICsState .*, but it is a list"):
+        read_starts([[0.1, 0.2]], like)
+
+
 def test_every_method_gets_starts_of_both_kinds():
     # `facts.starts` makes every other group wide; a search gives the starts of a group in turn.
-    assert len(_find_fixed_points._METHODS) == _starts.METHODS
+    count = len(_find_fixed_points._METHODS)
+    drawn = np.abs(facts.starts(Own(cubic, jnp.zeros(1)), jnp.zeros(1), KEY, 64 * count).v[:, 0])
+    for share in (drawn[method::count] for method in range(count)):
+        assert share[::2].max() < 300 < share[1::2].max()
+
+
+@pytest.mark.slow
+def test_a_users_circuit_is_searched_in_full_precision():
+    def searched(circuit, x):
+        starts = _find_fixed_points._given(circuit, x, jnp.ones((4, 4), np.float32))
+        methods = range(len(_find_fixed_points._METHODS))
+        ends = [_find_fixed_points._taken(circuit, x, starts, i) for i in methods]
+        return _find_fixed_points._polished(circuit, x, jax.tree.map(jnp.add, *ends[:2])), ends
+
+    check_full(searched, own(), X)

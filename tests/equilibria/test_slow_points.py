@@ -9,8 +9,10 @@ import pytest
 import scipy.optimize
 import zoo
 from jaxtyping import Array, Float
+from precisions import X, check_full, own
 
 import organics_ode as oo
+from organics_ode.equilibria import _slow_points
 
 TAU = 10.0
 
@@ -194,3 +196,9 @@ def test_points_are_told_apart_in_any_units(units):
     for points in (slow, found):
         np.testing.assert_allclose(np.sort(points.states.u[:, 0] / units.u), [-1, 0, 1], atol=1e-6)
         assert points.is_stable.tolist() == [True, True, False]
+
+
+@pytest.mark.slow
+def test_a_users_circuit_is_slowed_in_full_precision():
+    starts, speed = jnp.ones((1, 4), np.float32), jnp.asarray(5.0, np.float32)
+    check_full(lambda c, x: _slow_points._slowest(c, x, starts, speed), own(), X)

@@ -17,7 +17,7 @@ from marks import slow
 import organics_ode as oo
 from organics_ode import facts, feedback, planar, robustness
 from organics_ode.circuits import obeys
-from organics_ode.facts._fact import Fact
+from organics_ode.facts import Fact
 from organics_ode.linear import Equations, ravel
 
 

@@ -20,12 +20,15 @@ from feedback_cases import (
     arrays,
     outlier,
     small,
+    small_in_float32,
     solutions,
     to_state,
 )
+from precisions import check_full
 
 import organics_ode as oo
 from organics_ode import feedback
+from organics_ode.feedback import _attractors
 from organics_ode.feedback._rest import run_to_rest
 
 N = 300
@@ -486,3 +489,8 @@ def test_the_teacher_of_a_faint_target_is_its_linear_response(target):
             parts = map(jnp.asarray, (chi, m, np.zeros(50), np.zeros(50)))
             found = feedback.teacher_states(oo.FeedbackNetwork(*parts, 0.9), target)
         np.testing.assert_allclose(found / target, exact, atol=1e-3 * np.max(np.abs(exact)))
+
+
+def test_attractors_are_run_in_full_precision():
+    run = lambda c, z: _attractors._run(c, jnp.zeros(0, np.float32), z, 0.1, 5)  # noqa: E731
+    check_full(run, small_in_float32(), jnp.array([[0.0], [5.0]], np.float32))

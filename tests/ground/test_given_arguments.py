@@ -16,7 +16,6 @@ from marks import slow
 import organics_ode as oo
 import tasks
 from organics_ode import planar
-from organics_ode.dynamics._inputs import as_input
 
 RNG = np.random.default_rng(0)
 TS = np.linspace(0.0, 4.0, 5)
@@ -71,8 +70,6 @@ def test_tensors_of_pytorch_itself_are_arrays():
     # numpy has no bfloat16; its numbers are among those of float32.
     half = torch.tensor(values["W"], dtype=torch.bfloat16)
     same(oo.NonNegative(half), oo.NonNegative(np.asarray(half.float())))
-    held = (torch.tensor(TS), torch.ones(len(TS), 2))
-    same(as_input(held, 2), oo.ZeroOrderHold(TS, np.ones((len(TS), 2), np.float32)))
 
 
 def test_one_cell_with_one_input_is_made_of_numbers():
@@ -119,17 +116,6 @@ def test_the_state_of_one_field_may_be_the_field():
     expected = oo.jacobian(network, oo.RateNetworkState(r), x)
     for given in (r, r.tolist(), [r.tolist()], (r,), {"r": r}):
         same(oo.jacobian(network, given, x), expected)
-
-
-def test_a_pair_of_times_and_values_is_held():
-    circuit = oo.ORGaNICs(*SINGLE)
-    ts, values = [0.0, 1.0, 2.0], [0.0, 1.0, 0.5]
-    same(as_input((ts, values), 1), oo.ZeroOrderHold(ts, np.array(values)[:, None]))
-    # Two numbers are an input of two.
-    same(as_input((0.5, 0.2), 2), oo.Constant([0.5, 0.2]))
-    for bad, name in (([0.0, 0.0, 2.0], "inputs.ts"), (ts[:2], "inputs.ts")):
-        with pytest.raises(ValueError, match=f"Argument `{name}` must"):
-            oo.simulate(circuit, (bad, values), TS)
 
 
 @pytest.mark.parametrize(

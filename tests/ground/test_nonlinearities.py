@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from zoo import AFTER, BEFORE, NONE
 
-from organics_ode._nonlinearities import Rectification, check_rectification, power, root, unit
+from organics_ode import Rectification
+from organics_ode._nonlinearities import check_rectification, power, root, unit
 
 EXPONENTS = (1.0, 1.5, 2.0, 3.0)
 DTYPES = (np.float32, np.float64)

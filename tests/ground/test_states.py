@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
-from organics_ode.equilibria._points import read_starts
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 CIRCUIT = oo.ORGaNICs(np.eye(2), np.eye(2), np.ones((2, 2)), 0.1, 0.5, 0.5, 2.0, 4.0)
@@ -35,13 +34,6 @@ def run(state0):
 def test_fields_may_be_lists(call):
     for given, expected in zip(*map(jax.tree.leaves, map(call, (LISTS, ARRAYS))), strict=True):
         np.testing.assert_array_equal(given, expected)
-
-
-def test_starts_may_be_lists_too():
-    rows = read_starts(oo.ORGaNICsState([[0.1, 0.2]], [[0.3, 0.4]]), ARRAYS)
-    np.testing.assert_array_equal(rows, [[0.1, 0.2, 0.3, 0.4]])
-    with pytest.raises(ValueError, match=r"`starts` must be an ORGaNICsState .*, but it is a list"):
-        read_starts([[0.1, 0.2]], ARRAYS)
 
 
 def test_lists_of_traced_numbers_have_derivatives():

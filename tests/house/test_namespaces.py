@@ -60,8 +60,8 @@ def test_every_public_name_of_the_tasks_has_an_entry():
 
 def test_the_tasks_of_the_library_are_the_package():
     assert oo.tasks is tasks is importlib.import_module("organics_ode.tasks")
-    module = importlib.import_module("organics_ode.tasks._adding")
-    assert module.AddingProblem is tasks.AddingProblem
+    module = importlib.import_module("organics_ode.tasks.ring")
+    assert module.RingTask is tasks.RingTask
 
 
 def test_an_unknown_attribute_is_named():

@@ -15,9 +15,6 @@ from texts import check_printable
 
 import organics_ode as oo
 import tasks
-from organics_ode._cards._card import Card, as_html
-from organics_ode._checks import a_or_an, counted
-from organics_ode.stability._certificate import _KINK
 
 # What one gives, and what a step goes from and to: no results.
 KINDS = (oo.AbstractCircuit, oo.AbstractCell, oo.AbstractInput, oo.AbstractSkip)
@@ -135,12 +132,6 @@ def test_a_half_made_object_and_one_whose_arrays_are_gone_are_printed():
     assert repr(spectrum).startswith("Spectrum\n")
 
 
-def test_what_is_written_is_escaped_in_a_page():
-    card = Card("<a>", {"b": "1 < 2"}, ("x",), [("&", 1)], notes=["<c>"])
-    page = as_html(card)
-    assert "&lt;a&gt;" in page and "1 &lt; 2" in page and "&amp;" in page and "&lt;c&gt;" in page
-
-
 def test_a_training_says_what_one_asks_of_it():
     records = [
         {"step": 1, "loss": 2.0, "accuracy": 0.25, "gradient_norm": 1.0, "seconds": 0.5},
@@ -166,19 +157,6 @@ def test_a_training_says_what_one_asks_of_it():
 
 
 # Grammar
-
-
-def test_the_article_is_the_one_that_is_spoken():
-    named = "an ORGaNICs, an LSTM, a GRU, a RateNetwork, an Euler, an RNNCell, an int, a unit"
-    named += ", an ndarray, a str"
-    for each in named.split(", "):
-        assert a_or_an(each.split()[1]) == each
-
-
-def test_one_is_singular():
-    assert [counted(n, "event") for n in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
-    assert counted(3, "entry", "entries") == "3 entries"
-    assert "(s)" not in _KINK
 
 
 COUNTED = "units members steps trials models devices records columns events bytes frequencies"

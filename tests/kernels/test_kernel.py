@@ -10,7 +10,7 @@ from kernel_cases import assert_close, kernel, pullback, scanned, sequences
 from marks import slow
 
 import organics_ode as oo
-from organics_ode.kernels import _chunked, gated
+from organics_ode.kernels import Carry, Marks, _chunked, _kernel, gated, kernel_of
 
 KEY = jax.random.key(0)
 GATED = [name for name in zoo.CIRCUITS if name.startswith("gated")]
@@ -74,6 +74,22 @@ def test_what_is_too_much_to_keep_is_computed_again(cell, monkeypatch):
     xs, state0 = sequences(circuit, _chunked._CHUNK + 3), zoo.state_of(circuit)
     ours = pullback(kernel, circuit, state0, xs, False, cell)
     assert_close(ours, pullback(scanned, circuit, state0, xs, False, cell), 1e-10)
+
+
+def test_activations_of_mixed_precision_are_kept_in_half_of_the_memory():
+    size, steps = 8, 20
+    step = oo.Euler(zoo.gated(n=size, dtype=np.float32), 0.5)
+
+    def kept(cell):
+        kernel, state = kernel_of(cell), oo.resolve(cell.initial_state())
+        xs = jnp.zeros((steps, zoo.M, BATCH), np.float32)
+        carry = Carry(_kernel.wide(state, BATCH))
+        given = kernel._given(carry, xs, Marks(), None)
+        (_, _), (_, starts, every) = _chunked._forward(kernel._rule(), True, given)
+        assert {s.dtype for s in jax.tree.leaves(starts)} == {np.dtype(np.float32)}
+        return sum(v.nbytes for v in jax.tree.leaves(every))
+
+    assert kept(oo.MixedPrecision(step)) == kept(step) / 2 == 4 * steps * size * BATCH * 2
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from marks import slow
 from oscillators import Damped, Pendulum
 
 import organics_ode as oo
-from organics_ode.linear._jacobian import jacobian, jacobian_blocks
+from organics_ode import jacobian, jacobian_blocks
 
 
 def flat_field(circuit, state, x):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov as lyapunov
 
-from organics_ode.linear._lyapunov_equation import _by_doubling, resolved_lyapunov, solve_lyapunov
+from organics_ode.linear import resolved_lyapunov
+from organics_ode.linear._lyapunov_equation import _by_doubling, solve_lyapunov
 
 solve = jax.jit(solve_lyapunov)
 EPS = np.finfo(np.float64).eps

@@ -9,8 +9,8 @@ import zoo
 from oscillators import Damped, Pendulum, unit, unit_points
 
 import organics_ode as oo
-from organics_ode.linear._jacobian import jacobian
-from organics_ode.linear._spectrum import spectrum, spectrum_of
+from organics_ode import jacobian, spectrum
+from organics_ode.linear import spectrum_of
 
 
 def at(y, a):

@@ -12,7 +12,8 @@ import zoo
 from marks import slow
 
 import organics_ode as oo
-from organics_ode.programs._closures import Opened, opened
+from organics_ode.programs import opened
+from organics_ode.programs._closures import Opened
 
 SCALE = 2.0
 

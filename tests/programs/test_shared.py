@@ -11,8 +11,7 @@ import optax
 import pytest
 
 import organics_ode as oo
-from organics_ode.programs import _shared, arrived, unawaited
-from organics_ode.programs._shared import equal_one, shared
+from organics_ode.programs import _shared, arrived, equal_one, shared, unawaited
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/benchmarks"))
 

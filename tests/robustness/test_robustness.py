@@ -12,14 +12,14 @@ import pytest
 import zoo
 from compared import tree_equal
 from diagrams import DELTAS, KEY, NORMS, SMALL
+from precisions import check_full
 
 import organics_ode as oo
 from organics_ode import robustness
 from organics_ode.facts import closed_form
 from organics_ode.linear import spectrum
-from organics_ode.robustness import _diagram, _study
+from organics_ode.robustness import _diagram, _study, _trials
 from organics_ode.robustness._classes import classify
-from organics_ode.robustness._trials import Ending
 
 
 def spiral(key, n):
@@ -355,7 +355,15 @@ def test_what_stands_near_an_unstable_point_is_no_limit_cycle():
         (0.998348, 0.757132, robustness.SLOW),
     ):
         facts = {name: np.array([value]) for name, value in here.items()}
-        ending = Ending(np.ones((1, 1)), np.ones(1), np.array([[y], [a]]), **facts)
+        ending = _trials.Ending(np.ones((1, 1)), np.ones(1), np.array([[y], [a]]), **facts)
         found = {name: value.item() for name, value in classify(study, ending).items()}
         assert found["classes"] == expected and np.isnan(found["frequency"])
         assert (found["abscissa"] < 0) == (expected == robustness.SLOW)
+
+
+def test_trials_are_run_in_full_precision():
+    def simulated(grid):
+        times, keys = (4, *np.float32([0.0, 5.0, 0.0, 5.0])), jax.random.split(jax.random.key(0), 1)
+        return _trials._simulate(keys, grid, times, robustness.gaussian)
+
+    check_full(simulated, jnp.ones((2, 3), np.float32))

@@ -11,9 +11,7 @@ from marks import slow
 from scipy.linalg import expm
 
 import organics_ode as oo
-from organics_ode.linear import jacobian
-from organics_ode.stability._energy import energy
-from organics_ode.stability._oscillator import oscillator
+from organics_ode import energy, jacobian, oscillator
 
 EPS = np.finfo(np.float64).eps
 NONE, BEFORE, AFTER = zoo.NONE, zoo.BEFORE, zoo.AFTER

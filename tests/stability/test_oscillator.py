@@ -12,9 +12,8 @@ from gates import constant, settled_gates
 from oscillators import Damped
 
 import organics_ode as oo
+from organics_ode import jacobian, jacobian_blocks, oscillator
 from organics_ode.facts import closed_form
-from organics_ode.linear import jacobian, jacobian_blocks
-from organics_ode.stability._oscillator import oscillator
 
 CASES = [
     (build, rectification, exponent)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import organics_ode as oo
+from organics_ode import load, save
 from organics_ode.storage import _archive, _differences
-from organics_ode.storage._files import load, save
 
 
 class Wrapper(eqx.Module):

@@ -13,7 +13,8 @@ import optax
 import pytest
 
 import organics_ode as oo
-from organics_ode.storage._encoding import Unloadable, flatten, to_numpy, unflatten
+from organics_ode.storage import Unloadable, flatten, unflatten
+from organics_ode.storage._encoding import to_numpy
 from organics_ode.storage._names import find
 
 
@@ -176,7 +177,7 @@ NAMES = [
     "jax.no_such_module:f",
     "jax:numpy",
     "organics_ode.storage._files:os.remove",
-    "organics_ode.storage._files:importlib.import_module",
+    "organics_ode.storage._names:importlib.import_module",
     "organics_ode.storage._files:Path",
     "jaxes:f",
     "jax",

@@ -15,8 +15,7 @@ from trainings import train
 import organics_ode as oo
 import tasks
 from organics_ode import robustness
-from organics_ode.storage._lines import from_line
-from tasks._source import mnist_folder
+from organics_ode.storage import from_line
 
 
 def phase_diagram(path):
@@ -68,14 +67,12 @@ def test_files_are_read_from_home(home):
     np.testing.assert_array_equal(oo.load("~/file"), np.arange(3))
     (home / "log").write_text('{"step": 1}\n')
     assert oo.History.read("~/log").records == [{"step": 1}]
-    assert mnist_folder("~/data") == home / "data" / "mnist"
 
 
 def test_a_tilde_that_names_nobody_is_part_of_the_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     oo.save("~draft-of-nobody", np.ones(2))
     assert os.listdir(tmp_path) == ["~draft-of-nobody"]
-    assert mnist_folder("~draft-of-nobody") == tmp_path / "~draft-of-nobody" / "mnist"
 
 
 def test_a_change_of_the_working_directory_moves_no_file(tmp_path, monkeypatch):
@@ -191,9 +188,3 @@ def test_a_phase_diagram_knows_before_it_begins_that_it_can_be_written(tmp_path)
         (tmp_path / "file").write_bytes(content)
         with pytest.raises(ValueError, match=r"^Argument `path` must be new or hold a diagram"):
             phase_diagram(tmp_path / "file")
-
-
-def test_a_folder_that_takes_no_file_is_found_before_the_first_trial(monkeypatch):
-    monkeypatch.setattr(robustness._diagram, "run_trials", lambda *args: pytest.fail("it ran"))
-    with pytest.raises(ValueError, match=r"^Argument `path` must name a file that can be written"):
-        phase_diagram("/proc/diagram")

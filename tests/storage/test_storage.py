@@ -2,7 +2,6 @@
 
 import collections
 import json
-import shutil
 import sys
 import time
 import tracemalloc
@@ -23,9 +22,7 @@ import zoo
 from compared import tree_equal
 
 import organics_ode as oo
-from organics_ode.robustness import _study
-from organics_ode.training import Columns
-from organics_ode.training._checkpoints import Checkpoint, _read_rest
+from organics_ode.training import Checkpoint, Columns
 
 OLD = Path(__file__).parents[1] / "old_files" / "version_1"
 
@@ -54,8 +51,7 @@ CODE = [
     "organics_ode:load",
     "organics_ode:save",
     "organics_ode:fit",
-    "organics_ode.programs._closures:Opened",
-    "organics_ode.optimizers._optimizer:Blind",
+    *forge.INNER,
     "organics_ode.storage._files:os.remove",
     "os:system",
 ]
@@ -110,37 +106,9 @@ def test_classes_of_a_record_and_of_a_member_must_be_such(path):
         refused(path)
 
 
-# --- what is read as a history, a step, a text ---
+# --- what is read as a history ---
 
 HISTORY = oo.History([{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}]).columns()
-REST = {"history": HISTORY, "log_start": None, "library": "0", "of": '{"model": {"W": "mean 1"}}'}
-REST |= {"step": 2, "resumed": [1]}
-NO_REST = [
-    {"step": "2"},
-    {"step": -1},
-    {"step": True},
-    {"step": 2.0},
-    {"resumed": (1,)},
-    {"resumed": ["1"]},
-    {"log_start": -1},
-    {"log_start": eqx.nn.Identity()},
-    {"history": None},
-    {"history": {"order": HISTORY.order, "kinds": HISTORY.kinds}},
-    {"library": 1},
-    {"of": "{}]"},
-    {"of": "[]"},
-    {"of": '{"model": {"W": 1}}'},
-    {"of": 3},
-]
-
-
-@pytest.mark.parametrize("change", NO_REST, ids=str)
-def test_the_parts_of_a_checkpoint_are_what_they_are_read_as(change):
-    assert _read_rest(**REST) == {"model": {"W": "mean 1"}}
-    with pytest.raises(Exception, match=r"is not a checkpoint|Extra data"):
-        _read_rest(**REST | change)
-
-
 STEPS, LOSSES = HISTORY.kinds[0]["step"], HISTORY.kinds[0]["loss"]
 NO_COLUMNS = [
     (HISTORY.order.astype(int), HISTORY.kinds),
@@ -364,21 +332,6 @@ def test_how_a_solve_ended_needs_no_like(path):
     assert many.succeeded.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("leaf", [".classes", ".abscissa"])
-def test_a_diagram_holds_arrays_and_nothing_else(path, leaf):
-    study = _study.read_study([0.0, 1.0], [1.0], 2, 0.5, 0.1, 2.0, 5.0, 3.0)
-    shape, names = (2, 1), ("abscissa", "frequency", "amplitude")
-    trial = {"classes": np.zeros(shape, np.int8)} | {name: np.ones(shape) for name in names}
-    _study.save(path, {"size": 2}, [trial])
-    facts, arrays = forge.read(path)
-    ragged = {"kind": "list", "keys": ["[0]"]}, {"kind": "list"}
-    facts |= {leaf[1:]: ragged[0], f"{leaf[1:]}[0]": ragged[1]}
-    del arrays[leaf[1:]]
-    forge.write(path, facts, arrays)
-    with pytest.raises(ValueError, match=r"^Argument `path` must be new or hold a diagram"):
-        _study.load(path, study, {"size": 2})
-
-
 def test_nan_that_was_saved_comes_back(path):
     model = eqx.tree_at(lambda c: c.W.value, circuit(), jnp.full((4, 4), jnp.nan))
     oo.save(path, model)
@@ -412,18 +365,6 @@ def test_a_checkpoint_of_version_1_is_read():
     assert isinstance(found, Checkpoint) and found.step == 4
     records = oo.History.from_columns(found.history).records
     assert records == oo.History.read(OLD / "log.jsonl").records and len(records) == 6
-
-
-def test_a_diagram_of_before_is_read_and_goes_on(tmp_path):
-    path = shutil.copy(OLD / "diagram.npz", tmp_path / "diagram")
-    stored = _study._read(path)
-    arguments = json.loads(stored.arguments)
-    study = _study.read_study(*(arguments[k] for k in _study.Study._fields))
-    done = _study.load(path, study, arguments)
-    assert len(done) == 2 and done[0]["classes"].shape == (2, 2)
-    _study.save(path, arguments, done)
-    for one, other in zip(done, _study.load(path, study, arguments), strict=True):
-        assert all(np.array_equal(one[k], other[k], equal_nan=k != "classes") for k in one)
 
 
 # --- what the header tells people ---

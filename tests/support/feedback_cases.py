@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
@@ -73,6 +74,10 @@ def small(rank=None, inputs=None, seed=0, size=6, **options):
     chi = rng.normal(size=(size, size)) / size**0.5
     m, n, I = rng.normal(size=shape), 2 * rng.normal(size=shape), rng.normal(size=size)
     return oo.FeedbackNetwork(chi, m, n, I, 0.7, W_x, **options)
+
+
+def small_in_float32():
+    return jax.tree.map(lambda v: jnp.asarray(v, np.float32), oo.resolve(small()))
 
 
 def to_state(x):

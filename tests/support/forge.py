@@ -5,8 +5,17 @@ import zipfile
 
 import numpy as np
 
-from organics_ode.storage import _archive, _header
-from organics_ode.storage._encoding import flatten, to_numpy
+from organics_ode.storage import _archive, _header, flatten, library
+from organics_ode.storage._encoding import to_numpy
+
+# Of the library, and for no file to reach.
+INNER = (
+    "organics_ode.programs._closures:Opened",
+    "organics_ode.optimizers._optimizer:Blind",
+    "organics_ode.training._recorder:Log",
+    "organics_ode.training._checkpoints:Checkpoints",
+    "organics_ode.storage._files:warnings.warn",
+)
 
 
 def parts(tree):
@@ -29,7 +38,7 @@ def write(path, facts, arrays, **options):
 
 def members(facts, arrays, *, kept=None, **header):
     """Of a file, whose arrays or whose entries of the header (`...`: none) may be changed."""
-    text = _header.header_text(_archive.library(), facts, arrays)
+    text = _header.header_text(library(), facts, arrays)
     if header:
         changed = {k: v for k, v in (json.loads(text) | header).items() if v is not ...}
         rest = {k: v for k, v in changed.items() if k != "checksum"}

@@ -28,8 +28,9 @@ from jax.experimental import multihost_utils
 
 import organics_ode as oo
 import tasks
-from organics_ode.parallel import _mesh
-from organics_ode.programs import _shared
+from organics_ode.optimizers import State
+from organics_ode.parallel import replicate, split
+from organics_ode.programs import shared
 from organics_ode.training import _objective
 
 SIZE, TIME, MEMBERS = 16, 5, 8
@@ -247,9 +248,9 @@ def exchanges(mesh):
     """The loops around each exchange between devices in a step, and how many loops there are."""
     optimizer = optax.sgd(0.1)
     start = model(np.float64)
-    state = _objective.State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
-    state, batch = _mesh.replicate(state, mesh), _mesh.split(batches(np.float64)(0), mesh)
-    options = (_shared.shared(optimizer, oo.cross_entropy, None), mesh)
+    state = State(start, optimizer.init(eqx.filter(start, oo.trainable(start))))
+    state, batch = replicate(state, mesh), split(batches(np.float64)(0), mesh)
+    options = (shared(optimizer, oo.cross_entropy, None), mesh)
     jaxpr = eqx.filter_make_jaxpr(_objective.train_step.__wrapped__)(state, batch, *options)[0]
     steps = list(equations(jaxpr.jaxpr))
     loops = sum(name in LOOPS for name, _ in steps)

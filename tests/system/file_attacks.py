@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import forge
 import numpy as np
 from file_mutations import Case, forged, members, zipped
 
@@ -14,16 +15,7 @@ NAMES = (
     *("jax.numpy:load", "jax.numpy:save", "jax.numpy:fromfile", "equinox:Partial"),
     *("jax.tree_util:Partial", "equinox.nn:StatefulLayer", "equinox:tree_deserialise_leaves"),
     *("organics_ode:save", "organics_ode:load", "organics_ode:fit", "optax:adam", "optax:chain"),
-    *(
-        "organics_ode.programs._closures:Opened",
-        "organics_ode.optimizers._optimizer:Blind",
-        "organics_ode.training._recorder:Log",
-    ),
-    *(
-        "organics_ode.training._checkpoints:Checkpoints",
-        "organics_ode.storage._files:warnings.warn",
-        "jax:jit",
-    ),
+    *(*forge.INNER, "jax:jit"),
     *("jax.experimental.jax2tf:convert", "jax.experimental.host_callback:call", "os:system"),
     *("jax.tools.colab_tpu:setup_tpu", "optax._src.doctest_test:x", "builtins:eval", "jax:os"),
     *(f"{CANARY}:run", f"jax.{CANARY}:run", "numpy:load", "pickle:loads", "functools:partial", ""),

@@ -23,8 +23,9 @@ from file_mutations import Case, forged
 from file_studies import OldStudy, Results, Study, SweepStudy
 
 import organics_ode as oo
-from organics_ode.training._checkpoints import Checkpoints, Progress
-from organics_ode.training._objective import State
+from organics_ode.optimizers import State
+from organics_ode.training import Progress
+from organics_ode.training._checkpoints import Checkpoints
 from tasks._idx import read_idx
 
 OLD = Path(__file__).parents[1] / "old_files" / "version_1"

@@ -140,7 +140,7 @@ assert again is found and organics_ode.tasks.ring.RingTask is found.RingTask
 task = found.AddingProblem(length=7)
 other = pickle.load(open(sys.argv[1], "rb"))
 assert type(other) is found.AddingProblem and other == task
-assert oo.storage._functions.saved_name(found.AddingProblem) == "tasks:AddingProblem"
+assert oo.storage.saved_name(found.AddingProblem) == "tasks:AddingProblem"
 pickle.dump(task, open(sys.argv[2], "wb"))
 oo.save(sys.argv[3], task)
 """
@@ -160,7 +160,7 @@ def test_the_library_has_its_tasks_where_others_hide_them(tmp_path):
 def test_a_package_of_ones_own_keeps_its_modules(tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "__init__.py").write_text("")
-    (tmp_path / "tasks" / "_plot.py").write_text("own = True\n")
-    script = "from organics_ode import tasks; import tasks._plot as p; assert p.own, p"
+    (tmp_path / "tasks" / "ring.py").write_text("own = True\n")
+    script = "from organics_ode import tasks; import tasks.ring as p; assert p.own, p"
     done = run(cwd=tmp_path, script=script)
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -146,31 +145,3 @@ def test_tabs_follow_their_sliders_and_the_server_ends_with_the_last(explorer, b
     second.close()
     assert process.wait(timeout=120) == 0
     assert "The explorer has ended." in process.stdout.read()
-
-
-@pytest.mark.parametrize(
-    "prepare", ["lambda say: None", "lambda say: (say('It ends while it compiles'), sleep(60))"]
-)
-def test_an_interrupt_ends_it_in_peace(prepare):
-    """As soon as it says how it ends. Without what compiles: a signal is all that matters here."""
-    script = f"""
-import signal
-from time import sleep
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
-from organics_ode.explore import _server
-_server._prepare = {prepare}
-_server.explore(browser=False)
-"""
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    with process:
-        assert any(line.startswith("It ends") for line in process.stdout)
-        process.send_signal(signal.SIGINT)
-        told = process.stdout.read()
-        assert process.wait(timeout=60) == 0, told
-    assert told == "The explorer has ended.\n"

@@ -1,60 +1,13 @@
-"""Networks on the classic tasks: each can be trained by one call, and a trained one behaves."""
+"""A network that was trained on a classic task behaves."""
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
+from classics import DT, REACTIONS, network
 
 import organics_ode as oo
 import tasks
-from organics_ode.programs import shared
-from organics_ode.training import _objective
-from organics_ode.training.skips import _arguments, _rounds
-
-DT = 50.0
-REACTIONS = tasks.ReactionTime(tasks.PerceptualDecision(dt=DT))
-CLASSICS = {
-    "choice": (tasks.DelayedMatch(dt=DT), oo.cross_entropy),  # as the three others
-    "reaction-time": (REACTIONS, oo.cross_entropy),
-    "flip-flop": (tasks.FlipFlop(length=20, dt=DT), oo.squared_error),
-    "ready-set-go": (tasks.ReadySetGo(dt=DT), oo.squared_error),
-}
-ADAM, KEY = optax.adam(0.01), jax.random.key(1)
-
-
-def network(task, size, seed=0):
-    keys = jax.random.split(jax.random.key(seed), 3)
-    W = jax.random.normal(keys[0], (size, size)) / size**0.5
-    W_in = jax.random.normal(keys[1], (size, task.input_size))
-    circuit = oo.RateNetwork(W, W_in, jnp.zeros(size), 100.0, f=jnp.tanh, noise=0.05)
-    W_out = jax.random.normal(keys[2], (task.output_size, size)) / size**0.5
-    readout = oo.Readout(W_out, jnp.zeros(task.output_size), activation=None)
-    return oo.SequenceToSequence(oo.Euler(circuit, task.dt), readout)
-
-
-@pytest.mark.parametrize("name", CLASSICS)
-def test_every_classic_fits_both_ways_of_training(name):
-    # Traced and not compiled: what can go wrong are shapes, dtypes and what a task lacks.
-    task, loss = CLASSICS[name]
-    model = network(task, 4)
-    members = _arguments.read_models([model, model], None)
-    source = _arguments.read_source([model, model], task, 0.0, KEY, 2)
-    rules, penalty = shared(ADAM, loss, None), jnp.asarray(1e-5)
-    run = _rounds.Run(rules, penalty, penalty, 1, 2, None)
-    state = eqx.filter_eval_shape(_rounds.start, rules, members)
-    skips = _rounds.skips_of(oo.StateSkip(), _rounds.Stage(0, 3, 0.5))
-    number = jnp.asarray(1, jnp.uint32)
-    new, values = eqx.filter_eval_shape(_rounds.train_round, run, source, state, skips, number)
-    assert jax.tree.structure(new) == jax.tree.structure(state)
-    assert values["loss"].shape == (2,)
-    scores = eqx.filter_eval_shape(_rounds.evaluate_round, run, source, members, number)
-    assert scores.shape == (2,)
-    batch = oo.Batch(*jax.eval_shape(jax.vmap(task.sample), jax.random.split(KEY))[:3])
-    step = (_objective.State(model, ADAM.init(eqx.filter(model, oo.trainable(model)))), batch, ADAM)
-    _, values = eqx.filter_eval_shape(_objective.gradient_step, *step, loss, None)
-    assert values["loss"].shape == ()
 
 
 def test_a_trained_network_chooses_better_and_sooner_on_stronger_evidence():

@@ -165,6 +165,17 @@ def test_a_relative_folder_is_reported_in_full(tmp_path, monkeypatch):
     assert _source.mnist_folder("here") == tmp_path / "here" / "mnist"
 
 
+def test_a_folder_may_be_at_home_and_a_tilde_that_names_nobody_is_part_of_the_name(
+    tmp_path, monkeypatch
+):
+    for name in ("HOME", "USERPROFILE"):  # the latter on Windows
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert _source.mnist_folder("~/data") == tmp_path / "home" / "data" / "mnist"
+    found = _source.mnist_folder("~draft-of-nobody")
+    assert found == tmp_path / "~draft-of-nobody" / "mnist"
+
+
 # Download
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from resumed import ASKED, EVENTS, Killed, at, check_same, dies, run
 
-from organics_ode.storage import _lock, locked
+from organics_ode.storage import locked
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from organics_ode.storage._lock import locked
+from organics_ode.storage import locked
 with locked("checkpoint", Path(sys.argv[1])):
     child = os.fork()
     if child:
@@ -73,34 +73,12 @@ def test_a_checkpoint_that_was_written_meanwhile_is_not_overwritten(tmp_path, mo
     with at(5, dies), pytest.raises(Killed):
         run(tmp_path)
     data = (tmp_path / "run").read_bytes()
-    begun = _lock.locked
 
     def late(argument, path):
         path.write_bytes(data)  # by another training, between reading and locking
-        return begun(argument, path)
+        return locked(argument, path)
 
     monkeypatch.setattr("organics_ode.training._checkpoints.locked", late)
     with pytest.raises(ValueError, match=r"^Argument `checkpoint` must stay as it is, but another"):
         run(tmp_path)
     assert (tmp_path / "run").read_bytes() == data
-
-
-def test_other_checkpoints_of_a_folder_are_free(tmp_path):
-    with locked("checkpoint", tmp_path / "one"), locked("checkpoint", tmp_path / "two"):
-        assert len(os.listdir(tmp_path)) == 2
-        with pytest.raises(ValueError, match="alone"):
-            locked("checkpoint", tmp_path / "one").__enter__()
-    with locked("checkpoint", tmp_path / "one"):
-        pass
-    assert os.listdir(tmp_path) == []
-
-
-def test_where_there_are_no_locks_there_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(_lock, "fcntl", None)
-    with locked("checkpoint", tmp_path / "run"), locked("checkpoint", tmp_path / "run"):
-        assert os.listdir(tmp_path) == []
-
-
-def test_a_folder_that_takes_no_lock_is_named():
-    with pytest.raises(ValueError, match=r"^Argument `checkpoint` must name a file that can be wr"):
-        locked("checkpoint", Path("/proc/run")).__enter__()

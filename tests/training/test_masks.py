@@ -13,8 +13,9 @@ from skip_trainings import Trial, model as rate_model, train as train_with_skips
 
 import organics_ode as oo
 from organics_ode.kernels import gated
+from organics_ode.optimizers import State
 from organics_ode.programs import shared
-from organics_ode.training._objective import State, train_step
+from organics_ode.training._objective import train_step
 
 KEY = jax.random.key(0)
 LONGEST, CLASSES = 21, 3  # more than a chunk of the kernel

@@ -10,7 +10,8 @@ from compared import tree_equal
 
 import organics_ode as oo
 import tasks
-from organics_ode.training.skips import _closed_loop, _rounds, _run, _runners, _trials
+from organics_ode.kernels import Skips
+from organics_ode.training.skips import _closed_loop, _rounds, _run, _trials
 
 TASK = tasks.RuleReversal(3, dt=100.0)
 N, TRIALS, BURN_IN = 6, 8, 5
@@ -54,7 +55,7 @@ def measured(model, trials, batch, skips):
 
 
 def measure(model, length=1, beta=1.0, restarts=None):
-    skips = _runners.Skips(oo.StateSkip(), jnp.asarray(length, jnp.int32), jnp.asarray(beta))
+    skips = Skips(oo.StateSkip(), jnp.asarray(length, jnp.int32), jnp.asarray(beta))
     return measured(model, *drawn(restarts), skips)
 
 

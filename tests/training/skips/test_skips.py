@@ -16,8 +16,8 @@ from schemes import SCHEMES
 from skip_trainings import KEY, STATE_SKIP, TASK, Recall, Trial, model, train
 
 import organics_ode as oo
-from organics_ode.kernels import rates
-from organics_ode.training.skips import _fit, _run, _runners, _trials
+from organics_ode.kernels import Skips, rates
+from organics_ode.training.skips import _arguments, _fit, _run, _runners, _trials
 
 
 class Sign(eqx.Module):
@@ -98,7 +98,7 @@ def batch_of(steps, noisy=True, trials=3, burn_in=4):
 
 
 def skips(scheme, length=4, beta=0.3):
-    return _runners.Skips(scheme, jnp.asarray(length, jnp.int32), jnp.asarray(beta))
+    return Skips(scheme, jnp.asarray(length, jnp.int32), jnp.asarray(beta))
 
 
 def slopes(model, batch, scheme):
@@ -108,7 +108,7 @@ def slopes(model, batch, scheme):
     @jax.jit
     def both(params, arrays, length, beta):
         batch_here = _trials.TrialBatch(*arrays, batch.burn_in)
-        here = _runners.Skips(scheme, length, beta)
+        here = Skips(scheme, length, beta)
         net = eqx.combine(params, rest)
         return _run.loss_and_gradient(net, batch_here, here, oo.squared_error, 0.01)
 
@@ -179,6 +179,22 @@ def test_outputs_are_those_of_the_model_itself():
         before = jnp.tile(batch.inputs_before[i], (batch.burn_in, 1))
         xs = jnp.concatenate([before, xs])
         np.testing.assert_allclose(found[i], net(xs)[batch.burn_in :], rtol=1e-12)
+
+
+def test_a_network_in_mixed_precision_keeps_its_noise():
+    network = jax.tree.map(
+        lambda v: v.astype(np.float32) if eqx.is_inexact_array(v) else v,
+        oo.RateNetwork.random(2, N, key=KEY, tau_noise=30.0),
+    )
+    cell = oo.MixedPrecision(oo.Euler(network, 10.0))
+    readout = eqx.nn.Linear(N, 1, key=KEY, dtype=np.float32)
+    assert _arguments._noise([oo.SequenceToSequence(cell, readout)]) == (N, 30.0)
+    assert _runners._with_noise(cell).input_size == 2 + N
+    step = oo.MixedPrecision(oo.Euler(zoo.gated(n=N, dtype=np.float32), 0.5))
+    stacked = oo.Stack(step, oo.Euler(oo.RateNetwork.random(N, N, key=KEY), 0.5))
+    told = "`models` must have no noise in the networks of a `Stack`"
+    with pytest.raises(ValueError, match=told):
+        _arguments._noise([oo.SequenceToSequence(stacked, readout)])
 
 
 # Training

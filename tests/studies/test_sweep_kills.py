@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+pytestmark = pytest.mark.system
 SCRIPT = """
 import sys, time
 import jax, jax.numpy as jnp, numpy as np
