@@ -92,7 +92,8 @@ class ExplicitLimit(AbstractTangentLimit):
         moved = product(v)
         grown = v + moved * _inverse(rate.radius)
         # Sums instead of matrix products: with one of these XLA's CPU backend cannot keep the solve
-        # of a small circuit in one kernel (`programs/_upstream.py`). All in one: it compiles faster.
+        # of a small circuit in one kernel (`programs/_upstream.py`); one sum compiles faster than
+        # four.
         squares = jnp.stack([v**2, moved**2, v * moved, grown**2])
         squared, moved_squared, overlap, grown_squared = jnp.sum(squares, 1)
         rates = jnp.sqrt(moved_squared / squared)
