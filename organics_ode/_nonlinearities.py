@@ -113,7 +113,7 @@ def largest_each(*values: Array) -> Float[Array, " values"]:
     flat = [value.ravel() for value in values]
     widest = max(each.size for each in flat)
     # An array that is shorter than the longest one is repeated.
-    rows = [each if each.size == widest else jnp.resize(each, widest) for each in flat]
+    rows = [each if each.size == widest else jnp.resize(each, (widest,)) for each in flat]
     return highest(jnp.abs(jnp.stack(rows)), 1)
 
 

@@ -12,10 +12,11 @@ import tasks
 SIZE = 50  # units
 # The groups of the reference: 20 units get the input, the next 20 are read out, 10 do neither.
 INPUT_UNITS, READOUT_UNITS = (0, 20), (20, 40)
+EXCITATORY_UNITS = (0, 40)
 BURN_IN = 1000.0  # ms
 
 SCHEMES = ("base", "cd", "sctt", "dasc")
-CIRCUITS = ("rate", "dale", "organics", "lstm")
+CIRCUITS = ("rate", "dale", "balanced", "organics", "lstm")
 
 
 def schedule(scheme: str, *, length: int, stages: int, beta: float, rounds: int):
@@ -57,6 +58,10 @@ def make_model(circuit: str, task: tasks.RingTask, key: jax.Array) -> oo.Sequenc
     if circuit == "organics":
         network = memory(m, keys[0])
         readout = oo.Readout.random(SIZE, k, key=keys[1])
+        return oo.SequenceToSequence(oo.Euler(network, task.dt), readout)
+    if circuit == "balanced":  # the recipe of Song, Yang and Wang; its excitatory units are read
+        network = oo.balanced_network(m, SIZE, key=keys[0])
+        readout = oo.Readout.random(SIZE, k, key=keys[1], units=EXCITATORY_UNITS)
         return oo.SequenceToSequence(oo.Euler(network, task.dt), readout)
     excitatory = 0.8 if circuit == "dale" else None
     network = oo.RateNetwork.random(

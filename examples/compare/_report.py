@@ -41,7 +41,7 @@ def best(line: dict, clip: int) -> int:
     return int(np.argmax(kept[:, clip].mean(-1)))
 
 
-def table(lines: dict[str, dict], clips: tuple) -> str:
+def table(lines: dict[str, dict]) -> str:
     """The table, in order of accuracy without clipping."""
     head = "| model | trained numbers | held out | clipped at 1 | diverged, of all | largest norm"
     head += " | ms a step | MB | abscissa (1/ms) |\n|---|---|---|---|---|---|---|---|---|\n"
@@ -49,11 +49,12 @@ def table(lines: dict[str, dict], clips: tuple) -> str:
     for label, line in lines.items():
         accuracy, diverged = np.array(line["accuracy"]), np.array(line["diverged"])
         means, cells = [], []
-        for clip in range(len(clips)):
+        for clip in range(accuracy.shape[1]):
             values = accuracy[best(line, clip), clip]
             error = values.std(ddof=1) / len(values) ** 0.5
             means.append(values.mean())
             cells.append(f"{values.mean():.3f} ± {error:.3f}")
+        cells += ["-"] * (2 - len(cells))
         free = [a for a in line["abscissa"] if a is not None]
         rest = [f"{diverged[:, 0].sum()} / {diverged[:, 0].size}"]
         rest += [f"{np.max(np.array(line['largest norm'])[best(line, 0), 0]):.3g}"]

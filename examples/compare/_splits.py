@@ -12,7 +12,9 @@ import tasks
 
 TASKS = ("digits", "smnist", "psmnist", "adding", "match")
 SCORES = {"adding": "share of variance explained"}  # accuracy for all others
-COUNTS = {"train": 4000, "validation": 1000, "test": 2000}  # trials, for tasks that draw them
+# Trials, for tasks that draw them. The adding problem takes thousands of updates to learn.
+COUNTS = {"train": 4000, "validation": 1000, "test": 2000}
+ADDED = COUNTS | {"train": 20_000}
 VARIANCE = 1 / 6  # of the sum of two numbers from 0 to 1
 
 
@@ -45,7 +47,7 @@ def _images(task: str) -> Splits:
 
 def _adding() -> Splits:
     """The sum of the two marked numbers among a hundred."""
-    drawn = _drawn(tasks.AddingProblem(100), lambda trials: trials.targets[:, -1])
+    drawn = _drawn(tasks.AddingProblem(100), lambda trials: trials.targets[:, -1], ADDED)
     return Splits(**drawn, outputs=1, loss=oo.squared_error, score=explained)
 
 
@@ -56,13 +58,15 @@ def _match() -> Splits:
     return Splits(**_drawn(task, lambda trials: alike(trials).astype(jnp.int32)), outputs=2)
 
 
-def _drawn(task: Any, answers: Callable[[Any], jax.Array]) -> dict[str, tasks.Split]:
+def _drawn(
+    task: Any, answers: Callable[[Any], jax.Array], counts: dict[str, int] = COUNTS
+) -> dict[str, tasks.Split]:
     def part(seed: int, count: int) -> tasks.Split:
         keys = jax.random.split(jax.random.key(seed), count)
         trials = jax.jit(jax.vmap(lambda key: task.sample(key, **_options(task))))(keys)
         return tasks.Split(np.asarray(trials.inputs), np.asarray(answers(trials)))
 
-    return {name: part(seed, count) for seed, (name, count) in enumerate(COUNTS.items())}
+    return {name: part(seed, count) for seed, (name, count) in enumerate(counts.items())}
 
 
 def _options(task: Any) -> dict[str, bool]:

@@ -29,7 +29,7 @@ import organics_ode as oo
 from organics_ode.storage import command_of, origin
 
 MODELS = CIRCUITS | PEERS
-CLIPS = (None, 1.0)
+CLIPS = (np.inf, 1.0)
 RESULTS = Path(__file__).parents[1] / "results"
 
 
@@ -51,7 +51,8 @@ def run(name: str, args: argparse.Namespace) -> dict:
     size = max(1, round(size * args.scale))
     images = np.asarray(data.train.inputs[:400])
     seeds = [make(size, jax.random.key(s), images, data.outputs) for s in range(args.seeds)]
-    grid = [(rate, clip) for rate in args.rates for clip in CLIPS]
+    clips = CLIPS[:1] if args.unclipped else CLIPS
+    grid = [(rate, clip) for rate in args.rates for clip in clips]
     models = [model for _ in grid for model in seeds]
     batches = [
         oo.minibatches(data.train, args.batch, key=jax.random.key(100 + s))
@@ -60,15 +61,14 @@ def run(name: str, args: argparse.Namespace) -> dict:
     ]
     values = {
         "rate": np.repeat([rate for rate, _ in grid], args.seeds).astype(np.float32),
-        "clip": np.repeat([np.inf if c is None else c for _, c in grid], args.seeds),
+        "clip": np.repeat([clip for _, clip in grid], args.seeds).astype(np.float32),
     }
-    values["clip"] = values["clip"].astype(np.float32)
     total = args.epochs * batches[0].steps_per_epoch
     scores = {"loss": data.loss, "metric": data.score}
     result = oo.ensemble(
         models, batches, optimizer=descent(total), hyperparameters=values, steps=total, **scores
     )
-    shape = (len(args.rates), len(CLIPS), args.seeds)
+    shape = (len(args.rates), len(clips), args.seeds)
     norms = np.asarray(result.history["gradient_norm"], float).reshape(-1, *shape)
     ended = np.array(result.outcomes).reshape(shape)
     accuracies = {
@@ -115,7 +115,7 @@ def main(args: argparse.Namespace) -> None:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(lines[name], ensure_ascii=False) + "\n")
     shown = {MODELS[name][0]: lines[name] for name in MODELS if name in lines}
-    table = _report.table(shown, CLIPS)
+    table = _report.table(shown)
     steadiness = _report.norms(shown, args.rates)
     print(table, steadiness, sep="\n")
     if args.page:
@@ -134,6 +134,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=1, help="how often each pixel is shown")
+    parser.add_argument("--unclipped", action="store_true", help="only train without clipping")
     parser.add_argument("--scale", type=float, default=1.0, help="scale of all sizes")
     parser.add_argument(
         "--table", type=Path, help="file of the results; by default one for each task"
