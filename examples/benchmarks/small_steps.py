@@ -32,6 +32,7 @@ from scipy.integrate import solve_ivp
 import organics_ode as oo
 
 STEPS, PATHS, SPAN, DTMAX = 1000, 16, 1000.0, 1.0  # steps of 1 ms, paths, ms, ms
+COMPILED = 3  # times, of which the ratio is the median
 Calls = dict[str, tuple[Callable[..., Any], Callable[..., Any]]]
 
 
@@ -105,6 +106,8 @@ def paths(size: int) -> tuple[tuple[Callable[..., Any], Callable[..., Any]], tup
 
 
 def compiled(function: Callable[..., Any], *args: Any) -> tuple[Callable[[], Any], float]:
+    """A compiled call, and the processor time of tracing and compiling it anew."""
+    jax.clear_caches()
     start = time.process_time()
     program = eqx.filter_jit(function).lower(*args).compile()
     taken = time.process_time() - start
@@ -112,14 +115,16 @@ def compiled(function: Callable[..., Any], *args: Any) -> tuple[Callable[[], Any
 
 
 def compare(name: str, size: int, sides: Any, args: tuple, repeats: int) -> dict[str, Any]:
-    (own, own_s), (hand, hand_s) = (compiled(side, *args) for side in sides)
+    turns = [[compiled(side, *args) for side in sides] for _ in range(COMPILED)]
+    own, hand = (call for call, _ in turns[-1])
+    taken = np.array([[seconds for _, seconds in turn] for turn in turns])
     own(), hand()
     times = np.array([[cpu(own), cpu(hand)] for _ in range(repeats)])
     ratios = times[:, 0] / times[:, 1]
     row = {"what": name, "units": size, "own_ms": 1e3 * np.median(times[:, 0])}
     row |= {"hand_ms": 1e3 * np.median(times[:, 1]), "ratio": np.median(ratios)}
     low, high = np.quantile(ratios, (0.25, 0.75))
-    row |= {"low": low, "high": high, "compile_ratio": own_s / hand_s}
+    row |= {"low": low, "high": high, "compile_ratio": np.median(taken[:, 0] / taken[:, 1])}
     return {k: float(v) if isinstance(v, np.floating) else v for k, v in row.items()}
 
 
@@ -164,6 +169,7 @@ def sweep(circuits: int, some: int) -> dict[str, float]:
 def main(args: argparse.Namespace) -> None:
     facts = machine("jax", "jaxlib", "diffrax", "scipy", "organics_ode")
     print_machine(facts)
+    jax.block_until_ready(jax.jit(jnp.sin)(1.0))  # the backend itself
     rows = []
     for size in args.sizes:
         sides, (circuit, inputs) = calls(size)

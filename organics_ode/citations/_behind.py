@@ -43,6 +43,7 @@ _BEHIND = {
     "shu1988": "cells.ShuOsher",
     "gillespie1996": "dynamics.ornstein_uhlenbeck",
     "uhlenbeck1930": "noise.OrnsteinUhlenbeckNoise",
+    "engelken2023": "dynamics.lyapunov",
     "cox1980": "noise.fano",
     "jaeger2001": "circuits.fourier_memory",
     "white2004": "circuits.fourier_memory",

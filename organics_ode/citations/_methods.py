@@ -67,6 +67,14 @@ METHODS = (
         1930,
         "Physical Review 36",
     ),
+    talk(
+        "engelken2023",
+        "Engelken, R.",
+        "Gradient flossing: improving gradient descent through dynamic control of Jacobians",
+        2023,
+        "Advances in Neural Information Processing Systems 36",
+        eprint="2312.17306",
+    ),
     Paper(
         "cox1980",
         "Cox, D. R. and Isham, V.",

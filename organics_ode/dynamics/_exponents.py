@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._checks import check_precision, check_state, is_traced, read_input_array, read_integer
 from .._constraints import resolve
 from .._types import Numbers, State, StateLike
 from ..cells import AbstractCell, CellLike, read_cell
-from ..programs import after, in_full_precision
+from ..programs import after, detached, in_full_precision
 from ._parts import LEVELS, Parts, is_whole, orthonormal, parts_of, whole
 
 # An ellipse of a complex pair flatter than this counts as a double real eigenvalue.
@@ -37,12 +37,16 @@ def lyapunov(
     orthonormalized again, in one scan. If all exponents are negative, nearby trajectories under
     this input converge. It is this, rather than the eigenvalues along the way, that measures the
     stability of a driven or trained network. The exponents are averages over this trajectory, not
-    limits: lengthen xs to see whether they have settled. Pure (jit, vmap); no batch axis.
+    limits: lengthen xs to see whether they have settled. Pure (jit, vmap, grad); no batch axis.
 
     The frame starts as the ordered Schur vectors of the first step's Jacobian, and for complex
     pairs lengths are measured such that this step is a scaled rotation of their plane. A constant
     input at a fixed point therefore gives log|μ|/dt for the step's eigenvalues μ after any T,
     without a transient. The sum of all d exponents is always the mean of log|det F_t|/dt.
+
+    Derivatives, in both modes, are those of the averages from this frame, which stays as it is: the
+    derivative of a single exponent has a transient of order 1/T, which `burn_in` shortens, and that
+    of the sum of all has none. With them exponents can be part of a loss.
 
     Where a circuit consists of parts of which the earlier ones do not depend on later ones, its
     exponents are those of its parts, and each part has its own frame. A feedforward chain thus has
@@ -65,6 +69,10 @@ def lyapunov(
     Raises:
         ValueError: an argument is bad.
         RuntimeError: the state diverged. Inside jit the exponents are NaN instead.
+
+    Reference:
+        For exponents in a loss: Engelken, "Gradient flossing: improving gradient descent through
+        dynamic control of Jacobians", NeurIPS 36 (2023), arXiv:2312.17306.
     """
     own: AbstractCell[State] = resolve(read_cell("cell", cell))
     start = check_state("state0", resolve(state0), own.initial_state())
@@ -90,31 +98,68 @@ def lyapunov(
 def _exponents(cell: AbstractCell[State], state0: State, xs: Array, k: int, burn_in: int) -> Array:
     v0, unravel = ravel_pytree(state0)
 
-    def step(v: Array, x: Array) -> Array:
-        return ravel_pytree(cell.step(unravel(v), x))[0]
+    def stepped(cell: AbstractCell[State]) -> Callable[[Array, Array], Array]:
+        return lambda v, x: ravel_pytree(cell.step(unravel(v), x))[0]
+
+    step = stepped(cell)
 
     def run(parts: Parts, columns: int) -> tuple[Array, Array]:
         exponents, leaked = _along(step, v0, xs, parts, columns, burn_in)
         return -jnp.sort(-exponents)[:k], leaked
 
-    parts, unknown = parts_of(step, v0, xs), jnp.full(k, jnp.nan, v0.dtype)
-    first = (parts, unknown, jnp.asarray(True))
+    parts = parts_of(stepped(detached(cell)), *detached((v0, xs)))
     if k == v0.size:
-        # Once more, as one part, where a variable turned out to depend on another one.
-        again = lambda carry: (whole(v0), *run(carry[0], k))  # noqa: E731
-        growth = jax.lax.while_loop(lambda carry: carry[2], again, first)[1]
+        growth = _whole_spectrum(stepped, cell, v0, xs, parts, burn_in)
     else:
         # Any part may have the largest exponent, so each needs its own frame.
-        each = lambda: (parts, *run(parts, v0.size))  # noqa: E731
+        each = lambda: run(parts, v0.size)  # noqa: E731
         if LEVELS * (k + 1) < v0.size:
-            shared = lambda: (parts, *_by_levels(step, v0, xs, parts, k, burn_in))  # noqa: E731
+            shared = lambda: _by_levels(step, v0, xs, parts, k, burn_in)  # noqa: E731
             apart = lambda: jax.lax.cond(jnp.all(parts.level < LEVELS), shared, each)  # noqa: E731
         else:
             apart = each
-        _, growth, leaked = jax.lax.cond(is_whole(parts), lambda: first, apart)
+        unknown = jnp.full(k, jnp.nan, v0.dtype), jnp.asarray(True)
+        growth, leaked = jax.lax.cond(is_whole(parts), lambda: unknown, apart)
         one = after(growth, whole(v0))
         growth = jax.lax.cond(leaked, lambda: run(one, k)[0], lambda: growth)
     return growth / jnp.asarray(getattr(cell, "dt", 1), v0.dtype)
+
+
+def _whole_spectrum(
+    stepped: Callable[[AbstractCell], Callable[[Array, Array], Array]],
+    cell: AbstractCell,
+    v0: Array,
+    xs: Array,
+    parts: Parts,
+    burn_in: int,
+) -> Array:
+    """All exponents per step: of the parts, or of the whole if one turns out to depend on another
+    one on which it should not."""
+    arrays, rest = eqx.partition((cell, v0, xs, parts), eqx.is_array)
+
+    def run(arrays: PyTree, parts: Parts) -> tuple[Array, Array]:
+        cell, v0, xs, _ = eqx.combine(arrays, rest)
+        exponents, leaked = _along(stepped(cell), v0, xs, parts, v0.size, burn_in)
+        return -jnp.sort(-exponents), leaked
+
+    def settle(arrays: PyTree) -> tuple[Parts, Array]:
+        # A loop, so that the program has one run, and a batch makes a second one only if it must.
+        again = lambda c: (c[1], whole(v0), *run(arrays, c[1]))  # noqa: E731
+        *_, parts = arrays
+        start = parts, parts, jnp.full(v0.size, jnp.nan, v0.dtype), jnp.asarray(True)
+        used, _, growth, _ = jax.lax.while_loop(lambda c: c[3], again, start)
+        return used, growth
+
+    @jax.custom_jvp  # a loop has no reverse mode
+    def growth(arrays: PyTree) -> Array:
+        return settle(arrays)[1]
+
+    @growth.defjvp
+    def _(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+        used, _ = settle(*primals)
+        return jax.jvp(lambda arrays: run(arrays, used)[0], primals, tangents)
+
+    return growth(arrays)
 
 
 def _along(
@@ -212,8 +257,8 @@ def _coordinates(F: Float[Array, "d d"], parts: Parts) -> Float[Array, "d d"]:
     one has no transient.
     """
     eye = jnp.eye(F.shape[0], dtype=F.dtype)
-    F = jnp.where(jnp.isfinite(F).all(), F, eye)
-    values, vectors = jax.lax.stop_gradient(jnp.linalg.eig(F))
+    F = jax.lax.stop_gradient(jnp.where(jnp.isfinite(F).all(), F, eye))
+    values, vectors = jnp.linalg.eig(F)
     part = parts.label[jnp.argmax(jnp.abs(vectors), axis=0)]
     # A stable sort: the two of a pair have the same modulus, and stay together.
     order = jnp.lexsort((-jnp.abs(values), part))

@@ -84,17 +84,17 @@ def orthonormal(U: Float[Array, "d k"], parts: Parts) -> tuple[Array, Array]:
     same = parts.same.astype(U.dtype)
 
     def one(j: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        Q, sizes = carry
+        Q, lengths = carry
         u = U[:, j]
         for _ in range(2):
             u = u - jnp.sum(Q * (same @ (Q * u[:, None])), axis=1)
         square = same @ (u * u)
         size = jnp.sqrt(jnp.where(square > 0, square, 1))
         u = jnp.where(square > 0, u / size, 0)
-        return Q.at[:, j].set(u), sizes.at[:, j].set(jnp.where(square > 0, size, 0))
+        length = jnp.where(square > 0, jnp.log(size), -jnp.inf)
+        return Q.at[:, j].set(u), lengths.at[:, j].set(length)
 
-    Q, sizes = jax.lax.fori_loop(0, U.shape[1], one, (0 * U, 0 * U))
-    return Q, jnp.log(sizes)
+    return jax.lax.fori_loop(0, U.shape[1], one, (0 * U, 0 * U))
 
 
 def is_whole(parts: Parts) -> Bool[Array, ""]:
