@@ -83,7 +83,7 @@ def norms(lines: dict[str, dict], rates: list[float]) -> str:
 
 def draw(lines: dict[str, dict], rates: list[float], score: str, path: Path) -> None:
     """Draw the score of every seed, and gradient norms and diverged runs over the learning rate."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 0.32 * len(lines) + 1.4), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(11, 0.32 * len(lines) + 1.6), layout="constrained")
     order = sorted(
         lines, key=lambda k: np.mean(np.array(lines[k]["accuracy"])[best(lines[k], 0), 0])
     )
@@ -109,8 +109,8 @@ def draw(lines: dict[str, dict], rates: list[float], score: str, path: Path) -> 
                 )
     axes[0].set_yticks(range(len(order)), order)
     axes[1].set_yticks(range(len(order)), [])
-    axes[0].set(xlabel=f"held-out {score}, a point for each seed; bar: mean")
-    axes[1].set(xscale="log", xlabel="largest norm of a gradient in training, nothing clipped")
+    axes[0].set(xlabel=f"held-out {score}\n(a point for each seed; bar: mean)")
+    axes[1].set(xscale="log", xlabel="largest norm of a gradient in training\n(nothing clipped)")
     for j, rate in enumerate(rates):
         axes[1].plot([], [], ".", color=f"C{j}", label=f"rate {rate:g}")
     axes[1].legend(frameon=False, fontsize=7)
