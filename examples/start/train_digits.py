@@ -22,7 +22,7 @@ import tasks
 
 PIXEL = 1.0  # ms
 # Steps per pixel, epochs, peak learning rate
-STAGES = ((1, 30, 0.01), (2, 10, 0.005), (4, 4, 0.002))
+STAGES = ((1, 40, 0.01), (2, 10, 0.005), (4, 4, 0.002))
 
 
 def make_model(
