@@ -92,16 +92,42 @@ def _is(exponent: Exponent, number: int) -> bool:
 # once: the maximum of [1, NaN] is then 1, and that of [NaN, NaN] is −∞, which is below every
 # tolerance. Code that decides whether something succeeded uses these functions instead.
 # https://github.com/openxla/xla/issues/21461 is of this kind. Called by hand, each is one program.
+# They compare integers in the order of the floats, of which NaN is the largest: with a second
+# reduction that looks for NaN, a program takes twice as long to compile.
 @functools.partial(jax.jit, static_argnames="axis", inline=True)
 def highest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
     """The maximum, overall or along an axis; NaN where a value is NaN."""
-    return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.max(values, axis))
+    return _highest(values, axis)
 
 
 @functools.partial(jax.jit, static_argnames="axis", inline=True)
 def lowest(values: Float[Array, "..."], axis: int | None = None) -> Float[Array, "..."]:
     """The minimum, overall or along an axis; NaN where a value is NaN."""
-    return jnp.where(_is_unknown(values, axis), jnp.nan, jnp.min(values, axis))
+    return -_highest(-values, axis)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _highest(values: Array, axis: int | None) -> Array:
+    kind = jnp.dtype(f"int{8 * values.dtype.itemsize}")
+    known = jnp.where(jnp.isnan(values), jnp.nan, values)  # a NaN may have either sign
+    largest = jnp.max(_swapped(jax.lax.bitcast_convert_type(known, kind)), axis)
+    return jax.lax.bitcast_convert_type(_swapped(largest), values.dtype)
+
+
+@_highest.defjvp
+def _(axis: int | None, primals: tuple, tangents: tuple) -> tuple:
+    """Equal shares for equal values, as of `jnp.max`."""
+    (values,), (moved,) = primals, tangents
+    largest = _highest(values, axis)
+    at = values == (largest if axis is None else jnp.expand_dims(largest, axis))
+    share = jnp.sum(jnp.where(at, moved, 0), axis) / jnp.sum(at, axis, dtype=values.dtype)
+    return largest, share
+
+
+def _swapped(bits: Array) -> Array:
+    """Floats as integers of the same order, and back: those of negative numbers are reversed."""
+    info = jnp.iinfo(bits.dtype)
+    return bits ^ ((bits >> (info.bits - 1)) & info.max)
 
 
 @functools.partial(jax.jit, inline=True)
@@ -121,7 +147,3 @@ def largest_each(*values: Array) -> Float[Array, " values"]:
 def are_finite(*values: Array) -> Bool[Array, ""]:
     """Whether no entry of any of the arrays is NaN or infinite."""
     return jnp.concatenate([jnp.isfinite(each).ravel() for each in values]).all()
-
-
-def _is_unknown(values: Array, axis: int | None) -> Array:
-    return jnp.any(jnp.isnan(values), axis)

@@ -1,10 +1,14 @@
+import functools
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic
 
 import equinox as eqx
+import jax
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import in_jax, refuse_kind
+from .._checks import in_jax, refuse, refuse_kind
 from .._constraints import table
 from .._types import State
 from ._parameters import Kind
@@ -25,7 +29,7 @@ class AbstractCircuit(eqx.Module, Generic[State]):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if callable(vars(cls).get("vector_field")):
-            cls.vector_field = in_jax("circuit", cls.vector_field)
+            cls.vector_field = _of_its_state(in_jax("circuit", cls.vector_field))
 
     @property
     @abstractmethod
@@ -42,6 +46,22 @@ class AbstractCircuit(eqx.Module, Generic[State]):
 
     def __repr__(self) -> str:
         return table(self)
+
+
+def _of_its_state(vector_field: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, whose result must have the fields of the state: what works on states as vectors
+    would otherwise take one variable for another."""
+
+    @functools.wraps(vector_field)
+    def checked(circuit: Any, t: Time, state: Any, x: Any) -> Any:
+        moved = vector_field(circuit, t, state, x)
+        given, found = ([np.shape(v) for v in jax.tree.leaves(tree)] for tree in (state, moved))
+        if given != found:
+            must = "return the derivative of each field of its state from `vector_field`"
+            refuse("circuit", must, f"for fields of shapes {given} it returns {found}")
+        return moved
+
+    return checked
 
 
 def check_circuit(circuit: object, name: str = "circuit") -> None:

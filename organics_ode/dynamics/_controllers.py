@@ -12,25 +12,31 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._checks import a_or_an
-from .._nonlinearities import are_finite
+from .._nonlinearities import are_finite, highest
 from .._types import Scalar
 from ..programs import detached, nextafter, prevbefore
 from ._step_limits import StepLimits
 
 _SHORTEST = 4  # Times ε times the time: a step that the time hardly resolves.
 _NEAREST, _FURTHEST = 0.1, 0.95  # Of a step: the range in which one rejected for a corner may end.
+_FEW = 1e3  # Times ε times the time.
 _SLIVER = 1e-3  # Of a step: a remainder of a hold that is due to rounding and gets no step.
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
+_STUCK = (RESULTS.nonfinite, RESULTS.dt_min_reached)
 
 
 class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
     """An adaptive controller that keeps its steps within limits, and that stops where even the
     shortest step that the time resolves is rejected.
+
+    States are vectors, in units of `size` if that is given. A controller that may ask for fields,
+    by a norm of its own, is shown the circuit's state.
 
     Otherwise a state that blows up in finite time would use up all of `max_steps` in rejections.
     `PIDController(dtmin=…)` would also stop after a short but accepted step, such as the one
@@ -39,18 +45,18 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
 
     controller: Any
     limits: StepLimits
-    size: PyTree
+    size: Float[Array, " d"] | None
     rtol: Any
     atol: Any
     norm: Callable[[Any], Any]
-    missed: Callable[..., tuple[PyTree, Array] | None] | None = eqx.field(static=True)
+    missed: Callable[..., tuple[Array, Array] | None] | None = eqx.field(static=True)
 
     def __init__(
         self,
         controller: diffrax.AbstractAdaptiveStepSizeController,
         limits: StepLimits,
-        size: PyTree,
-        missed: Callable[..., tuple[PyTree, Array] | None] | None,
+        size: Float[Array, " d"] | None,
+        missed: Callable[..., tuple[Array, Array] | None] | None,
     ):
         self.controller, self.limits, self.size = controller, limits, size
         self.missed = missed
@@ -71,7 +77,9 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         func: Callable[..., PyTree],
         error_order: Scalar | None,
     ) -> tuple[Any, Any]:
-        end, state = self.controller.init(terms, t0, t1, y0, dt0, args, func, error_order)
+        shown = lambda terms, t, y, args: self._shown(func(terms, t, _flat(y), args), args)  # noqa: E731
+        begin = self._shown(y0, args)
+        end, state = self.controller.init(terms, t0, t1, begin, dt0, args, shown, error_order)
         rate = self.limits.init(jnp.asarray(t0), y0, args)
         longest = jax.lax.stop_gradient(self.limits.step(rate, jnp.asarray(t0)))
         return jnp.minimum(end, t0 + longest), (state, rate)
@@ -88,8 +96,9 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         controller_state: PyTree,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         inner, rate = controller_state
-        before, after, error = (self._in_sizes(tree) for tree in (y0, y1_candidate, y_error))
+        before, after, error = (self._in_sizes(v) for v in (y0, y1_candidate, y_error))
         error, corner = self._at_corners(error, before, after, args, (t0, y0, t1, y1_candidate))
+        before, after, error = (self._shown(v, args) for v in (before, after, error))
         keep, start, end, made_jump, inner, result = self.controller.adapt_step_size(
             t0, t1, before, after, args, error, error_order, inner
         )
@@ -103,7 +112,8 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         # could resolve.
         shortest = _SHORTEST * jnp.finfo(jnp.result_type(t1)).eps * jnp.abs(t1)
         stuck = (~keep & (t1 - t0 <= shortest)) | (longest <= shortest)
-        result = RESULTS.where(stuck, RESULTS.dt_min_reached, result)
+        why = RESULTS.where(_blows_up(y0, y1_candidate, t1 - t0, t1), *_STUCK)
+        result = RESULTS.where(stuck, why, result)
         return keep, start, jnp.minimum(end, start + longest), made_jump, (inner, rate), result
 
     def _at_corners(
@@ -120,20 +130,36 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         if found is None:  # a circuit without corners
             return error, nowhere
         missed, share = self._in_sizes(found[0]), found[1]
-        asked = jax.tree.map(
-            lambda e, u, v: e / (self.atol + self.rtol * jnp.maximum(jnp.abs(u), jnp.abs(v))),
-            *(missed, before, after),
-        )
-        finite = are_finite(*jax.tree.leaves(error))
+        allowed = self.atol + self.rtol * jnp.maximum(jnp.abs(before), jnp.abs(after))
         corner = t0 + jnp.clip(share, _NEAREST, _FURTHEST) * (t1 - t0)
-        corner = jnp.where((self.norm(asked) > 1) & finite, corner, nowhere)
-        return jax.tree.map(lambda e, m: jnp.maximum(jnp.abs(e), m), error, missed), corner
+        # Where the error is not finite, neither is this: the controller decides.
+        asked = missed / allowed + 0 * error
+        corner = jnp.where(self.norm(self._shown(asked, args)) > 1, corner, nowhere)
+        return jnp.maximum(jnp.abs(error), missed), corner
 
     def _in_sizes(self, state: PyTree) -> PyTree:
-        """The state in units of the sizes, as one vector: a program of fewer parts."""
-        if self.size is None or state is None:
+        return state if self.size is None or state is None else state / self.size
+
+    def _shown(self, state: PyTree, args: PyTree) -> PyTree:
+        """What the controller sees of a vector. The state of Backsolve is a tuple."""
+        is_plain = isinstance(self.controller, diffrax.PIDController) and self.norm is optx.rms_norm
+        if is_plain or not eqx.is_array(state):
             return state
-        return ravel_pytree(state)[0] / ravel_pytree(self.size)[0]
+        return args.unravel(state)
+
+
+@jax.jit
+def _blows_up(before: PyTree, after: PyTree, h: Scalar, t: Scalar) -> Array:
+    """Whether a state grows by its own size within a few of the shortest steps: near a blow-up no
+    step is short enough."""
+    before, after = _flat(before), _flat(after)
+    size, change = highest(jnp.abs(jnp.stack([before, after - before])), 1)
+    shortest = jnp.finfo(size.dtype).eps * jnp.abs(t)
+    return ~(size * h > _FEW * shortest * change)
+
+
+def _flat(state: PyTree) -> PyTree:
+    return state if eqx.is_array(state) else ravel_pytree(state)[0]
 
 
 class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
@@ -201,8 +227,8 @@ def prepare(
     switches: Float[Array, " switches"] | None,
     limits: StepLimits,
     dt0: Float[Array, ""] | None,
-    size: PyTree = None,
-    missed: Callable[..., tuple[PyTree, Array] | None] | None = None,
+    size: Float[Array, " d"] | None = None,
+    missed: Callable[..., tuple[Array, Array] | None] | None = None,
 ) -> tuple[diffrax.AbstractStepSizeController, Float[Array, ""] | None]:
     """The user's controller, made to stop at switches, keep within limits and fail early; and the
     dt0 for diffrax. Tolerances are in units of `size` where that is given; `missed` is what the

@@ -10,8 +10,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from .._checks import (
     as_times,
@@ -148,11 +149,12 @@ def _simulated(
 ) -> Trajectory:
     """All of `simulate` after its checks, as one program."""
     is_backsolve = isinstance(adjoint, diffrax.BacksolveAdjoint)
-    limits = step_limits(_field, method, inputs, ts, dtmax, is_backsolve=is_backsolve)
+    start, unravel = ravel_pytree(state0)
+    limits = step_limits(method, inputs, ts, dtmax, is_backsolve=is_backsolve)
     size = None
     # With Backsolve the state also holds derivatives.
     if in_sizes and not is_backsolve:
-        size = sizes(circuit, state0, inputs, ts)
+        size = ravel_pytree(sizes(circuit, state0, inputs, ts))[0]
         method = with_sized_chord(method, controller, size)
     # What Backsolve solves is not a circuit's state.
     missed = None if is_backsolve else Driven.missed
@@ -165,11 +167,11 @@ def _simulated(
         # Backsolve runs through each step again, backward.
         if looks_ahead(method) and not is_backsolve:
             method = WithinSwitches(method)
-    driven = Driven(circuit, inputs, last)
+    driven = Driven(circuit, inputs, unravel, last)
     how = {"stepsize_controller": steps, "adjoint": adjoint, "max_steps": max_steps}
-    solution = _solve(driven, method, times, dt0, state0, **how)
+    solution = _solve(driven, method, times, dt0, start, **how)
     is_implicit = isinstance(method, diffrax.AbstractImplicitSolver)
-    return read_solution(solution, ts, driven.velocity, is_implicit=is_implicit)
+    return read_solution(solution, ts, unravel, is_implicit=is_implicit)
 
 
 def _solve(
@@ -177,7 +179,7 @@ def _solve(
     solver: diffrax.AbstractSolver,
     ts: Float[Array, " time"],
     dt0: Array | None,
-    state0: PyTree,
+    state0: Float[Array, " d"],
     **how: Any,
 ) -> diffrax.Solution:
     # The extra save at the end tells how far a failed run had come.
@@ -186,7 +188,7 @@ def _solve(
     return diffrax.diffeqsolve(*span, saveat=saveat, throw=False, **how)
 
 
-def _field(t: Any, state: PyTree, args: Driven) -> PyTree:
+def _field(t: Any, state: Float[Array, " d"], args: Driven) -> Float[Array, " d"]:
     return args.velocity(t, state)
 
 

@@ -6,8 +6,6 @@ rest, grow with every step; and a change of the input between two stages may be 
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -97,7 +95,6 @@ class StepLimits(eqx.Module):
 
 
 def step_limits(
-    field: Callable[..., Any],
     solver: diffrax.AbstractSolver,
     inputs: AbstractInput,
     ts: Float[Array, " time"],
@@ -111,7 +108,7 @@ def step_limits(
     if longest is not None:
         return StepLimits(jnp.asarray(longest, ts.dtype), None, None, *when)
     # With Backsolve the error estimate sees the derivatives, which are part of the state.
-    tangent = None if is_backsolve else tangent_limit(field, solver)
+    tangent = None if is_backsolve else tangent_limit(solver)
     return StepLimits(None, tangent, _variation(inputs, ts), *when)
 
 

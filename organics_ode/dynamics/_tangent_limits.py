@@ -3,7 +3,7 @@
 import abc
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._nonlinearities import highest, largest_each
-from ..facts import largest_of, units
+from ..facts import units
 from ..programs import detached, in_full_precision, nextafter
 from ._within_switches import Driven
 
@@ -38,11 +38,13 @@ class AbstractTangentLimit(eqx.Module):
     """A bound on the step by the Jacobian; its memory from step to step is called its rate."""
 
     @abc.abstractmethod
-    def init(self, t: Array, y: PyTree, args: PyTree) -> PyTree:
+    def init(self, t: Array, y: Float[Array, " d"], args: Driven) -> PyTree:
         """The rate at the start."""
 
     @abc.abstractmethod
-    def turn(self, rate: PyTree, t: Array, y: PyTree, args: PyTree, since: Array) -> PyTree:
+    def turn(
+        self, rate: PyTree, t: Array, y: Float[Array, " d"], args: Driven, since: Array
+    ) -> PyTree:
         """The rate at (t, y), `since` after the last event: the start or a switch of the input."""
 
     @abc.abstractmethod
@@ -73,20 +75,21 @@ class ExplicitLimit(AbstractTangentLimit):
     else grows.
     """
 
-    field: Callable[..., Any] = eqx.field(static=True)
     growing: float = eqx.field(static=True)
     faithful: float = eqx.field(static=True)
     reach: float = eqx.field(static=True)
 
-    def init(self, t: Array, y: PyTree, args: PyTree) -> Modes:
-        v = _generic(sum(leaf.size for leaf in jax.tree.leaves(y))).astype(t.dtype)
+    def init(self, t: Array, y: Float[Array, " d"], args: Driven) -> Modes:
+        v = _generic(y.size).astype(t.dtype)
         zero = jnp.zeros((), v.dtype)
         turn = lambda rate, _: (self.turn(rate, t, y, args, zero), None)  # noqa: E731
         begin = Modes(zero, zero, zero, v, zero, v, jnp.asarray(False))
         return jax.lax.scan(turn, begin, None, 2 * _TURNS)[0]
 
-    def turn(self, rate: Modes, t: Array, y: PyTree, args: PyTree, since: Array) -> Modes:
-        product, size = _linearise(self.field, t, y, args, rate.radius)
+    def turn(
+        self, rate: Modes, t: Array, y: Float[Array, " d"], args: Driven, since: Array
+    ) -> Modes:
+        product, size = _linearise(t, y, args, rate.radius)
         v = jnp.where(rate.is_odd, rate.growing, rate.fastest)
         v = v + _MIXED * _generic(size.size).astype(size.dtype)
         moved = product(v)
@@ -130,15 +133,16 @@ class ImplicitLimit(AbstractTangentLimit):
     For |hλ| up to `faithful`, which is c, a step of the solver is accurate to 10⁻⁵.
     """
 
-    field: Callable[..., Any] = eqx.field(static=True)
     faithful: float = eqx.field(static=True)
 
-    def init(self, t: Array, y: PyTree, args: PyTree) -> Array:
+    def init(self, t: Array, y: Float[Array, " d"], args: Driven) -> Array:
         return self.turn(None, t, y, args, jnp.zeros_like(t))
 
-    def turn(self, rate: PyTree, t: Array, y: PyTree, args: PyTree, since: Array) -> Array:
+    def turn(
+        self, rate: PyTree, t: Array, y: Float[Array, " d"], args: Driven, since: Array
+    ) -> Array:
         rate = jnp.zeros_like(t) if rate is None else rate
-        product, size = _linearise(self.field, t, y, args, rate)
+        product, size = _linearise(t, y, args, rate)
         J = jax.vmap(product, out_axes=1)(jnp.eye(size.size, dtype=size.dtype))
         return _living_rate(J, since)
 
@@ -146,19 +150,15 @@ class ImplicitLimit(AbstractTangentLimit):
         return self.faithful * _inverse(rate)
 
 
-def tangent_limit(
-    field: Callable[..., Any], solver: diffrax.AbstractSolver
-) -> AbstractTangentLimit:
+def tangent_limit(solver: diffrax.AbstractSolver) -> AbstractTangentLimit:
     """The bound that this solver needs."""
     if isinstance(solver, diffrax.AbstractImplicitSolver):
-        return ImplicitLimit(field, _faithful(solver, _GROWING))
-    return ExplicitLimit(
-        field, _faithful(solver, _GROWING), _faithful(solver, _DECAYING), _reach(solver)
-    )
+        return ImplicitLimit(_faithful(solver, _GROWING))
+    return ExplicitLimit(_faithful(solver, _GROWING), _faithful(solver, _DECAYING), _reach(solver))
 
 
 def _linearise(
-    field: Callable[..., PyTree], t: Array, y: PyTree, args: PyTree, rate: Array
+    t: Array, y: Float[Array, " d"], args: Driven, rate: Array
 ) -> tuple[Callable[[Array], Array], Array]:
     """v ↦ J v, and the units in which v is measured: a and y may differ by orders of magnitude.
 
@@ -166,16 +166,14 @@ def _linearise(
     J would have entries as large as e¹⁰⁰, which are no rates.
     """
     t, y, args, rate = detached((t, y, args, rate))
-    flat, unravel = jax.flatten_util.ravel_pytree(y)
-    f = lambda v: jax.flatten_util.ravel_pytree(field(_after(t), unravel(v), args))[0]  # noqa: E731
-    measured = units(args.circuit, y) if isinstance(args, Driven) else largest_of(y)
-    size = jax.flatten_util.ravel_pytree(measured)[0]
-    moves = jnp.where(rate > 0, f(flat) * _inverse(rate), 0)
+    f = lambda v: args.velocity(_after(t), v)  # noqa: E731
+    size = jax.flatten_util.ravel_pytree(units(args.circuit, args.unravel(y)))[0]
+    moves = jnp.where(rate > 0, f(y) * _inverse(rate), 0)
     moves = jnp.where(jnp.isfinite(moves), moves, 0)
-    leaves = jax.tree.leaves(unravel(moves))
+    leaves = jax.tree.leaves(args.unravel(moves))
     field_of = np.repeat(np.arange(len(leaves)), [leaf.size for leaf in leaves])
     size = jnp.maximum(size, _LEAST_UNIT * largest_each(*leaves)[field_of])
-    return lambda v: jax.jvp(f, (flat,), (size * v,))[1] / size, size
+    return lambda v: jax.jvp(f, (y,), (size * v,))[1] / size, size
 
 
 @in_full_precision

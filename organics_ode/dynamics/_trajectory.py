@@ -34,8 +34,6 @@ _IMPLICIT = (
     "floating-point type; compute in float64 (jax_enable_x64), take an explicit solver "
     "(`solver=diffrax.Tsit5()`), loosen the tolerance, or raise `max_steps`"
 )
-# A state that blows up grows by its own size within so many of the shortest steps.
-_FEW = 1e3
 
 
 @carded
@@ -83,33 +81,24 @@ class Trajectory(eqx.Module, AbstractTabular):
 def read_solution(
     solution: Any,
     ts: Float[Array, " time"],
-    velocity: Callable[[Array, PyTree], PyTree],
+    unravel: Callable[[Array], PyTree],
     *,
     is_implicit: bool,
 ) -> Trajectory:
     """The trajectory of a solve that saved at `ts` and at the end that it reached."""
     # A failed run writes its end after the last time it saved, and leaves the rest infinite.
     end = jnp.sum(jnp.isfinite(solution.ts)) - 1
-    last = jax.tree.map(lambda y: y[end], solution.ys)
-    t = solution.ts[end]
+    t, last = solution.ts[end], solution.ys[end]
     saved = jnp.arange(ts.size) < end
-    states = jax.tree.map(
-        lambda y: jnp.where(saved.reshape(-1, *(1,) * (y.ndim - 1)), y[:-1], jnp.inf), solution.ys
-    )
-    still = jax.tree.map(jax.lax.stop_gradient, (t, last))
-    size, speed = largest(last, velocity(*still))
+    states = jax.vmap(unravel)(jnp.where(saved[:, None], solution.ys[:-1], jnp.inf))
+    size = highest(jnp.abs(last))
     stats = {k: solution.stats[k] for k in _STEPS} | {"t_reached": t, "largest": size}
-    result = _with_divergence(solution.result, size, t, speed)
+    diverged = (solution.result == RESULTS.successful) & ~jnp.isfinite(size)
+    result = RESULTS.where(diverged, RESULTS.nonfinite, solution.result)
     return Trajectory(ts, states, result, stats, is_implicit=is_implicit)
 
 
 _STEPS = ("num_steps", "num_accepted_steps", "num_rejected_steps")
-
-
-def largest(*states: PyTree) -> Float[Array, " states"]:
-    """The largest magnitude in each of the states; NaN for one that holds a NaN."""
-    flat = [jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(s)]) for s in states]
-    return highest(jnp.abs(jnp.stack(flat)), 1)
 
 
 def raise_failure(trajectory: Trajectory) -> Trajectory:
@@ -144,11 +133,3 @@ def _remedy(trajectory: Trajectory) -> dict[str, str]:
 def _message(name: str, details: dict[str, str]) -> str:
     blank = {"when": "", "size": "", "why": ""}
     return _MESSAGES[name].format(**blank | details)
-
-
-def _with_divergence(result: Any, size: Array, t: Array, speed: Array) -> Any:
-    # Near a blow-up no step is short enough: there a step size failure means divergence.
-    shortest = jnp.finfo(t.dtype).eps * jnp.abs(t)
-    blown = (result == RESULTS.dt_min_reached) & ~(size > _FEW * shortest * speed)
-    diverged = blown | ((result == RESULTS.successful) & ~jnp.isfinite(size))
-    return RESULTS.where(diverged, RESULTS.nonfinite, result)

@@ -5,12 +5,15 @@ solve does, and so do the stages of `Kvaerno4` and `Kvaerno5` at 1.15 and 1.23 s
 next value is an error of first order, which no error estimate shows where the state is at rest.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import diffrax
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .. import facts
@@ -24,25 +27,32 @@ from ._inputs import AbstractInput
 _AT_A_CORNER = 0.1
 
 
-class Driven(NamedTuple):
+class Driven(eqx.Module):
     """A circuit and its input up to the time `last`; and, for a step that may look beyond its end,
-    the middle and the end of the step."""
+    the middle and the end of the step.
+
+    States are vectors: a solver that handles each field by itself compiles to twice as many
+    kernels, and a small circuit takes longer.
+    """
 
     circuit: AbstractCircuit
     inputs: AbstractInput
+    unravel: Callable[[Array], PyTree] = eqx.field(static=True)
     last: Float[Array, ""] | None
     step: tuple[Scalar, Scalar] | None = None
 
     @in_full_precision
-    def velocity(self, t: Array, state: PyTree) -> PyTree:
+    def velocity(self, t: Array, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """f(t, state, x(t))."""
         x = self._input(t).astype(t.dtype)
-        return self.circuit.vector_field(t, state, x)
+        return ravel_pytree(self.circuit.vector_field(t, self.unravel(state), x))[0]
 
+    # diffrax traces its loop three times; a program within it is traced once.
+    @eqx.filter_jit
     @in_full_precision
     def missed(
-        self, t0: Array, before: PyTree, t1: Array, after: PyTree
-    ) -> tuple[PyTree, Array] | None:
+        self, t0: Array, before: Float[Array, " d"], t1: Array, after: Float[Array, " d"]
+    ) -> tuple[Float[Array, " d"], Array] | None:
         """The possible error of a step of fifth order with a corner of the circuit within it, and
         the share of the step at which the corner lies; None for a circuit without corners.
 
@@ -50,16 +60,14 @@ class Driven(NamedTuple):
         a tenth of that error.
         """
         x0, x1 = (self._input(t).astype(t.dtype) for t in (t0, t1))
-        found = facts.corners(self.circuit, before, x0, after, x1)
+        state = self.unravel(before)
+        found = facts.corners(self.circuit, state, x0, self.unravel(after), x1)
         if found is None:
             return None
-        bent, share = found
-        tau = facts.relaxation_times(self.circuit, before, x0)
+        times = facts.relaxation_times(self.circuit, state, x0)
+        (bent, tau), share = (ravel_pytree(v)[0] for v in (found[0], times)), found[1]
         # A variable that is faster than the step follows its drive.
-        off = jax.tree.map(
-            lambda v, tau: _AT_A_CORNER * v * (t1 - t0) * tau / (tau + t1 - t0), bent, tau
-        )
-        return off, share
+        return _AT_A_CORNER * bent * (t1 - t0) * tau / (tau + t1 - t0), share
 
     def _input(self, t: Array) -> Array:
         if self.last is not None:
@@ -115,7 +123,7 @@ class WithinSwitches(diffrax.AbstractWrappedSolver[Any]):
         solver_state: PyTree,
         made_jump: bool | Bool[Array | np.ndarray, ""],
     ) -> tuple:
-        args = args._replace(step=(t0 + (t1 - t0) / 2, t1))
+        args = dataclasses.replace(args, step=(t0 + (t1 - t0) / 2, t1))
         return self.solver.step(terms, t0, t1, y0, args, solver_state, made_jump)
 
     def func(self, terms: PyTree, t0: Scalar, y0: PyTree, args: Driven) -> PyTree:

@@ -204,3 +204,32 @@ def test_an_array_exponent_gives_the_field_of_the_same_number(rectification, p):
         number, array = build(rectification, p), build(rectification, jnp.asarray(p))
         x, state = zoo.input_of(number), zoo.state_of(number)
         assert_close(array.vector_field(0.0, state, x), number.vector_field(0.0, state, x))
+
+
+class Swapped(oo.ORGaNICs):
+    """Gives ȧ in the place of ẏ, of which there is one more."""
+
+    def initial_state(self):
+        rest = super().initial_state()
+        return rest._replace(a=rest.a[:-1])
+
+    def vector_field(self, t, state, x):
+        return oo.ORGaNICsState(state.a, state.y)
+
+
+@pytest.mark.parametrize(
+    "use",
+    (
+        lambda c: oo.simulate(c, 0.5, [0.0, 1.0]),
+        lambda c: oo.fixed_point(c, 0.5),
+        lambda c: oo.unroll(oo.RungeKutta(c, 1.0), np.ones((3, 1))),
+        lambda c: oo.jacobian(c, None, 0.5),
+    ),
+    ids=("simulate", "fixed_point", "RungeKutta", "jacobian"),
+)
+def test_derivatives_in_the_wrong_fields_are_refused(use):
+    eye = np.eye(2)
+    circuit = Swapped(np.ones((2, 1)), eye, eye, 0.5, 0.5, 0.5, 5.0, 5.0)
+    text = r"Argument `circuit` must return .* \[\(2,\), \(1,\)\] it returns \[\(1,\), \(2,\)\]"
+    with pytest.raises(ValueError, match=text):
+        use(circuit)

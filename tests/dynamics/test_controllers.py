@@ -214,6 +214,24 @@ def test_a_user_who_clips_steps_already_keeps_doing_so():
     assert run.stats["num_accepted_steps"] >= 40
 
 
+@pytest.mark.parametrize("dt0", [None, 0.1])
+def test_a_norm_of_the_users_sees_the_fields_of_the_state(dt0):
+    circuit, x, ts = gated(NONE), jnp.array([0.5, -0.2]), [0.0, 30.0]
+    norm = lambda s: optx.max_norm(s.y)  # noqa: E731
+    controller = diffrax.PIDController(rtol=1e-4, atol=1e-5, norm=norm)
+    how = {"dt0": dt0, "stepsize_controller": controller}
+    run = oo.simulate(circuit, x, ts, dtmax=np.inf, **how)
+    plain = oo.resolve(circuit)
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, s, args: plain.vector_field(t, s, x)),
+        *(diffrax.Tsit5(), 0.0, 30.0, dt0, plain.initial_state()),
+        stepsize_controller=controller,
+    )
+    assert run.stats["num_steps"] == solution.stats["num_steps"]
+    for ours, theirs in zip(run.states, solution.ys, strict=True):
+        np.testing.assert_allclose(ours[-1], theirs[-1], rtol=1e-12)
+
+
 # Corners and implicit steps
 def test_a_step_over_a_corner_is_seen():
     # τ ẏ = −y + ⌊t − θ⌋/2 for many places θ of the corner: by its own estimate `Tsit5` errs by

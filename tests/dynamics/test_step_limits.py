@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import zoo
+from jax.flatten_util import ravel_pytree
 from marks import slow
 
 import organics_ode as oo
@@ -234,7 +235,7 @@ def test_a_short_pulse_is_not_stepped_over(solver):
 def test_the_longest_step_ends_where_the_input_has_moved_by_a_quarter_of_its_range():
     ramp = oo.FunctionInput(lambda t: jnp.clip(t - 60.0, 0, 20.0)[None])
     ts = jnp.array([0.0, 100.0])
-    limits = step_limits(lambda *_: None, diffrax.Tsit5(), ramp, ts, None, is_backsolve=True)
+    limits = step_limits(diffrax.Tsit5(), ramp, ts, None, is_backsolve=True)
     for t, end in ((0.0, 65.0), (62.0, 67.0), (79.0, np.inf), (90.0, np.inf)):
         # To the spacing of the samples, 100 / 4095.
         assert t + limits.step(None, jnp.asarray(t)) == pytest.approx(end, abs=0.05)
@@ -261,13 +262,13 @@ def test_a_bad_longest_step_is_refused_by_name(unchecked, dtmax):
 
 
 def rate(circuit, state, x):
-    driven = Driven(circuit, oo.Constant(x), None)
-    field = lambda t, y, args: args.velocity(t, y)  # noqa: E731
+    flat, unravel = ravel_pytree(state)
+    driven = Driven(circuit, oo.Constant(x), unravel, None)
     ts = jnp.array([0.0, 1.0])
-    limits = step_limits(field, diffrax.Tsit5(), driven.inputs, ts, None, is_backsolve=False)
-    found = limits.init(ts[0], state, driven)
+    limits = step_limits(diffrax.Tsit5(), driven.inputs, ts, None, is_backsolve=False)
+    found = limits.init(ts[0], flat, driven)
     for _ in range(40):
-        found = limits.turn(found, ts[0], state, driven)
+        found = limits.turn(found, ts[0], flat, driven)
     return found
 
 

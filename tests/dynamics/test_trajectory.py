@@ -1,5 +1,7 @@
 """How runs end: success, divergence and exhaustion, as results, as errors and in print."""
 
+from typing import NamedTuple
+
 import diffrax
 import equinox as eqx
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import zoo
+from marks import slow
 
 import organics_ode as oo
 
@@ -100,6 +103,32 @@ def test_one_of_many_may_diverge():
     np.testing.assert_allclose(run.stats["t_reached"], [BLOW_UP_TIME, 20], atol=1e-3)
     assert jnp.isfinite(run.states.y[1]).all() and jnp.isinf(run.states.y[0, -1]).all()
     assert "Tsit5" in repr(run)
+
+
+class GrowthState(NamedTuple):
+    v: jax.Array
+
+
+class Growth(oo.AbstractCircuit):
+    """v̇ = 3 v, up to the largest number."""
+
+    @property
+    def input_size(self):
+        return 0
+
+    def vector_field(self, t, state, x):
+        return GrowthState(3 * state.v)
+
+    def initial_state(self):
+        return GrowthState(jnp.ones(1))
+
+
+@pytest.mark.parametrize("solver", [diffrax.Dopri8(), slow(diffrax.Tsit5())])
+def test_growth_without_bound_is_divergence_although_it_takes_long(solver):
+    run = oo.simulate(Growth(), [], [0.0, 400.0], solver=solver, throw=False)
+    assert run.result == diffrax.RESULTS.nonfinite
+    end = np.log(np.finfo(np.float64).max) / 3
+    assert run.stats["t_reached"] == pytest.approx(end, rel=0.01)
 
 
 # Out of steps

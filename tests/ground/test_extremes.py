@@ -38,3 +38,15 @@ def test_what_is_not_finite_is_seen_in_any_of_several_arrays():
     good, bad = jnp.ones((3, 20)), jnp.ones(20).at[7].set(jnp.nan)
     assert are_finite(good) and are_finite(good, good[0])
     assert not are_finite(good, bad) and not are_finite(jnp.inf * good)
+
+
+def test_their_derivatives_are_those_of_jax_also_for_equal_values():
+    rows = np.array([[0.5, -2.0, 0.5, 0.1], [-1.0, -3.0, -2.0, -3.0]])
+    moved = np.random.default_rng(0).normal(size=rows.shape)
+    for ours, exact in ((highest, jnp.max), (lowest, jnp.min)):
+        for axis in (None, 0, 1):
+            of = [lambda v, f=f, axis=axis: f(v, axis) for f in (ours, exact)]
+            found, right = (jax.jvp(f, (rows,), (moved,)) for f in of)
+            np.testing.assert_allclose(found, right, rtol=1e-15)
+            back, right = (jax.grad(lambda v, f=f: jnp.sum(f(v) ** 2))(rows) for f in of)
+            np.testing.assert_allclose(back, right, rtol=1e-15)
