@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy.stats
 from compared import tree_equal
 
 import organics_ode as oo
@@ -93,6 +94,58 @@ def test_its_jacobian_is_that_of_autodiff(groups):
     expected = jax.jit(jax.jacfwd(lambda v: circuit.vector_field(0.0, v, x)))(state)
     for ours, theirs in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-14)
+
+
+def test_substitution_solves_each_equation_for_its_own_variable():
+    circuit, x = oo.resolve(circuit_of(2, exponent=3.0, floor=0.2)), jnp.array([0.7, -1.2])
+    state = state_of(circuit)
+    new = jax.jit(lambda v: facts.substitute(circuit, v, x))(state)
+    values = {name: np.asarray(v) for name, v in oo.values(circuit).items()}
+    field = lambda v: by_hand(values, 0.2, 3.0, v, x)  # noqa: E731
+    # y rests among the others as they were, and a where only y and its own equation are new.
+    np.testing.assert_allclose(field(state._replace(y=new.y))[0], 0, atol=1e-13)
+    rest = field(oo.RotationalORGaNICsState(new.y, state.a, state.b0, state.b1))[1]
+    np.testing.assert_allclose(new.a, state.a + values["tau_a"] * rest, rtol=1e-12)
+    still = field(new)
+    np.testing.assert_allclose(np.concatenate(still[2:]), 0, atol=1e-14)
+    assert np.abs(still[0]).max() > 1e-3  # else no round would have had anything to do
+
+
+def test_sizes_are_those_of_a_circuit_that_has_heard_its_input_once():
+    circuit, x = oo.resolve(circuit_of(2, exponent=3.0, floor=0.2)), jnp.array([0.7, -1.2])
+    c = {name: np.asarray(v) for name, v in oo.values(circuit).items()}
+    sigmoid = lambda u: 1 / (1 + np.exp(-u))  # noqa: E731
+    for strength in (1e-3, 30.0):
+        b0, b1 = 0.2 + 0.8 * sigmoid(c["W_bx0"] @ x * strength), sigmoid(c["W_bx1"] @ x * strength)
+        first = b1 * (np.abs(c["W_zx"]) @ np.abs(x) * strength)
+        drive = [first[i] + np.abs(c["W_r"][i]) @ first for i in range(N)]
+        rest = (c["sigma"] * b0) ** 3
+        pool = np.cbrt(rest + c["W"] @ np.power(drive, 3))
+        y = [drive[i] / max(1, pool[i // 2]) for i in range(N)]
+        found = facts.sizes(circuit, circuit.initial_state(), x * strength)
+        for ours, theirs in zip(found, (y, rest, b0, b1), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        # A faint input is not normalized, a strong one is.
+        assert np.all((pool > 1) == (strength > 1))
+
+
+def test_random_starts_are_uniform_and_y_is_scaled_to_norm_1():
+    circuit, many = circuit_of(2), 2000
+    keys = jax.random.split(jax.random.key(0), many)
+    y, a, b0, b1 = map(np.asarray, jax.jit(jax.vmap(circuit.random_state))(keys))
+    assert y.shape == b1.shape == (many, N) and a.shape == b0.shape == (many, 2)
+    np.testing.assert_allclose(np.linalg.norm(y, axis=1), 1, rtol=1e-14)
+    np.testing.assert_array_equal(b0, 1)
+    # Of uniform numbers, those below the largest are uniform up to it, whatever the scale.
+    largest = y.max(axis=1, keepdims=True)
+    for drawn in ((y / largest)[y < largest], a, b1):
+        assert scipy.stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-3
+    # No two of them are the same draws.
+    R = np.corrcoef(np.hstack([y / largest, a, b1]).T)
+    assert np.abs(R - np.eye(len(R)))[N:].max() < 5 / many**0.5
+    # A plain number is a key.
+    one, same = circuit.random_state(7), circuit.random_state(jax.random.key(7))
+    assert tree_equal(one, same)
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ import numpy as np
 import objects
 import pytest
 import scipy.optimize
+import scipy.stats
 import zoo
+from feedback_cases import small
 from jax.flatten_util import ravel_pytree
 from marks import slow
 
@@ -419,3 +421,47 @@ def test_the_weights_that_units_hear_each_other_by():
     np.testing.assert_allclose(W @ network.phi(state.x), heard, rtol=1e-10, atol=1e-12)
     for circuit in map(oo.resolve, (zoo.organics(), zoo.gated())):
         np.testing.assert_array_equal(facts.recurrent_weights(circuit), circuit.W_r)
+
+
+# Starts of a search: drawn around what the input alone produces, at scales of four decades
+
+
+def check_scales(scale):
+    """Uniform over the decades around 1 in which a search starts."""
+    assert scipy.stats.kstest((np.log10(scale) + 2.5) / 4, "uniform").pvalue > 1e-3
+
+
+def check_normal(drawn):
+    assert scipy.stats.kstest(np.ravel(drawn), "norm").pvalue > 1e-3
+
+
+def test_rates_start_at_currents_of_all_sizes_around_the_input():
+    rng, n, count = np.random.default_rng(0), 60, 400
+    W, W_in, b = 2 * rng.normal(size=(n, n)), rng.normal(size=(n, 2)), rng.normal(size=n)
+    network = oo.resolve(oo.RateNetwork(W, W_in, b, 5.0, f=jnp.arcsinh))
+    x, key = jnp.array([0.3, -2.0]), jax.random.key(1)
+    r = jax.jit(lambda x: facts.starts(network, x, key, count).r)(x)
+    drive = W_in @ np.asarray(x) + b
+    np.testing.assert_allclose(np.sinh(facts.driven(network, x).r), drive, rtol=1e-12)
+    currents = np.sinh(np.asarray(r)) - drive
+    # What a unit hears of rates of 1 with random signs.
+    heard = np.mean(np.sum(W**2, axis=1)) ** 0.5
+    scale = np.sqrt(np.mean(currents**2, axis=1)) / heard
+    check_scales(scale)
+    check_normal(currents / heard / scale[:, None])
+
+
+def test_feedback_networks_start_where_feedback_of_all_sizes_puts_them():
+    n, count = 60, 400
+    network = oo.resolve(small(rank=2, inputs=1, size=n))
+    x, key = jnp.array([0.7]), jax.random.key(2)
+    states = jax.jit(lambda x: facts.starts(network, x, key, count).x)(x)
+    rest = np.asarray(network.I) + np.asarray(network.W_x) @ np.asarray(x)
+    m, readout = np.asarray(network.m), np.asarray(network.n)
+    away = (np.asarray(states) - rest).T
+    z = np.linalg.lstsq(m, away)[0]
+    # Off the plane of m there is noise alone, a tenth of the scale.
+    scale = 10 * np.sqrt(np.sum((away - m @ z) ** 2, axis=0) / (n - 2))
+    check_scales(scale)
+    check_normal(z / scale / np.sqrt(np.mean(readout**2, axis=0))[:, None])
+    check_normal((away - m @ z) / scale * 10 * np.sqrt(n / (n - 2)))

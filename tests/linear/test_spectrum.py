@@ -10,7 +10,7 @@ from oscillators import Damped, Pendulum, unit, unit_points
 
 import organics_ode as oo
 from organics_ode import jacobian, spectrum
-from organics_ode.linear import spectrum_of
+from organics_ode.linear import spectrum_at, spectrum_of
 
 
 def at(y, a):
@@ -285,3 +285,29 @@ def test_a_zero_that_closes_a_loop_has_its_derivative():
     slope = jax.jit(jax.grad(lambda J: spectrum_of(J).abscissa))(J)
     # λ² + 4 λ + 3 − 2 ε = 0 for J₂₁ = ε: dλ/dε = 2/(2 λ + 4) = 1 at λ = −1.
     np.testing.assert_allclose(slope, [[1.0, 0.0], [1.0, 0.0]], atol=1e-14)
+
+
+def test_eigenvalues_by_products_alone_move_as_those_of_the_jacobian():
+    rng = np.random.default_rng(0)
+    given = zoo.values(4, 4)
+    operators = {"W": oo.Diagonal(given["W"][0]), "W_r": oo.LowRank(*rng.normal(size=(2, 4, 3)))}
+    circuit = oo.resolve(oo.ORGaNICs(**given | operators))
+    state, x = zoo.state_of(circuit), zoo.input_of(circuit)
+
+    def at(s):
+        """Everything that the Jacobian depends on, in motion."""
+        moved = jax.tree.map(lambda v: v * s if eqx.is_inexact_array(v) else v, (circuit, state))
+        return *moved, x * jnp.sin(s)
+
+    tangent = jax.jit(lambda s: jax.jvp(lambda s: spectrum_at(*at(s)).eigenvalues, (s,), (s,)))
+    values, slopes = map(np.asarray, tangent(jnp.ones(())))
+    jacobian = jax.jit(lambda s: oo.jacobian(*at(s)))
+
+    def leading(s):
+        exact = np.linalg.eigvals(np.asarray(jacobian(s)))
+        return exact[np.argmin(np.abs(exact[None, :] - values[:, None]), axis=1)]
+
+    assert values.size == 7 and np.any(values.imag > 0)
+    np.testing.assert_allclose(leading(1.0), values, rtol=1e-9)
+    differences = (leading(1 + 1e-5) - leading(1 - 1e-5)) / 2e-5
+    np.testing.assert_allclose(slopes, differences, rtol=1e-6, atol=1e-8)

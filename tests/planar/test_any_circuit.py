@@ -15,6 +15,7 @@ from jax.nn import sigmoid
 import organics_ode as oo
 from organics_ode import planar
 from organics_ode.planar._contours import contours
+from organics_ode.planar._reduced import Others, OthersState
 
 ONE = np.ones(1)
 
@@ -464,6 +465,41 @@ class Adapting(oo.AbstractCircuit[Three]):
 
     def initial_state(self):
         return Three(jnp.zeros(2), jnp.zeros(()))
+
+
+NERVOUS = Adapting(jnp.array(0.3))
+
+
+def nervous(v, w, z, x):
+    """Its velocities by numpy."""
+    return v - v**3 / 3 - w + x - 0.3 * z, (v + 0.7 - 0.8 * w) / 12.5, v - z
+
+
+@pytest.mark.parametrize(
+    ("variables", "at"), [(("v[0]", "v[1]"), (0, 1)), (("z", "v[0]"), (2, 0))], ids=["v, w", "z, v"]
+)
+def test_the_field_of_two_variables_is_theirs_with_the_others_held(variables, at):
+    first, second = np.array([[0.5, -1.0], [2.0, 0.1]]), np.array([[0.3, 0.7], [-0.4, 0.0]])
+    held = [np.full((2, 2), value) for value in (0.25, -0.5, 0.75)]
+    state = Three(jnp.array([0.25, -0.5]), jnp.array(0.75))
+    found = planar.vector_field(
+        NERVOUS, 0.2 * ONE, first, second, variables=variables, others=state
+    )
+    held[at[0]], held[at[1]] = first, second
+    moved = nervous(*held, 0.2)
+    np.testing.assert_allclose(found, [moved[at[0]], moved[at[1]]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("at", [(0, 1), (2, 0)])
+def test_the_others_are_a_circuit_that_two_variables_drive(at):
+    others = Others(NERVOUS, at)
+    (left,) = {0, 1, 2} - {*at}
+    v = np.array([0.5, -1.2, 0.9])
+    assert others.input_size == 3 and others.initial_state().rest.shape == (1,)
+    np.testing.assert_array_equal(others.whole(jnp.asarray(v[[left]]), jnp.asarray(v[[*at]])), v)
+    driven = jnp.concatenate([0.2 * ONE, v[[*at]]])
+    (moved,) = others.vector_field(None, OthersState(jnp.asarray(v[[left]])), driven)
+    np.testing.assert_allclose(moved, [nervous(*v, 0.2)[left]], rtol=1e-13)
 
 
 @pytest.mark.slow
