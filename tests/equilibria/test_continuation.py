@@ -12,6 +12,7 @@ from oscillators import unit, unit_points
 
 import organics_ode as oo
 from organics_ode import planar
+from organics_ode.equilibria.branches import _continuation
 
 matplotlib.use("agg")
 
@@ -285,6 +286,31 @@ def test_two_directions_that_begin_to_grow_at_once_are_told():
     (event,) = found.events
     assert found.parameter == "gain" and event.kind == "branch point" and event.unstable == (0, 2)
     np.testing.assert_allclose(event.value, 1 / 0.9, rtol=1e-9)
+
+
+def test_the_search_leads_to_a_branch_that_is_joined_to_no_other(monkeypatch):
+    asked = []
+
+    def by_hand(circuit, x, *, key, starts, rounds):
+        """u² = x₀² + x₁, but the lower one not at the first value."""
+        asked.append((float(x[0]), starts, rounds, jax.random.key_data(key).tolist()))
+        u = float(jnp.sqrt(x[0] ** 2 + x[1]))
+        return [Single(jnp.asarray(v)) for v in (u, -u)[: 1 if x[0] < 0 else 2]]
+
+    # The search itself takes seconds to compile; a slow test has it find branches.
+    monkeypatch.setattr(_continuation, "find_fixed_points", by_hand)
+    circuit = Cubic(jnp.array([0, 0, 0, 0, 1.0]))
+    found = oo.continuation(circuit, [0.0, 0.3], "x[0]", [-1.0, 0.5, 1.0], starts=7, key=3)
+    assert asked == [(x, 7, 1, jax.random.key_data(jax.random.key(3)).tolist()) for x in (-1, 0, 1)]
+    assert found.events == () and len(found.branches) == 2
+    exact = np.sqrt(np.array([1.0, 0.25, 1.0]) + 0.3)
+    np.testing.assert_allclose(found.states.u, np.stack([-exact, exact], axis=1), rtol=1e-9)
+    # Its slope is −2u.
+    np.testing.assert_array_equal(found.is_stable, [[False, True]] * 3)
+    assert found.searched.startswith("branches through what 7 starts find at 3 values")
+    monkeypatch.setattr(_continuation, "find_fixed_points", lambda *_, **__: [])
+    with pytest.raises(ValueError, match="`starts` must lead to a fixed point to begin with"):
+        oo.continuation(circuit, [0.0, 0.3], "x[0]", [-1.0, 1.0])
 
 
 @pytest.mark.slow

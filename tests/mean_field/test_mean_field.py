@@ -186,6 +186,21 @@ def _scan(o, g):
     return z[at], gap[at] > 0, g * np.sqrt(np.interp(own[at], delta, f2)) < 1
 
 
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.value)
+def test_the_class_of_a_readout_is_seen_in_its_overlaps(kind):
+    for scale in (1.0, -1e-3):
+        geometry = mean_field.Geometry(*SHAPE, *(scale * v for v in CLASSES[kind]))
+        o = geometry.overlaps(1.0)
+        # With m and I of unit variance: one alone, or as much of both, which have ρξ in common.
+        with_m, with_I = abs(o.n_m / 1.2), abs(o.n_I / 0.5)
+        seen = mean_field.ReadoutClass.MIXTURE
+        if with_m == 0 or with_I == 0:
+            seen = mean_field.ReadoutClass("input" if with_m == 0 else "feedback")
+        elif np.isclose(with_m, with_I):
+            seen = mean_field.ReadoutClass.OVERLAP
+        assert geometry.readout_class is seen is kind
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.value)
 def test_all_states_at_rest_of_every_class(kind):
@@ -280,6 +295,44 @@ def test_the_padded_form_agrees_and_is_differentiable():
         steps = (np.array([1.2, c]) + sign * step for sign in (1, -1))
         high, low = (padded(shaped(s), c).z[0] for s, c in steps)
         assert abs(value - (high - low) / 2e-5) < 1e-7
+
+
+def test_a_small_phase_map_has_the_states_that_are_known_of_its_rows():
+    """Of a readout along the input, and of one along the feedback."""
+    rows = [mean_field.Geometry(*SHAPE, *CLASSES[kind]) for kind in list(CLASSES)[:2]]
+    assert [one.readout_class.value for one in rows] == ["input", "feedback"]
+    targets = [-1.0, 0.0, 0.5, 1.0]
+    both = mean_field.Geometry(*SHAPE, 0.0, [0.0, 1.0], [1.0, 0.0])
+    found = mean_field.phase_map(both, 0.3, targets)
+    # Along the feedback they are 0, A, and −A − 2σ_mI/σ_m². There A* = 0.
+    assert found.counts.tolist() == [[1, 1, 1, 1], [3, 0, 3, 3]]
+    assert rows[1].singular_target == 0 and not found.target_is_chaotic.any()
+    for i, j in np.argwhere(found.counts):
+        host = at_target(rows[i], 0.3, targets[j])
+        nearest = np.argmin(np.abs(host.z - targets[j]))
+        assert found.target_is_stable[i, j] == host.is_stable[nearest]
+        assert abs(found.target_radius[i, j] - host.radius[nearest]) < 1e-9
+        assert found.globally_stable[i, j] == (host.kinds == ("stable",))
+    text = repr(found)
+    assert "2 geometries, 4 targets" in text and "0 states: 1; 1 state: 4; 3 states: 3" in text
+    # Strong random connections leave small targets chaotic, though nothing else is at rest.
+    strong = mean_field.phase_map(both, 2.0, targets)
+    assert strong.counts[0].tolist() == [1, 1, 1, 1]
+    radii = [_radius_at_rest(rows[0], 2.0, target) for target in targets]
+    assert radii[0] > 1 > radii[3]
+    np.testing.assert_allclose(strong.target_radius[0], radii, rtol=1e-8)
+    np.testing.assert_array_equal(strong.target_is_chaotic[0], np.array(radii) >= 1)
+    np.testing.assert_array_equal(strong.globally_stable[0], np.array(radii) < 1)
+
+
+def _radius_at_rest(geometry, g, z):
+    """g√⟨φ′²⟩ with Δ₀ = σ_m²z² + 2σ_mI z + σ_I² + g²⟨φ²⟩, iterated, for φ = tanh."""
+    nodes, o = np.linspace(-9, 9, 1001), geometry.overlaps(1.0)
+    weights = np.exp(-(nodes**2) / 2) * 0.018 / np.sqrt(2 * np.pi)
+    start = delta = o.sigma_m2 * z * z + 2 * o.sigma_mI * z + o.sigma_I2
+    for _ in range(500):
+        delta = start + g * g * weights @ np.tanh(np.sqrt(delta) * nodes) ** 2
+    return g * np.sqrt(weights @ np.cosh(np.sqrt(delta) * nodes) ** -4.0)
 
 
 @pytest.mark.slow

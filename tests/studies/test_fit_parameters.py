@@ -10,6 +10,7 @@ from scipy.optimize import curve_fit
 
 import organics_ode as oo
 from organics_ode.studies import _least_squares as least_squares
+from organics_ode.studies._fit import failure
 from organics_ode.studies._free import read_free
 
 ONE = np.ones((1, 1))
@@ -70,9 +71,13 @@ def noisy(clean, seed=0):
     return clean + SD * np.random.default_rng(seed).normal(size=clean.shape)
 
 
-def test_estimates_errors_and_covariance_are_those_of_scipy(clean):
-    data = noisy(clean)
-    found = oo.fit_parameters(unit(), X, TS, data, free=FREE)
+@pytest.fixture(scope="module")
+def fitted(clean):
+    return oo.fit_parameters(unit(), X, TS, noisy(clean), free=FREE)
+
+
+def test_estimates_errors_and_covariance_are_those_of_scipy(clean, fitted):
+    data, found = noisy(clean), fitted
     start = list(TRUE.values())
     estimates, covariance = curve_fit(solved, TS, data, p0=start, xtol=1e-10, ftol=1e-10)
     errors = np.sqrt(np.diag(covariance))
@@ -88,6 +93,34 @@ def test_estimates_errors_and_covariance_are_those_of_scipy(clean):
         assert isinstance(getattr(found.circuit, name), oo.Positive)
         np.testing.assert_allclose(getattr(oo.resolve(found.circuit), name), value, rtol=1e-4)
     assert "ParameterFit: minimum found" in repr(found) and " ms" in repr(found)
+
+
+def test_a_fit_is_a_table_with_a_row_for_each_number_in_its_unit(fitted):
+    frame = fitted.to_dataframe()
+    assert frame["parameter"].tolist() == list(FREE)
+    assert frame["unit"].tolist() == ["", "ms", "ms"]
+    np.testing.assert_array_equal(frame["value"], [fitted.values[name] for name in FREE])
+    errors = [fitted.standard_errors[name] for name in FREE]
+    np.testing.assert_allclose(frame["standard_error"], errors, rtol=1e-14)
+    columns = fitted.to_xarray()
+    assert columns["value"].sel(parameter="tau_a") == fitted.values["tau_a"]
+
+
+def test_a_search_that_ends_before_a_minimum_says_so(clean):
+    # A positive b1 makes a positive y: what comes nearest to data below 0 is 0, as b1 goes to 0.
+    arguments = unit(), X, TS, -noisy(clean)
+    with pytest.raises(RuntimeError, match="No minimum was found within `steps` = 100: raise"):
+        oo.fit_parameters(*arguments, free=FREE)
+    found = oo.fit_parameters(*arguments, free=FREE, throw=False)
+    assert not found.succeeded and found.steps == 100 and "no minimum found" in repr(found)
+    assert 0 < found.values["b1"] < 1e-3
+    np.testing.assert_allclose(found.residuals[:, 0], -noisy(clean), atol=1e-3)
+    assert failure(7, 100).startswith("The search ended after 7 steps at a point that is not a min")
+
+
+def test_a_start_from_which_the_circuit_diverges_is_told(clean):
+    with pytest.raises(RuntimeError, match="does not come to the end of `ts` at the values that"):
+        oo.fit_parameters(unit(b1=1e250), X, TS, noisy(clean), free=FREE)
 
 
 @pytest.mark.slow
@@ -150,7 +183,6 @@ def test_errors_hold_in_95_of_100_draws(clean):
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.35)
 
 
-@pytest.mark.slow
 def test_what_the_data_do_not_tell_is_a_warning_that_names_it(clean):
     # Without an input nothing moves.
     text = "; ".join(f"`{name}` changes nothing that was observed" for name in ("b1", "tau_y"))
