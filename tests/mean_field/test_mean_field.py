@@ -446,6 +446,9 @@ BAD = {
         mean_field.Geometry(*SHAPE, np.ones(2), 0, 1), 0.3, [math.nan]
     ),
     "geometries` must be": lambda: mean_field.phase_map(FIG1E, 0.3, [1.0]),
+    "geometries` must be known: this is a host function": lambda: jax.eval_shape(
+        lambda s: mean_field.phase_map(shaped(s), 0.3, [1.0]).counts, jnp.ones(2)
+    ),
     "variance` must be at least 0": lambda: mean_field.average(jnp.tanh, -1.0),
 }
 

@@ -62,7 +62,8 @@ def test_what_is_placed_on_a_mesh_comes_home_as_it_was(mesh, others, request):
         for leaf in arrays_of(placed):
             assert leaf.committed and leaf.sharding.mesh == mesh and leaf.sharding.spec == spec
         # What lies there already is not moved again.
-        assert all(a is b for a, b in zip(*map(arrays_of, (placed, place(placed, mesh)))))
+        again = zip(arrays_of(placed), arrays_of(place(placed, mesh)), strict=True)
+        assert all(a is b for a, b in again)
         check_same(parallel.gather(placed, mesh), tree())
         home = parallel.bring_home(placed, mesh)
         check_same(home, tree())
@@ -155,7 +156,9 @@ def test_a_mesh_is_one_of_devices_with_axes_that_jax_splits(mesh, monkeypatch, u
     with pytest.raises(ValueError, match="must have axes of type Auto, but they are Explicit;"):
         parallel.check_mesh(explicit)
     monkeypatch.setattr(jax, "process_index", lambda: 1)
-    with pytest.raises(ValueError, match="`mesh` must hold a device of every process .* process 1"):
+    with pytest.raises(
+        ValueError, match=r"`mesh` must hold a device of every process .* process 1"
+    ):
         parallel.check_mesh(mesh)
     assert not parallel.is_writer(mesh) and parallel.is_writer(None)
 
@@ -165,7 +168,7 @@ def test_processes_agree_on_what_any_of_them_found(mesh, one_of_two, monkeypatch
     other = {}
 
     def gathered(own):
-        return np.stack([own, other["has"] if "has" in other else own])
+        return np.stack([own, other.get("has", own)])
 
     monkeypatch.setattr(multihost_utils, "process_allgather", gathered)
     sent = tree() | {"many": [np.ones(2), 3.0]}

@@ -312,6 +312,7 @@ def test_coordinates_know_no_bounds_and_values_keep_theirs():
         ({"observe": 3}, "`observe` must be a function of a state"),
         ({"observe": lambda state: "a"}, "`observe` must give an array"),
         ({"steps": 0}, "`steps` must be a positive integer"),
+        ({"solver": "Tsit5"}, "`solver` must be"),
         ({"circuit": 3}, "`circuit` must be a circuit"),
     ],
 )
