@@ -231,6 +231,11 @@ def test_what_leaves_the_class_is_refused(new, name, text):
 def test_groups_divide_the_units():
     with pytest.raises(ValueError, match="`groups` must divide the number of units, 4"):
         oo.RotationalORGaNICs.random(M, N, key=0, groups=3)
+    three = {"W": (3, N), "W_bx0": (3, M), "W_by0": (3, N), "W_ba0": (3, 3), "W_ba1": (N, 3)}
+    given = oo.values(circuit_of(1)) | {name: np.ones(shape) for name, shape in three.items()}
+    given |= {name: 2.0 for name in given if name.startswith("tau")}
+    with pytest.raises(ValueError, match="`W` must have a row for each group of equal size of 4 "):
+        oo.RotationalORGaNICs(**given)
     with pytest.raises(ValueError, match="square matrix"):
         oo.IdentityPlusSkew(np.ones((2, 3)))
     with pytest.raises(ValueError, match="`value` must have I as its symmetric part"):
