@@ -5,6 +5,9 @@ import math
 import equinox as eqx
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.stats
+from scipy.special import erf
 
 import organics_ode as oo
 from organics_ode import cortex
@@ -29,17 +32,63 @@ def test_parameters_come_back_from_exact_responses():
         np.testing.assert_allclose(found, true, rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(fit([0.2]), naka_rushton(0.2, *true), rtol=1e-8)
         assert fit.succeeded
-    radii = np.linspace(0.1, 3, 25)
-    L = lambda w: np.array([math.erf(r / w) for r in radii]) ** 2  # noqa: E731
-    fit = cortex.fit_size_tuning(radii, 10 * L(0.6) / (1 + 3 * L(1.8)))
+
+
+def test_size_tuning_comes_back_with_its_preferred_radius_and_its_suppression():
+    radii, true = np.linspace(0.1, 3, 25), (10.0, 0.6, 3.0, 1.8)
+
+    def curve(r):
+        center, surround = (erf(r / w) ** 2 for w in (true[1], true[3]))
+        return true[0] * center / (1 + true[2] * surround)
+
+    fit = cortex.fit_size_tuning(radii, curve(radii))
     found = (fit.center_gain, fit.center_width, fit.surround_gain, fit.surround_width)
-    np.testing.assert_allclose(found, (10, 0.6, 3, 1.8), rtol=1e-8)
-    assert 0.6 < fit.preferred < 1 and 0.4 < fit.suppression < 0.6
-    f = np.arange(5.0, 120, 2)
-    power = np.exp(1 - 1.7 * np.log(f) + 1.2 * np.exp(-((f - 45) ** 2) / 128))
-    fit = cortex.fit_spectrum(f, power)
+    np.testing.assert_allclose(found, true, rtol=1e-8)
+    assert fit.baseline == fit.standard_errors["baseline"] == 0 and fit.succeeded
+    peak = scipy.optimize.minimize_scalar(
+        lambda r: -curve(r), bounds=(0.1, 3.0), method="bounded", options={"xatol": 1e-10}
+    )
+    np.testing.assert_allclose(fit.preferred, peak.x, atol=2.9 / 2000)  # of its 2001 radii
+    np.testing.assert_allclose(fit.suppression, 1 + curve(3.0) / peak.fun, rtol=1e-5)
+    ax = fit.plot(color="red")
+    line, points = ax.get_lines()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("radius (degrees)", "response")
+    # The largest radius is 30 times the smallest: even steps of the logarithm.
+    np.testing.assert_allclose(line.get_xdata(), np.geomspace(0.1, 3, 400), rtol=1e-12)
+    np.testing.assert_allclose(line.get_ydata(), curve(line.get_xdata()), rtol=1e-7)
+    np.testing.assert_array_equal(points.get_xydata(), np.stack([radii, fit.data], 1))
+    assert line.get_color() == points.get_color() == "red"
+    assert [row.split()[-1] for row in str(fit).splitlines() if "width" in row] == ["degrees"] * 2
+
+
+def test_a_peak_on_a_slope_comes_back_from_a_spectrum():
+    f, true = np.arange(5.0, 120, 2), (1.0, 1.7, 1.2, 45.0, 8.0)
+    bump = scipy.stats.norm(45, 8)
+    log_power = 1 - 1.7 * np.log(f) + 1.2 * bump.pdf(f) / bump.pdf(45)
+    fit = cortex.fit_spectrum(f, np.exp(log_power))
     found = (fit.offset, fit.exponent, fit.height, fit.frequency, fit.width)
-    np.testing.assert_allclose(found, (1, 1.7, 1.2, 45, 8), rtol=1e-8)
+    np.testing.assert_allclose(found, true, rtol=1e-8)
+    np.testing.assert_allclose(fit(f), log_power, rtol=1e-9)
+    # The standard error of each is the square root of a diagonal entry of s²(JᵀJ)⁻¹: with a noise
+    # that is given, J alone tells it, here by finite differences in the parameters.
+    told = cortex.fit_spectrum(f, np.exp(log_power), noise=0.1)
+
+    def curve(v):
+        return v[0] - v[1] * np.log(f) + v[2] * np.exp(-0.5 * ((f - v[3]) / v[4]) ** 2)
+
+    steps = 1e-5 * np.diag(true)
+    J = np.stack([(curve(true + h) - curve(true - h)) / (2 * h.sum()) for h in steps], axis=1)
+    expected = 0.1 * np.sqrt(np.diag(np.linalg.inv(J.T @ J)))
+    assert told.names == ("offset", "exponent", "height", "frequency", "width")
+    errors = [told.standard_errors[name] for name in told.names]
+    np.testing.assert_allclose(errors, expected, rtol=1e-6)
+    ax = fit.plot()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("frequency (Hz)", "ln power")
+    np.testing.assert_allclose(ax.get_lines()[1].get_ydata(), log_power, rtol=1e-12)
+    assert [row.split()[0] for row in str(fit).splitlines() if row.endswith("Hz")] == [
+        "frequency",
+        "width",
+    ]
 
 
 @pytest.mark.slow
