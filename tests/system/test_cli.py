@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
 import organics_ode as oo
@@ -45,40 +44,6 @@ def test_info_in_a_process_says_what_is_here(tmp_path):
     assert set(facts["trained models"].split(", ")) == set(oo.pretrained_names())
 
 
-def test_info_says_where_mnist_is(tmp_path, capsys):
-    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        assert main(["info", "--data-dir", str(tmp_path)]) == 0
-        assert re.search(r"^MNIST +not found", capsys.readouterr().out, re.MULTILINE)
-        (tmp_path / "mnist").mkdir(exist_ok=True)
-        (tmp_path / "mnist" / f"{part}-ubyte").touch()
-    assert main(["info", "--data-dir", str(tmp_path)]) == 0
-    assert str(tmp_path / "mnist") in capsys.readouterr().out
-    assert tasks.MNIST.folder(tmp_path) == tmp_path / "mnist"
-
-
-@pytest.mark.parametrize("name", oo.pretrained_names())
-def test_a_card_is_printed_with_the_values_of_the_model(name, capsys):
-    assert main(["card", name]) == 0
-    out = capsys.readouterr().out
-    card = oo.model_card(name)
-    assert card["command"] in out and str(card["accuracy"]["test"]) in out
-    for label, value in oo.values(oo.pretrained(name)).items():
-        (line,) = [x for x in out.splitlines() if x.split()[:1] == [label]]
-        ends = dict.fromkeys(f"{float(x):.4g}" for x in (np.min(value), np.max(value)))
-        unit = " ms" * label.rpartition(".")[2].startswith(("tau", "dt"))
-        assert f"  {' to '.join(ends)}{unit}, shape {value.shape}" in line
-
-
-def test_a_saved_file_prints_as_its_model(tmp_path, capsys):
-    circuit = oo.ORGaNICs.random(2, 3, key=jax.random.key(0), tau_y=7.0)
-    oo.save(tmp_path / "c.npz", circuit)
-    assert main(["card", str(tmp_path / "c.npz")]) == 0
-    assert capsys.readouterr().out == f"{circuit}\n"
-    (tmp_path / "text").write_text("nothing")
-    assert main(["card", str(tmp_path / "text")]) == 1
-    assert "Argument `path` must name a file" in capsys.readouterr().err
-
-
 @needs_mnist
 def test_a_model_is_evaluated_again(capsys):
     assert main(["evaluate", "static-mnist-1"]) == 0
@@ -97,33 +62,6 @@ def test_a_model_that_is_not_what_its_card_says_fails(capsys, monkeypatch):
     monkeypatch.setattr("organics_ode.__main__.model_card", lambda name: card)
     assert main(["evaluate", "static-mnist-1"]) == 1
     assert "is not what its card says" in capsys.readouterr().err
-
-
-WRONG = {
-    "no command": ([], "COMMAND"),
-    "another command": (["train"], "COMMAND: invalid choice"),
-    "no name": (["card"], "NAME"),
-    "no such card": (["card", "mnist"], "argument NAME: invalid choice: 'mnist'.*smnist-64"),
-    "no such model": (["evaluate", "mnist"], "argument NAME: invalid choice: 'mnist'"),
-    "another option": (["info", "--data", "x", "--fast"], "--fast"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_wrong_words_are_named(case, capsys):
-    words, message = WRONG[case]
-    with pytest.raises(SystemExit) as stopped:
-        main(words)
-    assert stopped.value.code == 2
-    assert re.search(message, capsys.readouterr().err)
-
-
-@pytest.mark.parametrize("name", ("smnist-64", "static-mnist-2"))
-def test_absent_data_are_a_clear_error(name, tmp_path, capsys):
-    assert main(["evaluate", name, "--data-dir", str(tmp_path)]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert re.match(r"organics_ode evaluate: Neither file .* exists\..*`data_dir`", captured.err)
 
 
 HIDDEN = """
