@@ -1,5 +1,7 @@
 """Two areas and three: the published model in numpy, its numbers, and what the areas share."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -71,6 +73,43 @@ def test_what_areas_share_is_that_of_all_cross_spectra(small):
         cortex.shared_spectra(model, x, frequencies, noise, units=[12])
     with pytest.raises(ValueError, match=r"^Argument `size` must be an integer, at least 9"):
         cortex.two_areas(size=8)
+
+
+TAPS = (0.02807382, -0.060944743, -0.073386624, 0.41472545, 0.7973934)  # of the publication
+
+
+def test_three_areas_hear_each_other_as_two_do():
+    three, two = cortex.three_areas(size=12), cortex.two_areas(size=12)
+    assert three.names == ("V1", "V2", "V4") and three.input_size == 12
+    rng, x = np.random.default_rng(0), jnp.asarray(stimulus(12, 0.5))
+    like = three.initial_state()
+    state = type(like)(*(jnp.asarray(rng.uniform(0.1, 0.5, leaf.shape)) for leaf in like))
+    first, middle, top = three.split(state)
+
+    @jax.jit
+    def fields(state):
+        whole = three.vector_field(0.0, state, x)
+        pairs = [
+            two.vector_field(0.0, two.join(pair), x) for pair in ((first, middle), (middle, top))
+        ]
+        return *three.split(whole), *map(two.split, pairs)
+
+    *whole, lower, upper = fields(state)
+    # The first hears two areas as there were no third, and the third the second as a second.
+    np.testing.assert_allclose(np.stack(whole[0]), np.stack(lower[0]), rtol=1e-12)
+    np.testing.assert_allclose(np.stack(whole[2]), np.stack(upper[1]), rtol=1e-12)
+    # The second is that of two areas, with 0.7 g W² √y⁺ from above. W has the discrete Fourier
+    # transform of the taps, of at most 1.
+    around = np.zeros(12)
+    around[np.arange(-4, 5)] = (*TAPS, *TAPS[-2::-1])
+    gains = np.fft.rfft(around).real
+    gains = np.sign(gains) * np.minimum(np.abs(gains), 1)
+    back = 0.35 * np.fft.irfft(gains**2 * np.fft.rfft(np.sqrt(top.y_rate)), 12)
+    expected = dict(zip(lower[1]._fields, map(np.asarray, lower[1]), strict=True))
+    expected["y"] = expected["y"] + back / (1 + np.asarray(middle.p_rate))
+    expected["p"] = expected["p"] + back / np.asarray(middle.s_rate)
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(whole[1], name), value, rtol=1e-9, err_msg=name)
 
 
 def test_the_noise_of_the_membranes_is_beside_the_drive(small):

@@ -201,6 +201,11 @@ def test_cycles_near_a_hopf_point_have_the_radius_and_the_frequency_of_the_norma
     assert "3 of 3 runs became periodic" in repr(found)
     lines = oo.plot_bifurcation(found).get_lines()
     assert [line.get_label() for line in lines].count("limit cycle") == 1
+    # From the lowest to the highest values on them.
+    radii = np.sqrt(cycle.values / 0.1)
+    drawn = [line.get_xydata() for line in lines if len(line.get_xydata()) == 3]
+    for ends, sign in zip(drawn, (-1, 1), strict=True):
+        np.testing.assert_allclose(ends, np.stack([cycle.values, sign * radii], 1), rtol=1e-3)
     # An unstable cycle is not reached: what is simulated leaves.
     (none,) = hopf(np.zeros((2, 3)), -ROUND, cycles=1).cycles
     assert np.all(np.isnan(none.frequencies)) and np.all(np.isnan(none.high.u))

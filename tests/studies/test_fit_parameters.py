@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from scipy.integrate import solve_ivp
 from scipy.optimize import curve_fit
 
@@ -235,6 +237,31 @@ def test_several_courses_of_an_own_circuit_with_what_is_observed():
 
 
 # Without a simulation
+
+
+def test_a_fit_draws_its_residuals_and_tabulates_its_estimates():
+    residuals = np.arange(6.0).reshape(3, 2) - 2, np.array([[0.5], [np.nan]])
+    covariance, estimates = np.diag([0.04, np.inf]), np.array([3.0, 0.25])
+    names = ("tau_y", "W[0,1]")
+    parts = ({}, {}, covariance, residuals, estimates, names, 0.1, 3, True)
+    fit = oo.ParameterFit(unit(), *parts)
+    given = pyplot.figure().subplots()
+    ax = fit.plot(given, ms=5)
+    assert ax is given and (ax.get_xlabel(), ax.get_ylabel()) == ("datum", "data - model")
+    first, second, zero = ax.get_lines()
+    # One after the other, each data set with its own colour.
+    np.testing.assert_array_equal(first.get_xydata(), np.c_[np.arange(6), np.arange(6) - 2.0])
+    np.testing.assert_array_equal(second.get_xydata(), [[6, 0.5], [7, np.nan]])
+    assert first.get_color() != second.get_color() and first.get_markersize() == 5
+    np.testing.assert_array_equal(zero.get_ydata(), 0)
+    alone = eqx.tree_at(lambda f: f.residuals, fit, residuals[0])
+    (line, _) = alone.plot().get_lines()
+    np.testing.assert_array_equal(line.get_xydata(), first.get_xydata())
+    pyplot.close("all")
+    frame = fit.to_dataframe()
+    assert list(frame.columns) == ["parameter", "value", "standard_error", "unit"]
+    rows = [["tau_y", 3.0, 0.2, "ms"], ["W[0,1]", 0.25, np.inf, ""]]
+    assert frame.to_numpy().tolist() == rows
 
 
 def test_linear_problems_have_their_closed_form():
