@@ -1,5 +1,6 @@
 """Attention and adaptation: the published models' numbers, and their circuits in time."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -117,6 +118,30 @@ def test_reweighting_adapts_to_a_plaid():
     np.testing.assert_array_equal(np.round(ratios, 3)[:2], (0.467, 0.614))
     assert np.round(ratios[2], 2) == 1.97
     np.testing.assert_allclose(np.max(adapted.rates[0]), largest(circuit)[0], rtol=1e-12)
+
+
+def test_reweighting_moves_its_weights_by_the_products_of_the_rates():
+    rng = np.random.default_rng(0)
+    W = rng.uniform(0, 0.5, (3, 3)) * (1 - np.eye(3))  # a weight of 0 does not fall
+    target = rng.uniform(0, 0.5, (3, 3))
+    circuit = oo.ORGaNICs(np.eye(3, 2), np.eye(3), W, 0.2, 1.0, 1.0, 2.0, 2.0)
+    model = cortex.Reweighting(circuit, 0.01, target)
+    assert (model.input_size, model.size) == (2, 3)
+    start, x = model.initial_state(), jnp.array([0.5, 0.3])
+    rest = circuit.initial_state()
+    for found, expected in zip(start, (rest.y, rest.a, W), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    y, a, W = np.array([0.9, -0.4, 0.6]), rng.uniform(0.5, 1, 3), W + 0.1 * (W > 0)
+    state = cortex.ReweightingState(*map(jnp.asarray, (y, a, W)))
+    found = eqx.filter_jit(model.vector_field)(0.0, state, x)
+    # With the weights of the state, not with those that the circuit has.
+    own = oo.replace(circuit, W=W)
+    expected = eqx.filter_jit(own.vector_field)(0.0, oo.ORGaNICsState(state.y, state.a), x)
+    np.testing.assert_allclose(np.stack(found[:2]), np.stack(expected), rtol=1e-12)
+    rates = np.maximum(y, 0) ** 2
+    push = 0.01 * (np.outer(rates, rates) - target)
+    assert np.any(push[W == 0] < 0) and np.any(push[W == 0] > 0)
+    np.testing.assert_allclose(found.W, np.where(W == 0, np.maximum(push, 0), push), rtol=1e-12)
 
 
 @pytest.mark.slow

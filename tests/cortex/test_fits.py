@@ -129,6 +129,10 @@ def test_standard_errors_of_curves_are_those_of_many_draws():
 
 def test_fits_print_draw_become_tables_and_tell_what_is_unknown():
     fit = cortex.fit_naka_rushton(C, naka_rushton(C, 3.0, 0.2, 2.0, 1.0, 0.5))
+    found = (fit.r_max, fit.c50, fit.n, fit.s, fit.baseline)
+    np.testing.assert_allclose(found, (3.0, 0.2, 2.0, 1.0, 0.5), rtol=1e-8)
+    assert fit.standard_errors["s"] == 0  # held
+    np.testing.assert_allclose(fit([0.4]), 3 * 0.16 / 0.2 + 0.5, rtol=1e-8)
     assert str(fit).startswith("NakaRushton: minimum found") and "c50" in str(fit)
     assert fit.to_dataframe().parameter.tolist() == ["r_max", "c50", "n", "s", "baseline"]
     ax = fit.plot()

@@ -25,6 +25,11 @@ def test_an_image_of_a_grating_drives_as_the_grating_does():
         np.testing.assert_allclose(image.contrast, 0.6, rtol=1e-2)  # between pixels it is more
         half = SHEET.input(image.at(0.3))
         np.testing.assert_allclose(half, SHEET.input(image) * (0.3 / image.contrast), rtol=1e-6)
+    assert image.peak_contrast == image.contrast and image.at(0.3).peak_contrast == 0.3
+    assert str(image.at(0.25)) == (
+        "Image: 128 by 128 pixels\n  size        8 by 8 degrees\n  contrast    0.25\n"
+        "  frequency   2 cycles/degree"
+    )
     # A ring sees the mean over the image, whose edge is seen as well.
     np.testing.assert_allclose(RING.input(image), RING.input(grating), atol=0.05)
 

@@ -108,6 +108,25 @@ def test_energies_of_a_plaid_add_and_its_contrast_scales_both():
         cortex.Plaid(first.at(0.0), first.at(0.0)).at(0.5)
 
 
+def test_every_stimulus_at_another_contrast_drives_in_proportion():
+    stimuli = (
+        cortex.Gabor(30, 0.5, width=0.5),
+        cortex.Annulus(30, 0.5, 0.25, 0.75),
+        cortex.Grating(30, 0.5, radius=0.5),
+        cortex.Plaid(cortex.Grating(30, 0.2), cortex.Grating(120, 0.5)),  # by the stronger one
+    )
+    for stimulus in stimuli:
+        whole = np.asarray(SHEET.input(stimulus.at(0.8)))
+        part = np.asarray(SHEET.input(stimulus))
+        assert part.max() > 0.01
+        np.testing.assert_allclose(whole, 1.6 * part, rtol=1e-12)
+        peaks = stimulus.peak_contrast, stimulus.at(0.8).peak_contrast
+        assert peaks == pytest.approx((0.5, 0.8))
+    ring, noise = cortex.Ring(4), cortex.OrientedNoise(30, 0.5, spread=10)
+    np.testing.assert_allclose(ring.input(noise.at(0.8)), 1.6 * ring.input(noise), rtol=1e-12)
+    assert (noise.peak_contrast, noise.at(0.8).peak_contrast) == (0.5, 0.8)
+
+
 def test_steps_are_an_input_over_time():
     ring = cortex.Ring(4)
     steps = cortex.ContrastSteps(cortex.Grating(45, 1.0), [0.0, 10.0, 50.0], [0.0, 0.5, 0.1])

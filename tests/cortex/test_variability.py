@@ -38,13 +38,13 @@ def test_fano_factors_are_those_of_the_circuit_at_each_contrast(found):
         np.testing.assert_allclose(found[0].factors[i], expected, rtol=1e-10)
 
 
-def explicit(contrast):
+def explicit(contrast, sigma=0.1):
     """Mean counts, and the covariance of integrated rates by quadrature in numpy."""
     y2 = np.asarray(RING.input(TEST.at(contrast))) ** 2
-    y2 = y2 / (0.1**2 + y2.sum())
+    y2 = y2 / (sigma**2 + y2.sum())
     y = np.sqrt(y2)
     # b0 = b1 = 1/2, and W_r = I: y rests where a = (sigma b0)^2 + b0^2 sum z^2.
-    a = (0.1 * 0.5) ** 2 + 0.25 * np.sum(np.asarray(RING.input(TEST.at(contrast))) ** 2)
+    a = (sigma * 0.5) ** 2 + 0.25 * np.sum(np.asarray(RING.input(TEST.at(contrast))) ** 2)
     root = np.sqrt(a)
     J = np.zeros((9, 9))  # and one state of the shared noise
     J[:4, :4] = -np.eye(4) * root / 10
@@ -74,6 +74,19 @@ def test_counts_are_the_double_integral_of_the_covariance_of_the_rates(found):
     # Variability is quenched, and what the pool shares correlates the units.
     assert np.all(fano.factors[2] < 1 + (fano.factors[0] - 1) / 10)
     assert pairs.mean[0] > 0
+
+
+def test_what_is_fitted_is_observed_of_any_circuit(found):
+    other = oo.replace(RING.circuit, sigma=0.15)
+    for result in found:
+        experiment = result.experiment
+        np.testing.assert_array_equal(experiment.observe(RING.circuit), result.observed)
+        moved = experiment.observe(other, experiment.attempts(other))
+        means, V = explicit(CONTRASTS[1], sigma=0.15)
+        size = np.sqrt(means + np.diag(V))
+        rho = np.where(np.eye(4) == 1, 1, V / np.outer(size, size))
+        expected = rho if result is found[1] else 1 + np.diag(V) / means
+        np.testing.assert_allclose(moved[1], expected, rtol=1e-8)
 
 
 def test_variability_prints_draws_and_becomes_tables(found):
