@@ -154,6 +154,7 @@ def test_bad_data_are_refused():
         (lambda: cortex.fit_naka_rushton(C, np.stack([y, y], 1)), r"`responses\[:, unit\]`"),
         (lambda: cortex.fit_naka_rushton(C, y, noise=0.0), "`noise` must be positive"),
         (lambda: cortex.fit_naka_rushton(C, y, s=0.0), "`s` must be at least"),
+        (lambda: cortex.fit_naka_rushton(C, y * 1j), "`responses` must hold real numbers"),
         (lambda: cortex.fit_size_tuning(C - 0.01, y), "`radii` must be positive"),
         (lambda: cortex.fit_spectrum(C, y - 3), "`power` must be positive"),
     )
@@ -237,6 +238,26 @@ def test_bad_fits_of_circuits_are_refused():
         (
             lambda: cortex.fit_circuit(lambda c: c.sigma, 0.1, free="sigma"),
             "`circuit` must be given",
+        ),
+        (
+            lambda: cortex.fit_circuit(lambda c: c.sigma, 0.1, free="sigma", circuit=0.5),
+            "`circuit` must be a circuit",
+        ),
+        (
+            lambda: cortex.fit_circuit([response] * 2, [[0.1, 0.2]], free="sigma"),
+            "`data` must be a list of 2 arrays",
+        ),
+        (
+            lambda: cortex.fit_circuit(response, [0.1j, 0.2], free="sigma"),
+            "`data` must hold real numbers",
+        ),
+        (
+            lambda: cortex.fit_circuit(response, [0.1, 0.2], free="sigma", noise=[0.1] * 3),
+            "`noise` must be a list of 1",
+        ),
+        (
+            lambda: cortex.fit_circuit(response, [0.1, 0.2], free="sigma", noise=np.ones(3)),
+            r"`noise` must fit data of shape \(2, 1\)",
         ),
         (lambda: cortex.fit_circuit(response, [0.1, 0.2], free=0.5), "`free` must name parameters"),
         (lambda: cortex.fit_circuit(response, [0.1, 0.2], free="gain"), "name parameters of the"),

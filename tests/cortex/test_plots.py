@@ -16,6 +16,7 @@ FREQUENCIES = np.array([1.0, 10.0, 30.0, 100.0])
 
 @pytest.fixture(autouse=True)
 def closed():
+    pyplot.close("all")  # those of other files, too: figures are counted here
     yield
     pyplot.close("all")
 

@@ -69,6 +69,22 @@ def test_responses_without_a_closed_form_are_those_of_a_long_solve():
         np.testing.assert_allclose(rates, ring.rates(end), rtol=1e-5, atol=1e-9)
 
 
+def test_a_pool_of_like_orientations_and_near_places_weighs_by_both():
+    """The closed form with a pool of its own for each unit, whose weights are two Gaussians."""
+    like = lambda away: np.exp(-(min(away, 180 - away) ** 2) / (2 * 30.0**2))  # noqa: E731
+    one = np.array([[like(abs(a - b)) for b in range(0, 180, 30)] for a in range(0, 180, 30)])
+    one = one / one.sum(axis=1, keepdims=True) * 6
+    ring = cortex.Ring(6, pool_spread=30.0)
+    sheet = cortex.Sheet((2, 3), 6, spacing=0.5, pool_width=0.6, pool_spread=30.0)
+    squared = np.sum((sheet.positions[:, None] - sheet.positions[None, :]) ** 2, axis=2)
+    near = np.exp(-squared / (2 * 0.6**2))
+    for population, places in ((ring, np.eye(1)), (sheet, near / near.sum(axis=1, keepdims=True))):
+        found = cortex.contrast_response(population, TEST, [0.1, 0.6]).responses
+        z2 = (np.array([[0.2], [1.2]]) * np.asarray(population.input(TEST))) ** 2
+        W = np.kron(places, one)
+        np.testing.assert_allclose(found, z2 / (0.01 + z2 @ W.T), rtol=1e-12)
+
+
 def test_orientation_tuning_has_its_peak_where_the_unit_prefers():
     ring = cortex.Ring(8, power=3)
     found = cortex.orientation_tuning(ring, TEST, np.arange(0, 180, 5.0))

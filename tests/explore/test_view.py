@@ -9,7 +9,7 @@ import pytest
 
 import organics_ode as oo
 from organics_ode import planar
-from organics_ode.explore import MODELS, PRESETS, script, view
+from organics_ode.explore import MODELS, PRESETS, _programs, _view, script, view
 from organics_ode.explore._programs import around, course
 
 BY_NAME = {preset.name: preset for preset in PRESETS}
@@ -120,6 +120,89 @@ def test_what_grows_without_bound_is_said_and_not_drawn_to_infinity():
     assert "No stable fixed point" in " ".join(shown.remarks)
     assert not np.isinf(shown.rows).any() and np.isfinite(shown.window).all()
     assert any("grows" in remark or "diverged" in remark for remark in shown.remarks)
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Of two units, what is seen where the programs give these numbers."""
+
+    def shown(points, residuals, reached=100.0, largest=0.5, **more):
+        d, half = 4, np.zeros(2)
+        rows = np.full((_programs.TIMES, d), 0.1)
+        rows[-1] = largest
+        circuit = oo.ORGaNICs(np.eye(2), np.eye(2), np.eye(2), 0.1, 0.5, 0.5, 2.0, 2.0)
+        ts, ends = np.linspace(0, 100, len(rows)), (reached, reached == 100.0)
+        responses = np.zeros((2, len(_programs.CONTRASTS)))
+        moved = (circuit, half, ts, rows, *ends, np.asarray(points), np.asarray(residuals))
+        eigenvalues = more.get("eigenvalues", -np.ones((_programs.POINTS, d)) + 0j)
+        is_stable = bool(np.any(eigenvalues.real.max(axis=1)[: len(points)] < 0))
+        powers = more.get("powers", np.ones((len(_programs.FREQUENCIES), d)))
+        energies = more.get("energies", np.ones(len(rows)))
+        flow = np.zeros((2, 0, 0))
+        about = (flow, eigenvalues, np.full(_programs.POINTS, 1e-6), 0, is_stable, powers, energies)
+        moved = (*map(as_given, moved), responses)
+        monkeypatch.setattr(_view, "course", lambda *_: _programs.Course(*moved))
+        monkeypatch.setattr(_view, "around", lambda *_: _programs.Around(*map(as_given, about)))
+        return view(CELLS.model, CELLS.values)
+
+    return shown
+
+
+def as_given(value):
+    return value if isinstance(value, oo.AbstractCircuit) else jnp.asarray(value)
+
+
+def test_points_are_told_once_in_their_order_where_newton_has_arrived(given):
+    points = [[0.5, 0, 0, 0], [0.2, 0, 0, 0], [0.5 + 1e-8, 0, 0, 0], [0.1, 0, 0, 0]]
+    found = given(points, [0.0, 0.0, 0.0, 1.0])
+    assert found.points[:, 0].tolist() == [0.2, 0.5]
+    assert found.kinds == ("stable node",) * 2 and found.chosen == 0
+    assert found.remarks == ("The only fixed point there is, in closed form, since W_r = I.",)
+    none = given(points, np.ones(4))
+    assert none.points.shape == (0, 4) and "No fixed point was found." in none.remarks
+    many = given(np.arange(9.0)[:, None] * np.ones(4), np.zeros(9))
+    assert len(many.points) == 8 and "Only 8 of 9 fixed points are shown." in many.remarks
+
+
+def test_kinds_are_those_of_the_eigenvalues(given):
+    rows = [[-1, -1, -2, -3], [-1 + 1j, -1 - 1j, -2, -3], [1, -1, -2, -3], [1, 1, 2, 3]]
+    rows += [[1 + 1j, 1 - 1j, 2, 3], [1e-7, -1, -2, -3], [np.nan] * 4]
+    values = np.concatenate([np.array(rows, complex), -np.ones((1, 4))])
+    found = given(np.arange(7.0)[:, None] * np.ones(4), np.zeros(7), eigenvalues=values)
+    kinds = ("stable node", "stable focus", "saddle", "unstable node", "unstable focus")
+    assert found.kinds == (*kinds, "marginal", "marginal")
+    assert found.is_stable.tolist() == [True, True, *[False] * 5]
+
+
+def test_what_is_not_known_is_said(given):
+    point = [[0.5, 0, 0, 0]], [0.0]
+    for more, said in (
+        ({"reached": 40.0}, "The solver ran out of steps at t = 40 ms."),
+        (
+            {"reached": 40.0, "largest": np.nan},
+            "The solver ended at t = 40 ms; nothing is shown after it.",
+        ),
+        (
+            {"powers": np.full((len(_programs.FREQUENCIES), 4), np.nan)},
+            "The power spectrum is not known: rounding leaves it open.",
+        ),
+        (
+            {"energies": np.full(_programs.TIMES, np.nan)},
+            "The energy is not known: rounding leaves it open.",
+        ),
+        (
+            {"eigenvalues": np.ones((_programs.POINTS, 4)) + 0j},
+            "No stable fixed point: there is no spectrum of noise and no energy.",
+        ),
+    ):
+        assert given(*point, **more).remarks[1:] == (said,)
+    # The peak of the first variable, unless it is at an end of the frequencies.
+    powers = np.ones((len(_programs.FREQUENCIES), 4))
+    for i in (0, 70):
+        powers[i, 0] += 1
+        peak = given(*point, powers=powers).peak
+        np.testing.assert_equal(peak, _programs.FREQUENCIES[70] if i else np.nan)
+        powers[i, 0] = 1
 
 
 def test_every_preset_has_a_value_for_every_slider_on_its_scale():
