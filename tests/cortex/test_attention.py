@@ -50,8 +50,8 @@ def test_reynolds_and_heeger_have_their_contrast_gain_and_response_gain():
     np.testing.assert_array_equal(np.floor(1e6 * half), (970, 489))
 
 
-@pytest.mark.slow
-def test_the_sheet_in_time_comes_to_rest_at_the_responses_of_the_model():
+def small_sheet():
+    """A coarse sheet as a circuit, its input, and the responses of the model, all flattened."""
     model = cortex.ReynoldsHeeger(
         positions=np.linspace(-30, 30, 7), features=np.arange(-180.0, 180, 90), sigma=0.01
     )
@@ -60,10 +60,24 @@ def test_the_sheet_in_time_comes_to_rest_at_the_responses_of_the_model():
         cortex.Gabor(0, 0.3, width=6.0, position=(-10, 0)),
         cortex.Gabor(45, 0.5, width=6.0, position=(10, 0)),
     ]
-    circuit = model.circuit(tau_y=3.0, tau_a=5.0)
-    x = model.drive(stimuli, field).ravel()
-    expected = np.asarray(model.responses(stimuli, field)).ravel()
+    x, responses = model.drive(stimuli, field), model.responses(stimuli, field)
+    plain = np.asarray(model.drive(stimuli))
+    return model.circuit(tau_y=3.0, tau_a=5.0), x.ravel(), np.asarray(responses).ravel(), plain
+
+
+def test_the_sheet_as_a_circuit_rests_at_the_responses_of_the_model():
+    circuit, x, expected, plain = small_sheet()
     np.testing.assert_allclose(oo.fixed_point(circuit, x).state.y, expected, rtol=1e-11)
+    # Attention to a place and a feature, which is twice the orientation of 45 degrees.
+    near = np.exp(-((np.linspace(-30, 30, 7) - 10) ** 2) / (2 * 8.0**2))
+    alike = np.exp(-(np.array([90.0, 180, 90, 0]) ** 2) / (2 * 40.0**2))
+    gains = 1 + 2 * near[:, None] * alike[None, :]
+    np.testing.assert_allclose(np.reshape(x, plain.shape), gains * plain, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_the_sheet_in_time_comes_to_rest_at_the_responses_of_the_model():
+    circuit, x, expected, _ = small_sheet()
     end = oo.simulate(circuit, x, [0.0, 6000.0]).states.y[-1]
     np.testing.assert_allclose(end, expected, rtol=1e-5, atol=1e-7)
 
