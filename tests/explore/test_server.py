@@ -65,6 +65,7 @@ def loop(monkeypatch):
     config = SimpleNamespace(update=lambda *words: loop.asked.append(words))
     monkeypatch.setattr(_server, "jax", SimpleNamespace(config=config))
     monkeypatch.setattr(_server, "_EVERY", 20)
+    loop.call_later(30, loop.stop)  # if something is wrong, it does not wait forever
     yield loop
     loop.close()
     asyncio.set_event_loop(None)
@@ -91,7 +92,6 @@ def test_it_opens_the_page_serves_it_and_ends_after_the_last_tab(loop, monkeypat
 
     def opened(address):
         seen.append(address)
-        loop.call_later(30, loop.stop)  # if something is wrong, it does not wait forever
         threads.append(threading.Thread(target=tabs, args=(address,)))
         threads[0].start()
 

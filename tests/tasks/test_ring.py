@@ -381,6 +381,9 @@ def test_the_score_weighs_fixation_and_response():
     held = np.array(right)
     held[start:] = right[0]
     assert score(held) == pytest.approx(4 / 5)
+    pointing = np.array(right)
+    pointing[start:, 0] = right[0, 0]
+    assert score(pointing) == pytest.approx(4 / 5), "fixation is held while the ring answers"
     released = np.array(right)
     released[:start, 0] = 0
     assert score(released) == pytest.approx(1 / 5)
