@@ -24,7 +24,7 @@ from ._step_limits import StepLimits
 
 _SHORTEST = 4  # Times ε times the time: a step that the time hardly resolves.
 _NEAREST, _FURTHEST = 0.1, 0.95  # Of a step: the range in which one rejected for a corner may end.
-_FEW = 1e3  # Times ε times the time.
+_FEW = 1e3  # Times ε times the time: a state that blows up grows by its own size within it.
 _SLIVER = 1e-3  # Of a step: a remainder of a hold that is due to rounding and gets no step.
 # Any: equinox enumerations define their members in a way type checkers cannot follow.
 RESULTS: Any = diffrax.RESULTS
@@ -35,12 +35,12 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
     """An adaptive controller that keeps its steps within limits, and that stops where even the
     shortest step that the time resolves is rejected.
 
-    States are vectors, in units of `size` if that is given. A controller that may ask for fields,
-    by a norm of its own, is shown the circuit's state.
-
     Otherwise a state that blows up in finite time would use up all of `max_steps` in rejections.
     `PIDController(dtmin=…)` would also stop after a short but accepted step, such as the one
     that ends just before a switch.
+
+    States are vectors, in units of `size` if that is given. A controller that may ask for fields,
+    by a norm of its own, is shown the circuit's state.
     """
 
     controller: Any
@@ -77,9 +77,13 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         func: Callable[..., PyTree],
         error_order: Scalar | None,
     ) -> tuple[Any, Any]:
-        shown = lambda terms, t, y, args: self._shown(func(terms, t, _flat(y), args), args)  # noqa: E731
-        begin = self._shown(y0, args)
-        end, state = self.controller.init(terms, t0, t1, begin, dt0, args, shown, error_order)
+        begin, of_fields = y0, func
+        if self._shows_fields(y0):
+            begin = args.unravel(y0)
+            of_fields = lambda terms, t, y, args: args.unravel(  # noqa: E731
+                func(terms, t, ravel_pytree(y)[0], args)
+            )
+        end, state = self.controller.init(terms, t0, t1, begin, dt0, args, of_fields, error_order)
         rate = self.limits.init(jnp.asarray(t0), y0, args)
         longest = jax.lax.stop_gradient(self.limits.step(rate, jnp.asarray(t0)))
         return jnp.minimum(end, t0 + longest), (state, rate)
@@ -141,25 +145,22 @@ class GuardedSteps(diffrax.AbstractAdaptiveStepSizeController[Any, Any]):
         return state if self.size is None or state is None else state / self.size
 
     def _shown(self, state: PyTree, args: PyTree) -> PyTree:
-        """What the controller sees of a vector. The state of Backsolve is a tuple."""
+        """What the controller sees of a vector."""
+        return args.unravel(state) if self._shows_fields(state) else state
+
+    def _shows_fields(self, state: PyTree) -> bool:
         is_plain = isinstance(self.controller, diffrax.PIDController) and self.norm is optx.rms_norm
-        if is_plain or not eqx.is_array(state):
-            return state
-        return args.unravel(state)
+        return not is_plain and eqx.is_array(state)  # that of Backsolve is a tuple
 
 
 @jax.jit
 def _blows_up(before: PyTree, after: PyTree, h: Scalar, t: Scalar) -> Array:
     """Whether a state grows by its own size within a few of the shortest steps: near a blow-up no
     step is short enough."""
-    before, after = _flat(before), _flat(after)
+    before, after = (ravel_pytree(jax.lax.stop_gradient(v))[0] for v in (before, after))
     size, change = highest(jnp.abs(jnp.stack([before, after - before])), 1)
     shortest = jnp.finfo(size.dtype).eps * jnp.abs(t)
     return ~(size * h > _FEW * shortest * change)
-
-
-def _flat(state: PyTree) -> PyTree:
-    return state if eqx.is_array(state) else ravel_pytree(state)[0]
 
 
 class FixedSteps(diffrax.AbstractStepSizeController[Any, Any]):
