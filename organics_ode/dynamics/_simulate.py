@@ -86,9 +86,10 @@ def simulate(
             float64 an eighth of 1e-6, so that the errors of all steps add up to about 1e-6; for an
             implicit solver, a quarter of these. Its atol is a tenth of rtol in units of each
             variable's own size: (sigma b0)^p for a, the smaller of drive and response for y, at
-            most 1. The tolerances of a controller that you give are used as they are. It takes
-            about one step per value of a zero-order hold, and ends steps where a rectified drive
-            has its corner: there a solver's own error estimate is far too small.
+            most 1. A controller that you give keeps its tolerances, and its norm sees a state of
+            the circuit. Either takes about one step per value of a zero-order hold, and ends steps
+            where a rectified drive has its corner: there a solver's own error estimate is far too
+            small.
         adjoint: `diffrax.RecursiveCheckpointAdjoint()` unless given; for forward mode
             `diffrax.ForwardMode()` or `diffrax.DirectAdjoint()`.
         dt0: the first step in ms, or the fixed step with `diffrax.ConstantStepSize()`.
